@@ -1,0 +1,8 @@
+"""`python -m kanpde …` is `kanpde …`."""
+
+import sys
+
+from kanpde.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""What a run leaves behind: plain arrays, numbers and text."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+SUFFIXES = ("_ref", "_error")
+
+
+@dataclass(frozen=True, eq=False)
+class ModelData:
+    """A trained network as data: enough to build it again, nothing that runs.
+
+    Args:
+        kind: The model's registered name, such as `kan`.
+        config_json: Its settings, as JSON.
+        parameters: Name -> values, float64, any shape.
+        grids: Name -> values of what is not trained, such as knots, any shape.
+    """
+
+    kind: str
+    config_json: str
+    parameters: Mapping[str, np.ndarray]
+    grids: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class RunData:
+    """A run as data: what the archive holds and what the plots show.
+
+    Args:
+        attributes: title, created, status (done | interrupted | failed), stop_reason, seed, config_yaml, …: scalars.
+        axes: Coordinate name -> increasing values, shape [n_i], in physical units. Their order is the axis order.
+        fields: Per field `u` and, where known, `u_ref` and `u_error`, each of shape [n_1, …, n_d].
+        history: Column name -> one value a recorded step, shape [n]; NaN where nothing was measured.
+        metrics: Name -> number.
+        model: The trained network.
+        points: Loss block -> its collocation points, shape [n, d].
+
+    Raises:
+        ValueError: Shapes disagree, or a name cannot be stored.
+    """
+
+    attributes: Mapping[str, str | int | float]
+    axes: Mapping[str, np.ndarray]
+    fields: Mapping[str, np.ndarray]
+    history: Mapping[str, np.ndarray]
+    metrics: Mapping[str, float | int]
+    model: ModelData
+    points: Mapping[str, np.ndarray]
+
+    def __post_init__(self):
+        """Refuse what would not come back from the archive as it went in."""
+        _check_names(self)
+        shape = tuple(np.size(values) for values in self.axes.values())
+        for name, values in self.fields.items():
+            _check_shape(f"field {name}", np.shape(values), shape)
+        length = np.shape(next(iter(self.history.values()), ()))
+        for name, values in self.history.items():
+            _check_shape(f"history column {name}", np.shape(values), length)
+
+    @property
+    def solved_fields(self) -> tuple[str, ...]:
+        """Names of the fields solved for: those that are no other field's reference or error."""
+        return tuple(name for name in self.fields if not _belongs(name, self.fields))
+
+
+def _belongs(name: str, fields: Iterable[str]) -> bool:
+    return any(name.endswith(suffix) and name.removesuffix(suffix) in fields for suffix in SUFFIXES)
+
+
+def _check_shape(what: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if shape != expected:
+        raise ValueError(f"{what} needs shape {list(expected)}, but has {list(shape)}")
+
+
+def _check_names(data: RunData) -> None:
+    """A slash would make a group of the name, and a dot is the group itself."""
+    model = data.model
+    for names in (data.axes, data.fields, data.history, data.metrics, data.points, model.parameters, model.grids):
+        for name in names:
+            if not name or name == "." or "/" in name or "\0" in name:
+                raise ValueError(f"{name!r} cannot be the name of an array in the archive")

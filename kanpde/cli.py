@@ -1,0 +1,196 @@
+"""The commands: `kanpde solve | check | problems | show`.
+
+Exit codes: 0 done; 1 the run failed; 2 the input cannot be used; 130 stopped by Ctrl-C, as shells report it.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+import kanpde
+from kanpde.archive import RunData, read_archive
+from kanpde.config import config_of
+from kanpde.errors import InputError
+from kanpde.expressions import compile_expression, jet_expression, text_of
+from kanpde.jobs import ARCHIVE, Result, State, solve_one, sweep
+from kanpde.overrides import compose_mapping
+from kanpde.problems import Problem, load_problem, problem_names
+
+SETTINGS = """settings are key=value words:
+  problem=burgers | problem=path/to/file.yaml      problem.parameters.nu=0.02
+  model=kan|mlp|chebyshev|gaussian|fourier         model.width=[5,5] model.grid=10 model.degree=5
+  optimizer=lm|lbfgs|adam   sampling=sobol|gauss   training=default|quick  training.time_limit=60
+  seed=1  device=auto|cpu|cuda  dtype=float64  threads=2  output.folder=outputs  rerun=true
+
+exit codes: 0 done, 1 the run failed, 2 the input cannot be used, 130 stopped by Ctrl-C"""
+
+FIRST_METRICS = ("rel_l2", "h1", "max_error", "heldout_residual_rms", "n_parameters", "n_points", "wall_time_s")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argument_parser()
+    # Settings and options may come in any order, which argparse allows only where there are no subcommands.
+    options = parser.parse_args(words[:1])
+    command = COMMANDS.get(options.command)
+    if command is None:
+        parser.print_help()
+        return 0
+    try:
+        return command(words[1:])
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped by Ctrl-C", file=sys.stderr)
+        return State.INTERRUPTED.exit_code
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kanpde",
+        description=kanpde.__doc__,
+        epilog="kanpde COMMAND --help says more. python -m kanpde … does the same.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"kanpde {kanpde.__version__}")
+    listed = "\n".join(f"{name:9} {_summary(name)}" for name in COMMANDS)
+    parser.add_argument("command", nargs="?", choices=list(COMMANDS), metavar="COMMAND", help=argparse.SUPPRESS)
+    parser.description += f"\n\ncommands:\n{listed}"
+    return parser
+
+
+def solve_command(words: Sequence[str]) -> int:
+    """solve a problem, plot and archive it; -m: every combination of several values"""
+    parser = _command_parser("solve", settings=True)
+    parser.add_argument("-m", "--multirun", action="store_true", help="run every combination: model=kan,mlp seed=0,1")
+    options = parser.parse_intermixed_args(words)
+    if options.multirun:
+        return _report_sweep(sweep(options.settings))
+    result = solve_one(options.settings)
+    _report(result)
+    return result.state.exit_code
+
+
+def check_command(words: Sequence[str]) -> int:
+    """run the checks of a problem alone, with its equations echoed"""
+    options = _command_parser("check", settings=True).parse_intermixed_args(words)
+    config = config_of(compose_mapping(options.settings))
+    warnings = dict.fromkeys((*config.problem.warnings, *config.warnings))
+    _say(*checked_lines(config.problem), *(f"warning: {sentence}" for sentence in warnings), "checks passed")
+    return 0
+
+
+def problems_command(words: Sequence[str]) -> int:
+    """list the problems there are, a line each"""
+    _command_parser("problems").parse_args(words)
+    names = problem_names()
+    width = max(map(len, names), default=0)
+    for name in sorted(names):
+        _say(f"{name:{width}}  {_title(names[name])}")
+    return 0
+
+
+def show_command(words: Sequence[str]) -> int:
+    """show what a run's archive holds"""
+    parser = _command_parser("show")
+    parser.add_argument("run", metavar="RUN", help="a run's folder or its result.h5")
+    path = Path(parser.parse_args(words).run)
+    archive = path / ARCHIVE if path.is_dir() else path
+    _say(*shown_lines(read_archive(archive)), str(archive))
+    return 0
+
+
+COMMANDS = {"solve": solve_command, "check": check_command, "problems": problems_command, "show": show_command}
+
+
+def _summary(name: str) -> str:
+    return COMMANDS[name].__doc__
+
+
+def _command_parser(name: str, settings: bool = False) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"kanpde {name}",
+        description=_summary(name),
+        epilog=SETTINGS if settings else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if settings:
+        parser.add_argument("settings", nargs="*", metavar="key=value", help="a setting; see below")
+    return parser
+
+
+# What the commands print
+
+
+def _say(*lines: str, stream: IO[str] | None = None) -> None:
+    """Print lines without control characters: titles may come from a stranger's file, and a terminal obeys them."""
+    for line in lines:
+        print("".join(letter for letter in line if letter.isprintable()), file=stream or sys.stdout)
+
+
+def checked_lines(problem: Problem) -> list[str]:
+    """A problem as the program understands it.
+
+    >>> print("\\n".join(checked_lines(load_problem("poisson_1d"))))  # doctest: +ELLIPSIS
+    Poisson...
+    """
+    sides = {condition.name: text_of(condition.residual) for condition in problem.conditions}
+    box = zip(problem.coordinates, problem.domain.lower, problem.domain.upper, strict=True)
+    lines = [problem.title, "  domain: " + ", ".join(f"{name} in [{a:g}, {b:g}]" for name, a, b in box)]
+    for name, residual in problem.equations.items():
+        jets = compile_expression(residual, problem.coordinates, problem.fields).jets
+        needed = ", ".join(text_of(jet_expression(jet, problem.coordinates)) for jet in jets)
+        lines += [f"  {name}: {text_of(residual)} = 0", f"    needs {needed}"]
+    lines += [f"  {name}: {text} = 0" for name, text in sides.items()]
+    if problem.periodic:
+        lines.append("  periodic in " + ", ".join(problem.coordinates[axis] for axis in problem.periodic))
+    return lines + [f"  {name} = {text_of(value)} exactly" for name, value in problem.exact.items()]
+
+
+def shown_lines(data: RunData) -> list[str]:
+    """An archive in a few lines: what was solved, how it ended, the metrics."""
+    about = data.attributes
+    lines = [f"{about.get('title')}: {about.get('status')}", str(about.get("stop_reason"))]
+    shape = ", ".join(f"{name} [{values.size}]" for name, values in data.axes.items())
+    lines += _metric_lines(data.metrics)
+    lines.append(f"  {'model':22} {data.model.kind}, seed {about.get('seed')}")
+    lines.append(f"  {'fields':22} {', '.join(data.fields)} over {shape}")
+    return [*lines, f"  {'created':22} {about.get('created')}"]
+
+
+def _title(path: Path) -> str:
+    try:
+        return load_problem(path).title
+    except InputError as error:
+        return f"does not load: {error}"
+
+
+def _metric_lines(metrics: Mapping[str, float]) -> list[str]:
+    names = [*(name for name in FIRST_METRICS if name in metrics), *(n for n in metrics if n not in FIRST_METRICS)]
+    return [f"  {name:22} {metrics[name]:.4g}" for name in names]
+
+
+def _report(result: Result) -> None:
+    folder = Path(result.folder)
+    files = sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    lines = [f"warning: {sentence}" for sentence in result.warnings]
+    lines += [f"{result.state.value}: {result.sentence}", *_metric_lines(result.metrics)]
+    lines += [f"{folder}: {'  '.join(files)}"] if files else []
+    _say(*lines, stream=sys.stderr if result.state is State.FAILED else sys.stdout)
+
+
+def _report_sweep(results: Sequence[Result]) -> int:
+    print()
+    for result in results:
+        error = result.metrics.get("rel_l2")
+        note = result.sentence if error is None or result.state is State.FAILED else f"rel_l2 {error:.2e}"
+        _say(f"{result.state.value:12} {result.folder}  {note}")
+        _say(*(f"{'':12} warning: {sentence}" for sentence in result.warnings))
+    counts = Counter(result.state for result in results)
+    _say(", ".join(f"{counts[state]} {state.value}" for state in State if counts[state]))
+    return max((result.state.exit_code for result in results), default=0)

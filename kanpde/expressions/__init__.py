@@ -1,0 +1,27 @@
+"""From the text of an equation to a torch function: text → checked syntax tree → SymPy → list of torch operations."""
+
+from kanpde.expressions.calculus import (
+    AUTO,
+    MAX_ORDER,
+    Jet,
+    coordinate_symbols,
+    derivative,
+    derivative_index,
+    jet_expression,
+    jet_of,
+    jets_of,
+    size_of_terms,
+    substituted,
+)
+from kanpde.expressions.formulas import BoundFormula, Formula, compile_expression, constant_value
+from kanpde.expressions.grammar import Scope, parse_equation, parse_expression
+from kanpde.expressions.printing import latex_of, subscript_of, text_of
+from kanpde.expressions.tokens import check_name, shortened, suggestion
+from kanpde.expressions.vocabulary import RESERVED, ExpressionError
+
+__all__ = [
+    "AUTO", "MAX_ORDER", "RESERVED", "BoundFormula", "ExpressionError", "Formula", "Jet", "Scope", "check_name",
+    "compile_expression", "constant_value", "coordinate_symbols", "derivative", "derivative_index", "jet_expression",
+    "jet_of", "jets_of", "latex_of", "parse_equation", "parse_expression", "shortened", "size_of_terms",
+    "subscript_of", "substituted", "suggestion", "text_of",
+]  # fmt: skip

@@ -1,0 +1,91 @@
+"""Bundles of partial derivatives: sets of multi-indices, the chain rule, the product rule.
+
+A jet is a tensor [n, |S|, width] that holds ∂_α of `width` functions at n points for every α of a downward-closed
+set S of multi-indices, the value (α = 0) first. Networks carry it from layer to layer:
+
+    linear map:     Y_α = Z_α W
+    feature map f:  ∂_α f(g) = Σ_{π partition of α} f^(|π|)(g) · Π_{β∈π} ∂_β g      (Faà di Bruno)
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import product
+from math import comb, prod
+
+import torch
+from torch import Tensor
+
+MultiIndex = tuple[int, ...]
+IndexSet = tuple[MultiIndex, ...]
+
+
+def closure(indices: Iterable[MultiIndex], dimension: int) -> IndexSet:
+    """Close a set of multi-indices downwards and sort it by order, zero first.
+
+    >>> closure([(2, 0), (0, 1)], 2)
+    ((0, 0), (0, 1), (1, 0), (2, 0))
+    """
+    closed = {(0,) * dimension}
+    for index in indices:
+        closed.update(product(*(range(order + 1) for order in index)))
+    return tuple(sorted(closed, key=lambda index: (sum(index), index)))
+
+
+def highest_order(indices: IndexSet) -> int:
+    """The largest total order in the set."""
+    return max(sum(index) for index in indices)
+
+
+@lru_cache
+def partitions(index: MultiIndex) -> dict[tuple[MultiIndex, ...], int]:
+    """All ways to split the differentiations of α into blocks, with the number of times each occurs.
+
+    >>> partitions((2,))
+    {((1,), (1,)): 1, ((2,),): 1}
+    """
+    axes = [axis for axis, order in enumerate(index) for _ in range(order)]
+    found = Counter(
+        tuple(sorted(tuple(block.count(axis) for axis in range(len(index))) for block in blocks))
+        for blocks in _set_partitions(axes)
+    )
+    return dict(found)
+
+
+def _set_partitions(items: list[int]) -> Iterator[list[list[int]]]:
+    if not items:
+        yield []
+        return
+    head, rest = items[0], items[1:]
+    for blocks in _set_partitions(rest):
+        yield [[head], *blocks]
+        for i in range(len(blocks)):
+            yield [*blocks[:i], [head, *blocks[i]], *blocks[i + 1 :]]
+
+
+def chain_matrix(inner: Tensor, indices: IndexSet) -> Tensor:  # [n, s, in] -> [n, s, in, order+1]
+    """The partial Bell polynomials C with ∂_α f(g) = Σ_r C_{α,r} f^(r)(g), from the jet of g."""
+    place = {index: i for i, index in enumerate(indices)}
+    zero, one = torch.zeros_like(inner[:, 0]), torch.ones_like(inner[:, 0])
+    rows = []
+    for index in indices:
+        row = [one if not any(index) else zero] + [zero] * highest_order(indices)
+        for blocks, count in partitions(index).items() if any(index) else ():
+            term = prod((inner[:, place[block]] for block in blocks[1:]), start=inner[:, place[blocks[0]]])
+            term = term if count == 1 else count * term
+            row[len(blocks)] = term if row[len(blocks)] is zero else row[len(blocks)] + term
+        rows.append(torch.stack(row, dim=-1))
+    return torch.stack(rows, dim=1)
+
+
+def product_matrix(factor: Tensor, indices: IndexSet) -> Tensor:  # [n, s] -> [n, s, s]
+    """The matrix M with ∂_α(E v) = Σ_β M_{αβ} ∂_β v for a known factor E given by its jet (Leibniz)."""
+    place = {index: i for i, index in enumerate(indices)}
+    matrix = factor.new_zeros(factor.shape[0], len(indices), len(indices))
+    for a, alpha in enumerate(indices):
+        for b, beta in enumerate(indices):
+            rest = tuple(i - j for i, j in zip(alpha, beta, strict=True))
+            if min(rest) >= 0:
+                count = prod(comb(i, j) for i, j in zip(alpha, beta, strict=True))
+                matrix[:, a, b] = count * factor[:, place[rest]]
+    return matrix

@@ -1,0 +1,43 @@
+"""Adam: the first-order method that most of the literature uses, for comparison and for very large models."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kanpde.optimizers.interface import Ended, Iterate, Objective, Observer, Stop, StopReason
+
+
+@dataclass(frozen=True)
+class Adam:
+    """torch.optim.Adam on ‖r‖².
+
+    Args:
+        learning_rate: Step size.
+        decay: Factor on the step size per thousand steps.
+    """
+
+    learning_rate: float = 1e-3
+    decay: float = 0.9
+
+    def minimize(
+        self, objective: Objective, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
+    ) -> Ended:
+        variable = theta.clone().requires_grad_()
+        method = torch.optim.Adam([variable], lr=self.learning_rate)
+        if state:
+            method.load_state_dict(state)
+        factor = self.decay ** (1 / 1000)
+        loss = float("nan")
+        for _ in range(steps):
+            loss, variable.grad = objective.gradient(variable.detach())
+            if not loss < float("inf"):
+                return Ended(variable.detach(), loss, StopReason.DIVERGED, method.state_dict())
+            shown = Iterate(variable.detach().clone(), loss, None, {"lr": method.param_groups[0]["lr"]})
+            method.step()
+            method.param_groups[0]["lr"] *= factor
+            try:
+                observe(shown)
+            except Stop:
+                return Ended(shown.theta, loss, StopReason.OBSERVER, method.state_dict())
+        return Ended(variable.detach(), loss, StopReason.STEPS, method.state_dict())

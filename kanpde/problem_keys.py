@@ -1,0 +1,396 @@
+"""From the data of a problem file to a Problem: each key read, names resolved, `auto` put in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import sympy
+
+from kanpde.domains import Box, Side, box_sides
+from kanpde.errors import InputError
+from kanpde.expressions import (
+    AUTO,
+    ExpressionError,
+    Scope,
+    check_name,
+    constant_value,
+    derivative,
+    derivative_index,
+    jets_of,
+    parse_equation,
+    parse_expression,
+    shortened,
+    substituted,
+    suggestion,
+)
+from kanpde.statements import Condition, Problem
+
+KEYS = (
+    "title", "coordinates", "fields", "parameters", "periodic", "equations", "boundary", "initial", "exact",
+    "reference",
+)  # fmt: skip
+LATER_KEYS = ("shapes", "domain", "coefficients", "data", "energy", "eigen", "fit")
+REFERENCE_METHODS = ("exact", "chebyshev", "lines", "file")
+MAX_DIMENSION = 20
+
+
+def read_statement(data: dict, label: str, name: str) -> Problem:
+    """The problem that plain data states, its solvability not yet checked.
+
+    Raises:
+        InputError: in three parts, beginning with `label` and the key.
+    """
+    return _Statement(data, label).problem(name)
+
+
+def wrong_kind(where: str, wanted: str, came: object, example: str) -> InputError:
+    return InputError(f"{where} needs {wanted}; it has {shortened(came)}. Write e.g. {example}.")
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """The data of one problem and the name of its file; each method reads one key."""
+
+    data: dict
+    label: str
+
+    def problem(self, name: str) -> Problem:
+        self.check_keys()
+        parameters = self.parameters()
+        coordinates, box = self.coordinates(parameters)
+        scope = self.scope(coordinates, parameters)
+        exact = self.exact(scope)
+        scope = replace(scope, auto=bool(exact))
+        periodic = self.periodic(coordinates)
+        self.reference(exact)
+        return Problem(
+            name=name,
+            title=self.title(name),
+            coordinates=coordinates,
+            domain=box,
+            fields=scope.fields,
+            time=coordinates.index("t") if "t" in coordinates else None,
+            periodic=periodic,
+            parameters={key: constant_value(value) for key, value in parameters.items()},
+            equations=self.equations(scope, exact),
+            conditions=_Conditions(self, scope, exact, periodic).all(),
+            exact=exact,
+            warnings=self.reference_warnings(),
+            source=self.data,
+        )
+
+    def where(self, key: str) -> str:
+        return f"{self.label}: {key}"
+
+    def check_keys(self) -> None:
+        for key in self.data:
+            if key in LATER_KEYS:
+                raise InputError(
+                    f'{self.label} needs a problem on a box, without "{key}": this version does not have it yet. '
+                    f"Remove {key}, or state the problem without it."
+                )
+            if key not in KEYS:
+                hint = suggestion(key, KEYS) or f" Use {', '.join(KEYS)}."
+                raise InputError(f"{self.label} has the key {shortened(key)}, which is none of a problem.{hint}")
+        for key, example in (("coordinates", "{x: [0, 1]}"), ("fields", "[u]"), ("equations", "{poisson: lap(u) = 1}")):
+            if self.data.get(key) in (None, "", [], {}):
+                raise InputError(f"{self.label} needs {key}; it has none. Add {key}: {example}.")
+
+    def title(self, name: str) -> str:
+        title = self.data.get("title", name)
+        if not isinstance(title, str) or not 0 < len(title) <= 200 or "\n" in title.strip():
+            raise wrong_kind(self.where("title"), "one line of text, at most 200 characters", title, "Heat in a rod")
+        return title.strip()
+
+    # names and ranges
+
+    def parameters(self) -> dict[str, sympy.Expr]:
+        """Values by name, each an expression in numbers, pi and the parameters before it."""
+        values: dict[str, sympy.Expr] = {}
+        for name, text in self.mapping("parameters", "{nu: 0.01/pi}").items():
+            where = self.where(f"parameters.{name}")
+            check_name(name, "parameter", self.where("parameters"))
+            scope = Scope(parameters=tuple(values), definitions=values)
+            value = parse_expression(self.parameter_value(text, where), scope, where)
+            values[name] = _double_of(value, where)
+        return values
+
+    def parameter_value(self, value: object, where: str) -> str | int | float:
+        if isinstance(value, dict):
+            if value.get("learn") not in (None, False) or set(value) - {"value", "learn"}:
+                raise InputError(
+                    f"{where} needs a number or an expression; it has {shortened(', '.join(value))}, which this "
+                    "version does not have yet. Write the value."
+                )
+            value = value.get("value")
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise wrong_kind(where, "a number or an expression", value, "0.01/pi")
+        return value
+
+    def coordinates(self, parameters: dict[str, sympy.Expr]) -> tuple[tuple[str, ...], Box]:
+        ranges = self.mapping("coordinates", "{x: [-1, 1], t: [0, 1]}")
+        if len(ranges) > MAX_DIMENSION:
+            raise InputError(
+                f"{self.where('coordinates')} may have {MAX_DIMENSION} entries; it has {len(ranges)}. Use fewer."
+            )
+        scope = Scope(parameters=tuple(parameters), definitions=parameters)
+        bounds = [self.bounds(name, value, scope) for name, value in ranges.items()]
+        return tuple(ranges), Box(tuple(low for low, _ in bounds), tuple(high for _, high in bounds))
+
+    def bounds(self, name: str, value: object, scope: Scope) -> tuple[float, float]:
+        check_name(name, "coordinate", self.where("coordinates"))
+        where = self.where(f"coordinates.{name}")
+        if not isinstance(value, list) or len(value) != 2:
+            raise wrong_kind(where, "a range of two numbers", value, f"{name}: [0, 1]")
+        low, high = (constant_value(_double_of(parse_expression(end, scope, where), where)) for end in value)
+        if not low < high or not high - low < float("inf"):
+            raise InputError(
+                f"{where} needs a range [low, high] with low < high; it has [{low:g}, {high:g}]. Correct it."
+            )
+        return low, high
+
+    def scope(self, coordinates: tuple[str, ...], parameters: dict[str, sympy.Expr]) -> Scope:
+        fields = self.words("fields", "[u]")
+        for name in fields:
+            check_name(name, "field", self.where("fields"))
+        names = [*coordinates, *fields, *parameters]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(
+                    f'{self.label} needs a different name for each coordinate, field and parameter; "{name}" is used '
+                    "twice. Rename one."
+                )
+        self.check_derivative_names(names, fields, coordinates)
+        time = "t" if "t" in coordinates else None
+        return Scope(coordinates, fields, tuple(parameters), time=time, definitions=parameters)
+
+    def check_derivative_names(self, names: list[str], fields: tuple[str, ...], coordinates: tuple[str, ...]) -> None:
+        for name in names:
+            for field in fields:
+                if name.startswith(f"{field}_") and _is_subscript(name[len(field) + 1 :], coordinates):
+                    raise InputError(
+                        f'{self.label} needs names that are not derivatives; "{name}" reads as a derivative of '
+                        f"{field}. Rename it."
+                    )
+
+    def periodic(self, coordinates: tuple[str, ...]) -> tuple[int, ...]:
+        names = self.words("periodic", "[x]") if self.data.get("periodic") is not None else ()
+        for name in names:
+            if name not in coordinates or name == "t":
+                space = [c for c in coordinates if c != "t"]
+                raise InputError(
+                    f"{self.where('periodic')} needs space coordinates ({', '.join(space)}); it has {shortened(name)}."
+                    f"{suggestion(name, space) or ' Remove it.'}"
+                )
+        return tuple(sorted({coordinates.index(name) for name in names}))
+
+    # equations and solutions
+
+    def exact(self, scope: Scope) -> dict[str, sympy.Expr]:
+        texts = self.mapping("exact", '{u: "sin(pi*x)"}')
+        if not texts:
+            return {}
+        for name in (*scope.fields, *texts):
+            if name not in texts or name not in scope.fields:
+                raise InputError(
+                    f"{self.where('exact')} needs every field ({', '.join(scope.fields)}) and nothing else; "
+                    f"{shortened(name)} is {'missing' if name not in texts else 'no field'}. Correct it."
+                )
+        return {name: self.known(f"exact.{name}", texts[name], scope) for name in scope.fields}
+
+    def known(self, key: str, text: object, scope: Scope) -> sympy.Expr:
+        """An expression without fields."""
+        value = parse_expression(text, scope, self.where(key))
+        if jets := jets_of(value):
+            raise InputError(
+                f"{self.where(key)} needs coordinates and parameters only; it has the field {jets[0][0]}. Write it out."
+            )
+        return value
+
+    def equations(self, scope: Scope, exact: dict[str, sympy.Expr]) -> dict[str, sympy.Expr]:
+        equations = self.data["equations"]
+        if isinstance(equations, str):
+            equations = {"equation": equations}
+        if not isinstance(equations, dict):
+            raise wrong_kind(self.where("equations"), "named equations", equations, "{momentum: u_t + u*u_x = 0}")
+        for name in equations:
+            if not re.fullmatch(r"[A-Za-z]\w{0,39}", name, re.ASCII):
+                raise InputError(
+                    f"{self.where('equations')} needs names of letters, digits and underscores; it has "
+                    f"{shortened(name)}. Rename it."
+                )
+        return {name: self.statement(f"equations.{name}", text, scope, exact) for name, text in equations.items()}
+
+    def statement(self, key: str, text: object, scope: Scope, exact: dict[str, sympy.Expr]) -> sympy.Expr:
+        """The residual of an equation or condition, `auto` resolved."""
+        where = self.where(key)
+        if not isinstance(text, str):
+            raise wrong_kind(where, "an equation", text, f"{scope.fields[0]} = 0")
+        residual = parse_equation(text, scope, where)
+        try:
+            residual = _resolved(residual, exact)
+        except ExpressionError as error:
+            raise InputError(f"{where} {error}") from None
+        if not jets_of(residual):
+            raise InputError(
+                f"{where} needs to involve a field ({', '.join(scope.fields)}); {shortened(text)} leaves none. "
+                "Correct or remove it."
+            )
+        return residual
+
+    def reference(self, exact: dict[str, sympy.Expr]) -> None:
+        reference = self.data.get("reference")
+        method = reference.get("method") if isinstance(reference, dict) else reference
+        if method == "exact" and not exact:
+            raise InputError(f"{self.where('reference')} needs exact: {{field: …}}; there is none. Add it.")
+        if reference is not None and method not in REFERENCE_METHODS:
+            raise wrong_kind(
+                self.where("reference"), f"a method ({', '.join(REFERENCE_METHODS)})", reference, "{method: lines}"
+            )
+
+    def reference_warnings(self) -> tuple[str, ...]:
+        reference = self.data.get("reference")
+        if reference is None or reference == "exact" or reference.get("method") == "exact" or "exact" in self.data:
+            return ()
+        return ("This version has no classical solvers: reference is not used, and no error is measured.",)
+
+    # plain data
+
+    def mapping(self, key: str, example: str) -> dict:
+        value = self.data.get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise wrong_kind(self.where(key), "a mapping of names", value, f"{key}: {example}")
+        return value
+
+    def words(self, key: str, example: str) -> tuple[str, ...]:
+        value = self.data[key]
+        value = [value] if isinstance(value, str) else value
+        if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+            raise wrong_kind(self.where(key), "a list of names", value, f"{key}: {example}")
+        return tuple(value)
+
+
+@dataclass(frozen=True)
+class _Conditions:
+    """Reads `boundary` and `initial`."""
+
+    statement: _Statement
+    scope: Scope
+    exact: dict[str, sympy.Expr]
+    periodic: tuple[int, ...]
+
+    def all(self) -> tuple[Condition, ...]:
+        conditions: list[Condition] = []
+        for side, key, texts in self.texts():
+            for number, text in enumerate(texts, 1):
+                place = key if len(texts) == 1 else f"{key}[{number}]"
+                name = side.name if number == 1 else f"{side.name}.{number}"
+                conditions.append(self.condition(side, place, name, text))
+        return tuple(conditions)
+
+    def condition(self, side: Side, place: str, name: str, text: object) -> Condition:
+        initial = side.name == "t-"
+        normal = tuple(map(sympy.Integer, side.normal(len(self.scope.coordinates))))
+        scope = replace(self.scope, normal=None if initial else normal)
+        residual = self.statement.statement(place, text, scope, self.exact)
+        fields = tuple(sorted({field for field, _ in jets_of(residual)}))
+        return Condition(name, side, residual, "initial" if initial else "boundary", fields)
+
+    def texts(self) -> list[tuple[Side, str, list]]:
+        """The conditions of each side in the order of the coordinates, and the key they stand under."""
+        sides = {side.name: side for side in box_sides(self.scope.coordinates)}
+        given = self.statement.data.get("boundary")
+        if given is not None and not isinstance(given, dict):
+            raise wrong_kind(self.statement.where("boundary"), "a condition for each side", given, "{x-: u = 0}")
+        found = {self.side(name, sides).name: (f"boundary.{name}", texts) for name, texts in (given or {}).items()
+                 if name != "*"}  # fmt: skip
+        if "*" in (given or {}):
+            rest = [side.name for side in sides.values() if self.takes_conditions(side) and side.name not in found]
+            self.check_rest(rest)
+            found |= dict.fromkeys(rest, ('boundary."*"', given["*"]))
+        if self.statement.data.get("initial") is not None:
+            found["t-"] = ("initial", self.statement.data["initial"])
+            self.check_time()
+        return [(side, found[name][0], self.listed(*found[name])) for name, side in sides.items() if name in found]
+
+    def check_rest(self, rest: list[str]) -> None:
+        if not rest:
+            where = self.statement.where('boundary."*"')
+            raise InputError(
+                f"{where} needs sides without a condition of their own; none is left that is not periodic. Remove it."
+            )
+
+    def takes_conditions(self, side: Side) -> bool:
+        return side.axis not in self.periodic and side.name not in ("t-", "t+")
+
+    def side(self, name: str, sides: Mapping[str, Side]) -> Side:
+        where = self.statement.where("boundary")
+        possible = [side.name for side in sides.values() if self.takes_conditions(side)]
+        if name in ("t-", "t+") and name in sides:
+            raise InputError(
+                f"{where} takes conditions in space; it has {name}. Write conditions at the start of time under "
+                "initial; if t is no time, call it otherwise."
+            )
+        if name not in sides:
+            hint = suggestion(name, possible) or ""
+            raise InputError(
+                f'{where} needs sides ({", ".join(possible) or "none here"}, or "*" for all that remain); it has '
+                f"{shortened(name)}. Rename or remove it.{hint}"
+            )
+        if sides[name].axis in self.periodic:
+            raise InputError(
+                f"{where} takes no condition on {name}: {name[:-1]} is periodic. Remove the condition or periodic."
+            )
+        return sides[name]
+
+    def check_time(self) -> None:
+        if "t" not in self.scope.coordinates:
+            raise InputError(
+                f"{self.statement.where('initial')} needs the coordinate t, time; there is none. "
+                "Add t to coordinates, or move the condition to boundary."
+            )
+
+    def listed(self, key: str, texts: object) -> list:
+        texts = texts if isinstance(texts, list) else [texts]
+        for text in texts:
+            if isinstance(text, dict):
+                raise InputError(
+                    f"{self.statement.where(key)} needs conditions on whole sides, such as u = 0; it has a mapping, "
+                    "which this version does not have yet. Write the condition as text."
+                )
+        if not texts:
+            raise wrong_kind(self.statement.where(key), "a condition", texts, f"{self.scope.fields[0]} = 0")
+        return texts
+
+
+def _double_of(value: sympy.Expr, where: str) -> sympy.Expr:
+    """A constant expression as a number."""
+    try:
+        number = constant_value(value)
+    except ExpressionError as error:
+        raise InputError(f"{where} {error}") from None
+    return sympy.Integer(int(number)) if number.is_integer() and abs(number) < 2**53 else sympy.Float(number)
+
+
+def _is_subscript(text: str, coordinates: tuple[str, ...]) -> bool:
+    try:
+        return derivative_index(text, coordinates) is not None
+    except ExpressionError:
+        return True
+
+
+def _resolved(residual: sympy.Expr, exact: dict[str, sympy.Expr]) -> sympy.Expr:
+    """Put in for `auto` what makes the exact solution hold: r(u) - auto becomes r(u) - r(u_exact)."""
+    if not residual.has(AUTO):
+        return residual
+    if not derivative(residual, AUTO).is_number:
+        raise ExpressionError(
+            'may have "auto" as a term by itself on the right-hand side; it stands within another term. '
+            "Write … + auto."
+        )
+    rest = residual.xreplace({AUTO: sympy.S.Zero})
+    return rest - substituted(rest, exact)

@@ -1,0 +1,148 @@
+"""What is seen of a run while it goes on: a bar on a terminal, plain lines elsewhere, and `history.jsonl`.
+
+Each of these is called with the events of `kanpde.training`; none of them knows how training works.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
+
+from kanpde.training import Finished, StageEnded, Started, StartEnded, Step, Training
+
+Listener = Callable[[object], None]
+MEASURES = ("rel_l2", "heldout_residual", "loss")  # the most wanted first: a narrow terminal cuts the rest
+
+
+def step_text(record: Mapping[str, Any]) -> str:
+    """One step in a line; what was not measured is left out.
+
+    >>> step_text({"stage": 1, "grid": 4, "step": 7, "loss": 2e-3, "rel_l2": float("nan")})
+    'stage 2 grid 4 step 7: loss 2.0e-03'
+    """
+    counted = {**record, "stage": record["stage"] + 1} if "stage" in record else record
+    place = [f"{name} {counted[name]}" for name in ("stage", "grid", "step") if name in counted]
+    measured = [(name.removesuffix("_residual"), record.get(name)) for name in MEASURES]
+    values = [f"{label} {value:.1e}" for label, value in measured if value is not None and math.isfinite(value)]
+    return " ".join(place) + (": " + "  ".join(values) if values else "")
+
+
+class Display(AbstractContextManager):
+    """Show events on a stream: choose with `display`."""
+
+    def __init__(self):
+        self.latest: dict[str, Any] = {}
+
+    def __call__(self, event: object) -> None:
+        if isinstance(event, Started):
+            self.started(f"{event.parameters} parameters, {event.points} points")
+        elif isinstance(event, StartEnded):
+            self.note(f"start {event.start + 1} of {event.starts}: heldout {event.heldout_residual:.1e}")
+        elif isinstance(event, Step):
+            # Errors are measured now and then: keep the last one in sight.
+            self.latest |= {key: value for key, value in event.record.items() if not _is_nan(value)}
+            self.step(step_text(self.latest), event.record)
+        elif isinstance(event, StageEnded):
+            self.note(f"stage {event.stage + 1} ended: {event.reason}")
+
+    def started(self, text: str) -> None:
+        self.note(text)
+
+    def step(self, text: str, record: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def note(self, text: str) -> None:
+        raise NotImplementedError
+
+    def __exit__(self, *error) -> None:
+        """Nothing to close."""
+
+
+class Lines(Display):
+    """Plain lines, one in `pause` seconds at most: for logs and pipes."""
+
+    def __init__(self, stream: IO[str], pause: float = 2.0, clock: Callable[[], float] = time.monotonic):
+        super().__init__()
+        self.stream, self.pause, self.clock = stream, pause, clock
+        self.last = -math.inf
+
+    def step(self, text: str, record: Mapping[str, Any]) -> None:
+        if self.clock() - self.last >= self.pause:
+            self.last = self.clock()
+            self.note(f"{record.get('time_s', 0.0):7.1f} s  {text}")
+
+    def note(self, text: str) -> None:
+        print(text, file=self.stream, flush=True)
+
+
+class Bar(Display):
+    """A bar that fills with the steps or the time allowed, whichever is further; most runs end before it is full."""
+
+    def __init__(self, stream: IO[str], training: Training):
+        super().__init__()
+        self.training = training
+        text = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+        columns = (BarColumn(bar_width=8), TimeElapsedColumn(Column(min_width=7)), text)
+        self.progress = Progress(*columns, console=Console(file=stream), expand=True)
+        self.task = self.progress.add_task("setting up", total=1.0)
+
+    def __enter__(self):
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.progress.stop()
+
+    def step(self, text: str, record: Mapping[str, Any]) -> None:
+        self.progress.update(self.task, completed=self._share(record), description=text)
+
+    def note(self, text: str) -> None:
+        self.progress.console.print(text, highlight=False, markup=False)
+
+    def _share(self, record: Mapping[str, Any]) -> float:
+        steps = max(self.training.stages * self.training.steps, 1)
+        return min(1.0, max(record.get("step", 0) / steps, record.get("time_s", 0.0) / self.training.time_limit))
+
+
+def display(stream: IO[str], training: Training, bar: bool = True) -> Display:
+    """Choose what suits the stream: a bar on a terminal, plain lines elsewhere."""
+    return Bar(stream, training) if bar and stream.isatty() else Lines(stream)
+
+
+class History(AbstractContextManager):
+    """Writes one line of JSON a step; the file appears with the run's first event.
+
+    What was not measured is null, since JSON knows no NaN.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.file: IO[str] | None = None
+
+    def __call__(self, event: object) -> None:
+        if isinstance(event, Started):
+            self.file = self.path.open("w", encoding="utf-8")
+        elif isinstance(event, Step):
+            self._write(event.record)
+        elif isinstance(event, Finished):
+            self._write({"status": event.outcome.status, "reason": str(event.outcome)})
+
+    def __exit__(self, *error) -> None:
+        if self.file is not None:
+            self.file.close()
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        finite = {key: None if _is_nan(value) else value for key, value in record.items()}
+        self.file.write(json.dumps(finite) + "\n")
+        self.file.flush()
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)

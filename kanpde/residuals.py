@@ -1,0 +1,209 @@
+"""The residual vector of a problem on fixed points, and its Jacobian.
+
+    r = (√(w_b ω_n / n_b) · R_b(x_n; u) / s_b)_{b,n},      loss = ‖r‖² = Σ_b w_b ⟨(R_b/s_b)²⟩
+
+over blocks b: each equation, and each condition that is not built in. ω are the sample's weights. The scale s_b makes
+a block dimensionless and of the size of the fields: with half-lengths h_i of the box and c_α = ∂R/∂(∂_α u) at the lift,
+
+    s_b² = Σ_α ⟨c_α²⟩ Π_i h_i^(-2 α_i),
+
+so that an error ε in u leaves a residual of order ε. Weights w_b: 1 for equations, `boundary_weight` for conditions.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from kanpde.constraints import Ansatz
+from kanpde.domains import Side
+from kanpde.errors import RunError
+from kanpde.expressions import Formula, compile_expression
+from kanpde.jets import IndexSet, closure
+from kanpde.routes import Route, route_for
+from kanpde.sampling import Sample, Sampling, side_count, uniform_points
+from kanpde.solution import named_jets
+from kanpde.statements import Problem
+
+CHUNK = 4096
+"""Points differentiated at once: enough to keep the cores busy, few enough for the cache."""
+
+LARGEST_JACOBIAN = 6 * 2**30
+"""Bytes of a Jacobian beyond which a run is refused instead of swapping."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Residuals taken at the same points: all equations together, or one condition on its side."""
+
+    names: tuple[str, ...]
+    formulas: tuple[Formula, ...]
+    scales: tuple[float, ...]
+    weight: float
+    side: Side | None
+    indices: IndexSet
+
+
+@dataclass(frozen=True)
+class BoundBlock:
+    """A block at fixed points, with all that does not depend on the parameters already computed."""
+
+    block: Block
+    fields: tuple[str, ...]
+    ansatz: Any
+    formulas: tuple[Any, ...]
+    factors: Tensor  # [n, q]
+    prepared: Any
+    points: Tensor
+
+    def __call__(self, network_jets: Tensor) -> Tensor:  # [n, s, out] -> [n, q]
+        """Weighted residuals from the network's jets."""
+        return self.unweighted(network_jets) * self.factors
+
+    def unweighted(self, network_jets: Tensor) -> Tensor:  # [n, s, out] -> [n, q]
+        jets = self.ansatz(network_jets)
+        named = named_jets(jets, self.fields, self.block.indices)
+        return torch.stack([formula(named, {}) for formula in self.formulas], dim=1)
+
+
+def build_blocks(problem: Problem, ansatz: Ansatz, boundary_weight: float, dtype: torch.dtype) -> tuple[Block, ...]:
+    """Compile equations and remaining conditions, and measure their scales at the lift."""
+    equations = _block(problem, ansatz, tuple(problem.equations.items()), 1.0, None, dtype)
+    conditions = [
+        _block(problem, ansatz, ((condition.name, condition.residual),), boundary_weight, condition.side, dtype)
+        for condition in ansatz.penalties
+    ]
+    return (equations, *conditions)
+
+
+def _block(problem: Problem, ansatz: Ansatz, items, weight: float, side: Side | None, dtype: torch.dtype) -> Block:
+    names = tuple(name for name, _ in items)
+    formulas = tuple(compile_expression(expr, problem.coordinates, problem.fields) for _, expr in items)
+    indices = closure((index for formula in formulas for _, index in formula.jets), len(problem.coordinates))
+    points = uniform_points(problem.domain, 256, seed=0).to(dtype)
+    if side is not None:
+        points[:, side.axis] = (problem.domain.lower, problem.domain.upper)[side.end][side.axis]
+    lift = ansatz.bind(points, indices).lift
+    scales = tuple(_scale(problem, formula, points, lift, indices) for formula in formulas)
+    return Block(names, formulas, scales, weight, side, indices)
+
+
+def _scale(problem: Problem, formula: Formula, points: Tensor, lift: Tensor, indices: IndexSet) -> float:
+    jets = {jet: value.clone().requires_grad_() for jet, value in named_jets(lift, problem.fields, indices).items()}
+    used = [jets[jet] for jet in formula.jets]
+    with torch.enable_grad():
+        total = formula(points, jets).sum()
+    slopes = torch.autograd.grad(total, used, allow_unused=True)
+    square = 0.0
+    for (_, index), slope in zip(formula.jets, slopes, strict=True):
+        if slope is not None:
+            lengths = [(length / 2) ** -order for length, order in zip(problem.domain.lengths, index, strict=True)]
+            square += slope.pow(2).mean().item() * float(torch.tensor(lengths).prod()) ** 2
+    return square**0.5 if square > 0 else 1.0
+
+
+class Residuals:
+    """r(θ), J(θ) and the loss's gradient for one network on fixed points; what every optimizer is given."""
+
+    def __init__(self, network: nn.Module, blocks: Sequence[BoundBlock], route: Route):
+        self.network, self.blocks, self.route = network, tuple(blocks), route
+        self.size = sum(bound.factors.numel() for bound in blocks)
+
+    @property
+    def theta(self) -> Tensor:  # [P]
+        return parameters_to_vector(self.route.parameters).detach().clone()
+
+    @theta.setter
+    def theta(self, value: Tensor) -> None:
+        vector_to_parameters(value, self.route.parameters)
+
+    def residual(self, theta: Tensor) -> Tensor:  # [P] -> [N]
+        """The weighted residual vector."""
+        self.theta = theta
+        with torch.no_grad():
+            parts = [bound(self.route.jets(bound.prepared, bound.block.indices)) for bound in self.blocks]
+        return torch.cat([part.reshape(-1) for part in parts])
+
+    def linearize(self, theta: Tensor) -> tuple[Tensor, Tensor]:  # [P] -> [N], [N, P]
+        """The residual vector and its Jacobian."""
+        self.theta = theta
+        if self.size * theta.numel() * theta.element_size() > LARGEST_JACOBIAN:
+            raise RunError(
+                f"The Jacobian of {self.size} residuals by {theta.numel()} parameters does not fit in "
+                f"{LARGEST_JACOBIAN / 2**30:.0f} GiB. Use fewer points (sampling.points), a smaller model, or "
+                "optimizer=lbfgs, which needs no Jacobian."
+            )
+        residual, jacobian = theta.new_empty(self.size), theta.new_empty(self.size, theta.numel())
+        row = 0
+        for bound in self.blocks:
+            r, j = self.route.jacobian(bound.prepared, bound.block.indices, bound)
+            residual[row : row + r.numel()] = r.reshape(-1)
+            jacobian[row : row + r.numel()] = j.reshape(r.numel(), -1)
+            row += r.numel()
+        return residual, jacobian
+
+    def gradient(self, theta: Tensor) -> tuple[float, Tensor]:  # [P] -> loss, [P]
+        """‖r‖² and its gradient, for methods that need no Jacobian."""
+        self.theta = theta
+        with torch.enable_grad():
+            parts = [bound(self.route.jets(bound.prepared, bound.block.indices)) for bound in self.blocks]
+            loss = torch.stack([part.square().sum() for part in parts]).sum()
+        gradient = torch.autograd.grad(loss, self.route.parameters)
+        return loss.item(), parameters_to_vector(gradient)
+
+    def losses(self, residual: Tensor) -> dict[str, float]:  # [N]
+        """The loss of each equation and condition; they add up to ‖r‖²."""
+        losses, row = {}, 0
+        for bound in self.blocks:
+            n, q = bound.factors.shape
+            squares = residual[row : row + n * q].reshape(n, q).square().sum(0)
+            losses |= dict(zip(bound.block.names, squares.tolist(), strict=True))
+            row += n * q
+        return losses
+
+
+def bind(
+    network: nn.Module,
+    problem: Problem,
+    ansatz: Ansatz,
+    blocks: Sequence[Block],
+    samples: Sequence[Sample],
+    route_of: Callable[[nn.Module], Route] = route_for,
+) -> Residuals:
+    """Place blocks at their points, on the device and in the precision of the network."""
+    route = route_of(network)
+    bound = [_bind(route, problem, ansatz, block, sample) for block, sample in zip(blocks, samples, strict=True)]
+    return Residuals(network, [part for parts in bound for part in parts], route)
+
+
+def _bind(route: Route, problem: Problem, ansatz: Ansatz, block: Block, sample: Sample) -> list[BoundBlock]:
+    like = route.parameters[0]
+    points = sample.points.to(like)
+    scales = torch.tensor(block.scales, dtype=like.dtype, device=like.device)
+    factors = (block.weight * sample.weights.to(like) / len(points)).sqrt()[:, None] / scales
+    return [
+        BoundBlock(
+            block=block,
+            fields=problem.fields,
+            ansatz=ansatz.bind(part, block.indices),
+            formulas=tuple(formula.bind(part) for formula in block.formulas),
+            factors=factor,
+            prepared=route.prepare(part, block.indices),
+            points=part,
+        )
+        for part, factor in zip(points.split(CHUNK), factors.split(CHUNK), strict=True)
+    ]
+
+
+def draw(problem: Problem, blocks: Sequence[Block], sampling: Sampling, count: int, seed: int) -> list[Sample]:
+    """Points for every block: `count` in the interior, and on the sides in proportion."""
+    on_side = side_count(sampling, count, problem.domain.dimension)
+    return [
+        sampling.interior(problem.domain, count, seed, problem.periodic)
+        if block.side is None
+        else sampling.on_side(problem.domain, block.side, on_side, seed + 1 + place, problem.periodic)
+        for place, block in enumerate(blocks)
+    ]

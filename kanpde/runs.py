@@ -1,0 +1,332 @@
+"""A run: from a configuration to a trained, measured solution, to an archive and back."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from kanpde.archive import ModelData, RunData, read_archive, write_archive
+from kanpde.config import Config, compose, override_words
+from kanpde.constraints import Ansatz, exact_ansatz, penalty_ansatz
+from kanpde.errors import InputError
+from kanpde.metrics import (
+    conditions_rms,
+    equations_rms,
+    errors,
+    exact_jets,
+    grid_axes,
+    grid_points,
+    relative_l2,
+    tracking_points,
+)
+from kanpde.networks import MODELS, Chain
+from kanpde.problems import Problem, load_problem, read_problem_text
+from kanpde.provenance import git_commit, hardware, peak_memory_mb, versions
+from kanpde.residuals import build_blocks
+from kanpde.sampling import uniform_points
+from kanpde.solution import Solution
+from kanpde.training import Event, Step, Task, Trained, train
+
+BELIEVABLE = 10.0
+"""Held-out over training residual above which a warning is due; good runs have about 2, cheated ones 30 and more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run.
+
+    problem: What was solved.
+    data: All that the archive holds, as plain arrays.
+    warnings: Sentences a careful reader wants to know.
+    """
+
+    problem: Problem
+    data: RunData
+    warnings: tuple[str, ...] = ()
+    network: nn.Module | None = None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Errors, residuals, sizes and times by name."""
+        return dict(self.data.metrics)
+
+    @property
+    def status(self) -> str:
+        """done, interrupted or failed."""
+        return str(self.data.attributes["status"])
+
+    @property
+    def stop_reason(self) -> str:
+        """The sentence on how the run ended."""
+        return str(self.data.attributes["stop_reason"])
+
+    @property
+    def history(self) -> dict[str, np.ndarray]:
+        """One array per column, one entry per recorded step."""
+        return dict(self.data.history)
+
+    @cached_property
+    def solution(self) -> Solution:
+        """The trained fields; call it with points [n, d]."""
+        model = json.loads(self.data.model.config_json)
+        network = self.network if self.network is not None else _rebuilt(self.data.model)
+        return Solution(self.problem, _ansatz(self.problem, model["conditions"]), network)
+
+    def save(self, path: str | Path) -> None:
+        """Write the archive; an existing file is replaced only once the new one is complete."""
+        write_archive(path, self.data)
+
+
+def solve(problem: str | Path | dict | Problem, model: str | dict | nn.Module = "kan", **overrides: Any) -> Run:
+    """Solve a problem and return the run.
+
+    Args:
+        problem: A name, a path, a mapping as in a problem file, or what `load_problem` returned.
+        model: A name in the group `model`, a mapping of its settings, or a torch module [n, d] -> [n, fields] of your
+            own, which is trained over nested automatic differentiation.
+        overrides: Settings as on the command line: `seed=1`, `training={"steps": 20}`, `optimizer="adam"`.
+
+    Raises:
+        InputError: Something given cannot be used.
+
+    >>> run = solve("poisson_1d", training={"stages": 1, "steps": 3}, model={"width": [4]})  # doctest: +SKIP
+    """
+    module = model if isinstance(model, nn.Module) else None
+    loaded = problem if isinstance(problem, Problem) else load_problem(problem)
+    words = override_words(**({} if module is not None else {"model": model}), **overrides)
+    return solve_config(compose(words, loaded), network=module)
+
+
+def open_run(path: str | Path, network: nn.Module | None = None) -> Run:
+    """Read an archive back; its solution evaluates bit for bit as when it was written.
+
+    Args:
+        path: `result.h5`, or the folder that holds it.
+        network: The module of your own that was trained, if it was one; its parameters are filled in.
+    """
+    path = Path(path)
+    data = read_archive(path / "result.h5" if path.is_dir() else path)
+    source = read_problem_text(str(data.attributes["problem_yaml"]), path.name)
+    problem = load_problem(source, name=str(data.attributes["problem"]))
+    if network is not None:
+        _fill(network, data.model)
+    return Run(problem, data, network=network)
+
+
+def solve_config(
+    config: Config, on_event: Callable[[Event], None] = lambda event: None, network: nn.Module | None = None
+) -> Run:
+    """Train and measure what a configuration describes; writes no files.
+
+    Ctrl-C ends the training, not the run: the best state so far is measured and marked interrupted.
+    """
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    device = _device(config.device)
+    ansatz = _ansatz(config.problem, config.training.conditions)
+    history: list[dict[str, float]] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Step):
+            history.append(event.record)
+        on_event(event)
+
+    task = _task(config, ansatz, device, network)
+    trained = train(task, listen)
+    return _finished(config, task, trained, history)
+
+
+def _device(name: str) -> torch.device:
+    automatic = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(automatic if name == "auto" else name)
+
+
+def _ansatz(problem: Problem, conditions: str) -> Ansatz:
+    return {"exact": exact_ansatz, "penalty": penalty_ansatz}[conditions](problem)
+
+
+def _task(config: Config, ansatz: Ansatz, device: torch.device, network: nn.Module | None) -> Task:
+    dtype = getattr(torch, config.dtype)
+    return Task(
+        problem=config.problem,
+        ansatz=ansatz,
+        blocks=build_blocks(config.problem, ansatz, config.training.boundary_weight, dtype),
+        design=config.model if network is None else None,
+        optimizer=config.optimizer,
+        sampling=config.sampling,
+        settings=config.training,
+        seed=config.seed,
+        dtype=dtype,
+        device=device,
+        track=_tracker(config.problem, ansatz),
+        network=network,
+    )
+
+
+def _tracker(problem: Problem, ansatz: Ansatz) -> Callable[[nn.Module], float]:
+    """The relative error of a network at a fixed set of points, for the history."""
+    if not problem.exact:
+        return lambda network: float("nan")
+    points = tracking_points(problem.domain)
+    exact = exact_jets(problem, points, order=0)[:, 0]
+    return lambda network: relative_l2(torch.from_numpy(Solution(problem, ansatz, network)(points)) - exact, exact)
+
+
+def _finished(config: Config, task: Task, trained: Trained, history: list[dict[str, float]]) -> Run:
+    solution = Solution(config.problem, task.ansatz, trained.network)
+    metrics = _metrics(config, task, trained, solution, history)
+    axes = grid_axes(config.problem, config.output.resolution)
+    data = RunData(
+        attributes=_attributes(config, task, trained),
+        axes=axes,
+        fields=_fields(solution, axes),
+        history=_columns(history),
+        metrics=metrics,
+        model=_model_data(config, trained.network),
+        points={name: points.cpu().double().numpy() for name, points in trained.points.items()},
+    )
+    return Run(config.problem, data, _warnings(config, task, trained, metrics), trained.network)
+
+
+def _attributes(config: Config, task: Task, trained: Trained) -> dict[str, str | int]:
+    return {
+        "title": config.problem.title,
+        "problem": config.problem.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "status": trained.outcome.status,
+        "stop_reason": trained.sentence,
+        "seed": config.seed,
+        "config_yaml": config.yaml,
+        "config_sha256": config.sha256,
+        "problem_yaml": config.problem.yaml(),
+        "versions_json": json.dumps(versions()),
+        "hardware_json": json.dumps(hardware(task.device)),
+        "git_commit": git_commit(),
+    }
+
+
+def _metrics(config, task, trained, solution, history) -> dict[str, float | int]:
+    held_out = uniform_points(config.problem.domain, 4096, seed=3)
+    inside = trained.points.get("interior", held_out)
+    values = {
+        **errors(solution, config.output.resolution),
+        "residual_rms": equations_rms(solution, inside),
+        "heldout_residual_rms": equations_rms(solution, held_out),
+        "boundary_rms": conditions_rms(solution),
+        "n_parameters": sum(parameter.numel() for parameter in trained.network.parameters()),
+        "n_points": len(inside),
+        "wall_time_s": trained.seconds,
+        "steps": len(history),
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    if isinstance(trained.network, Chain):
+        like = next(trained.network.parameters())
+        values["outside_grid_fraction"] = trained.network.outside_fraction(held_out.to(like))
+    return values
+
+
+def _fields(solution: Solution, axes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Every field on the grid, with the exact values and the error where they are known."""
+    points, shape = grid_points(axes), [len(x) for x in axes.values()]
+    found = solution(points)
+    exact = exact_jets(solution.problem, torch.from_numpy(points), 0)[:, 0].numpy() if solution.problem.exact else None
+    fields = {}
+    for place, name in enumerate(solution.problem.fields):
+        fields[name] = found[:, place].reshape(shape)
+        if exact is not None:
+            fields[f"{name}_ref"] = exact[:, place].reshape(shape)
+            fields[f"{name}_error"] = fields[name] - fields[f"{name}_ref"]
+    return fields
+
+
+def _columns(history: list[dict[str, float]]) -> dict[str, np.ndarray]:
+    names = list(dict.fromkeys(name for record in history for name in record))
+    return {name: np.array([record.get(name, math.nan) for record in history], dtype=float) for name in names}
+
+
+def _model_data(config: Config, network: nn.Module) -> ModelData:
+    trainable = {name for name, _ in network.named_parameters()}
+    arrays = {name: value.detach().cpu().double().numpy() for name, value in network.state_dict().items()}
+    chain = isinstance(network, Chain)
+    described = {
+        "conditions": config.training.conditions,
+        "dtype": config.dtype,
+        "design": asdict(config.model) if chain else None,
+        "grid": network.grid if chain else 0,
+        "inputs": network.inputs.lower.numel() if chain else config.problem.domain.dimension,
+        "outputs": len(config.problem.fields),
+        "periodic": list(config.problem.periodic),
+    }
+    return ModelData(
+        kind=_kind(config.model) if chain else "module",
+        config_json=json.dumps(described),
+        parameters={name: value for name, value in arrays.items() if name in trainable},
+        grids={name: value for name, value in arrays.items() if name not in trainable},
+    )
+
+
+def _kind(design: Any) -> str:
+    return next(kind for kind, cls in MODELS.items() if isinstance(design, cls))
+
+
+def _rebuilt(model: ModelData) -> nn.Module:
+    described = json.loads(model.config_json)
+    if model.kind not in MODELS:
+        raise InputError(
+            f"The archive holds the parameters of a {model.kind!r} that kanpde cannot build; it builds "
+            f"{', '.join(MODELS)}. Give the module: open_run(path, network=…)."
+        )
+    design = MODELS[model.kind](**{key: _tuple(value) for key, value in described["design"].items()})
+    ends = [0.0] * described["inputs"], [1.0] * described["inputs"]  # filled in with the grids
+    network = design.build(
+        described["inputs"],
+        described["outputs"],
+        described["grid"],
+        lower=ends[0],
+        upper=ends[1],
+        periodic=described["periodic"],
+        dtype=getattr(torch, described["dtype"]),
+    )
+    return _fill(network, model)
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _fill(network: nn.Module, model: ModelData) -> nn.Module:
+    arrays = {**model.parameters, **model.grids}
+    expected = network.state_dict()
+    wrong = [name for name in expected if name not in arrays or expected[name].shape != np.shape(arrays[name])]
+    if wrong or len(arrays) != len(expected):
+        raise InputError(
+            f"The archived arrays must fit the network's {len(expected)}; they do not at "
+            f"{', '.join(wrong) or 'arrays the network lacks'}. Build the network that was trained."
+        )
+    network.load_state_dict({name: torch.from_numpy(np.array(arrays[name])).to(expected[name]) for name in expected})
+    return network
+
+
+def _warnings(config: Config, task: Task, trained: Trained, metrics: dict[str, float]) -> tuple[str, ...]:
+    """The problem's own warnings, the ansatz's, and what the figures give away."""
+    found = [*config.problem.warnings, *config.warnings, *task.ansatz.warnings]
+    if trained.heldout_residual > BELIEVABLE * trained.train_residual > 0:
+        found.append(
+            f"The held-out residual is {trained.heldout_residual / trained.train_residual:.0f} times the training "
+            "residual: the points were fitted rather than the equation. Use more points (sampling.density) or "
+            "training.resample."
+        )
+    if metrics.get("outside_grid_fraction", 0) > 0.01:
+        found.append(
+            f"{metrics['outside_grid_fraction']:.0%} of the hidden activations lie outside their grids, where the end "
+            "pieces continue. Use more stages, or another seed."
+        )
+    return tuple(found)

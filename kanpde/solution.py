@@ -1,0 +1,77 @@
+"""A trained field that can be called: values and derivatives anywhere in the domain."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from sympy import Expr
+from torch import Tensor, nn
+
+from kanpde.constraints import Ansatz
+from kanpde.errors import InputError
+from kanpde.expressions import Jet, Scope, compile_expression, parse_expression
+from kanpde.jets import IndexSet, closure
+from kanpde.routes import route_for
+from kanpde.statements import Problem
+
+CHUNK = 8192
+
+
+def named_jets(jets: Tensor, fields: tuple[str, ...], indices: IndexSet) -> Mapping[Jet, Tensor]:  # [n, s, fields]
+    """The columns of a bundle by field and multi-index, as formulas ask for them."""
+    return {(name, index): jets[:, s, f] for f, name in enumerate(fields) for s, index in enumerate(indices)}
+
+
+class Solution:
+    """The fields u = L + E·N of a problem, as functions of physical coordinates.
+
+    Points are given as [n, d] in the order of `problem.coordinates`, in their own units; arrays come back as float64
+    NumPy arrays.
+    """
+
+    def __init__(self, problem: Problem, ansatz: Ansatz, network: nn.Module):
+        self.problem, self.ansatz, self.network = problem, ansatz, network
+
+    def __call__(self, points) -> np.ndarray:  # [n, d] -> [n, fields]
+        """Values of all fields."""
+        return self.jets(points, closure((), len(self.problem.coordinates)))[:, 0].cpu().double().numpy()
+
+    def derivative(self, expression: str, points) -> np.ndarray:  # [n, d] -> [n]
+        """Any expression in the fields, their derivatives and the coordinates, as "u_x" or "u_xx + u_yy".
+
+        Raises:
+            InputError: If the expression uses a name that the problem does not have.
+        """
+        problem = self.problem
+        time = None if problem.time is None else problem.coordinates[problem.time]
+        scope = Scope(coordinates=problem.coordinates, fields=problem.fields, time=time)
+        return self.evaluate(parse_expression(expression, scope, "derivative"), points)
+
+    def evaluate(self, expr: Expr, points) -> np.ndarray:  # [n, d] -> [n]
+        """A parsed expression, such as the residual of one of the problem's equations."""
+        formula = compile_expression(expr, self.problem.coordinates, self.problem.fields)
+        indices = closure((index for _, index in formula.jets), len(self.problem.coordinates))
+        x = self._points(points)
+        with torch.no_grad():
+            values = formula(x, named_jets(self.jets(x, indices), self.problem.fields, indices))
+        return values.cpu().double().numpy()
+
+    def jets(self, points, indices: IndexSet) -> Tensor:  # [n, d] -> [n, s, fields]
+        """∂_α of every field for a downward-closed set of multi-indices."""
+        x, route = self._points(points), route_for(self.network)
+        with torch.no_grad():
+            parts = [
+                self.ansatz.bind(part, indices)(route.jets(route.prepare(part, indices), indices))
+                for part in x.split(CHUNK)
+            ]
+        return torch.cat(parts)
+
+    def _points(self, points) -> Tensor:
+        like = next(self.network.parameters())
+        x = torch.as_tensor(points, dtype=like.dtype, device=like.device)
+        if x.ndim != 2 or x.shape[1] != len(self.problem.coordinates):
+            raise InputError(
+                f"Points must be a table [n, {len(self.problem.coordinates)}] of "
+                f"({', '.join(self.problem.coordinates)}); shape {tuple(x.shape)} came. Give one row per point."
+            )
+        return x

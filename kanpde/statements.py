@@ -1,0 +1,94 @@
+"""A stated problem: what a problem file says once it has been read, resolved and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import sympy
+
+from kanpde.domains import Box, Side
+from kanpde.expressions import ExpressionError, Jet, derivative, jet_expression, jets_of
+from kanpde.plain_yaml import write_yaml
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What holds on one side of the box.
+
+    Attributes:
+        name: The side, numbered from the second condition on it: `x-`, `x-.2`; the name of the loss block.
+        side: Where it holds; the side at the start of time for initial conditions.
+        residual: Zero where the condition is met; in coordinates, fields and their derivatives.
+        kind: `boundary` or `initial`.
+        fields: The fields that occur.
+    """
+
+    name: str
+    side: Side
+    residual: sympy.Expr
+    kind: str
+    fields: tuple[str, ...]
+
+    def solved(self, coordinates: tuple[str, ...]) -> tuple[Jet, sympy.Expr] | None:
+        """(jet, g) if the condition says jet = g(coordinates), as `u = sin(x)` or `u_t = 0` do; None otherwise."""
+        jets = jets_of(self.residual)
+        if len(jets) != 1:
+            return None
+        unknown = sympy.Dummy()
+        line = self.residual.xreplace({jet_expression(jets[0], coordinates): unknown})
+        try:
+            slope = derivative(line, unknown)
+        except ExpressionError:  # sign(u) and the like have none, so the condition is not linear
+            return None
+        return (jets[0], -line.xreplace({unknown: sympy.S.Zero}) / slope) if slope.is_number and slope != 0 else None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A partial differential equation with all that makes its solution unique. Made by `load_problem`.
+
+    Attributes:
+        name: Short name, from the file's.
+        title: One line for people.
+        coordinates: Names, in the order of the network's inputs.
+        domain: The box they range over.
+        fields: The unknown functions of the coordinates.
+        time: Axis of the coordinate t, if there is one.
+        periodic: Axes along which the solution is periodic.
+        parameters: Values of the constants.
+        equations: left - right of each equation, parameters and `auto` put in.
+        conditions: Boundary and initial conditions.
+        exact: The solution where it is known, for every field or none.
+        warnings: What the checks found worth a sentence.
+        source: The plain data it was made from, overrides applied.
+    """
+
+    name: str
+    title: str
+    coordinates: tuple[str, ...]
+    domain: Box
+    fields: tuple[str, ...]
+    time: int | None
+    periodic: tuple[int, ...]
+    parameters: dict[str, float]
+    equations: dict[str, sympy.Expr]
+    conditions: tuple[Condition, ...]
+    exact: dict[str, sympy.Expr]
+    warnings: tuple[str, ...] = ()
+    source: dict = field(default_factory=dict)
+
+    def yaml(self) -> str:
+        """The problem as a file that `load_problem` reads back to an equal problem of the same name."""
+        return write_yaml(self.source)
+
+    def jets(self) -> tuple[Jet, ...]:
+        """The derivatives of fields in the equations, sorted."""
+        return tuple(sorted({jet for residual in self.equations.values() for jet in jets_of(residual)}))
+
+    def order(self) -> int:
+        """The highest order of derivative in the equations."""
+        return max(sum(index) for _, index in self.jets())
+
+    def order_along(self, field: str, axis: int) -> int:
+        """The highest order of derivative of one field along one coordinate in the equations."""
+        return max((index[axis] for name, index in self.jets() if name == field), default=0)

@@ -1,0 +1,365 @@
+"""Stages of training: several short starts on the coarse grid, then finer grids on new points, the best state kept.
+
+What is trained is judged on points that no stage has seen: the held-out residual decides which start goes on, which
+state is kept, and whether the loss can be believed.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from kanpde.constraints import Ansatz
+from kanpde.errors import InputError
+from kanpde.networks import Design
+from kanpde.optimizers import Iterate, Optimizer, Stop, StopReason
+from kanpde.residuals import Block, Residuals, bind, draw
+from kanpde.sampling import Sampling, SobolSampling, interior_count
+from kanpde.statements import Problem
+
+MEASURE_EVERY = 5
+"""Steps between two looks at the held-out residual and the error."""
+
+HELD_OUT_POINTS = 2000
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a run is staged and when it ends.
+
+    Args:
+        conditions: "exact" builds Dirichlet, initial and periodic conditions into the ansatz where it can; "penalty"
+            leaves all but periodicity to the loss.
+        boundary_weight: Weight of a condition in the loss; an equation has 1.
+        stages: Grids, each twice as fine as the last; for models without a grid, rounds of new points.
+        starts: Short trainings from different random networks on the coarse grid, the best of which goes on.
+        start_steps: Steps of each of them.
+        steps: Steps per stage at most.
+        resample: Steps after which the points are drawn anew within a stage; null keeps them for the stage.
+        target: Held-out residual at which to stop; null goes on.
+        time_limit: Seconds of training after which to stop.
+    """
+
+    conditions: Literal["exact", "penalty"] = "exact"
+    boundary_weight: float = 10.0
+    stages: int = 4
+    starts: int = 4
+    start_steps: int = 15
+    steps: int = 60
+    resample: int | None = None
+    target: float | None = None
+    time_limit: float = 120.0
+
+    def __post_init__(self):
+        counts = {name: getattr(self, name) for name in ("stages", "starts", "steps", "resample")}
+        for name, value in counts.items():
+            if value is not None and value < 1:
+                raise InputError(f"training.{name} must be 1 or more; {value} came. Set it so.")
+        if self.start_steps < 0 or self.time_limit <= 0 or self.boundary_weight <= 0:
+            raise InputError(
+                "training.start_steps must not be negative, time_limit and boundary_weight must be positive; "
+                f"{self.start_steps}, {self.time_limit} and {self.boundary_weight} came. Set them so."
+            )
+
+
+class Outcome(StrEnum):
+    """How a run ended; the value is the sentence the user reads."""
+
+    FINISHED = "All stages were completed."
+    TARGET = "The held-out residual reached its target."
+    TIME = "The time limit was reached; the best state so far is kept."
+    INTERRUPTED = "The run was interrupted; the best state so far is kept."
+    DIVERGED = "The loss is not a finite number, so there is nothing to keep going from; try another seed, more \
+starts, or a smaller learning rate."
+
+    @property
+    def status(self) -> str:
+        return {Outcome.INTERRUPTED: "interrupted", Outcome.DIVERGED: "failed"}.get(self, "done")
+
+
+@dataclass(frozen=True)
+class Started:
+    """What is about to be trained."""
+
+    parameters: int
+    points: int
+    grids: tuple[int, ...]
+    blocks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StartEnded:
+    """One of the short starts is over, with this held-out residual."""
+
+    start: int
+    starts: int
+    heldout_residual: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """One accepted step, as a row of the history."""
+
+    record: dict[str, float]
+
+
+@dataclass(frozen=True)
+class StageEnded:
+    """A stage is over, for the reason given."""
+
+    stage: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run is over."""
+
+    outcome: Outcome
+
+
+Event = Started | StartEnded | Step | StageEnded | Finished
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that training needs, and nothing that it writes to."""
+
+    problem: Problem
+    ansatz: Ansatz
+    blocks: tuple[Block, ...]
+    design: Design | None  # None if `network` is a module of the user's own
+    optimizer: Optimizer
+    sampling: Sampling
+    settings: Training
+    seed: int
+    dtype: torch.dtype
+    device: torch.device
+    track: Callable[[nn.Module], float]  # the relative error of a network, NaN if unknown
+    network: nn.Module | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The best state seen, and how the run ended."""
+
+    network: nn.Module
+    points: dict[str, Tensor]
+    train_residual: float
+    heldout_residual: float
+    outcome: Outcome = Outcome.FINISHED
+    sentence: str = ""
+    seconds: float = 0.0
+
+
+class _Halt(Exception):
+    """Ends all stages; carries the outcome."""
+
+    def __init__(self, outcome: Outcome):
+        self.outcome = outcome
+
+
+def train(task: Task, on_event: Callable[[Event], None]) -> Trained:
+    """Run all stages; an interrupt ends them like a time limit, with the best state kept."""
+    course = _Course(task, on_event)
+    try:
+        course.run()
+        outcome = Outcome.FINISHED
+    except _Halt as halt:
+        outcome = halt.outcome
+    except KeyboardInterrupt:
+        outcome = Outcome.INTERRUPTED
+    on_event(Finished(outcome))
+    return course.result(outcome)
+
+
+class _Course:
+    """The changing part of a run: clock, step counter, current network, best state."""
+
+    def __init__(self, task: Task, on_event: Callable[[Event], None]):
+        self.task, self.emit = task, on_event
+        self.settings = task.settings
+        self.begun = time.perf_counter()
+        self.steps = self.stage = 0
+        self.grids = task.design.grids(self.settings.stages) if task.design else (0,) * self.settings.stages
+        self.network = self._fresh(0)
+        self.residuals = self.heldout = None
+        self.best: Trained | None = None
+        self.last_reason = ""
+
+    def run(self) -> None:
+        settings = self.settings
+        self._bind_points()
+        self.emit(self._started())
+        state = self._best_start()
+        for stage, grid in enumerate(self.grids):
+            self.stage = stage
+            if stage:
+                self._extend(grid)
+                state = None
+            self.last_reason = self._train_stage(settings.steps, state)
+            self.emit(StageEnded(stage, self.last_reason))
+
+    def result(self, outcome: Outcome) -> Trained:
+        if self.best is None:
+            self._keep_if_best(float("inf"), float("nan"))
+        return replace(self.best, outcome=outcome, sentence=self._sentence(outcome), seconds=self._elapsed())
+
+    def _sentence(self, outcome: Outcome) -> str:
+        last = f" The last stage ended because {self.last_reason}." if outcome is Outcome.FINISHED else ""
+        return outcome.value + last
+
+    def _best_start(self) -> dict | None:
+        """Train each start briefly, and put the one with the lowest held-out residual in place."""
+        if self.settings.starts == 1 or self.task.network is not None:
+            return None
+        ended = []
+        for start in range(self.settings.starts):
+            self.network = self._fresh(start)
+            self._bind_points()
+            end = self.task.optimizer.minimize(
+                self.residuals, self.residuals.theta, self.settings.start_steps, self._watch_clock
+            )
+            self.residuals.theta = end.theta
+            heldout = self._heldout_residual()
+            self.emit(StartEnded(start, self.settings.starts, heldout))
+            ended.append((heldout, start, self.network, end.state))
+            if self._elapsed() > self.settings.time_limit / 4:
+                break
+        finite = [entry for entry in ended if math.isfinite(entry[0])]
+        if not finite:
+            raise _Halt(Outcome.DIVERGED)
+        _, _, self.network, state = min(finite, key=lambda entry: entry[:2])
+        self._bind_points()
+        return state
+
+    def _train_stage(self, steps: int, state: dict | None) -> str:
+        segment = self.settings.resample or steps
+        theta, reason = self.residuals.theta, StopReason.STEPS
+        for first in range(0, steps, segment):
+            if first:
+                self._bind_points(redraw=first)
+            end = self.task.optimizer.minimize(
+                self.residuals, theta, min(segment, steps - first), self._watch_step, state
+            )
+            theta, state, reason = end.theta, end.state, end.reason
+            if reason is StopReason.DIVERGED:
+                raise _Halt(Outcome.DIVERGED)
+            self._measure(end.loss)
+            if reason is not StopReason.STEPS:
+                break
+        self.residuals.theta = theta
+        return reason.value
+
+    def _watch_clock(self, iterate: Iterate) -> None:
+        if self._elapsed() > self.settings.time_limit / 4:
+            raise Stop
+
+    def _watch_step(self, iterate: Iterate) -> None:
+        """Record a step; look at the held-out residual now and then; end the run when it is time."""
+        self.steps += 1
+        record = {
+            "step": self.steps,
+            "stage": self.stage,
+            "time_s": self._elapsed(),
+            "loss": iterate.loss,
+            **self._block_losses(iterate),
+            "heldout_residual": float("nan"),
+            "rel_l2": float("nan"),
+            **iterate.note,
+            "grid": self.grids[self.stage],
+            "n_parameters": iterate.theta.numel(),
+        }
+        if self.steps == 1 or self.steps % MEASURE_EVERY == 0:
+            self.residuals.theta = iterate.theta
+            record["heldout_residual"] = self._measure(iterate.loss)
+            record["rel_l2"] = self.task.track(self.network)
+        self.emit(Step(record))
+        if not math.isfinite(iterate.loss):
+            raise _Halt(Outcome.DIVERGED)
+        if self.settings.target is not None and record["heldout_residual"] <= self.settings.target:
+            raise _Halt(Outcome.TARGET)
+        if self._elapsed() > self.settings.time_limit:
+            raise _Halt(Outcome.TIME)
+
+    def _block_losses(self, iterate: Iterate) -> dict[str, float]:
+        names = [name for block in self.task.blocks for name in block.names]
+        if iterate.residual is None:
+            return {f"loss_{name}": float("nan") for name in names}
+        return {f"loss_{name}": value for name, value in self.residuals.losses(iterate.residual).items()}
+
+    def _measure(self, loss: float) -> float:
+        """The held-out residual of the network as it stands; the state is kept if it is the best so far."""
+        heldout = self._heldout_residual()
+        self._keep_if_best(heldout, loss**0.5 if loss >= 0 else float("nan"))
+        return heldout
+
+    def _heldout_residual(self) -> float:
+        return self.heldout.residual(self.heldout.theta).norm().item()
+
+    def _keep_if_best(self, heldout: float, train: float) -> None:
+        if self.best is None or heldout < self.best.heldout_residual:
+            points = {}
+            for bound in self.residuals.blocks if self.residuals else ():
+                name = bound.block.names[0] if bound.block.side else "interior"
+                points[name] = torch.cat([points[name], bound.points]) if name in points else bound.points
+            self.best = Trained(copy.deepcopy(self.network), points, train, heldout)
+
+    def _extend(self, grid: int) -> None:
+        """Go on from the best state on a finer grid and new points."""
+        if self.best is not None:
+            self.network = copy.deepcopy(self.best.network)
+        if grid:
+            self.network.extend(grid, self._spread_points())
+        self._bind_points()
+
+    def _fresh(self, start: int) -> nn.Module:
+        task = self.task
+        if task.network is not None:
+            return task.network.to(device=task.device, dtype=task.dtype)
+        generator = torch.Generator().manual_seed(1000 * task.seed + start)
+        box = task.problem.domain
+        network = task.design.build(
+            box.dimension,
+            len(task.problem.fields),
+            self.grids[0],
+            lower=box.lower,
+            upper=box.upper,
+            periodic=task.problem.periodic,
+            dtype=task.dtype,
+        )
+        network.initialize(generator)
+        return network.to(task.device)
+
+    def _bind_points(self, redraw: int = 0) -> None:
+        task = self.task
+        count = interior_count(task.sampling, sum(p.numel() for p in self.network.parameters()))
+        seed = 7919 * task.seed + 101 * self.stage + redraw
+        samples = draw(task.problem, task.blocks, task.sampling, count, seed)
+        self.residuals = bind(self.network, task.problem, task.ansatz, task.blocks, samples)
+        self.heldout = self._bind_heldout()
+
+    def _bind_heldout(self) -> Residuals:
+        task = self.task
+        even = SobolSampling(clustering=0.0)
+        samples = draw(task.problem, task.blocks, even, HELD_OUT_POINTS, seed=10**6)
+        return bind(self.network, task.problem, task.ansatz, task.blocks, samples)
+
+    def _spread_points(self) -> Tensor:
+        return torch.cat([bound.points for bound in self.heldout.blocks])
+
+    def _started(self) -> Started:
+        parameters = sum(p.numel() for p in self.network.parameters())
+        names = tuple(name for block in self.task.blocks for name in block.names)
+        return Started(parameters, self.residuals.size, self.grids, names)
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self.begun
+
+

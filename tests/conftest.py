@@ -1,0 +1,24 @@
+"""What every test gets: double precision, a fixed seed, one thread."""
+
+import os
+
+# Before PyTorch is imported, and inherited by the commands that tests start: two cores are shared by everything.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def double_precision_and_seed():
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(before)
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(0)
