@@ -15,8 +15,8 @@ with warnings.catch_warnings():  # torch says once per process that sparse rows 
     warnings.simplefilter("ignore")
     torch.sparse_csr_tensor([0, 1], [0], [1.0], (1, 1))
 
-SAMPLED_FROM = 4
-"""Multiple of l in m from which a sampled product outruns a dense one (tests/benchmarks/layer_speed.py)."""
+LOCAL_FROM = 4
+"""Multiple of l in m from which sparse rows outrun dense ones (tests/benchmarks/layer_speed.py)."""
 
 
 def contract(values: Tensor, index: Tensor | None, weight: Tensor) -> Tensor:
@@ -30,12 +30,12 @@ def contract(values: Tensor, index: Tensor | None, weight: Tensor) -> Tensor:
     Returns:
         Shape [n, out].
     """
-    if index is None:
-        return values.flatten(1) @ weight.flatten(0, 1)
+    if index is None or weight.shape[1] < LOCAL_FROM * values.shape[-1]:
+        return dense_contraction(values, index, weight)
     return _LocalContraction.apply(values, index, weight)[0]
 
 
-def dense_contraction(values: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+def dense_contraction(values: Tensor, index: Tensor | None, weight: Tensor) -> Tensor:
     """The same by one matrix product over all m features; differentiable any number of times."""
     return _laid_out(values, index, weight) @ weight.flatten(0, 1)
 
@@ -62,18 +62,19 @@ class _LocalContraction(torch.autograd.Function):
     def backward(ctx, gradient, _):
         values, index, weight, columns = ctx.saved_tensors
         if torch.is_grad_enabled():  # somebody differentiates on: a route that autograd can follow
+            for_values = (gradient @ weight.flatten(0, 1).t()).unflatten(1, weight.shape[:2]).gather(-1, index)
             for_weight = _laid_out(values, index, weight).t() @ gradient
-            return _gathered_product(index, gradient, weight), None, for_weight.view_as(weight)
+            return for_values, None, for_weight.view_as(weight)
         gradient = gradient.contiguous()
         for_values = for_weight = None
         if ctx.needs_input_grad[0]:
-            for_values = _sampled_product(values, index, columns, gradient, weight)
+            for_values = _sampled_product(values, columns, gradient, weight)
         if ctx.needs_input_grad[2]:
             for_weight = _transposed_product(values, columns, gradient, weight).view_as(weight)
         return for_values, None, for_weight
 
 
-def _laid_out(values: Tensor, index: Tensor, weight: Tensor) -> Tensor:  # -> [n, in*m]
+def _laid_out(values: Tensor, index: Tensor | None, weight: Tensor) -> Tensor:  # -> [n, in*m]
     return spread(values.unsqueeze(1), index, weight.shape[1]).flatten(1)
 
 
@@ -93,17 +94,10 @@ def _starts(values: Tensor) -> Tensor:
     return torch.arange(n + 1, device=values.device, dtype=torch.int32) * (inputs * listed)
 
 
-def _sampled_product(values: Tensor, index: Tensor, columns: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:
-    """A Wᵀ where a feature is listed: all of it and a gathering if m is small, else those entries alone."""
-    if weight.shape[1] < SAMPLED_FROM * values.shape[-1]:
-        return _gathered_product(index, gradient, weight)
-    rows = _sparse_rows(values, columns, weight)
-    sampled = torch.sparse.sampled_addmm(rows, gradient, weight.flatten(0, 1).t().contiguous(), beta=0.0)
-    return sampled.values().view_as(values)
-
-
-def _gathered_product(index: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:  # -> [n, in, l]
-    return (gradient @ weight.flatten(0, 1).t()).unflatten(1, weight.shape[:2]).gather(-1, index)
+def _sampled_product(values: Tensor, columns: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:  # -> [n, in, l]
+    """The entries of A Wᵀ at listed features."""
+    rows, weights = _sparse_rows(values, columns, weight), weight.flatten(0, 1).t().contiguous()
+    return torch.sparse.sampled_addmm(rows, gradient, weights, beta=0.0).values().view_as(values)
 
 
 def _transposed_product(values: Tensor, columns: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:  # -> [in*m, out]

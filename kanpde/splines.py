@@ -91,9 +91,8 @@ def uniform_splines(x: Tensor, grid: Tensor, degree: int, order: int) -> tuple[T
         powers.append(powers[-1] * xi)
     table = _piece_table(degree, order, x.dtype, x.device)
     values = (torch.stack(powers, dim=-1) @ table).unflatten(-1, (order + 1, degree + 1))
-    if order:
-        rates = spacing[:, None].pow(-torch.arange(order + 1, device=x.device))
-        values = values.mul_(rates[..., None])
+    for r in range(1, order + 1):
+        values[:, :, r] *= spacing[:, None] ** -r
     return cell.long(), values
 
 

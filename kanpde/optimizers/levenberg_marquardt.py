@@ -36,7 +36,7 @@ class LevenbergMarquardt:
     solver: Literal["cholesky", "qr"] = "cholesky"
     geodesic: bool = True
     damping: float = 1e-2
-    floor: float = 1e-3
+    floor: float = 1e-2
     tolerance: float = 1e-3
 
     def __post_init__(self):
