@@ -10,6 +10,7 @@ a block dimensionless and of the size of the fields: with half-lengths h_i of th
 so that an error ε in u leaves a residual of order ε. Weights w_b: 1 for equations, `boundary_weight` for conditions.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,8 +101,8 @@ def _scale(problem: Problem, formula: Formula, points: Tensor, lift: Tensor, ind
     square = 0.0
     for (_, index), slope in zip(formula.jets, slopes, strict=True):
         if slope is not None:
-            lengths = [(length / 2) ** -order for length, order in zip(problem.domain.lengths, index, strict=True)]
-            square += slope.pow(2).mean().item() * float(torch.tensor(lengths).prod()) ** 2
+            rates = ((length / 2) ** -order for length, order in zip(problem.domain.lengths, index, strict=True))
+            square += slope.pow(2).mean().item() * math.prod(rates) ** 2
     return square**0.5 if square > 0 else 1.0
 
 

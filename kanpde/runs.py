@@ -17,6 +17,7 @@ from kanpde.archive import ModelData, RunData, read_archive, write_archive
 from kanpde.config import Config, compose, override_words
 from kanpde.constraints import Ansatz, exact_ansatz, penalty_ansatz
 from kanpde.errors import InputError
+from kanpde.flops import flops_per_step
 from kanpde.metrics import (
     conditions_rms,
     equations_rms,
@@ -225,6 +226,7 @@ def _metrics(config, task, trained, solution, history) -> dict[str, float | int]
         "n_points": len(inside),
         "wall_time_s": trained.seconds,
         "steps": len(history),
+        "flops_per_step": flops_per_step(task.optimizer, trained.residuals),
         "peak_memory_mb": peak_memory_mb(),
     }
     if isinstance(trained.network, Chain):
@@ -318,11 +320,11 @@ def _fill(network: nn.Module, model: ModelData) -> nn.Module:
 def _warnings(config: Config, task: Task, trained: Trained, metrics: dict[str, float]) -> tuple[str, ...]:
     """The problem's own warnings, the ansatz's, and what the figures give away."""
     found = [*config.problem.warnings, *config.warnings, *task.ansatz.warnings]
-    if trained.heldout_residual > BELIEVABLE * trained.train_residual > 0:
+    if trained.parting > BELIEVABLE:
         found.append(
-            f"The held-out residual is {trained.heldout_residual / trained.train_residual:.0f} times the training "
-            "residual: the points were fitted rather than the equation. Use more points (sampling.density) or "
-            "training.resample."
+            f"At the end the held-out residual was {trained.parting:.0f} times the training residual: the points were "
+            "fitted rather than the equation; the best state before that is kept. Use more points (sampling.density) "
+            "or training.resample."
         )
     if metrics.get("outside_grid_fraction", 0) > 0.01:
         found.append(

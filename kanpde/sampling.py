@@ -82,8 +82,12 @@ SAMPLINGS = {"sobol": SobolSampling, "gauss": GaussSampling}
 
 
 def sobol_unit(count: int, dimension: int, seed: int) -> Tensor:  # -> [n, d] float64 in (0, 1)
-    """Scrambled Sobol points; the global generator is left alone."""
-    return SobolEngine(dimension, scramble=True, seed=seed).draw(count, dtype=torch.float64).clamp(1e-12, 1 - 1e-12)
+    """Scrambled Sobol points; the global generator is left alone.
+
+    The first point is left out because torch rounds it to the default precision, whatever is asked for.
+    """
+    points = SobolEngine(dimension, scramble=True, seed=seed).draw(count + 1, dtype=torch.float64)[1:]
+    return points.clamp(1e-12, 1 - 1e-12)
 
 
 def uniform_points(box: Box, count: int, seed: int) -> Tensor:  # -> [n, d]

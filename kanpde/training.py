@@ -153,6 +153,8 @@ class Trained:
     points: dict[str, Tensor]
     train_residual: float
     heldout_residual: float
+    residuals: Residuals  # where training ended, which need not be where it was best
+    parting: float = 1.0  # held-out over training residual when training ended
     outcome: Outcome = Outcome.FINISHED
     sentence: str = ""
     seconds: float = 0.0
@@ -191,7 +193,7 @@ class _Course:
         self.network = self._fresh(0)
         self.residuals = self.heldout = None
         self.best: Trained | None = None
-        self.last_reason = ""
+        self.last_reason, self.parting = "", 1.0
 
     def run(self) -> None:
         settings = self.settings
@@ -209,7 +211,14 @@ class _Course:
     def result(self, outcome: Outcome) -> Trained:
         if self.best is None:
             self._keep_if_best(float("inf"), float("nan"))
-        return replace(self.best, outcome=outcome, sentence=self._sentence(outcome), seconds=self._elapsed())
+        return replace(
+            self.best,
+            residuals=self.residuals,
+            parting=self.parting,
+            outcome=outcome,
+            sentence=self._sentence(outcome),
+            seconds=self._elapsed(),
+        )
 
     def _sentence(self, outcome: Outcome) -> str:
         last = f" The last stage ended because {self.last_reason}." if outcome is Outcome.FINISHED else ""
@@ -296,8 +305,9 @@ class _Course:
 
     def _measure(self, loss: float) -> float:
         """The held-out residual of the network as it stands; the state is kept if it is the best so far."""
-        heldout = self._heldout_residual()
-        self._keep_if_best(heldout, loss**0.5 if loss >= 0 else float("nan"))
+        heldout, train = self._heldout_residual(), loss**0.5
+        self.parting = heldout / train if train > 0 else float("inf")
+        self._keep_if_best(heldout, train)
         return heldout
 
     def _heldout_residual(self) -> float:
@@ -309,7 +319,7 @@ class _Course:
             for bound in self.residuals.blocks if self.residuals else ():
                 name = bound.block.names[0] if bound.block.side else "interior"
                 points[name] = torch.cat([points[name], bound.points]) if name in points else bound.points
-            self.best = Trained(copy.deepcopy(self.network), points, train, heldout)
+            self.best = Trained(copy.deepcopy(self.network), points, train, heldout, self.residuals)
 
     def _extend(self, grid: int) -> None:
         """Go on from the best state on a finer grid and new points."""
@@ -333,8 +343,8 @@ class _Course:
             upper=box.upper,
             periodic=task.problem.periodic,
             dtype=task.dtype,
+            generator=generator,
         )
-        network.initialize(generator)
         return network.to(task.device)
 
     def _bind_points(self, redraw: int = 0) -> None:

@@ -114,19 +114,16 @@ def test_extension_recenters_a_hidden_range_that_was_outgrown():
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("widths", [[1, 5, 1], [2, 8, 1], [3, 8, 8, 2]])
 def test_initial_activations_stay_inside_the_grids(seed, widths):
-    network = KAN(widths, grid=16, degree=7)
-    network.initialize(torch.Generator().manual_seed(seed))
+    network = KAN(widths, grid=16, degree=7, generator=torch.Generator().manual_seed(seed))
     x = 2 * torch.rand(5000, widths[0]) - 1
     assert network.outside_fraction(x) < 0.01
     assert 0.1 < network(x).std() < 1.5
 
 
-def test_initialization_follows_its_generator_and_leaves_the_global_one():
+@pytest.mark.parametrize("kind", [KAN, MLP])
+def test_initialization_follows_its_generator_and_leaves_the_global_one(kind):
     before = torch.get_rng_state()
-    first, second = NETWORKS["kan"](), NETWORKS["kan"]()
-    torch.set_rng_state(before)
-    for network in (first, second):
-        network.initialize(torch.Generator().manual_seed(3))
+    first, second = (kind([2, 4, 1], generator=torch.Generator().manual_seed(3)) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert torch.equal(before, torch.get_rng_state())
 

@@ -51,7 +51,7 @@ class KANDesign:
         return tuple(cells for cells in halved if cells >= 2) or (self.grid,)
 
     def build(self, inputs: int, outputs: int, grid: int, **options) -> "KAN":
-        """The network at one stage's resolution; options are lower, upper, periodic, dtype."""
+        """The network at one stage's resolution; options are lower, upper, periodic, dtype, generator."""
         widths = [inputs, *self.width, outputs]
         return KAN(widths, grid, self.degree, self.basis, self.base, **options)
 
@@ -68,6 +68,7 @@ class KAN(Chain):
         lower, upper: The box of the inputs, [-1, 1] in each unless given.
         periodic: Axes along which the network repeats itself exactly.
         dtype: Of parameters and grids; torch's default unless given.
+        generator: Where the random edges come from; torch's global one unless given.
 
     >>> net = KAN([2, 5, 1], grid=4, degree=3)
     >>> net(torch.zeros(7, 2)).shape, net.parameter_count()
@@ -85,14 +86,15 @@ class KAN(Chain):
         upper: Sequence[float] | None = None,
         periodic: Sequence[int] = (),
         dtype: torch.dtype | None = None,
+        generator: torch.Generator | None = None,
     ):
         inputs = scaled_inputs(widths, lower, upper, periodic, dtype)
         widths = [inputs.size, *widths[1:]]
         layers = [Layer(_basis(basis, base, n, grid, degree, dtype), m, False, dtype) for n, m in pairwise(widths)]
         super().__init__(inputs, layers)
-        self.initialize()
+        self._initialize(generator)
 
-    def initialize(self, generator: torch.Generator | None = None, samples: int = 256) -> None:
+    def _initialize(self, generator: torch.Generator | None, samples: int = 256) -> None:
         """Draw smooth random edges, and lay each hidden grid around the activations they produce.
 
         Edge functions are drawn on three cells at most, whatever the resolution, so that a fine grid does not start

@@ -27,7 +27,7 @@ class MLPDesign:
         return (0,) * stages
 
     def build(self, inputs: int, outputs: int, grid: int, **options) -> "MLP":
-        """The network; options are lower, upper, periodic, dtype."""
+        """The network; options are lower, upper, periodic, dtype, generator."""
         return MLP([inputs, *self.width, outputs], self.activation, **options)
 
 
@@ -46,15 +46,16 @@ class MLP(Chain):
         upper: Sequence[float] | None = None,
         periodic: Sequence[int] = (),
         dtype: torch.dtype | None = None,
+        generator: torch.Generator | None = None,
     ):
         inputs = scaled_inputs(widths, lower, upper, periodic, dtype)
         widths = [inputs.size, *widths[1:]]
         kind = named(ACTIVATIONS, activation, "activation")
         maps = [Identity(widths[0]), *(kind(n) for n in widths[1:-1])]
         super().__init__(inputs, [Layer(f, m, True, dtype) for f, m in zip(maps, widths[1:], strict=True)])
-        self.initialize()
+        self._initialize(generator)
 
-    def initialize(self, generator: torch.Generator | None = None) -> None:
+    def _initialize(self, generator: torch.Generator | None) -> None:
         """Glorot's normal weights, uniform biases in [-1, 1] before the first activation so that kinks spread out."""
         for depth, layer in enumerate(self.layers):
             inputs, _, outputs = layer.weight.shape

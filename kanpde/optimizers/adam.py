@@ -27,17 +27,16 @@ class Adam:
         method = torch.optim.Adam([variable], lr=self.learning_rate)
         if state:
             method.load_state_dict(state)
-        factor = self.decay ** (1 / 1000)
-        loss = float("nan")
+        loss, variable.grad = objective.gradient(variable.detach())
         for _ in range(steps):
-            loss, variable.grad = objective.gradient(variable.detach())
             if not loss < float("inf"):
                 return Ended(variable.detach(), loss, StopReason.DIVERGED, method.state_dict())
-            shown = Iterate(variable.detach().clone(), loss, None, {"lr": method.param_groups[0]["lr"]})
             method.step()
-            method.param_groups[0]["lr"] *= factor
+            method.param_groups[0]["lr"] *= self.decay ** (1 / 1000)
+            loss, variable.grad = objective.gradient(variable.detach())
+            shown = Iterate(variable.detach().clone(), loss, None, {"lr": method.param_groups[0]["lr"]})
             try:
                 observe(shown)
             except Stop:
                 return Ended(shown.theta, loss, StopReason.OBSERVER, method.state_dict())
-        return Ended(variable.detach(), loss, StopReason.STEPS, method.state_dict())
+        return Ended(variable.detach().clone(), loss, StopReason.STEPS, method.state_dict())
