@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 the run failed; 2 the input cannot be used; 130 stopped by
 """
 
 import argparse
+import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from kanpde.expressions import compile_expression, jet_expression, text_of
 from kanpde.jobs import ARCHIVE, Result, State, solve_one, sweep
 from kanpde.overrides import compose_mapping
 from kanpde.problems import Problem, load_problem, problem_names
+from kanpde.progress import printable
 
 SETTINGS = """settings are key=value words:
   problem=burgers | problem=path/to/file.yaml      problem.parameters.nu=0.02
@@ -27,6 +29,7 @@ SETTINGS = """settings are key=value words:
 
 exit codes: 0 done, 1 the run failed, 2 the input cannot be used, 130 stopped by Ctrl-C"""
 
+CLOSED_PIPE = 141  # what shells report for a program that SIGPIPE ended
 FIRST_METRICS = ("rel_l2", "h1", "max_error", "heldout_residual_rms", "n_parameters", "n_points", "wall_time_s")
 
 
@@ -48,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped by Ctrl-C", file=sys.stderr)
         return State.INTERRUPTED.exit_code
+    except BrokenPipeError:  # whoever read the output, as head does, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -128,9 +134,8 @@ def _command_parser(name: str, settings: bool = False) -> argparse.ArgumentParse
 
 
 def _say(*lines: str, stream: IO[str] | None = None) -> None:
-    """Print lines without control characters: titles may come from a stranger's file, and a terminal obeys them."""
     for line in lines:
-        print("".join(letter for letter in line if letter.isprintable()), file=stream or sys.stdout)
+        print(printable(line), file=stream or sys.stdout)
 
 
 def checked_lines(problem: Problem) -> list[str]:
@@ -185,12 +190,22 @@ def _report(result: Result) -> None:
 
 
 def _report_sweep(results: Sequence[Result]) -> int:
+    """A line a job: how it ended, what is particular to it, where it is."""
     print()
-    for result in results:
-        error = result.metrics.get("rel_l2")
-        note = result.sentence if error is None or result.state is State.FAILED else f"rel_l2 {error:.2e}"
-        _say(f"{result.state.value:12} {result.folder}  {note}")
-        _say(*(f"{'':12} warning: {sentence}" for sentence in result.warnings))
+    own = [" ".join(words) for words in _own_words([result.words for result in results])]
+    width = max(map(len, own), default=0)
+    for result, words in zip(results, own, strict=True):
+        _say(f"{result.state.value:11}  {words:{width}}  {result.folder}  {result.note()}")
+        _say(*(f"{'':11}  warning: {sentence}" for sentence in result.warnings))
     counts = Counter(result.state for result in results)
     _say(", ".join(f"{counts[state]} {state.value}" for state in State if counts[state]))
     return max((result.state.exit_code for result in results), default=0)
+
+
+def _own_words(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Of each job the words that not all jobs have.
+
+    >>> _own_words([["model=kan", "dtype=float32"], ["model=mlp", "dtype=float32"]])
+    [['model=kan'], ['model=mlp']]
+    """
+    return [[word for word in words if not all(word in other for other in jobs)] for words in jobs]

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from types import NoneType, UnionType
@@ -28,6 +28,7 @@ from kanpde.training import Training
 
 KINDS = {"model": MODELS, "optimizer": OPTIMIZERS, "sampling": SAMPLINGS}
 OUTSIDE_KEY = ("device", "threads", "output", "rerun")  # settings that change where a run goes, not what it is
+MOST_PER_AXIS, MOST_THREADS = 10_000, 1024
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,17 @@ class Output:
     folder: str = "outputs"
     plot: bool = True
     resolution: int | None = None
+
+    def __post_init__(self):
+        if not self.folder.strip():
+            raise InputError(
+                "output.folder needs a path; it is empty. Write output.folder=. for the folder you are in."
+            )
+        if self.resolution is not None and not 2 <= self.resolution <= MOST_PER_AXIS:
+            raise InputError(
+                f"output.resolution needs 2 to {MOST_PER_AXIS} points an axis, or null; {self.resolution} came. "
+                "Write for example output.resolution=101."
+            )
 
 
 @dataclass(frozen=True)
@@ -52,8 +64,10 @@ class Settings:
     def __post_init__(self):
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed needs a whole number from 0 to 2^63-1; {self.seed} came. Write for example seed=1.")
-        if self.threads is not None and self.threads < 1:
-            raise InputError(f"threads needs at least 1, or null; {self.threads} came. Write for example threads=2.")
+        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
+            raise InputError(
+                f"threads needs 1 to {MOST_THREADS}, or null; {self.threads} came. Write for example threads=2."
+            )
         if self.device == "cuda" and not torch.cuda.is_available():
             raise InputError("device=cuda needs a GPU that PyTorch can use; it sees none here. Write device=auto.")
 
@@ -115,7 +129,9 @@ def config_of(composition: Composition, problem: Problem | None = None) -> Confi
         OmegaConf.update(settings, "problem", problem.source, merge=False, force_add=True)
     mapping = _resolved(settings)
     if problem is None:
-        problem = _problem(json.dumps(_required(mapping, "problem")), problem_name(choices.get("problem")))
+        choice = choices.get("problem")
+        name, label = problem_name(choice), Path(choice).name if is_path(choice) else f"{choice}.yaml"
+        problem = _problem(json.dumps(_required(mapping, "problem")), name, label)
     return build_config(mapping, problem, str(choices.get("model")), OmegaConf.to_yaml(settings))
 
 
@@ -198,10 +214,10 @@ def settings_from(cls: type, values: Any, where: str) -> Any:
         raise InputError(f"{where} needs settings, key: value; {values!r} came. Choose {where}=… and set its keys.")
     hints = get_type_hints(cls)
     _check_names(values, [field.name for field in fields(cls)], where)
-    try:
-        return cls(**{name: typed(value, hints[name], _joined(where, name)) for name, value in values.items()})
-    except TypeError as error:
-        raise InputError(f"{where or 'the settings'}: {error}. Give the setting that is missing.") from error
+    for field in fields(cls):
+        if field.default is MISSING:
+            _required(values, field.name)
+    return cls(**{name: typed(value, hints[name], _joined(where, name)) for name, value in values.items()})
 
 
 def typed(value: Any, hint: Any, where: str) -> Any:
@@ -277,8 +293,8 @@ def _chosen(group: str, values: Any) -> Any:
 
 
 @lru_cache(maxsize=64)  # the jobs of a sweep share a few problems, and their checks take longer than anything here
-def _problem(source: str, name: str) -> Problem:
-    return load_problem(json.loads(source), name=name)
+def _problem(source: str, name: str, label: str) -> Problem:
+    return load_problem(json.loads(source), name=name, label=label)
 
 
 def _canonical(config: Config) -> str:
@@ -296,7 +312,10 @@ def _resolved(settings: DictConfig) -> dict[str, Any]:
     try:
         return OmegaConf.to_container(settings, resolve=True)
     except OmegaConfBaseException as error:
-        raise InputError(f"The settings cannot be resolved: {' '.join(str(error).split())}") from error
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"Settings may refer to others as ${{seed}} does; {reason}. Write the value itself."
+        ) from error
 
 
 def _words(key: str, value: Any) -> list[str]:

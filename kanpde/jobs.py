@@ -4,7 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from kanpde.archive import RunData, read_archive
 from kanpde.config import Config, config_of
 from kanpde.errors import InputError, RunError
+from kanpde.memory import bounded_memory
 from kanpde.overrides import (
     Composition,
     compose_mapping,
@@ -34,6 +35,10 @@ from kanpde.runs import Run, solve_config
 from kanpde.training import Started
 
 ARCHIVE, HISTORY, PICTURE = "result.h5", "history.jsonl", "solution.png"
+OUT_OF_MEMORY = (
+    "Out of memory. Fewer points (sampling.points), a smaller model.width or model.grid need less, and optimizer=lbfgs "
+    "or adam far less."
+)
 
 
 class State(Enum):
@@ -42,44 +47,59 @@ class State(Enum):
     DONE = "done"
     SKIPPED = "skipped"
     INTERRUPTED = "interrupted"
+    NOT_BEGUN = "not begun"
     FAILED = "failed"
 
     @property
     def exit_code(self) -> int:
         # 130 is what shells report for a program that Ctrl-C ended.
-        return {State.INTERRUPTED: 130, State.FAILED: 1}.get(self, 0)
+        return {State.INTERRUPTED: 130, State.NOT_BEGUN: 130, State.FAILED: 1}.get(self, 0)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a job: plain data, so that it comes back from other processes."""
+    """What became of a job: plain data, so that it comes back from other processes. `words` are those of a sweep."""
 
     state: State
     folder: str
     sentence: str
     metrics: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+    def note(self) -> str:
+        """The error where one was measured, else the sentence on how the job ended."""
+        error = self.metrics.get("rel_l2")
+        return self.sentence if error is None or self.state is State.FAILED else f"rel_l2 {error:.2e}"
+
+
+def archived(folder: Path) -> RunData | None:
+    """What a run left in its folder; an archive that cannot be read is said, and does not count."""
+    archive = folder / ARCHIVE
+    if not os.path.exists(archive):  # unlike the method, False where the folder may not be entered
+        return None
+    try:
+        return read_archive(archive)
+    except InputError as error:
+        print(f"warning: {error} It does not count.", file=sys.stderr)
+        return None
 
 
 def finished(folder: Path) -> RunData | None:
-    """The archive of a run that came to its end; one that cannot be read is said, and does not count."""
-    archive = folder / ARCHIVE
-    if not archive.exists():
-        return None
-    try:
-        data = read_archive(archive)
-    except InputError as error:
-        print(f"warning: {error} The run is made again.", file=sys.stderr)
-        return None
-    return data if data.attributes.get("status") == "done" else None
+    """The archive of a run that came to its end."""
+    data = archived(folder)
+    return data if data is not None and data.attributes.get("status") == "done" else None
 
 
 def skipped(config: Config) -> Result | None:
-    """The result of a run that need not be made, after a check that its folder could be written."""
-    _check_writable(config.folder)
+    """The result of a run that need not be made, or none after a check that its folder could be written."""
     data = None if config.rerun else finished(config.folder)
     if data is None:
+        _check_writable(config.folder)
         return None
+    picture = config.folder / PICTURE
+    if config.output.plot and not picture.exists() and os.access(config.folder, os.W_OK):
+        save_figure(solution_figure(data), picture)
     return Result(State.SKIPPED, str(config.folder), "finished before; rerun=true solves it again", dict(data.metrics))
 
 
@@ -97,18 +117,21 @@ def solve_one(words: Sequence[str]) -> Result:
 def attempt(config: Config, composition: Composition, bar: bool = True) -> Result:
     """Run a checked config; everything that can go wrong with the run itself comes back as a result."""
     try:
-        run = _trained(config, composition, bar)
-        _write(run, config)
+        with bounded_memory():
+            run = _trained(config, composition, bar)
+        kept = _write(run, config)
     except InputError:
         raise
     except RunError as error:
         return _failed(config, str(error))
     except Exception as error:
         if _out_of_memory(error):
-            return _failed(config, "Out of memory. Fewer points (sampling.points), a smaller model or grid need less.")
+            return _failed(config, OUT_OF_MEMORY)
+        if isinstance(error, OSError):
+            return _failed(config, f"The run could not be written: {error}. Free space there, or set output.folder=….")
         traceback.print_exc()
         return _failed(config, f"{type(error).__name__}: {error} (a fault of kanpde: the traceback is above)")
-    return Result(State(run.status), str(config.folder), run.stop_reason, dict(run.metrics), run.warnings)
+    return Result(State(run.status), str(config.folder), run.stop_reason, dict(run.metrics), (*run.warnings, *kept))
 
 
 def _failed(config: Config, sentence: str) -> Result:
@@ -126,6 +149,7 @@ def _trained(config: Config, composition: Composition, bar: bool) -> Run:
         def listen(event: object) -> None:
             if isinstance(event, Started):
                 _open_folder(config.folder, composition)
+                show.note(f"{config.problem.title}: {config.folder}")
             history(event)
             show(event)
 
@@ -147,19 +171,31 @@ def _open_folder(folder: Path, composition: Composition) -> None:
         for name, content in files.items():
             (folder / ".hydra" / f"{name}.yaml").write_text(OmegaConf.to_yaml(content), encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{folder}: a folder to write the run in is needed; {error}. Set output.folder=….") from error
+        raise _no_folder(folder, error) from error
 
 
-def _write(run: Run, config: Config) -> None:
-    run.save(config.folder / ARCHIVE)
+def _write(run: Run, config: Config) -> tuple[str, ...]:
+    """Archive and draw a run; one that did not end well stands beside a finished one, whose files stay."""
+    archive, picture, warnings = config.folder / ARCHIVE, config.folder / PICTURE, ()
+    if run.status != State.DONE.value and finished(config.folder) is not None:
+        archive, picture = (path.with_suffix(f".{run.status}{path.suffix}") for path in (archive, picture))
+        warnings = (f"{ARCHIVE} of an earlier run that was finished is kept; this one is in {archive.name}.",)
+    run.save(archive)
     if config.output.plot:
-        save_figure(solution_figure(run.data), config.folder / PICTURE)
+        save_figure(solution_figure(run.data), picture)
+    return warnings
 
 
 def _check_writable(folder: Path) -> None:
-    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
-        raise InputError(f"{folder}: a folder to write runs in is needed; {above} is none. Set output.folder=….")
+    above = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
+    if not above.is_dir():
+        raise _no_folder(folder, f"{above} is a file")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise _no_folder(folder, f"{above} may not be written to")
+
+
+def _no_folder(folder: Path, reason: object) -> InputError:
+    return InputError(f"{folder}: a folder to write the run in is needed; {reason}. Set output.folder=….")
 
 
 # Sweeps
@@ -182,9 +218,13 @@ def sweep(words: Sequence[str]) -> list[Result]:
         InputError: The settings of a job cannot be used; nothing has been written then.
     """
     jobs = checked_jobs(words)
-    results = [skipped(job.config) for job in jobs]
-    pending = [job for job, result in zip(jobs, results, strict=True) if result is None]
-    return [result for result in results if result] + (_launched(pending, words) if pending else [])
+    results = {job.config.folder: skipped(job.config) for job in jobs}
+    pending = [job for job in jobs if results[job.config.folder] is None]
+    print(f"{len(jobs)} jobs, {len(pending)} of them to do", file=sys.stderr, flush=True)
+    if pending:
+        launched = _launched(pending, words)
+        results |= {job.config.folder: result for job, result in zip(pending, launched, strict=True)}
+    return [replace(results[job.config.folder], words=job.words) for job in jobs]
 
 
 def checked_jobs(words: Sequence[str]) -> list[Job]:
@@ -200,20 +240,24 @@ def checked_jobs(words: Sequence[str]) -> list[Job]:
 
 
 def _launched(jobs: Sequence[Job], words: Sequence[str]) -> list[Result]:
+    folder = Path(jobs[0].config.output.folder)
     with hydra_1_3():
-        launcher = _launcher(words, Path(jobs[0].config.output.folder))
+        launcher = _launcher(words, folder)
         try:
             returns = launcher.launch([list(job.words) for job in jobs], initial_job_idx=0)
         except KeyboardInterrupt:
             return [_left_by_interrupt(job.config) for job in jobs]
+        except OSError as error:  # launchers make the folder before the first job
+            raise _no_folder(folder, error) from error
     return [result.return_value for result in returns]
 
 
 def _left_by_interrupt(config: Config) -> Result:
-    data = finished(config.folder)
-    if data is not None:
-        return Result(State.DONE, str(config.folder), "finished before Ctrl-C", dict(data.metrics))
-    return Result(State.INTERRUPTED, str(config.folder), "stopped by Ctrl-C, or not begun")
+    data = archived(config.folder)
+    if data is None:
+        return Result(State.NOT_BEGUN, str(config.folder), "or stopped before there was anything to keep")
+    state = State(str(data.attributes["status"]))
+    return Result(state, str(config.folder), str(data.attributes["stop_reason"]), dict(data.metrics))
 
 
 def _launcher(words: Sequence[str], folder: Path) -> Launcher:
@@ -233,6 +277,7 @@ def solve_hydra_job(settings: DictConfig) -> Result:
         result = attempt(config, composition, bar=hydra.runtime.choices["hydra/launcher"] == "basic")
     except InputError as error:
         result = _failed(config, str(error))
+    print(f"{result.state.value}: {result.note()}", file=sys.stderr, flush=True)
     if result.state is State.INTERRUPTED:
         raise KeyboardInterrupt
     return result

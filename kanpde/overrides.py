@@ -74,7 +74,7 @@ def is_path(choice: str) -> bool:
 def problem_file(choice: str) -> Path | None:
     if not is_path(choice):
         return problem_names().get(choice)
-    path = Path(choice)
+    path = Path(choice).expanduser()
     return path if path.is_file() else None
 
 
@@ -192,7 +192,9 @@ def _unknown_choice(error: MissingConfigException) -> str:
     # The choice of a problem may be a path; no other choice holds a slash, but a group may: hydra/launcher.
     group, _, choice = missing.partition("/") if missing.startswith("problem/") else missing.rpartition("/")
     if group == "problem" and is_path(choice):
-        return f"problem={choice}: a problem file is needed, and there is none at {Path(choice).absolute()}."
+        path = Path(choice).expanduser().absolute()
+        came = "this is a folder" if path.is_dir() else f"there is none at {path}"
+        return f"problem={choice}: a problem file is needed; {came}. Check the path; `kanpde problems` lists names."
     names = sorted(error.options or [])
     if not names:
         return _no_choice([group])
@@ -203,12 +205,13 @@ def _unknown_choice(error: MissingConfigException) -> str:
 
 
 def _no_choice(groups: Sequence[str]) -> str:
-    return f"{' | '.join(groups)} needs the name of one choice; a list, a number or nothing came. Write model=kan, say."
+    names = ", ".join(groups)
+    return f"The name of one choice is needed for {names}; a list, a number or nothing came. Write model=kan, say."
 
 
 def _unreadable(error: OverrideParseException) -> str:
     key = error.override.partition("=")[0]
-    example = f'"{key or "problem.title"}=\'…\'"'
+    example = f"\"{key or 'problem.title'}='…'\""
     return (
         f"{error.override}: a setting is written key=value; this one cannot be read. "
         f"A value with brackets, commas, quotes or an equals sign goes in quotes twice: {example}."
@@ -249,17 +252,20 @@ def _one_line(error: object) -> str:
 def _check_hydra_words(words: Sequence[str]) -> None:
     for word in words:
         key = word.lstrip("+~").partition("=")[0]
+        if not key:
+            raise InputError(f"{word}: a setting is written key=value; this one has no key. Write for example seed=1.")
         if key.partition(".")[0].partition("/")[0] == "hydra" and not key.startswith(HYDRA_WORDS):
             allowed = "hydra/launcher and hydra.launcher.…"
             raise InputError(f"{word}: of Hydra's own settings a command takes {allowed}. Leave this one out.")
 
 
 def _quoted(word: str) -> str:
-    """Quote the path of an existing problem file, so that it may hold any character."""
+    """Quote a problem's path: one that exists may hold any character, others what is no syntax of sweeps."""
     key, _, value = word.partition("=")
-    if key == "problem" and is_path(value) and "'" not in value and Path(value).is_file():
-        return f"problem='{value}'"
-    return word
+    if key != "problem" or not is_path(value) or "'" in value:
+        return word
+    plain = not set(value) & set(',"$()[]{}')
+    return f"problem='{value}'" if plain or problem_file(value) is not None else word
 
 
 def _choices(group: str, jobs: Sequence[Sequence[str]]) -> set[str]:

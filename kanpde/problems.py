@@ -30,7 +30,10 @@ __all__ = [
 ]  # fmt: skip
 
 def load_problem(
-    source: str | os.PathLike | Mapping, parameters: Mapping | None = None, name: str | None = None
+    source: str | os.PathLike | Mapping,
+    parameters: Mapping | None = None,
+    name: str | None = None,
+    label: str | None = None,
 ) -> Problem:
     """Read, resolve and check a problem.
 
@@ -41,11 +44,13 @@ def load_problem(
         source: The name of a problem in `problem_folders()`, the path of a YAML file, or the data of one.
         parameters: Values that replace those of the file.
         name: What to call the problem; by default the file's name without its ending.
+        label: What messages call it; by default the file's name.
 
     Raises:
         InputError: the problem cannot be found, read or solved; the message says what to do.
     """
-    data, label, own_name = _read(source, name)
+    data, own_label, own_name = _read(source, name)
+    label = label or own_label
     if parameters:
         data = _with_parameters(data, parameters, label)
     try:
@@ -92,8 +97,9 @@ def read_problem_text(text: str, label: str) -> dict:
     """The plain data of a problem given as YAML text, e.g. out of an archive; see `read_problem_file`."""
     data = read_yaml(text, label)
     if not isinstance(data, dict):
+        came = "is empty" if data is None else f"has {shortened(data)}"
         raise InputError(
-            f"{label} needs keys such as coordinates: and equations:; it has {shortened(data)}. Write key: value lines."
+            f"{label} needs keys such as coordinates: and equations:; it {came}. Write key: value lines."
         )
     return data
 

@@ -3,6 +3,7 @@
 Each of these is called with the events of `kanpde.training`; none of them knows how training works.
 """
 
+import contextlib
 import json
 import math
 import time
@@ -15,10 +16,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
+from kanpde.errors import InputError
 from kanpde.training import Finished, StageEnded, Started, StartEnded, Step, Training
 
 Listener = Callable[[object], None]
 MEASURES = ("rel_l2", "heldout_residual", "loss")  # the most wanted first: a narrow terminal cuts the rest
+
+
+def printable(text: str) -> str:
+    """Text without control characters: titles may come from a stranger's file, and a terminal obeys them."""
+    return "".join(letter for letter in text if letter.isprintable())
 
 
 def step_text(record: Mapping[str, Any]) -> str:
@@ -79,7 +86,9 @@ class Lines(Display):
             self.note(f"{record.get('time_s', 0.0):7.1f} s  {text}")
 
     def note(self, text: str) -> None:
-        print(text, file=self.stream, flush=True)
+        # A run outlives the terminal or pipe that it was shown on.
+        with contextlib.suppress(OSError):
+            print(printable(text), file=self.stream, flush=True)
 
 
 class Bar(Display):
@@ -104,7 +113,7 @@ class Bar(Display):
         self.progress.update(self.task, completed=self._share(record), description=text)
 
     def note(self, text: str) -> None:
-        self.progress.console.print(text, highlight=False, markup=False)
+        self.progress.console.print(printable(text), highlight=False, markup=False)
 
     def _share(self, record: Mapping[str, Any]) -> float:
         steps = max(self.training.stages * self.training.steps, 1)
@@ -128,7 +137,7 @@ class History(AbstractContextManager):
 
     def __call__(self, event: object) -> None:
         if isinstance(event, Started):
-            self.file = self.path.open("w", encoding="utf-8")
+            self.file = self._opened()
         elif isinstance(event, Step):
             self._write(event.record)
         elif isinstance(event, Finished):
@@ -137,6 +146,14 @@ class History(AbstractContextManager):
     def __exit__(self, *error) -> None:
         if self.file is not None:
             self.file.close()
+
+    def _opened(self) -> IO[str]:
+        try:
+            return self.path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: a file to write the history in is needed; {error.strerror}. Set output.folder=…."
+            ) from error
 
     def _write(self, record: Mapping[str, Any]) -> None:
         finite = {key: None if _is_nan(value) else value for key, value in record.items()}

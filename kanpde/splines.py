@@ -81,19 +81,43 @@ def uniform_splines(x: Tensor, grid: Tensor, degree: int, order: int) -> tuple[T
     Returns:
         Index of the first non-vanishing spline, shape [n, in], and ∂^r B_j, shape [n, in, order+1, k+1].
     """
-    lower, cells = grid[:, 0], grid.shape[1] - 1
-    spacing = (grid[:, -1] - lower) / cells
-    position = (x - lower) / spacing
-    cell = torch.nan_to_num(position.floor()).clamp(0, cells - 1)  # a NaN has no cell; its values stay NaN
-    xi = 2 * (position - cell) - 1
+    cell, xi = local_coordinates(x, grid, uniform=True)
+    table = _piece_table(degree, order, x.dtype, x.device)
+    values = (powers_of(xi, degree) @ table).unflatten(-1, (order + 1, degree + 1))
+    for r in range(1, order + 1):
+        values[:, :, r] *= _spacing(grid)[:, None] ** -r
+    return cell, values
+
+
+def uniform_slopes(powers: Tensor, grid: Tensor, degree: int) -> Tensor:  # [n, in, k+1] -> [n, in, k+1]
+    """First derivatives alone, from the powers of ξ."""
+    table = _piece_table(degree, 1, powers.dtype, powers.device)[:, degree + 1 :]
+    return (powers @ table) / _spacing(grid)[:, None]
+
+
+def local_coordinates(x: Tensor, grid: Tensor, uniform: bool) -> tuple[Tensor, Tensor]:  # [n, in] -> [n, in], [n, in]
+    """The cell of each point, the nearest one for points outside, and ξ, which is ∓1 at the ends of the cell."""
+    cells = grid.shape[1] - 1
+    if uniform:
+        position = (x - grid[:, 0]) / _spacing(grid)
+        cell = torch.nan_to_num(position.floor()).clamp(0, cells - 1)  # a NaN has no cell; its values stay NaN
+        return cell.long(), 2 * (position - cell) - 1
+    found = torch.searchsorted(grid.detach(), x.detach().t().contiguous(), right=True).t()  # row i holds input i
+    cell = (found - 1).clamp(0, cells - 1)
+    middle, half = (grid[:, 1:] + grid[:, :-1]).t() / 2, grid.diff(dim=1).t() / 2
+    return cell, (x - middle.gather(0, cell)) / half.gather(0, cell)
+
+
+def powers_of(xi: Tensor, degree: int) -> Tensor:  # [n, in] -> [n, in, k+1]
+    """1, ξ, …, ξ^k."""
     powers = [torch.ones_like(xi)]
     for _ in range(degree):
         powers.append(powers[-1] * xi)
-    table = _piece_table(degree, order, x.dtype, x.device)
-    values = (torch.stack(powers, dim=-1) @ table).unflatten(-1, (order + 1, degree + 1))
-    for r in range(1, order + 1):
-        values[:, :, r] *= spacing[:, None] ** -r
-    return cell.long(), values
+    return torch.stack(powers, dim=-1)
+
+
+def _spacing(grid: Tensor) -> Tensor:  # [in, G+1] -> [in]
+    return (grid[:, -1] - grid[:, 0]) / (grid.shape[1] - 1)
 
 
 @lru_cache
@@ -111,9 +135,7 @@ def local_splines(x: Tensor, grid: Tensor, degree: int, order: int) -> tuple[Ten
 
     Source: de Boor, A Practical Guide to Splines, algorithm BSPLVB and equation (X.10).
     """
-    cells = grid.shape[1] - 1
-    found = torch.searchsorted(grid.detach(), x.detach().t().contiguous(), right=True).t()  # row i holds input i
-    cell = (found - 1).clamp(0, cells - 1)
+    cell, _ = local_coordinates(x, grid, uniform=False)
     window = torch.arange(2 * degree + 2, device=x.device)
     rows = torch.arange(grid.shape[0], device=x.device)[:, None]
     knots = extended_knots(grid, degree)[rows, cell[..., None] + window]

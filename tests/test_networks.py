@@ -5,7 +5,6 @@ import copy
 import pytest
 import torch
 
-from kanpde.contractions import contract, dense_contraction
 from kanpde.errors import InputError
 from kanpde.jets import closure
 from kanpde.networks import KAN, MLP, KANDesign
@@ -144,21 +143,6 @@ def test_degree_one_kan_is_a_relu_network():
     y = network(x)[:, 0]
     assert (y[0] - 2 * y[1] + y[2]).abs() < 1e-12
     assert (y[3] - 2 * y[4] + y[5]).abs() > 1e-6
-
-
-@pytest.mark.parametrize("grid", [1, 5, 50])
-def test_local_contraction_against_the_dense_one(grid):
-    """Values, gradients and gradients of gradients, at sizes below and above the sampled product's threshold."""
-    layer = KAN([3, 2], grid=grid, degree=3).layers[0]
-    values, index = layer.features(2 * torch.rand(7, 3) - 1)
-    values = values.squeeze(-2).detach().requires_grad_()
-    weight = layer.weight.detach().requires_grad_()
-    assert torch.allclose(contract(values, index, weight), dense_contraction(values, index, weight), rtol=1e-13)
-    direction = torch.randn(7, 2)
-    fast = torch.autograd.grad(contract(values, index, weight), (values, weight), direction)
-    slow = torch.autograd.grad(dense_contraction(values, index, weight), (values, weight), direction)
-    assert all(torch.allclose(a, b, rtol=1e-12, atol=1e-14) for a, b in zip(fast, slow, strict=True))
-    assert torch.autograd.gradgradcheck(lambda v, w: contract(v, index, w), (values, weight))
 
 
 def test_local_and_dense_taps_agree():

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from kanpde.spline_sums import dense_spline_sums, spline_sums
 from kanpde.splines import (
     MAX_DEGREE,
     cardinal_pieces,
@@ -127,3 +128,30 @@ def test_pieces_are_those_of_the_textbook():
     """The quadratic pieces ½(1-s)², ½ + s - s², ½s² at s = ½."""
     constant = cardinal_pieces(2, 0)[0][0]
     assert constant == pytest.approx((1 / 8, 3 / 4, 1 / 8))
+
+
+@pytest.mark.parametrize("degree", [1, 3, 7])
+@pytest.mark.parametrize("cells", [1, 6, 40])
+@pytest.mark.parametrize("shape", [lambda grid: grid, bent])
+def test_sums_of_splines_against_the_dense_route(degree, cells, shape):
+    """Values, gradients and gradients of gradients, below and above the size where entries are sampled."""
+    grid = shape(uniform_grid(torch.tensor([-1.0, 0.0]), torch.tensor([1.0, 3.0]), cells))
+    x = points(grid, 9, beyond=0.03).requires_grad_()
+    weight = torch.randn(2, cells + degree, 3, requires_grad=True)
+
+    def fast(x, weight):
+        return spline_sums(x, grid, degree, is_uniform(grid), weight)
+
+    assert torch.allclose(fast(x, weight), dense_spline_sums(x, grid, degree, weight), rtol=1e-11, atol=1e-11)
+    direction = torch.randn(9, 3)
+    found = torch.autograd.grad(fast(x, weight), (x, weight), direction)
+    index, values = splines(x.detach(), grid, degree, 1)
+    slopes = torch.zeros(9, 2, cells + degree).scatter_(
+        2, index[..., None] + torch.arange(degree + 1), values[:, :, 1].detach()
+    )
+    expected_x = torch.einsum("nij,ijo,no->ni", slopes, weight.detach(), direction)
+    (expected_weight,) = torch.autograd.grad(dense_spline_sums(x, grid, degree, weight), weight, direction)
+    assert torch.allclose(found[0], expected_x, rtol=1e-9, atol=1e-9 * expected_x.abs().max().item())
+    assert torch.allclose(found[1], expected_weight, rtol=1e-10, atol=1e-11)
+    if degree > 1:
+        assert torch.autograd.gradgradcheck(fast, (x, weight), atol=1e-4, rtol=1e-3)

@@ -18,9 +18,11 @@ def replace_file(path: str | Path, content: bytes) -> None:
         content: All of it.
 
     Raises:
-        InputError: The folder is missing, not writable or full.
+        InputError: The folder is missing, not writable or full, or there is no name.
     """
     path = Path(path)
+    if not path.name:
+        raise InputError(f"{path}: the name of a file is needed, but this names a folder. Add one, such as result.h5.")
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         _write_through(draft, content)

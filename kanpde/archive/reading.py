@@ -1,5 +1,7 @@
 """File -> record, trusting nothing."""
 
+import os
+import stat
 from pathlib import Path
 
 import h5py
@@ -56,13 +58,15 @@ def _first_line(error: Exception) -> str:
 
 def _check_file(path: Path) -> None:
     needed = f"{path}: an archive such as result.h5 is needed"
-    if not path.exists():
-        raise InputError(f"{needed}, but there is no such file. Check the path, or run `kanpde solve` first.")
-    if not path.is_file():
-        raise InputError(f"{needed}, but this is not a file. Give the path of the result.h5 in it.")
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise InputError(f"{needed}, but this is not a file. Give the path of the result.h5 in it.")
         with open(path, "rb") as file:
             empty = not file.read(1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(
+            f"{needed}, but there is no such file. Check the path, or run `kanpde solve` first."
+        ) from error
     except OSError as error:
         raise InputError(f"{needed}, but it cannot be read: {error.strerror}. Check who may read it.") from error
     if empty or not h5py.is_hdf5(path):

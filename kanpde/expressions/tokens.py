@@ -131,7 +131,8 @@ def check_name(name: str, kind: str, where: str) -> str:
 
 def shortened(value: object, length: int = 60) -> str:
     """A value from a file, quoted for an error message: one line, printable, cut where it is long."""
-    text = value if isinstance(value, str) else repr(value)
+    words = {id(None): "null", id(True): "true", id(False): "false"}  # as files have them
+    text = value if isinstance(value, str) else words.get(id(value), repr(value))
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text[: 4 * length].split()))
     return f'"{text[: length - 1]}…"' if len(text) > length else f'"{text}"'
 

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from kanpde.errors import InputError
 from kanpde.features.maps import Features, RangedFeatureMap
+from kanpde.spline_sums import spline_sums
 from kanpde.splines import MAX_DEGREE, is_uniform, splines, uniform_grid
 
 
@@ -60,6 +61,9 @@ class BSplines(RangedFeatureMap):
     def listed(self, x: Tensor, order: int) -> Features:
         first, values = splines(x, self.grid, self.degree, order, self.uniform)
         return Features(values, first[..., None] + torch.arange(self.degree + 1, device=x.device))
+
+    def combined(self, x: Tensor, weight: Tensor) -> Tensor:
+        return spline_sums(x, self.grid, self.degree, self.uniform, weight)
 
 
 def _recheck(loaded: BSplines, _) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from kanpde.contractions import contract
 from kanpde.errors import InputError
 from kanpde.features import FeatureMap, Joined, RangedFeatureMap
 from kanpde.jets import IndexSet, chain_matrix, closure, highest_order
@@ -94,8 +93,7 @@ class Layer(nn.Module):
         return torch.cat([outputs[:, :1] + self.bias, outputs[:, 1:]], dim=1)
 
     def forward(self, x: Tensor) -> Tensor:  # [n, in] -> [n, out]
-        values, index = self.features(x)
-        y = contract(values.squeeze(-2), index, self.weight)
+        y = self.features.combined(x, self.weight)
         return y if self.bias is None else y + self.bias
 
 

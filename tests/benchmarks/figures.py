@@ -88,8 +88,8 @@ def table(options: argparse.Namespace) -> str:
     about = hardware(kanpde.runs.torch.device("cpu"))
     lines = [
         f"Relative L2 errors with all defaults, medians over seeds {', '.join(map(str, options.seeds))}; "
-        f"{options.threads} threads of {about['processor']}, PyTorch {versions()['torch']}, float64. Times are seconds of "
-        "training, short starts included, until the error stays below what is asked.",
+        f"{options.threads} threads of {about['processor']}, PyTorch {versions()['torch']}, float64. Times are seconds "
+        "of training, short starts included, until the error stays below what is asked.",
         "",
         "| problem | asked | reached after | error at the end | worst seed | whole run | parameters |",
         "|---|---|---|---|---|---|---|",

@@ -1,0 +1,58 @@
+"""Keep a run within the machine's memory, so that one too large ends in a sentence."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+if sys.platform == "linux":
+    import resource
+
+SHARE = 0.95
+"""Of the memory that is free, what a run may take."""
+
+
+@contextmanager
+def bounded_memory() -> Iterator[None]:
+    """Let allocations fail inside, once the memory that was free on entering is used up.
+
+    Linux grants memory that it does not have, and kills whoever touches too much of it, a whole sweep included.
+    Nothing is bounded on other systems, nor where CUDA is in use, which maps far more addresses than it fills.
+    """
+    free = free_memory() if sys.platform == "linux" and not torch.cuda.is_initialized() else None
+    if free is None:
+        yield
+        return
+    before, most = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = _kilobytes("/proc/self/status", "VmData") + int(SHARE * free)
+    bounds = [bound for bound in (limit, before, most) if bound != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(bounds), most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, most))
+
+
+def free_memory() -> int | None:
+    """Bytes that are free, in the machine and in the control group of a container or a batch system."""
+    found = [_kilobytes("/proc/meminfo", "MemAvailable"), _free_in_group(Path("/sys/fs/cgroup"))]
+    return min((value for value in found if value is not None), default=None)
+
+
+def _kilobytes(path: str, name: str) -> int | None:
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return None
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), None)
+
+
+def _free_in_group(root: Path) -> int | None:
+    try:
+        own = root / Path("/proc/self/cgroup").read_text().splitlines()[-1].rpartition(":")[2].lstrip("/")
+        folder = own if (own / "memory.max").exists() else root
+        return int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())
+    except (OSError, ValueError, IndexError):  # no such group, or "max": no bound
+        return None
