@@ -203,9 +203,10 @@ def _report_sweep(results: Sequence[Result]) -> int:
 
 
 def _own_words(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Of each job the words that not all jobs have.
+    """Of each job the words that not all jobs have; of words with the same key, the last holds.
 
     >>> _own_words([["model=kan", "dtype=float32"], ["model=mlp", "dtype=float32"]])
     [['model=kan'], ['model=mlp']]
     """
-    return [[word for word in words if not all(word in other for other in jobs)] for words in jobs]
+    valid = [{word.partition("=")[0]: word for word in words} for words in jobs]
+    return [[word for key, word in own.items() if any(other.get(key) != word for other in valid)] for own in valid]

@@ -9,6 +9,7 @@ which is transfinite interpolation (Coons, Gordon). Both are built symbolically 
 wherever these agree at the corners.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count, takewhile
@@ -17,9 +18,18 @@ import sympy
 import torch
 from torch import Tensor
 
-from kanpde.expressions import compile_expression, coordinate_symbols, derivative
-from kanpde.jets import IndexSet, product_matrix
-from kanpde.sampling import sobol_unit
+from kanpde.domains import box_sides
+from kanpde.expressions import (
+    ROUGH,
+    TEXT_NAMES,
+    ExpressionError,
+    Formula,
+    compile_expression,
+    coordinate_symbols,
+    derivative,
+)
+from kanpde.jets import IndexSet, closure, product_matrix
+from kanpde.sampling import SobolSampling, uniform_points
 from kanpde.statements import Condition, Problem
 
 Expr = sympy.Expr
@@ -57,9 +67,7 @@ class Ansatz:
     def _derivative(self, expr: Expr, index: tuple[int, ...]):
         key = (expr, index)
         if key not in self._formulas:
-            for symbol, order in zip(coordinate_symbols(self.problem.coordinates), index, strict=True):
-                expr = derivative(expr, symbol, order)
-            self._formulas[key] = compile_expression(expr, self.problem.coordinates, ())
+            self._formulas[key] = _compiled_derivative(self.problem, expr, index)
         return self._formulas[key]
 
 
@@ -91,12 +99,11 @@ def exact_ansatz(problem: Problem) -> Ansatz:
     lifts, envelopes, met, warnings = list(_each(problem, 0)), list(_each(problem, 1)), [], []
     for place, name in enumerate(problem.fields):
         prescribed = _prescribed(problem, name)
-        lift, envelope = _interpolate(problem, prescribed)
-        worst = _largest_miss(problem, prescribed, lift)
-        if worst > 1e-9:
+        try:
+            lift, envelope = _checked_lift(problem, name, prescribed)
+        except _NotExact as reason:
             warnings.append(
-                f"The conditions on {name} disagree by {worst:.1e} where they meet, so they cannot all hold exactly; "
-                "they enter the loss as penalties. Smooth the data at the corners to have them exact."
+                f"The conditions on {name} enter the loss as penalties instead of holding exactly, because {reason}"
             )
             continue
         lifts[place], envelopes[place] = lift, envelope
@@ -136,20 +143,67 @@ def _data_by_order(problem: Problem, name: str, axis: int, end: int) -> dict[int
     return found
 
 
+class _NotExact(Exception):
+    """Why conditions cannot be built in; the end of a sentence."""
+
+
+def _checked_lift(problem: Problem, name: str, prescribed: Prescribed) -> tuple[Expr, Expr]:
+    """Lift and envelope of one field, if the lift is as smooth as the equations need and meets its conditions."""
+    try:
+        lift, envelope = _interpolate(problem, prescribed)
+        _check_smooth(problem, name, lift)
+        worst = _largest_miss(problem, prescribed, lift)
+    except ExpressionError as error:
+        raise _NotExact(f"no function that meets them could be built: it {error}") from None
+    if not worst <= 1e-9:
+        raise _NotExact(
+            f"they disagree by {worst:.1e} of their size where they meet. Smooth the data there to have them exact."
+        )
+    return lift, envelope
+
+
+def _check_smooth(problem: Problem, name: str, lift: Expr) -> None:
+    """A kink in the data would be carried into the domain, and its derivatives would lack what happens at the kink."""
+    kinks = sorted({TEXT_NAMES.get(type(node), "where") for node in lift.atoms(*ROUGH)})
+    if kinks:
+        raise _NotExact(
+            f"their data have kinks ({', '.join(kinks)}), which an exact lift would carry through the domain. Smooth "
+            "the data to have them exact."
+        )
+    indices = closure((index for field, index in problem.jets() if field == name), problem.domain.dimension)
+    points = torch.cat(
+        [uniform_points(problem.domain, 512, seed=0)]
+        + [SobolSampling().on_side(problem.domain, side, 64, seed=0).points for side in box_sides(problem.coordinates)]
+    )
+    for index in indices:
+        if not _compiled_derivative(problem, lift, index)(points).isfinite().all():
+            raise _NotExact("their data have derivatives that are not finite. Smooth the data to have them exact.")
+
+
+def _compiled_derivative(problem: Problem, expr: Expr, index: tuple[int, ...]) -> Formula:
+    for symbol, order in zip(coordinate_symbols(problem.coordinates), index, strict=True):
+        expr = derivative(expr, symbol, order)
+    return compile_expression(expr, problem.coordinates, ())
+
+
 def _interpolate(problem: Problem, prescribed: Prescribed) -> tuple[Expr, Expr]:
     lift, envelope = sympy.Integer(0), sympy.Integer(1)
     for axis, x in enumerate(coordinate_symbols(problem.coordinates)):
-        ends = _number(problem.domain.lower[axis]), _number(problem.domain.upper[axis])
+        lower, upper = _number(problem.domain.lower[axis]), _number(problem.domain.upper[axis])
+        half = (upper - lower) / 2
+        xi = (x - (lower + upper) / 2) / half
         conditions = [
-            (x, ends[end], order, data)
-            for end in (0, 1)
-            for order, (_, data) in enumerate(prescribed.get((axis, end), []))
+            (end, order, data) for end in (0, 1) for order, (_, data) in enumerate(prescribed.get((axis, end), []))
         ]
-        missing = [(data - derivative(lift, x, order)).subs(x, end) for x, end, order, data in conditions]
-        basis = _hermite(x, [(end, order) for _, end, order, _ in conditions])
-        lift += sum(polynomial * term for polynomial, term in zip(basis, missing, strict=True))
-        for end in (0, 1):
-            envelope *= (2 * (x - ends[end]) / (ends[1] - ends[0])) ** len(prescribed.get((axis, end), []))
+        basis = _hermite([(2 * end - 1, order) for end, order, _ in conditions])
+        missing = [
+            half**order * (data - derivative(lift, x, order)).subs(x, (lower, upper)[end])
+            for end, order, data in conditions
+        ]
+        for coefficients, term in zip(basis, missing, strict=True):
+            lift += sum(c * xi**p for p, c in enumerate(coefficients)) * term
+        for end, _, _ in conditions:
+            envelope *= xi + (1 if end == 0 else -1)
     return lift, envelope
 
 
@@ -158,25 +212,25 @@ def _number(value: float) -> Expr:
     return sympy.Integer(int(value)) if value == int(value) else sympy.Float(value)
 
 
-def _hermite(x: sympy.Symbol, nodes: list[tuple[Expr, int]]) -> list[Expr]:
-    """Polynomials p_j with ∂^(r_i) p_j(x_i) = δ_ij, for nodes (x_i, r_i)."""
-    powers = [x**p for p in range(len(nodes))]
-    rows = [[power.diff(x, order).subs(x, end) for power in powers] for end, order in nodes]
-    inverse = sympy.Matrix(rows).inv() if nodes else sympy.zeros(0, 0)
-    return [sympy.factor(sum(inverse[p, j] * powers[p] for p in range(len(nodes)))) for j in range(len(nodes))]
+def _hermite(nodes: list[tuple[int, int]]) -> list[list[Expr]]:
+    """Coefficients of polynomials p_j in ξ with ∂^(r_i) p_j(ξ_i) = δ_ij, for nodes (ξ_i, r_i)."""
+    if not nodes:
+        return []
+    xi = sympy.Dummy()
+    rows = [[(xi**p).diff(xi, order).subs(xi, end) for p in range(len(nodes))] for end, order in nodes]
+    return sympy.Matrix(rows).inv().T.tolist()
 
 
 def _largest_miss(problem: Problem, prescribed: Prescribed, lift: Expr) -> float:
-    """How far the lift is from its conditions at scrambled points of each side, relative to the data's size."""
-    box, worst = problem.domain, 0.0
+    """How far the lift is from its conditions at scrambled points of each side, relative to all of the field's data."""
+    misses, sizes = [0.0], [0.0]
     for (axis, end), conditions in prescribed.items():
-        points = sobol_unit(64, box.dimension, seed=0)
-        points = points * points.new_tensor(box.lengths) + points.new_tensor(box.lower)
-        points[:, axis] = (box.lower, box.upper)[end][axis]
-        x = coordinate_symbols(problem.coordinates)[axis]
+        points = uniform_points(problem.domain, 64, seed=0)
+        points[:, axis] = (problem.domain.lower, problem.domain.upper)[end][axis]
         for order, (_, data) in enumerate(conditions):
-            compiled = [
-                compile_expression(expr, problem.coordinates, ())(points) for expr in (data, derivative(lift, x, order))
-            ]
-            worst = max(worst, ((compiled[0] - compiled[1]).abs().max() / compiled[0].abs().max().clamp(min=1)).item())
-    return worst
+            index = tuple(order if place == axis else 0 for place in range(problem.domain.dimension))
+            given = compile_expression(data, problem.coordinates, ())(points)
+            found = _compiled_derivative(problem, lift, index)(points)
+            misses.append(torch.nan_to_num((given - found).abs(), nan=math.inf).max().item())
+            sizes.append(given.abs().max().item())
+    return max(misses) / (max(sizes) or 1.0)

@@ -81,7 +81,7 @@ def archived(folder: Path) -> RunData | None:
     try:
         return read_archive(archive)
     except InputError as error:
-        print(f"warning: {error} It does not count.", file=sys.stderr)
+        print(f"warning: {error} The run counts as not made.", file=sys.stderr)
         return None
 
 

@@ -8,7 +8,7 @@ from sympy import Expr
 from torch import Tensor
 
 from kanpde.domains import Box
-from kanpde.expressions import compile_expression, coordinate_symbols
+from kanpde.expressions import compile_expression, coordinate_symbols, derivative
 from kanpde.jets import closure
 from kanpde.sampling import uniform_points
 from kanpde.solution import Solution
@@ -49,7 +49,8 @@ def exact_jets(problem: Problem, points: Tensor, order: int) -> Tensor:  # [n, d
     for name in problem.fields:
         exprs = [problem.exact[name]]
         if order:
-            exprs += [problem.exact[name].diff(symbol) for symbol in coordinate_symbols(problem.coordinates)[::-1]]
+            symbols = coordinate_symbols(problem.coordinates)
+            exprs += [derivative(problem.exact[name], symbol) for symbol in symbols[::-1]]
         rows = [compile_expression(expr, problem.coordinates, ())(points) for expr in exprs]
         columns.append(torch.stack(rows, dim=1))
     return torch.stack(columns, dim=-1)

@@ -264,7 +264,7 @@ def _draw_history(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
     blocks = _largest_blocks(data)
     losses = {"loss": "total"} | {name: name.removeprefix("loss_") for name in blocks}
     errors = {"rel_l2": "relative L2 error", "heldout_residual": "held-out residual (rms)"}
-    hidden = sum(name.startswith("loss_") for name in data.history) - len(blocks)
+    hidden = sum(name.startswith("loss_") for name in data.history) - len(blocks) if blocks else 0
     _draw_columns(left, data, losses)
     _draw_columns(right, data, errors)
     _label(left, f"Loss ({hidden} smaller blocks not shown)" if hidden else "Loss", "step", None)
@@ -272,8 +272,10 @@ def _draw_history(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
 
 
 def _largest_blocks(data: RunData) -> list[str]:
-    """Names of the loss columns to draw, in their own order: those that end highest."""
+    """Names of the loss columns to draw, in their own order: those that end highest; a single one is the total."""
     names = [name for name in data.history if name.startswith("loss_")]
+    if len(names) == 1:
+        return []
     last = {name: _last_finite(data.history[name]) for name in names}
     kept = sorted(names, key=lambda name: -last[name])[:MOST_BLOCKS]
     return [name for name in names if name in kept]
@@ -318,9 +320,11 @@ def _positive(values: np.ndarray) -> np.ndarray:
 def _log_scale(axes: Axes, values: np.ndarray) -> None:
     axes.set_yscale("log")
     known = values[np.isfinite(values)]
-    if known.max() > 100 * known.min():
-        axes.yaxis.set_major_locator(LogLocator(numticks=7))
-        axes.yaxis.set_minor_locator(NullLocator())
+    decades = np.log10(known.max()) - np.log10(known.min())
+    # Left alone, Matplotlib labels the minor ticks of a short axis, and they lie over each other.
+    subs = (1,) if decades > 2 else (1, 2, 5)
+    axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=7) if decades > 1 else MaxNLocator(4))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _frame_steps(axes: Axes, step: np.ndarray) -> None:

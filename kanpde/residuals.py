@@ -21,7 +21,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from kanpde.constraints import Ansatz
 from kanpde.domains import Side
-from kanpde.errors import RunError
+from kanpde.errors import InputError, RunError
 from kanpde.expressions import Formula, compile_expression
 from kanpde.jets import IndexSet, closure
 from kanpde.routes import Route, route_for
@@ -31,6 +31,9 @@ from kanpde.statements import Problem
 
 CHUNK = 4096
 """Points differentiated at once: enough to keep the cores busy, few enough for the cache."""
+
+LARGEST_LOG_SCALE = 230.0
+"""Natural logarithm of the largest scale; its square still is a double."""
 
 LARGEST_JACOBIAN = 6 * 2**30
 """Bytes of a Jacobian beyond which a run is refused instead of swapping."""
@@ -62,12 +65,8 @@ class BoundBlock:
 
     def __call__(self, network_jets: Tensor) -> Tensor:  # [n, s, out] -> [n, q]
         """Weighted residuals from the network's jets."""
-        return self.unweighted(network_jets) * self.factors
-
-    def unweighted(self, network_jets: Tensor) -> Tensor:  # [n, s, out] -> [n, q]
-        jets = self.ansatz(network_jets)
-        named = named_jets(jets, self.fields, self.block.indices)
-        return torch.stack([formula(named, {}) for formula in self.formulas], dim=1)
+        named = named_jets(self.ansatz(network_jets), self.fields, self.block.indices)
+        return torch.stack([formula(named, {}) for formula in self.formulas], dim=1) * self.factors
 
 
 def build_blocks(problem: Problem, ansatz: Ansatz, boundary_weight: float, dtype: torch.dtype) -> tuple[Block, ...]:
@@ -98,12 +97,30 @@ def _scale(problem: Problem, formula: Formula, points: Tensor, lift: Tensor, ind
     with torch.enable_grad():
         total = formula(points, jets).sum()
     slopes = torch.autograd.grad(total, used, allow_unused=True)
-    square = 0.0
-    for (_, index), slope in zip(formula.jets, slopes, strict=True):
-        if slope is not None:
-            rates = ((length / 2) ** -order for length, order in zip(problem.domain.lengths, index, strict=True))
-            square += slope.pow(2).mean().item() * math.prod(rates) ** 2
-    return square**0.5 if square > 0 else 1.0
+    logarithms = [
+        _log_rms(slope) - sum(o * math.log(length / 2) for length, o in zip(problem.domain.lengths, index, strict=True))
+        for (_, index), slope in zip(formula.jets, slopes, strict=True)
+        if slope is not None
+    ]
+    largest = max(logarithms, default=-math.inf)
+    if largest == -math.inf:
+        return 1.0
+    total = largest + math.log(sum(math.exp(2 * (value - largest)) for value in logarithms)) / 2
+    if not abs(total) < LARGEST_LOG_SCALE:
+        raise InputError(
+            f"{problem.name}: the terms of an equation or condition need sizes that double precision can hold; one has "
+            f"10^{total / math.log(10):.0f}. Choose units in which domain and coefficients are nearer to 1."
+        )
+    return math.exp(total)
+
+
+def _log_rms(slope: Tensor) -> float:
+    """The logarithm of the root mean square over the points where the slope is finite; -inf if it vanishes."""
+    finite = slope[slope.isfinite()].abs()
+    largest = finite.max().item() if len(finite) else 0.0
+    if largest == 0:
+        return -math.inf
+    return math.log(largest) + math.log((finite / largest).square().mean().item()) / 2
 
 
 class Residuals:
@@ -111,6 +128,7 @@ class Residuals:
 
     def __init__(self, network: nn.Module, blocks: Sequence[BoundBlock], route: Route):
         self.network, self.blocks, self.route = network, tuple(blocks), route
+        self.checkpoint: Callable[[], None] = lambda: None  # called before each chunk; may raise to end the work
         self.size = sum(bound.factors.numel() for bound in blocks)
 
     @property
@@ -125,8 +143,12 @@ class Residuals:
         """The weighted residual vector."""
         self.theta = theta
         with torch.no_grad():
-            parts = [bound(self.route.jets(bound.prepared, bound.block.indices)) for bound in self.blocks]
+            parts = [self._evaluated(bound) for bound in self.blocks]
         return torch.cat([part.reshape(-1) for part in parts])
+
+    def _evaluated(self, bound: BoundBlock) -> Tensor:  # -> [n, q]
+        self.checkpoint()
+        return bound(self.route.jets(bound.prepared, bound.block.indices))
 
     def linearize(self, theta: Tensor) -> tuple[Tensor, Tensor]:  # [P] -> [N], [N, P]
         """The residual vector and its Jacobian."""
@@ -140,6 +162,7 @@ class Residuals:
         residual, jacobian = theta.new_empty(self.size), theta.new_empty(self.size, theta.numel())
         row = 0
         for bound in self.blocks:
+            self.checkpoint()
             r, j = self.route.jacobian(bound.prepared, bound.block.indices, bound)
             residual[row : row + r.numel()] = r.reshape(-1)
             jacobian[row : row + r.numel()] = j.reshape(r.numel(), -1)
@@ -150,10 +173,17 @@ class Residuals:
         """‖r‖² and its gradient, for methods that need no Jacobian."""
         self.theta = theta
         with torch.enable_grad():
-            parts = [bound(self.route.jets(bound.prepared, bound.block.indices)) for bound in self.blocks]
+            parts = [self._evaluated(bound) for bound in self.blocks]
             loss = torch.stack([part.square().sum() for part in parts]).sum()
-        gradient = torch.autograd.grad(loss, self.route.parameters)
+        gradient = torch.autograd.grad(loss, self.route.parameters, allow_unused=True, materialize_grads=True)
         return loss.item(), parameters_to_vector(gradient)
+
+    def points(self) -> dict[str, Tensor]:
+        """The points of the equations ("interior") and of each condition, shape [n, d]."""
+        found: dict[str, list[Tensor]] = {}
+        for bound in self.blocks:
+            found.setdefault(bound.block.names[0] if bound.block.side else "interior", []).append(bound.points)
+        return {name: torch.cat(parts) for name, parts in found.items()}
 
     def losses(self, residual: Tensor) -> dict[str, float]:  # [N]
         """The loss of each equation and condition; they add up to ‖r‖²."""
@@ -161,7 +191,8 @@ class Residuals:
         for bound in self.blocks:
             n, q = bound.factors.shape
             squares = residual[row : row + n * q].reshape(n, q).square().sum(0)
-            losses |= dict(zip(bound.block.names, squares.tolist(), strict=True))
+            for name, value in zip(bound.block.names, squares.tolist(), strict=True):
+                losses[name] = losses.get(name, 0.0) + value
             row += n * q
         return losses
 

@@ -128,5 +128,6 @@ def _first(function: Callable[[Tensor], Tensor], axis: int) -> Callable[[Tensor]
 
 
 def route_for(network: nn.Module) -> Route:
-    """The fast route where the network allows it."""
-    return ChainRoute(network) if isinstance(network, Chain) else NestedRoute(network)
+    """The fast route where the network allows it: a chain that is trained as a whole."""
+    whole = isinstance(network, Chain) and all(parameter.requires_grad for parameter in network.parameters())
+    return ChainRoute(network) if whole else NestedRoute(network)

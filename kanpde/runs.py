@@ -28,6 +28,7 @@ from kanpde.metrics import (
     relative_l2,
     tracking_points,
 )
+from kanpde.modules import check_module
 from kanpde.networks import MODELS, Chain
 from kanpde.problems import Problem, load_problem, read_problem_text
 from kanpde.provenance import git_commit, hardware, peak_memory_mb, versions
@@ -102,7 +103,10 @@ def solve(problem: str | Path | dict | Problem, model: str | dict | nn.Module = 
     """
     module = model if isinstance(model, nn.Module) else None
     loaded = problem if isinstance(problem, Problem) else load_problem(problem)
-    words = override_words(**({} if module is not None else {"model": model}), **overrides)
+    if module is not None:
+        check_module(module, loaded)
+    # a module of one's own is as smooth as an MLP, as far as the checks can tell
+    words = override_words(model="mlp" if module is not None else model, **overrides)
     return solve_config(compose(words, loaded), network=module)
 
 
@@ -118,7 +122,7 @@ def open_run(path: str | Path, network: nn.Module | None = None) -> Run:
     source = read_problem_text(str(data.attributes["problem_yaml"]), path.name)
     problem = load_problem(source, name=str(data.attributes["problem"]))
     if network is not None:
-        _fill(network, data.model)
+        _fill(network.to(getattr(torch, json.loads(data.model.config_json)["dtype"])), data.model)
     return Run(problem, data, network=network)
 
 
@@ -191,7 +195,7 @@ def _finished(config: Config, task: Task, trained: Trained, history: list[dict[s
         fields=_fields(solution, axes),
         history=_columns(history),
         metrics=metrics,
-        model=_model_data(config, trained.network),
+        model=_model_data(config, task, trained.network),
         points={name: points.cpu().double().numpy() for name, points in trained.points.items()},
     )
     return Run(config.problem, data, _warnings(config, task, trained, metrics), trained.network)
@@ -222,13 +226,14 @@ def _metrics(config, task, trained, solution, history) -> dict[str, float | int]
         "residual_rms": equations_rms(solution, inside),
         "heldout_residual_rms": equations_rms(solution, held_out),
         "boundary_rms": conditions_rms(solution),
-        "n_parameters": sum(parameter.numel() for parameter in trained.network.parameters()),
+        "n_parameters": trained.residuals.theta.numel() if trained.residuals else 0,
         "n_points": len(inside),
         "wall_time_s": trained.seconds,
         "steps": len(history),
-        "flops_per_step": flops_per_step(task.optimizer, trained.residuals),
         "peak_memory_mb": peak_memory_mb(),
     }
+    if trained.residuals is not None and trained.outcome.status == "done":
+        values["flops_per_step"] = flops_per_step(task.optimizer, trained.residuals)
     if isinstance(trained.network, Chain):
         like = next(trained.network.parameters())
         values["outside_grid_fraction"] = trained.network.outside_fraction(held_out.to(like))
@@ -254,21 +259,21 @@ def _columns(history: list[dict[str, float]]) -> dict[str, np.ndarray]:
     return {name: np.array([record.get(name, math.nan) for record in history], dtype=float) for name in names}
 
 
-def _model_data(config: Config, network: nn.Module) -> ModelData:
+def _model_data(config: Config, task: Task, network: nn.Module) -> ModelData:
     trainable = {name for name, _ in network.named_parameters()}
     arrays = {name: value.detach().cpu().double().numpy() for name, value in network.state_dict().items()}
-    chain = isinstance(network, Chain)
+    own = task.design is not None
     described = {
         "conditions": config.training.conditions,
         "dtype": config.dtype,
-        "design": asdict(config.model) if chain else None,
-        "grid": network.grid if chain else 0,
-        "inputs": network.inputs.lower.numel() if chain else config.problem.domain.dimension,
+        "design": asdict(task.design) if own else None,
+        "grid": network.grid if own else 0,
+        "inputs": config.problem.domain.dimension,
         "outputs": len(config.problem.fields),
         "periodic": list(config.problem.periodic),
     }
     return ModelData(
-        kind=_kind(config.model) if chain else "module",
+        kind=_kind(task.design) if own else "module",
         config_json=json.dumps(described),
         parameters={name: value for name, value in arrays.items() if name in trainable},
         grids={name: value for name, value in arrays.items() if name not in trainable},
@@ -296,6 +301,7 @@ def _rebuilt(model: ModelData) -> nn.Module:
         upper=ends[1],
         periodic=described["periodic"],
         dtype=getattr(torch, described["dtype"]),
+        generator=torch.Generator(),  # its numbers are replaced at once; the global generator is left alone
     )
     return _fill(network, model)
 

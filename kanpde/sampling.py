@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.special import roots_legendre
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
@@ -36,6 +37,7 @@ class SobolSampling:
     clustering: float = 1.0
 
     def __post_init__(self):
+        _check_counts(self)
         if not 0 <= self.clustering <= 1:
             raise InputError(f"sampling.clustering must lie between 0 and 1; {self.clustering} came. Set it so.")
 
@@ -63,6 +65,9 @@ class GaussSampling:
     points: int | None = None
     boundary_points: int | None = None
 
+    def __post_init__(self):
+        _check_counts(self)
+
     def interior(self, box: Box, count: int, seed: int, periodic: tuple[int, ...] = ()) -> Sample:
         if box.dimension > 3:
             raise InputError(
@@ -79,6 +84,15 @@ class GaussSampling:
 
 Sampling = SobolSampling | GaussSampling
 SAMPLINGS = {"sobol": SobolSampling, "gauss": GaussSampling}
+
+
+def _check_counts(sampling: Sampling) -> None:
+    if not 0 < sampling.density < float("inf"):
+        raise InputError(f"sampling.density must be positive and finite; {sampling.density} came. Set it so.")
+    for name in ("points", "boundary_points"):
+        value = getattr(sampling, name)
+        if value is not None and value < 1:
+            raise InputError(f"sampling.{name} must be 1 or more, or null; {value} came. Set it so.")
 
 
 def sobol_unit(count: int, dimension: int, seed: int) -> Tensor:  # -> [n, d] float64 in (0, 1)
@@ -123,7 +137,7 @@ def _pinned(sample: Sample, box: Box, side: Side) -> Sample:
 
 
 def _gauss(box: Box, orders: list[int]) -> Sample:
-    nodes, weights = zip(*(np.polynomial.legendre.leggauss(order) for order in orders), strict=True)
+    nodes, weights = zip(*(roots_legendre(order) for order in orders), strict=True)
     grid = torch.cartesian_prod(*(torch.from_numpy((x + 1) / 2) for x in nodes)).reshape(-1, len(orders))
     measure = torch.cartesian_prod(*(torch.from_numpy(w * len(w) / 2) for w in weights)).reshape(-1, len(orders))
     return Sample(_placed(grid, box), measure.prod(1))

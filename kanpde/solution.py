@@ -68,7 +68,7 @@ class Solution:
 
     def _points(self, points) -> Tensor:
         like = next(self.network.parameters())
-        x = torch.as_tensor(points, dtype=like.dtype, device=like.device)
+        x = torch.as_tensor(points if isinstance(points, Tensor) else np.array(points, dtype=float)).to(like)
         if x.ndim != 2 or x.shape[1] != len(self.problem.coordinates):
             raise InputError(
                 f"Points must be a table [n, {len(self.problem.coordinates)}] of "

@@ -41,19 +41,19 @@ def spline_sums(x: Tensor, grid: Tensor, degree: int, uniform: bool, weight: Ten
     return _SplineSums.apply(x, grid, degree, uniform, weight)[0]
 
 
-def dense_spline_sums(x: Tensor, grid: Tensor, degree: int, weight: Tensor) -> Tensor:
+def dense_spline_sums(x: Tensor, grid: Tensor, degree: int, uniform: bool, weight: Tensor) -> Tensor:
     """The same by differentiable operations over all splines: the slow route, for higher derivatives and for tests."""
-    first, values = splines(x, grid, degree)
+    first, values = splines(x, grid, degree, 0, uniform)
     index = first[..., None] + torch.arange(degree + 1, device=x.device)
     laid = values.new_zeros(*x.shape, weight.shape[1]).scatter(-1, index, values.squeeze(-2))
     return laid.flatten(1) @ weight.flatten(0, 1)
 
 
-def polynomial_pieces(grid: Tensor, degree: int) -> Tensor:  # -> T [in, G, p, j]
+def polynomial_pieces(grid: Tensor, degree: int, uniform: bool) -> Tensor:  # -> T [in, G, p, j]
     """Coefficients of ξ^p in the splines j that do not vanish on each cell, by Taylor's formula at its middle."""
     middles = (grid[:, 1:] + grid[:, :-1]) / 2
     half = grid.diff(dim=1) / 2
-    _, values = splines(middles.t(), grid, degree, degree)  # [G, in, p, j]
+    _, values = splines(middles.t(), grid, degree, degree, uniform)  # [G, in, p, j]
     orders = torch.arange(degree + 1, device=grid.device)
     scale = half[..., None] ** orders / half.new_tensor([math.factorial(p) for p in range(degree + 1)])
     return values.transpose(0, 1) * scale[..., None]
@@ -63,7 +63,7 @@ class _SplineSums(torch.autograd.Function):
     @staticmethod
     def forward(x, grid, degree, uniform, weight):
         cell, xi = local_coordinates(x, grid, uniform)
-        powers, pieces = powers_of(xi, degree), polynomial_pieces(grid, degree)
+        powers, pieces = powers_of(xi, degree), polynomial_pieces(grid, degree, uniform)
         coefficients = torch.einsum("icpj,icjo->icpo", pieces, _windows(weight, degree)).flatten(0, 2)
         columns = _columns(cell, grid.shape[1] - 1, degree)
         return _sparse_rows(powers, columns, len(coefficients)) @ coefficients, cell, powers, columns, coefficients
@@ -77,14 +77,16 @@ class _SplineSums(torch.autograd.Function):
 
     @staticmethod
     def vmap(info, in_dims, x, grid, degree, uniform, weight):
-        dense = torch.vmap(lambda x, weight: dense_spline_sums(x, grid, degree, weight), (in_dims[0], in_dims[4]))
-        return (dense(x, weight), *[None] * 4), (0, *[None] * 4)
+        def dense(x, weight):
+            return dense_spline_sums(x, grid, degree, uniform, weight)
+
+        return (torch.vmap(dense, (in_dims[0], in_dims[4]))(x, weight), *[None] * 4), (0, *[None] * 4)
 
     @staticmethod
     def backward(ctx, gradient, *_):
         x, grid, weight, cell, powers, columns, coefficients = ctx.saved_tensors
         if torch.is_grad_enabled():  # somebody differentiates on: a route that autograd can follow
-            return _differentiable_backward(x, grid, ctx.degree, weight, gradient)
+            return _differentiable_backward(x, grid, ctx.degree, ctx.uniform, weight, gradient)
         gradient = gradient.contiguous()
         for_x = for_weight = None
         if ctx.needs_input_grad[0]:
@@ -94,13 +96,13 @@ class _SplineSums(torch.autograd.Function):
                 for_x = _sampled_slope(cell, powers, grid, columns, coefficients, gradient)
         if ctx.needs_input_grad[4]:
             by_piece = _transposed_product(powers, columns, gradient, len(coefficients))
-            for_weight = _overlapped(by_piece, polynomial_pieces(grid, ctx.degree), weight)
+            for_weight = _overlapped(by_piece, polynomial_pieces(grid, ctx.degree, ctx.uniform), weight)
         return for_x, None, None, None, for_weight
 
 
-def _differentiable_backward(x, grid, degree, weight, gradient):
+def _differentiable_backward(x, grid, degree, uniform, weight, gradient):
     """Written with splines and their slopes, both differentiable again."""
-    index, values = splines(x, grid, degree, 1)
+    index, values = splines(x, grid, degree, 1, uniform)
     index = index[..., None] + torch.arange(degree + 1, device=x.device)
     back = (gradient @ weight.flatten(0, 1).t()).unflatten(1, weight.shape[:2]).gather(-1, index)
     laid = values.new_zeros(*x.shape, weight.shape[1]).scatter(-1, index, values[:, :, 0])

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.constraints import Ansatz
-from kanpde.errors import InputError
+from kanpde.errors import InputError, RunError
 from kanpde.networks import Design
 from kanpde.optimizers import Iterate, Optimizer, Stop, StopReason
 from kanpde.residuals import Block, Residuals, bind, draw
@@ -24,7 +24,8 @@ from kanpde.sampling import Sampling, SobolSampling, interior_count
 from kanpde.statements import Problem
 
 MEASURE_EVERY = 5
-"""Steps between two looks at the held-out residual and the error."""
+MEASURE_AFTER = 1.0
+"""Steps and seconds after which to look at the held-out residual and the error again."""
 
 HELD_OUT_POINTS = 2000
 
@@ -59,13 +60,14 @@ class Training:
     def __post_init__(self):
         counts = {name: getattr(self, name) for name in ("stages", "starts", "steps", "resample")}
         for name, value in counts.items():
-            if value is not None and value < 1:
+            if value is not None and not value >= 1:
                 raise InputError(f"training.{name} must be 1 or more; {value} came. Set it so.")
-        if self.start_steps < 0 or self.time_limit <= 0 or self.boundary_weight <= 0:
-            raise InputError(
-                "training.start_steps must not be negative, time_limit and boundary_weight must be positive; "
-                f"{self.start_steps}, {self.time_limit} and {self.boundary_weight} came. Set them so."
-            )
+        if self.start_steps < 0:
+            raise InputError(f"training.start_steps must not be negative; {self.start_steps} came. Set it so.")
+        for name in ("time_limit", "boundary_weight", "target"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise InputError(f"training.{name} must be positive and finite; {value} came. Set it so.")
 
 
 class Outcome(StrEnum):
@@ -75,12 +77,14 @@ class Outcome(StrEnum):
     TARGET = "The held-out residual reached its target."
     TIME = "The time limit was reached; the best state so far is kept."
     INTERRUPTED = "The run was interrupted; the best state so far is kept."
-    DIVERGED = "The loss is not a finite number, so there is nothing to keep going from; try another seed, more \
-starts, or a smaller learning rate."
+    DIVERGED = "The run diverged: the loss or the held-out residual is not a finite number. Try another seed, more \
+starts, or shorter steps."
+    TOO_LARGE = "The run stopped for want of memory; the best state so far is kept."
 
     @property
     def status(self) -> str:
-        return {Outcome.INTERRUPTED: "interrupted", Outcome.DIVERGED: "failed"}.get(self, "done")
+        failed = dict.fromkeys((Outcome.DIVERGED, Outcome.TOO_LARGE), "failed")
+        return {Outcome.INTERRUPTED: "interrupted", **failed}.get(self, "done")
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ class Trained:
     points: dict[str, Tensor]
     train_residual: float
     heldout_residual: float
-    residuals: Residuals  # where training ended, which need not be where it was best
+    residuals: Residuals | None  # where training ended, which need not be where it was best
     parting: float = 1.0  # held-out over training residual when training ended
     outcome: Outcome = Outcome.FINISHED
     sentence: str = ""
@@ -169,7 +173,7 @@ class _Halt(Exception):
 
 def train(task: Task, on_event: Callable[[Event], None]) -> Trained:
     """Run all stages; an interrupt ends them like a time limit, with the best state kept."""
-    course = _Course(task, on_event)
+    course, note = _Course(task, on_event), ""
     try:
         course.run()
         outcome = Outcome.FINISHED
@@ -177,8 +181,11 @@ def train(task: Task, on_event: Callable[[Event], None]) -> Trained:
         outcome = halt.outcome
     except KeyboardInterrupt:
         outcome = Outcome.INTERRUPTED
-    on_event(Finished(outcome))
-    return course.result(outcome)
+    except (RunError, MemoryError, torch.OutOfMemoryError) as error:
+        outcome, note = Outcome.TOO_LARGE, str(error)
+    trained = course.result(outcome, note)
+    on_event(Finished(trained.outcome))
+    return trained
 
 
 class _Course:
@@ -193,7 +200,7 @@ class _Course:
         self.network = self._fresh(0)
         self.residuals = self.heldout = None
         self.best: Trained | None = None
-        self.last_reason, self.parting = "", 1.0
+        self.last_reason, self.parting, self.measured = "", 1.0, -math.inf
 
     def run(self) -> None:
         settings = self.settings
@@ -208,21 +215,24 @@ class _Course:
             self.last_reason = self._train_stage(settings.steps, state)
             self.emit(StageEnded(stage, self.last_reason))
 
-    def result(self, outcome: Outcome) -> Trained:
+    def result(self, outcome: Outcome, note: str) -> Trained:
         if self.best is None:
-            self._keep_if_best(float("inf"), float("nan"))
+            self._keep_if_best(float("nan"), float("nan"))
+        if outcome.status == "done" and not math.isfinite(self.best.heldout_residual):
+            outcome = Outcome.DIVERGED
         return replace(
             self.best,
             residuals=self.residuals,
             parting=self.parting,
             outcome=outcome,
-            sentence=self._sentence(outcome),
+            sentence=self._sentence(outcome, note),
             seconds=self._elapsed(),
         )
 
-    def _sentence(self, outcome: Outcome) -> str:
-        last = f" The last stage ended because {self.last_reason}." if outcome is Outcome.FINISHED else ""
-        return outcome.value + last
+    def _sentence(self, outcome: Outcome, note: str) -> str:
+        if outcome is Outcome.FINISHED:
+            note = f"The last stage ended because {self.last_reason}."
+        return f"{outcome.value} {note}".strip()
 
     def _best_start(self) -> dict | None:
         """Train each start briefly, and put the one with the lowest held-out residual in place."""
@@ -236,7 +246,7 @@ class _Course:
                 self.residuals, self.residuals.theta, self.settings.start_steps, self._watch_clock
             )
             self.residuals.theta = end.theta
-            heldout = self._heldout_residual()
+            heldout = self._measure(end.loss)
             self.emit(StartEnded(start, self.settings.starts, heldout))
             ended.append((heldout, start, self.network, end.state))
             if self._elapsed() > self.settings.time_limit / 4:
@@ -247,6 +257,11 @@ class _Course:
         _, _, self.network, state = min(finite, key=lambda entry: entry[:2])
         self._bind_points()
         return state
+
+    def _check_clock(self) -> None:
+        """Ends the run between two evaluations, so that one long step cannot overrun the limit by much."""
+        if self._elapsed() > self.settings.time_limit:
+            raise _Halt(Outcome.TIME)
 
     def _train_stage(self, steps: int, state: dict | None) -> str:
         segment = self.settings.resample or steps
@@ -260,10 +275,8 @@ class _Course:
             theta, state, reason = end.theta, end.state, end.reason
             if reason is StopReason.DIVERGED:
                 raise _Halt(Outcome.DIVERGED)
+            self.residuals.theta = theta
             self._measure(end.loss)
-            if reason is not StopReason.STEPS:
-                break
-        self.residuals.theta = theta
         return reason.value
 
     def _watch_clock(self, iterate: Iterate) -> None:
@@ -285,7 +298,9 @@ class _Course:
             "grid": self.grids[self.stage],
             "n_parameters": iterate.theta.numel(),
         }
-        if self.steps == 1 or self.steps % MEASURE_EVERY == 0:
+        late = self._elapsed() > self.settings.time_limit
+        waited = self._elapsed() - self.measured > MEASURE_AFTER
+        if self.steps == 1 or self.steps % MEASURE_EVERY == 0 or waited or late:
             self.residuals.theta = iterate.theta
             record["heldout_residual"] = self._measure(iterate.loss)
             record["rel_l2"] = self.task.track(self.network)
@@ -294,7 +309,7 @@ class _Course:
             raise _Halt(Outcome.DIVERGED)
         if self.settings.target is not None and record["heldout_residual"] <= self.settings.target:
             raise _Halt(Outcome.TARGET)
-        if self._elapsed() > self.settings.time_limit:
+        if late:
             raise _Halt(Outcome.TIME)
 
     def _block_losses(self, iterate: Iterate) -> dict[str, float]:
@@ -307,6 +322,7 @@ class _Course:
         """The held-out residual of the network as it stands; the state is kept if it is the best so far."""
         heldout, train = self._heldout_residual(), loss**0.5
         self.parting = heldout / train if train > 0 else float("inf")
+        self.measured = self._elapsed()
         self._keep_if_best(heldout, train)
         return heldout
 
@@ -314,11 +330,8 @@ class _Course:
         return self.heldout.residual(self.heldout.theta).norm().item()
 
     def _keep_if_best(self, heldout: float, train: float) -> None:
-        if self.best is None or heldout < self.best.heldout_residual:
-            points = {}
-            for bound in self.residuals.blocks if self.residuals else ():
-                name = bound.block.names[0] if bound.block.side else "interior"
-                points[name] = torch.cat([points[name], bound.points]) if name in points else bound.points
+        if self.best is None or not heldout >= self.best.heldout_residual:
+            points = self.residuals.points() if self.residuals else {}
             self.best = Trained(copy.deepcopy(self.network), points, train, heldout, self.residuals)
 
     def _extend(self, grid: int) -> None:
@@ -332,8 +345,8 @@ class _Course:
     def _fresh(self, start: int) -> nn.Module:
         task = self.task
         if task.network is not None:
-            return task.network.to(device=task.device, dtype=task.dtype)
-        generator = torch.Generator().manual_seed(1000 * task.seed + start)
+            return copy.deepcopy(task.network).to(device=task.device, dtype=task.dtype)
+        generator = torch.Generator().manual_seed(derived_seed(task.seed, start))
         box = task.problem.domain
         network = task.design.build(
             box.dimension,
@@ -350,9 +363,10 @@ class _Course:
     def _bind_points(self, redraw: int = 0) -> None:
         task = self.task
         count = interior_count(task.sampling, sum(p.numel() for p in self.network.parameters()))
-        seed = 7919 * task.seed + 101 * self.stage + redraw
+        seed = derived_seed(task.seed, 101 * self.stage + redraw)
         samples = draw(task.problem, task.blocks, task.sampling, count, seed)
         self.residuals = bind(self.network, task.problem, task.ansatz, task.blocks, samples)
+        self.residuals.checkpoint = self._check_clock
         self.heldout = self._bind_heldout()
 
     def _bind_heldout(self) -> Residuals:
@@ -365,7 +379,7 @@ class _Course:
         return torch.cat([bound.points for bound in self.heldout.blocks])
 
     def _started(self) -> Started:
-        parameters = sum(p.numel() for p in self.network.parameters())
+        parameters = self.residuals.theta.numel()
         names = tuple(name for block in self.task.blocks for name in block.names)
         return Started(parameters, self.residuals.size, self.grids, names)
 
@@ -373,3 +387,6 @@ class _Course:
         return time.perf_counter() - self.begun
 
 
+def derived_seed(seed: int, place: int) -> int:
+    """A seed for one purpose of a run: different for every (seed, place), and within what PyTorch takes."""
+    return (seed * 7919 + place) % 2**31

@@ -1,5 +1,6 @@
 """Commands as a user types them, in an empty folder."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -11,10 +12,13 @@ from pathlib import Path
 
 import h5py
 import pytest
+import torch
 
 import kanpde
+from kanpde import jobs, memory
 from kanpde.cli import main
 from kanpde.overrides import GROUPS, config_folder
+from kanpde.runs import solve_config
 
 TINY = ["model.width=[3]", "model.grid=4", "model.degree=4", "training.stages=1", "training.starts=1"]
 FEW = [*TINY, "training.start_steps=0", "training.steps=2", "output.resolution=9", "output.plot=false"]
@@ -77,7 +81,7 @@ def test_a_broken_archive_is_said_and_the_run_made_again(empty_folder, capsys):
     (archive,) = archives(empty_folder)
     archive.write_bytes(archive.read_bytes()[:1000])
     assert main(["solve", *FEW]) == 0
-    assert "The run is made again" in capsys.readouterr().err
+    assert "counts as not made" in capsys.readouterr().err
     assert status(archive) == "done"
 
 
@@ -129,6 +133,58 @@ def test_bad_input_in_a_process_of_its_own():
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: problem=poison_2d")
     assert "Traceback" not in done.stderr
+
+
+def test_a_finished_run_is_kept_when_it_is_made_again_and_stopped(empty_folder, capsys, monkeypatch):
+    words = ["solve", *FEW[:-1]]
+    assert main(words) == 0
+    (archive,) = archives(empty_folder)
+    before = [path.read_bytes() for path in (archive, archive.with_name("solution.png"))]
+
+    def interrupted(config, listen):
+        run = solve_config(config, listen)
+        data = dataclasses.replace(run.data, attributes={**run.data.attributes, "status": "interrupted"})
+        return dataclasses.replace(run, data=data)
+
+    monkeypatch.setattr(jobs, "solve_config", interrupted)
+    assert main([*words, "rerun=true"]) == 130
+    assert "is kept" in capsys.readouterr().out
+    assert [path.read_bytes() for path in (archive, archive.with_name("solution.png"))] == before
+    assert status(archive.with_name("result.interrupted.h5")) == "interrupted"
+    assert archive.with_name("solution.interrupted.png").exists()
+
+
+def test_a_skipped_run_gets_the_picture_it_lacks(empty_folder):
+    assert main(["solve", *FEW]) == 0
+    (archive,) = archives(empty_folder)
+    assert not archive.with_name("solution.png").exists()
+    assert main(["solve", *FEW, "output.plot=true"]) == 0
+    assert archive.with_name("solution.png").exists()
+
+
+def test_a_reader_that_has_seen_enough_ends_no_run(empty_folder):
+    line = f"{sys.executable} -m kanpde solve {' '.join(FEW)} 2>&1 | head -n 1"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("Poisson equation")
+    assert len(done.stdout.splitlines()) == 1
+    (archive,) = archives(empty_folder)
+    assert status(archive) == "done"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the bound is of Linux")
+def test_a_run_too_large_ends_in_a_sentence(empty_folder, capsys, monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 2**30)
+    assert main(["solve", *FEW, "sampling.points=1000000000"]) == 1
+    assert "Out of memory" in capsys.readouterr().err
+    assert torch.empty(2**31, dtype=torch.uint8).numel() == 2**31  # bounded no longer
+    assert list(empty_folder.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder in which nobody may write")
+@pytest.mark.parametrize("sweeping", [[], ["-m"]])
+def test_a_folder_in_which_nobody_may_write(empty_folder, capsys, sweeping):
+    assert main(["solve", *sweeping, *FEW, "output.folder=/proc/runs"]) == 2
+    assert "Set output.folder" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
@@ -194,7 +250,7 @@ def test_ctrl_c_ends_a_sweep(empty_folder, started):
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=60)[0].decode()
     assert process.returncode == 130, output
-    assert "2 interrupted" in output
+    assert "1 interrupted, 1 not begun" in output
     assert [status(archive) for archive in archives(empty_folder)] == ["interrupted"]
 
 
@@ -215,7 +271,12 @@ def test_a_sweep_skips_what_is_done_and_reports_failures(empty_folder, capsys):
     assert main([*words, "seed=0"]) == 0
     capsys.readouterr()
     assert main(words) == 0
-    assert "2 done, 2 skipped" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 done, 2 skipped" in said
+    lines = [line.split()[:3] for line in said.splitlines() if "outputs" in line]
+    assert lines == [
+        [end, f"model.grid={grid}", f"seed={seed}"] for grid in (3, 4) for seed, end in ((0, "skipped"), (1, "done"))
+    ]
     assert len(archives(empty_folder)) == 4
     failing = ["optimizer=adam", "optimizer.learning_rate=1e-3,1e200", "training.steps=20"]
     assert main(["solve", "-m", *FEW, *failing]) == 1

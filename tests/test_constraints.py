@@ -1,5 +1,7 @@
 """Exact conditions: the ansatz meets them for any network, and its jets are those of L + E·N."""
 
+import re
+
 import pytest
 import torch
 
@@ -116,6 +118,49 @@ def test_conditions_that_contradict_each_other_become_penalties_with_a_warning()
     stated = problem(boundary={"x-": "u = 0", "*": "u = 1"}, equations={"e": "lap(u) = 0"}, exact={})
     ansatz = exact_ansatz(stated)
     assert len(ansatz.penalties) == 4 and "disagree by 1.0e+00" in ansatz.warnings[0]
+
+
+def heat(initial: str, **changes):
+    stated = {"coordinates": {"x": [-1, 1], "t": [0, 1]}, "fields": ["u"], "equations": {"e": "u_t = u_xx"}}
+    return load_problem({**stated, "boundary": {"*": "u = 0"}, "initial": initial, **changes})
+
+
+@pytest.mark.parametrize(
+    ("stated", "reason"),
+    [
+        (heat("u = 1 - abs(x)"), "kinks \\(abs\\)"),
+        (heat("u = where(x < 0, 1 + x, (1 - x)*(1 + x**2))"), "kinks \\(where\\)"),
+        (heat("u = 1e-6*(sin(pi*x) + 0.0005)"), "disagree by"),
+        (heat("u = sqrt(1 - x**2)*(1 - x**2)"), "not finite|disagree"),
+    ],
+)
+def test_data_that_an_exact_lift_would_spoil_become_penalties_with_the_reason(stated, reason):
+    ansatz = exact_ansatz(stated)
+    assert len(ansatz.penalties) == 3
+    assert re.search(reason, ansatz.warnings[0]), ansatz.warnings[0]
+
+
+def test_many_dimensions_fall_back_to_penalties_rather_than_fail():
+    names = [f"x{i}" for i in range(8)]
+    stated = problem(
+        coordinates={name: [0, 1] for name in names},
+        exact={"u": " + ".join(f"sin({name})*{other}" for name, other in zip(names, names[1:], strict=False))},
+    )
+    ansatz = exact_ansatz(stated)
+    assert len(ansatz.penalties) == 16 and "could be built" in ansatz.warnings[0]
+
+
+def test_small_boxes_far_from_zero():
+    stated = load_problem(
+        {
+            "coordinates": {"x": [1000.1, 1000.2]},
+            "fields": ["u"],
+            "equations": {"e": "u_xxxx = auto"},
+            "boundary": {"*": ["u = auto", "u_x = auto"]},
+            "exact": {"u": "sin(x - 1000)"},
+        }
+    )
+    assert not exact_ansatz(stated).penalties
 
 
 def test_penalties_build_nothing_in():

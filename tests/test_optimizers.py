@@ -174,6 +174,17 @@ def test_the_global_generator_is_left_alone():
 def test_settings_out_of_range_are_explained():
     with pytest.raises(InputError, match="damping > 0"):
         LevenbergMarquardt(damping=0.0)
+    with pytest.raises(InputError, match="learning_rate > 0"):
+        Adam(learning_rate=-1.0)
+    with pytest.raises(InputError, match="memory ≥ 1"):
+        LBFGS(memory=0)
+
+
+def test_lbfgs_minimizes_small_losses_as_well_as_large_ones():
+    problem = rosenbrock()
+    tiny = Problem(lambda p: 1e-7 * problem.function(p), problem.start, 0.0)
+    losses = [LBFGS().minimize(case, case.start, 100, ignore).loss for case in (problem, tiny)]
+    assert losses[0] < 1e-15 and losses[1] < 1e-14 * 1e-15
 
 
 def test_all_methods_are_registered():

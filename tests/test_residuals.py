@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kanpde.constraints import exact_ansatz, penalty_ansatz
-from kanpde.errors import RunError
+from kanpde.errors import InputError, RunError
 from kanpde.networks import KAN, MLP
 from kanpde.problems import load_problem
 from kanpde.residuals import bind, build_blocks, draw
@@ -102,11 +102,31 @@ def test_scaling_an_equation_changes_nothing():
     assert torch.allclose(plain.residual(plain.theta).abs(), scaled.residual(plain.theta).abs(), rtol=1e-10)
 
 
+def stated_ode(equation: str, domain=(0, 1), **changes):
+    stated = {"coordinates": {"x": list(domain)}, "fields": ["u"], "equations": {"e": equation}}
+    return load_problem({**stated, "boundary": {"*": "u = 0"}, **changes})
+
+
+def test_a_slope_that_is_infinite_at_the_lift_does_not_switch_the_loss_off():
+    problem = stated_ode("u_xx = -1/(u + 0.1*x*0)")
+    (block,) = build_blocks(problem, exact_ansatz(problem), 1.0, torch.float64)
+    assert block.scales == pytest.approx((4.0,))
+
+
+@pytest.mark.parametrize("equation", ["u_xx = 1e200*u", "1e-200*u_xx = 1e-200"])
+def test_terms_beyond_double_precision_are_explained(equation):
+    problem = stated_ode(equation)
+    with pytest.raises(InputError, match="Choose units"):
+        build_blocks(problem, exact_ansatz(problem), 1.0, torch.float64)
+
+
 def test_points_are_chunked_without_a_trace(monkeypatch):
     whole = engine("poisson_2d")
     monkeypatch.setattr("kanpde.residuals.CHUNK", 7)
     parts = engine("poisson_2d", network=whole.network)
     assert len(parts.blocks) > len(whole.blocks)
+    theta = whole.theta
+    assert parts.losses(parts.residual(theta)) == pytest.approx(whole.losses(whole.residual(theta)))
     for a, b in zip(whole.linearize(whole.theta), parts.linearize(whole.theta), strict=True):
         assert torch.allclose(a, b, rtol=1e-12, atol=1e-13)
 

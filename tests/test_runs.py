@@ -9,6 +9,7 @@ import torch
 import kanpde
 from kanpde.errors import InputError
 from kanpde.metrics import grid_points
+from kanpde.networks import KAN
 
 QUICK = {"stages": 2, "starts": 2, "start_steps": 4, "steps": 12}
 SMALL = {"width": [4], "grid": 6}
@@ -128,6 +129,60 @@ def test_a_module_of_ones_own(tmp_path):
         kanpde.open_run(tmp_path / "r.h5").solution(x)
     with pytest.raises(InputError, match="Build the network that was trained"):
         kanpde.open_run(tmp_path / "r.h5", network=torch.nn.Linear(1, 1))
+
+
+def tanh_module(inputs: int, outputs: int) -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Linear(inputs, 5), torch.nn.Tanh(), torch.nn.Linear(5, outputs))
+
+
+def frozen() -> torch.nn.Module:
+    return tanh_module(1, 1).requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    ("problem", "module", "message"),
+    [
+        ("poisson_1d", tanh_module(3, 1), r"accept points of shape \[n, 1\]"),
+        ("poisson_1d", tanh_module(1, 3), r"fields \[n, 1\] \(u\); three points gave shape \[3, 3\]"),
+        ("reaction_diffusion", tanh_module(2, 1), r"fields \[n, 2\] \(u, v\)"),
+        ("poisson_1d", torch.nn.Sequential(tanh_module(1, 1), torch.nn.Flatten(0)), r"gave shape \[3\]"),
+        ("poisson_1d", torch.nn.Sequential(tanh_module(1, 9), torch.nn.Dropout(), torch.nn.Linear(9, 1)), "dropout"),
+        ("poisson_1d", frozen(), "parameters that require gradients"),
+        ("advection_1d", tanh_module(2, 1), "periodic in x"),
+    ],
+)
+def test_modules_that_cannot_be_trained_are_explained(problem, module, message):
+    with pytest.raises(InputError, match=message):
+        kanpde.solve(problem, model=module, training=QUICK)
+
+
+def test_a_kan_of_ones_own_is_trained_as_it_is_and_the_original_is_left_alone(tmp_path):
+    def build():
+        return KAN([2, 3, 1], grid=4, degree=5, lower=(0.0, 0.0), upper=(1.0, 1.0), periodic=(0,))
+
+    module = build()
+    before = [parameter.clone() for parameter in module.parameters()]
+    run = kanpde.solve("advection_1d", model=module, training={"stages": 1, "steps": 3})
+    assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
+    x = np.random.default_rng(0).random((5, 2))
+    assert np.allclose(run.solution(x), run.solution(x + [1.0, 0.0]), atol=1e-9)
+    run.save(tmp_path / "r.h5")
+    assert np.array_equal(kanpde.open_run(tmp_path / "r.h5", network=build()).solution(x), run.solution(x))
+
+
+def test_frozen_layers_stay_as_they_are():
+    module = KAN([1, 3, 1], grid=3, degree=5, lower=(-0.5,), upper=(0.5,))
+    module.layers[0].requires_grad_(False)
+    run = kanpde.solve("poisson_1d", model=module, training={"stages": 1, "steps": 8})
+    assert torch.equal(run.solution.network.layers[0].weight, module.layers[0].weight)
+    assert run.history["loss"][-1] < run.history["loss"][0]
+
+
+def test_opening_a_run_leaves_the_global_generator_alone(run, tmp_path):
+    run.save(tmp_path / "r.h5")
+    before = torch.get_rng_state()
+    kanpde.open_run(tmp_path / "r.h5").solution(np.zeros((1, 1)))
+    assert torch.equal(before, torch.get_rng_state())
 
 
 def test_a_problem_without_reference_reports_residuals_only():

@@ -65,5 +65,9 @@ def test_counts():
 def test_what_cannot_be_sampled_is_explained():
     with pytest.raises(InputError, match="between 0 and 1; 2"):
         SobolSampling(clustering=2.0)
+    for name in ("points", "boundary_points", "density"):
+        for sampling in (SobolSampling, GaussSampling):
+            with pytest.raises(InputError, match=f"sampling.{name} must be"):
+                sampling(**{name: -1})
     with pytest.raises(InputError, match="three dimensions at most; this one has 4. Use sampling=sobol"):
         GaussSampling().interior(Box((0.0,) * 4, (1.0,) * 4), 100, seed=0)

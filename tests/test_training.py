@@ -13,7 +13,18 @@ from kanpde.optimizers import Adam, LevenbergMarquardt
 from kanpde.problems import load_problem
 from kanpde.residuals import bind, build_blocks, draw
 from kanpde.sampling import SobolSampling
-from kanpde.training import Finished, Outcome, StageEnded, Started, StartEnded, Step, Task, Training, train
+from kanpde.training import (
+    Finished,
+    Outcome,
+    StageEnded,
+    Started,
+    StartEnded,
+    Step,
+    Task,
+    Training,
+    _Course,
+    train,
+)
 
 QUICK = Training(stages=2, starts=2, start_steps=3, steps=6)
 
@@ -140,6 +151,41 @@ def test_an_interrupt_at_any_moment_keeps_the_best_state(event_type):
     trained = train(task(), interrupt)
     assert trained.outcome is Outcome.INTERRUPTED and trained.outcome.status == "interrupted"
     assert all(parameter.isfinite().all() for parameter in trained.network.parameters())
+
+
+def test_one_slow_step_does_not_overrun_the_time_limit_by_much():
+    settings = dataclasses.replace(QUICK, stages=1, starts=1, time_limit=0.5)
+    trained, _ = run("poisson_2d", settings, design=KANDesign(width=(30,), grid=24, degree=7))
+    assert trained.outcome is Outcome.TIME and trained.seconds < 15
+
+
+def test_running_out_of_memory_in_a_late_stage_keeps_what_was_reached(monkeypatch):
+    monkeypatch.setattr("kanpde.residuals.LARGEST_JACOBIAN", 8 * 250 * 30)  # enough for the first grid alone
+    trained, events = run()
+    assert trained.outcome is Outcome.TOO_LARGE and trained.outcome.status == "failed"
+    assert "Use fewer points" in trained.sentence and trained.heldout_residual < 1
+    assert trained.network.grid == 2
+
+
+def test_a_held_out_residual_that_is_not_a_number_is_not_kept(monkeypatch):
+    """The first look gives NaN, the later ones do not."""
+    genuine, calls = _Course._heldout_residual, []
+
+    def broken(course) -> float:
+        calls.append(course)
+        return float("nan") if len(calls) == 1 else genuine(course)
+
+    monkeypatch.setattr(_Course, "_heldout_residual", broken)
+    trained, _ = run(settings=dataclasses.replace(QUICK, starts=1))
+    assert math.isfinite(trained.heldout_residual) and trained.outcome is Outcome.FINISHED
+    monkeypatch.setattr(_Course, "_heldout_residual", lambda course: float("nan"))
+    trained, _ = run(settings=dataclasses.replace(QUICK, starts=1))
+    assert trained.outcome is Outcome.DIVERGED
+
+
+def test_the_largest_seed_works():
+    trained = train(dataclasses.replace(task(), seed=2**63 - 1), lambda event: None)
+    assert trained.outcome is Outcome.FINISHED
 
 
 def test_divergence_is_an_outcome_not_an_exception():

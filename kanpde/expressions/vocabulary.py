@@ -224,4 +224,6 @@ WORDS: dict[str, Word] = {
 }
 OPERATORS = ("D", "lap", "grad", "div", "dot", "dn", "where")
 RESERVED = frozenset((*WORDS, *OPERATORS, "pi", "auto"))
+ROUGH = (absolute, sign, heaviside, larger, smaller, choice)
+"""Functions with kinks or jumps."""
 TEXT_NAMES = {word.function: name for name, word in WORDS.items()}

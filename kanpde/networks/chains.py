@@ -106,6 +106,11 @@ class Chain(nn.Module):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, x: Tensor) -> Tensor:  # [..., d] -> [..., out]
+        if x.shape[-1] != self.inputs.lower.numel():
+            raise InputError(
+                f"The network needs points of {self.inputs.lower.numel()} coordinates, [..., d]; shape {list(x.shape)} "
+                "came. Give one row per point."
+            )
         y = self.inputs(x.reshape(-1, x.shape[-1]))
         for layer in self.layers:
             y = layer(y)
@@ -141,7 +146,7 @@ class Chain(nn.Module):
         outside, total, y = 0, 0, self.inputs(x)
         for layer in self.layers:
             ranged = ranged_part(layer)
-            if ranged is not None:
+            if ranged is not None and layer is not self.layers[0]:
                 outside, total = outside + int(ranged.outside(y).sum()), total + y.numel()
             y = layer(y)
         return outside / max(total, 1)

@@ -44,6 +44,8 @@ class KANDesign:
     def grids(self, stages: int) -> tuple[int, ...]:
         """Resolutions of the stages: halved from `grid` down, as long as two cells remain.
 
+        Powers of two make every extension nested, and so exact; others are rounded down and fitted.
+
         >>> KANDesign(grid=20).grids(4)
         (2, 5, 10, 20)
         """

@@ -1,10 +1,12 @@
 """Adam: the first-order method that most of the literature uses, for comparison and for very large models."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from kanpde.errors import InputError
 from kanpde.optimizers.interface import Ended, Iterate, Objective, Observer, Stop, StopReason
 
 
@@ -19,6 +21,10 @@ class Adam:
 
     learning_rate: float = 1e-3
     decay: float = 0.9
+
+    def __post_init__(self):
+        if not (0 < self.learning_rate < math.inf and 0 < self.decay <= 1):
+            raise InputError(f"Adam needs learning_rate > 0 and 0 < decay ≤ 1; {self} came. Set them so.")
 
     def minimize(
         self, objective: Objective, theta: Tensor, steps: int, observe: Observer, state: dict | None = None

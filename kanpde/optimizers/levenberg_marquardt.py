@@ -1,5 +1,6 @@
 """Levenberg–Marquardt with geodesic acceleration, the default."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -48,25 +49,25 @@ class LevenbergMarquardt:
     def minimize(
         self, objective: Objective, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
     ) -> Ended:
-        memory = _Memory(**(state or {"mu": self.damping}))
-        residual, jacobian = objective.linearize(theta)
-        loss = _square(residual)
-        if not loss < float("inf"):
-            return Ended(theta, loss, StopReason.DIVERGED, vars(memory))
+        memory, loss, reason = _Memory(**(state or {"mu": self.damping})), float("nan"), StopReason.STEPS
         for _ in range(steps):
-            found = self._step(objective, theta, residual, jacobian, memory)
-            if isinstance(found, StopReason):
-                return Ended(theta, loss, found, vars(memory))
+            residual, jacobian = objective.linearize(theta)
+            loss = _square(residual)
+            found = self._step(objective, theta, residual, jacobian, memory) if math.isfinite(loss) else None
+            if not isinstance(found, tuple):
+                reason = found or StopReason.DIVERGED
+                break
             theta, residual = found
             loss = _square(residual)
             try:
                 observe(Iterate(theta, loss, residual, {"mu": memory.mu}))
             except Stop:
-                return Ended(theta, loss, StopReason.OBSERVER, vars(memory))
+                reason = StopReason.OBSERVER
+                break
             if memory.stalled(loss, self.tolerance):
-                return Ended(theta, loss, StopReason.STALLED, vars(memory))
-            residual, jacobian = objective.linearize(theta)
-        return Ended(theta, loss, StopReason.STEPS, vars(memory))
+                reason = StopReason.STALLED
+                break
+        return Ended(theta, loss, reason, memory.state)
 
     def _step(self, objective, theta, residual, jacobian, memory) -> tuple[Tensor, Tensor] | StopReason:
         """Raise the damping until a step lowers the loss."""
@@ -121,6 +122,11 @@ class _Memory:
     mu: float
     growth: float = 2.0
     losses: list[float] = field(default_factory=list)
+
+    @property
+    def state(self) -> dict[str, float]:
+        """What a restart goes on with; its losses are its own, since the points may be others."""
+        return {"mu": self.mu, "growth": self.growth}
 
     def accept(self, gain: float) -> None:
         self.mu = max(self.mu * max(1 / 3, 1 - (2 * gain - 1) ** 3), SMALLEST_DAMPING)

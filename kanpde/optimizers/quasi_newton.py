@@ -1,11 +1,14 @@
 """L-BFGS-B from SciPy: for models too large for a Jacobian."""
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
+from kanpde.errors import InputError
 from kanpde.optimizers.interface import Ended, Iterate, Objective, Observer, Stop, StopReason
 
 
@@ -15,39 +18,55 @@ class LBFGS:
 
     Args:
         memory: Pairs of steps and gradient differences that are kept.
-        tolerance: The loss has stalled when a step lowers it by less than this factor.
+        tolerance: The loss has stalled when twenty steps lower it by less than this factor altogether.
     """
 
     memory: int = 50
-    tolerance: float = 1e-15
+    tolerance: float = 1e-3
+
+    def __post_init__(self):
+        if self.memory < 1 or not 0 <= self.tolerance < 1:
+            raise InputError(f"L-BFGS needs memory ≥ 1 and 0 ≤ tolerance < 1; {self} came. Set them so.")
 
     def minimize(
         self, objective: Objective, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
     ) -> Ended:
-        last = {"theta": theta, "loss": objective.gradient(theta)[0], "stopped": False}
-        if not last["loss"] < float("inf"):
-            return Ended(theta, last["loss"], StopReason.DIVERGED)
+        course = _Course(theta, objective.gradient(theta)[0], observe, self.tolerance)
+        if not math.isfinite(course.loss):
+            return Ended(theta, course.loss, StopReason.DIVERGED)
+        unit = course.loss or 1.0  # SciPy's tests assume a loss of order one
 
-        def value(x) -> tuple[float, object]:
+        def value(x: np.ndarray) -> tuple[float, np.ndarray]:
             loss, gradient = objective.gradient(torch.from_numpy(x).to(theta))
-            return loss, gradient.double().cpu().numpy()
+            return loss / unit, gradient.double().cpu().numpy() / unit
 
         def callback(intermediate_result) -> None:
-            last["theta"] = torch.from_numpy(intermediate_result.x).to(theta).clone()
-            last["loss"] = float(intermediate_result.fun)
-            try:
-                observe(Iterate(last["theta"], last["loss"], None, {}))
-            except Stop:
-                last["stopped"] = True
-                raise StopIteration from None
+            course.accept(torch.from_numpy(intermediate_result.x).to(theta).clone(), unit * intermediate_result.fun)
 
-        options = {"maxiter": steps, "maxfun": 20 * steps, "maxcor": self.memory, "ftol": self.tolerance, "gtol": 0.0}
+        options = {"maxiter": steps, "maxfun": 20 * steps, "maxcor": self.memory, "ftol": 0.0, "gtol": 0.0}
         start = theta.double().cpu().numpy()
         result = minimize(value, start, jac=True, method="L-BFGS-B", callback=callback, options=options)
-        return Ended(last["theta"], last["loss"], _reason(result.status, last["stopped"]))
+        return Ended(course.theta, course.loss, course.reason or _REASONS.get(result.status, StopReason.NO_STEP))
 
 
-def _reason(status: int, stopped: bool) -> StopReason:
-    if stopped:
-        return StopReason.OBSERVER
-    return {0: StopReason.STALLED, 1: StopReason.STEPS}.get(status, StopReason.NO_STEP)
+_REASONS = {0: StopReason.FLAT, 1: StopReason.STEPS}
+
+
+class _Course:
+    """Follows SciPy's iterates, and ends them in the way its callback provides for."""
+
+    def __init__(self, theta: Tensor, loss: float, observe: Observer, tolerance: float):
+        self.theta, self.loss, self.observe, self.tolerance = theta, loss, observe, tolerance
+        self.losses, self.reason = [loss], None
+
+    def accept(self, theta: Tensor, loss: float) -> None:
+        self.theta, self.loss = theta, float(loss)
+        self.losses = [*self.losses[-20:], self.loss]
+        try:
+            self.observe(Iterate(theta, self.loss, None, {}))
+        except Stop:
+            self.reason = StopReason.OBSERVER
+        if len(self.losses) > 20 and self.loss > (1 - self.tolerance) * self.losses[0]:
+            self.reason = self.reason or StopReason.STALLED
+        if self.reason:
+            raise StopIteration
