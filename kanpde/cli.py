@@ -4,6 +4,8 @@ Exit codes: 0 done; 1 the run failed; 2 the input cannot be used; 130 stopped by
 """
 
 import argparse
+import atexit
+import gc
 import os
 import sys
 from collections import Counter
@@ -35,6 +37,8 @@ FIRST_METRICS = ("rel_l2", "h1", "max_error", "heldout_residual_rms", "n_paramet
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    # The interpreter's last collection walks through all of PyTorch and SymPy, a second in which nothing is freed.
+    atexit.register(gc.freeze)
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = argument_parser()
     # Settings and options may come in any order, which argparse allows only where there are no subcommands.

@@ -19,7 +19,8 @@ from omegaconf import DictConfig, OmegaConf
 from kanpde.archive import RunData, read_archive
 from kanpde.config import Config, config_of
 from kanpde.errors import InputError, RunError
-from kanpde.memory import bounded_memory
+from kanpde.memory import bounded_memory, free_memory
+from kanpde.optimizers import OPTIMIZERS
 from kanpde.overrides import (
     Composition,
     compose_mapping,
@@ -148,12 +149,28 @@ def _trained(config: Config, composition: Composition, bar: bool) -> Run:
 
         def listen(event: object) -> None:
             if isinstance(event, Started):
+                _check_memory(event, config)
                 _open_folder(config.folder, composition)
                 show.note(f"{config.problem.title}: {config.folder}")
             history(event)
             show(event)
 
         return solve_config(config, listen)
+
+
+def _check_memory(event: Started, config: Config) -> None:
+    """Refuse a Jacobian that cannot fit, rather than fill the memory for minutes first; later stages need more."""
+    free = free_memory()
+    on_gpu = config.device != "cpu" and torch.cuda.is_available()
+    if free is None or on_gpu or not isinstance(config.optimizer, OPTIMIZERS["lm"]):
+        return
+    needed = event.points * event.parameters * getattr(torch, config.dtype).itemsize
+    if needed > free:
+        raise InputError(
+            f"optimizer=lm needs the derivatives of {event.points} residuals by {event.parameters} parameters in "
+            f"memory, {needed / 2**30:.3g} GiB; {free / 2**30:.3g} GiB are free. Use optimizer=lbfgs or adam, a "
+            "smaller model, or fewer points (sampling.points)."
+        )
 
 
 def _open_folder(folder: Path, composition: Composition) -> None:

@@ -21,12 +21,12 @@ def bounded_memory() -> Iterator[None]:
     Linux grants memory that it does not have, and kills whoever touches too much of it, a whole sweep included.
     Nothing is bounded on other systems, nor where CUDA is in use, which maps far more addresses than it fills.
     """
-    free = free_memory() if sys.platform == "linux" and not torch.cuda.is_initialized() else None
-    if free is None:
+    free, taken = free_memory(), _kilobytes("/proc/self/status", "VmData")
+    if free is None or taken is None or torch.cuda.is_initialized():
         yield
         return
     before, most = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = _kilobytes("/proc/self/status", "VmData") + int(SHARE * free)
+    limit = taken + int(SHARE * free)
     bounds = [bound for bound in (limit, before, most) if bound != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_DATA, (min(bounds), most))
     try:
@@ -36,7 +36,10 @@ def bounded_memory() -> Iterator[None]:
 
 
 def free_memory() -> int | None:
-    """Bytes that are free, in the machine and in the control group of a container or a batch system."""
+    """Bytes that are free, in the machine and in the control group of a container or a batch system.
+
+    None where this cannot be told: on other systems than Linux.
+    """
     found = [_kilobytes("/proc/meminfo", "MemAvailable"), _free_in_group(Path("/sys/fs/cgroup"))]
     return min((value for value in found if value is not None), default=None)
 

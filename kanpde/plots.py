@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullLocator
 
 from kanpde.archive import RunData, replace_file
 
@@ -322,8 +322,9 @@ def _log_scale(axes: Axes, values: np.ndarray) -> None:
     known = values[np.isfinite(values)]
     decades = np.log10(known.max()) - np.log10(known.min())
     # Left alone, Matplotlib labels the minor ticks of a short axis, and they lie over each other.
-    subs = (1,) if decades > 2 else (1, 2, 5)
-    axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=7) if decades > 1 else MaxNLocator(4))
+    subs = (1,) if decades > 2 else (1, 3)
+    axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=7) if decades > 0.8 else MaxNLocator(3))
+    axes.yaxis.set_major_formatter(LogFormatterSciNotation(minor_thresholds=(np.inf, np.inf)))
     axes.yaxis.set_minor_locator(NullLocator())
 
 

@@ -34,6 +34,7 @@ KEYS = (
 LATER_KEYS = ("shapes", "domain", "coefficients", "data", "energy", "eigen", "fit")
 REFERENCE_METHODS = ("exact", "chebyshev", "lines", "file")
 MAX_DIMENSION = 20
+SHORTEST = 1e-30
 
 
 def read_statement(data: dict, label: str, name: str) -> Problem:
@@ -148,6 +149,11 @@ class _Statement:
         if not low < high or not high - low < float("inf"):
             raise InputError(
                 f"{where} needs a range [low, high] with low < high; it has [{low:g}, {high:g}]. Correct it."
+            )
+        if not SHORTEST < high - low < 1 / SHORTEST:
+            raise InputError(
+                f"{where} needs a length from {SHORTEST:g} to {1 / SHORTEST:g}, whose powers doubles can hold; it has "
+                f"{high - low:g}. Choose another unit."
             )
         return low, high
 

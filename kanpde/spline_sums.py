@@ -15,7 +15,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from kanpde.splines import local_coordinates, powers_of, splines, uniform_slopes
+from kanpde.splines import grid_spacing, local_coordinates, powers_of, splines, uniform_slopes
 
 with warnings.catch_warnings():  # torch says once per process that sparse rows are in beta; they are tested here
     warnings.simplefilter("ignore")
@@ -151,12 +151,11 @@ def _sampled_slope(cell, powers, grid, columns, coefficients, gradient) -> Tenso
 
 
 def _gathered_slope(cell, powers, grid, weight, gradient) -> Tensor:  # -> [n, in]
-    """Σ_j B_j'(x) (A Wᵀ)_j, from all of A Wᵀ; points come last, the order in which BLAS and gathering are fast."""
+    """Σ_j B_j'(x) (A Wᵀ)_j, from all of A Wᵀ, taken as (W Aᵀ)ᵀ because BLAS is faster with the points last."""
     degree = powers.shape[-1] - 1
-    index = cell.t()[:, None] + torch.arange(degree + 1, device=cell.device)[:, None]  # [in, k+1, n]
-    back = (weight.flatten(0, 1) @ gradient.t()).unflatten(0, weight.shape[:2])
-    slopes = uniform_slopes(powers, grid, degree).permute(1, 2, 0)
-    return (back.gather(1, index) * slopes).sum(1).t()
+    index = cell[..., None] + torch.arange(degree + 1, device=cell.device)
+    back = (weight.flatten(0, 1) @ gradient.t().contiguous()).unflatten(0, weight.shape[:2]).permute(2, 0, 1)
+    return (back.gather(-1, index) * uniform_slopes(powers, degree)).sum(-1) / grid_spacing(grid)
 
 
 def _transposed_product(powers: Tensor, columns: Tensor, gradient: Tensor, width: int) -> Tensor:  # -> [width, out]

@@ -85,21 +85,20 @@ def uniform_splines(x: Tensor, grid: Tensor, degree: int, order: int) -> tuple[T
     table = _piece_table(degree, order, x.dtype, x.device)
     values = (powers_of(xi, degree) @ table).unflatten(-1, (order + 1, degree + 1))
     for r in range(1, order + 1):
-        values[:, :, r] *= _spacing(grid)[:, None] ** -r
+        values[:, :, r] *= grid_spacing(grid)[:, None] ** -r
     return cell, values
 
 
-def uniform_slopes(powers: Tensor, grid: Tensor, degree: int) -> Tensor:  # [n, in, k+1] -> [n, in, k+1]
-    """First derivatives alone, from the powers of ξ."""
-    table = _piece_table(degree, 1, powers.dtype, powers.device)[:, degree + 1 :]
-    return (powers @ table) / _spacing(grid)[:, None]
+def uniform_slopes(powers: Tensor, degree: int) -> Tensor:  # [n, in, k+1] -> [n, in, k+1]
+    """First derivatives alone, per cell rather than per unit of x, from the powers of ξ."""
+    return powers @ _piece_table(degree, 1, powers.dtype, powers.device)[:, degree + 1 :]
 
 
 def local_coordinates(x: Tensor, grid: Tensor, uniform: bool) -> tuple[Tensor, Tensor]:  # [n, in] -> [n, in], [n, in]
     """The cell of each point, the nearest one for points outside, and ξ, which is ∓1 at the ends of the cell."""
     cells = grid.shape[1] - 1
     if uniform:
-        position = (x - grid[:, 0]) / _spacing(grid)
+        position = (x - grid[:, 0]) / grid_spacing(grid)
         cell = torch.nan_to_num(position.floor()).clamp(0, cells - 1)  # a NaN has no cell; its values stay NaN
         return cell.long(), 2 * (position - cell) - 1
     found = torch.searchsorted(grid.detach(), x.detach().t().contiguous(), right=True).t()  # row i holds input i
@@ -116,7 +115,8 @@ def powers_of(xi: Tensor, degree: int) -> Tensor:  # [n, in] -> [n, in, k+1]
     return torch.stack(powers, dim=-1)
 
 
-def _spacing(grid: Tensor) -> Tensor:  # [in, G+1] -> [in]
+def grid_spacing(grid: Tensor) -> Tensor:  # [in, G+1] -> [in]
+    """Length of the equal cells of each row."""
     return (grid[:, -1] - grid[:, 0]) / (grid.shape[1] - 1)
 
 

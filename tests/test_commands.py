@@ -176,6 +176,9 @@ def test_a_run_too_large_ends_in_a_sentence(empty_folder, capsys, monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: 2**30)
     assert main(["solve", *FEW, "sampling.points=1000000000"]) == 1
     assert "Out of memory" in capsys.readouterr().err
+    monkeypatch.setattr(jobs, "free_memory", lambda: 2**20)
+    assert main(["solve", *FEW, "sampling.points=10000"]) == 2
+    assert "optimizer=lm needs the derivatives of 10000 residuals by 72 parameters" in capsys.readouterr().err
     assert torch.empty(2**31, dtype=torch.uint8).numel() == 2**31  # bounded no longer
     assert list(empty_folder.iterdir()) == []
 

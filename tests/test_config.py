@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,7 @@ DEFAULT_FILES = {
     ("sampling", "gauss"): KINDS["sampling"]["gauss"],
     ("training", "default"): Training,
 }
+README = Path(__file__).parent.parent / "README.md"
 GROUP_FILES = sorted(path for group in (*KINDS, "training") for path in (config_folder() / group).glob("*.yaml"))
 
 
@@ -85,6 +87,18 @@ def test_the_top_level_has_every_setting():
 @pytest.mark.parametrize("path", sorted((config_folder() / "experiment").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_experiment_composes(path):
     assert compose([f"experiment={path.stem}"]).key != compose().key
+
+
+@pytest.mark.skipif(not README.is_file(), reason="only a checkout has it")
+def test_the_readme_states_the_defaults_truly():
+    rows = re.findall(r"^\| `(\w+)=(\w+)` \| `\w+\.(\w+)` \| `(.+?)` \| ", README.read_text("utf-8"), re.M)
+    stated = {}
+    for group, name, setting, default in rows:
+        stated.setdefault((group, name), {})[setting] = OmegaConf.create(f"{{value: {default}}}").value
+    for (group, name), settings in stated.items():
+        values = read(config_folder() / group / f"{name}.yaml")
+        assert settings == {key: value for key, value in values.items() if key != "kind"}
+    assert {("model", "kan"), ("optimizer", "lm"), ("training", "default")} <= set(stated)
 
 
 # Overrides

@@ -142,6 +142,24 @@ def test_the_history_shows_what_was_measured():
     assert list(errors.get_xdata()) == [0, 10, 20, 30]
 
 
+def test_a_single_block_is_the_total():
+    figure = solution_figure(make_run(history=make_history(blocks=("poisson",))))
+    assert [text.get_text() for text in panel(figure, "Loss").get_legend().get_texts()] == ["total"]
+
+
+@pytest.mark.parametrize("span", [1.5, 8, 60, 1e6])
+def test_numbers_beside_an_error_do_not_lie_over_each_other(span):
+    x = np.linspace(0, 1, 50)
+    fields = {"u": x, "u_ref": x, "u_error": 1e-9 * np.geomspace(1, span, x.size)}
+    figure = drawn(solution_figure(replace(make_run("x"), axes={"x": x}, fields=fields)))
+    axes = panel(figure, "|error")
+    boxes = [tick.get_window_extent() for tick in axes.get_yticklabels(which="both") if tick.get_text()]
+    low, high = axes.get_window_extent().get_points()[:, 1]
+    boxes = [box for box in boxes if low <= (box.y0 + box.y1) / 2 <= high]
+    assert len(boxes) > 1
+    assert not any(box.overlaps(other) for i, box in enumerate(boxes) for other in boxes[:i])
+
+
 def test_of_many_blocks_the_largest_are_shown_and_the_rest_counted():
     history = make_history(blocks=tuple("abcdefghi"))
     figure = solution_figure(make_run(history=history))
