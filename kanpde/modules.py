@@ -40,7 +40,8 @@ def _called(module: nn.Module, points: torch.Tensor, dimension: int) -> torch.Te
         return module(points)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise InputError(
-            f"A module must accept points of shape [n, {dimension}]; calling it failed with: {error}. Change it so."
+            f"A module must accept points of shape [n, {dimension}], one of them as well as many; calling it failed "
+            f"with: {error}. Change it so; batch normalization needs eval()."
         ) from None
 
 

@@ -29,6 +29,9 @@ MEASURE_AFTER = 1.0
 
 HELD_OUT_POINTS = 2000
 
+BLOWN_UP = 1e3
+"""Growth of the residual over a stage that counts as divergence."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -77,7 +80,7 @@ class Outcome(StrEnum):
     TARGET = "The held-out residual reached its target."
     TIME = "The time limit was reached; the best state so far is kept."
     INTERRUPTED = "The run was interrupted; the best state so far is kept."
-    DIVERGED = "The run diverged: the loss or the held-out residual is not a finite number. Try another seed, more \
+    DIVERGED = "The run diverged: its residual grew a thousandfold or is not a finite number. Try another seed, more \
 starts, or shorter steps."
     TOO_LARGE = "The run stopped for want of memory; the best state so far is kept."
 
@@ -265,6 +268,7 @@ class _Course:
 
     def _train_stage(self, steps: int, state: dict | None) -> str:
         segment = self.settings.resample or steps
+        before = self._heldout_residual()
         theta, reason = self.residuals.theta, StopReason.STEPS
         for first in range(0, steps, segment):
             if first:
@@ -273,7 +277,7 @@ class _Course:
                 self.residuals, theta, min(segment, steps - first), self._watch_step, state
             )
             theta, state, reason = end.theta, end.state, end.reason
-            if reason is StopReason.DIVERGED:
+            if reason is StopReason.DIVERGED or end.loss**0.5 > BLOWN_UP * before:
                 raise _Halt(Outcome.DIVERGED)
             self.residuals.theta = theta
             self._measure(end.loss)

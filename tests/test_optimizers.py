@@ -172,7 +172,7 @@ def test_the_global_generator_is_left_alone():
 
 
 def test_settings_out_of_range_are_explained():
-    with pytest.raises(InputError, match="damping > 0"):
+    with pytest.raises(InputError, match="0 < damping"):
         LevenbergMarquardt(damping=0.0)
     with pytest.raises(InputError, match="learning_rate > 0"):
         Adam(learning_rate=-1.0)

@@ -195,6 +195,12 @@ def test_divergence_is_an_outcome_not_an_exception():
     assert "not a finite number" in trained.sentence
 
 
+def test_a_residual_that_grows_a_thousandfold_is_divergence_though_it_stays_finite():
+    settings = dataclasses.replace(QUICK, starts=1, steps=30)
+    trained, _ = run("poisson_1d", settings, design=MLPDesign(width=(4,)), optimizer=Adam(learning_rate=1e6))
+    assert trained.outcome is Outcome.DIVERGED
+
+
 @pytest.mark.parametrize("name", ["stages", "steps", "starts", "resample", "time_limit", "boundary_weight"])
 def test_settings_out_of_range_are_explained(name):
     with pytest.raises(InputError, match=f"training.*{name}"):

@@ -168,8 +168,8 @@ def scaled_inputs(
     """The scaling in front of a network of these widths, on [-1, 1] in each coordinate unless told otherwise."""
     if len(widths) < 2 or min(widths) < 1:
         raise InputError(
-            f"A network needs widths for its inputs and outputs at least, each 1 or more; {list(widths)} came. "
-            "Give for instance [2, 5, 1]."
+            f"A network needs widths of inputs, hidden layers and outputs, each 1 or more; {list(widths)} came. Give "
+            "for instance [2, 5, 1], or model.width=[5] where a problem fixes the ends."
         )
     return Inputs(lower or [-1.0] * widths[0], upper or [1.0] * widths[0], periodic, dtype)
 

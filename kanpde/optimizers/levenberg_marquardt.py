@@ -41,9 +41,10 @@ class LevenbergMarquardt:
     tolerance: float = 1e-3
 
     def __post_init__(self):
-        if not (self.damping > 0 and 0 <= self.floor < 1 and 0 <= self.tolerance < 1):
+        if not (0 < self.damping < LARGEST_DAMPING and 0 <= self.floor < 1 and 0 <= self.tolerance < 1):
             raise InputError(
-                f"Levenberg–Marquardt needs damping > 0 and 0 ≤ floor, tolerance < 1; {self} came. Set them so."
+                f"Levenberg–Marquardt needs 0 < damping < {LARGEST_DAMPING:.0e} and 0 ≤ floor, tolerance < 1; "
+                f"{self} came. Set them so."
             )
 
     def minimize(
