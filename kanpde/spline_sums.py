@@ -85,7 +85,7 @@ class _SplineSums(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient, *_):
         x, grid, weight, cell, powers, columns, coefficients = ctx.saved_tensors
-        if torch.is_grad_enabled():  # somebody differentiates on: a route that autograd can follow
+        if torch.is_grad_enabled() or cell is None:  # differentiated on, or under vmap: a route that both can follow
             return _differentiable_backward(x, grid, ctx.degree, ctx.uniform, weight, gradient)
         gradient = gradient.contiguous()
         for_x = for_weight = None

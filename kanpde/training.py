@@ -208,6 +208,7 @@ class _Course:
     def run(self) -> None:
         settings = self.settings
         self._bind_points()
+        self._keep_if_best(self._heldout_residual(), float("nan"))  # so that there is a state to keep, come what may
         self.emit(self._started())
         state = self._best_start()
         for stage, grid in enumerate(self.grids):
