@@ -66,7 +66,8 @@ class _SplineSums(torch.autograd.Function):
         powers, pieces = powers_of(xi, degree), polynomial_pieces(grid, degree, uniform)
         coefficients = torch.einsum("icpj,icjo->icpo", pieces, _windows(weight, degree)).flatten(0, 2)
         columns = _columns(cell, grid.shape[1] - 1, degree)
-        return _sparse_rows(powers, columns, len(coefficients)) @ coefficients, cell, powers, columns, coefficients
+        y = _sparse_rows(powers, columns, len(coefficients)) @ coefficients
+        return y, cell, powers, columns, pieces, coefficients
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -80,11 +81,11 @@ class _SplineSums(torch.autograd.Function):
         def dense(x, weight):
             return dense_spline_sums(x, grid, degree, uniform, weight)
 
-        return (torch.vmap(dense, (in_dims[0], in_dims[4]))(x, weight), *[None] * 4), (0, *[None] * 4)
+        return (torch.vmap(dense, (in_dims[0], in_dims[4]))(x, weight), *[None] * 5), (0, *[None] * 5)
 
     @staticmethod
     def backward(ctx, gradient, *_):
-        x, grid, weight, cell, powers, columns, coefficients = ctx.saved_tensors
+        x, grid, weight, cell, powers, columns, pieces, coefficients = ctx.saved_tensors
         if torch.is_grad_enabled() or cell is None:  # differentiated on, or under vmap: a route that both can follow
             return _differentiable_backward(x, grid, ctx.degree, ctx.uniform, weight, gradient)
         gradient = gradient.contiguous()
@@ -96,7 +97,7 @@ class _SplineSums(torch.autograd.Function):
                 for_x = _sampled_slope(cell, powers, grid, columns, coefficients, gradient)
         if ctx.needs_input_grad[4]:
             by_piece = _transposed_product(powers, columns, gradient, len(coefficients))
-            for_weight = _overlapped(by_piece, polynomial_pieces(grid, ctx.degree, ctx.uniform), weight)
+            for_weight = _overlapped(by_piece, pieces, weight)
         return for_x, None, None, None, for_weight
 
 
@@ -151,10 +152,10 @@ def _sampled_slope(cell, powers, grid, columns, coefficients, gradient) -> Tenso
 
 
 def _gathered_slope(cell, powers, grid, weight, gradient) -> Tensor:  # -> [n, in]
-    """Σ_j B_j'(x) (A Wᵀ)_j, from all of A Wᵀ, taken as (W Aᵀ)ᵀ because BLAS is faster with the points last."""
+    """Σ_j B_j'(x) (A Wᵀ)_j, from all of A Wᵀ."""
     degree = powers.shape[-1] - 1
     index = cell[..., None] + torch.arange(degree + 1, device=cell.device)
-    back = (weight.flatten(0, 1) @ gradient.t().contiguous()).unflatten(0, weight.shape[:2]).permute(2, 0, 1)
+    back = (gradient @ weight.flatten(0, 1).t()).unflatten(1, weight.shape[:2])
     return (back.gather(-1, index) * uniform_slopes(powers, degree)).sum(-1) / grid_spacing(grid)
 
 
