@@ -184,6 +184,18 @@ def test_a_held_out_residual_that_is_not_a_number_is_not_kept(monkeypatch):
     assert trained.outcome is Outcome.DIVERGED
 
 
+def test_a_held_out_residual_that_becomes_no_number_does_not_replace_a_good_state(monkeypatch):
+    genuine, values = _Course._heldout_residual, []
+
+    def failing(course) -> float:
+        values.append(genuine(course) if len(values) < 4 else float("nan"))
+        return values[-1]
+
+    monkeypatch.setattr(_Course, "_heldout_residual", failing)
+    trained, _ = run(settings=dataclasses.replace(QUICK, starts=1))
+    assert math.isnan(values[-1]) and trained.heldout_residual == min(values[:4])
+
+
 def test_the_largest_seed_works():
     trained = train(dataclasses.replace(task(), seed=2**63 - 1), lambda event: None)
     assert trained.outcome is Outcome.FINISHED
