@@ -18,7 +18,7 @@ import sympy
 import torch
 from torch import Tensor
 
-from kanpde.domains import box_sides
+from kanpde.domains import Side, box_sides
 from kanpde.expressions import (
     ROUGH,
     TEXT_NAMES,
@@ -116,30 +116,30 @@ def _each(problem: Problem, value: int) -> tuple[Expr, ...]:
     return tuple(sympy.Integer(value) for _ in problem.fields)
 
 
-Prescribed = Mapping[tuple[int, int], list[tuple[Condition, Expr]]]
-"""By (axis, end): the conditions there with their data g, the n-th of them ∂^n u = g along the axis."""
+Prescribed = Mapping[Side, list[tuple[Condition, Expr]]]
+"""The conditions on each side with their data g, the n-th of them ∂^n u = g along its axis."""
 
 
 def _prescribed(problem: Problem, name: str) -> Prescribed:
-    found: dict[tuple[int, int], list[tuple[Condition, Expr]]] = {}
-    for axis in range(problem.domain.dimension):
-        for end in (0, 1):
-            data = _data_by_order(problem, name, axis, end)
-            consecutive = [data[order] for order in takewhile(data.__contains__, count())]
-            if consecutive:
-                found[axis, end] = consecutive
+    found = {}
+    for side in box_sides(problem.coordinates):
+        data = _data_by_order(problem, name, side)
+        consecutive = [data[order] for order in takewhile(data.__contains__, count())]
+        if consecutive:
+            found[side] = consecutive
     return found
 
 
-def _data_by_order(problem: Problem, name: str, axis: int, end: int) -> dict[int, tuple[Condition, Expr]]:
+def _data_by_order(problem: Problem, name: str, side: Side) -> dict[int, tuple[Condition, Expr]]:
     """Conditions ∂^n u = g on one side, n the order of a derivative along its axis alone."""
     found = {}
     for condition in problem.conditions:
-        solved = (
-            condition.solved(problem.coordinates) if (condition.side.axis, condition.side.end) == (axis, end) else None
-        )
-        if solved is not None and solved[0][0] == name and sum(solved[0][1]) == solved[0][1][axis]:
-            found.setdefault(solved[0][1][axis], (condition, solved[1]))
+        solved = condition.solved(problem.coordinates) if condition.side == side else None
+        if solved is None:
+            continue
+        (field_name, index), data = solved
+        if field_name == name and sum(index) == index[side.axis]:
+            found.setdefault(index[side.axis], (condition, data))
     return found
 
 
@@ -193,7 +193,10 @@ def _interpolate(problem: Problem, prescribed: Prescribed) -> tuple[Expr, Expr]:
         half = (upper - lower) / 2
         xi = (x - (lower + upper) / 2) / half
         conditions = [
-            (end, order, data) for end in (0, 1) for order, (_, data) in enumerate(prescribed.get((axis, end), []))
+            (side.end, order, data)
+            for side, given in prescribed.items()
+            if side.axis == axis
+            for order, (_, data) in enumerate(given)
         ]
         basis = _hermite([(2 * end - 1, order) for end, order, _ in conditions])
         missing = [
@@ -224,11 +227,10 @@ def _hermite(nodes: list[tuple[int, int]]) -> list[list[Expr]]:
 def _largest_miss(problem: Problem, prescribed: Prescribed, lift: Expr) -> float:
     """How far the lift is from its conditions at scrambled points of each side, relative to all of the field's data."""
     misses, sizes = [0.0], [0.0]
-    for (axis, end), conditions in prescribed.items():
-        points = uniform_points(problem.domain, 64, seed=0)
-        points[:, axis] = (problem.domain.lower, problem.domain.upper)[end][axis]
+    for side, conditions in prescribed.items():
+        points = uniform_points(problem.domain, 64, 0, side)
         for order, (_, data) in enumerate(conditions):
-            index = tuple(order if place == axis else 0 for place in range(problem.domain.dimension))
+            index = tuple(order if axis == side.axis else 0 for axis in range(problem.domain.dimension))
             given = compile_expression(data, problem.coordinates, ())(points)
             found = _compiled_derivative(problem, lift, index)(points)
             misses.append(torch.nan_to_num((given - found).abs(), nan=math.inf).max().item())

@@ -1,6 +1,7 @@
 """Floating-point operations, counted while they happen."""
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from kanpde.optimizers import Optimizer
@@ -20,15 +21,12 @@ def flops_per_step(optimizer: Optimizer, residuals: Residuals) -> int:
     A multiplication and an addition count as two; elementwise work, such as evaluating splines, is not counted. Two
     steps less one step are taken and thrown away, so that what a method does once is left out.
     """
-    before, residuals.checkpoint = residuals.checkpoint, lambda: None
-    two, one = (_count(optimizer, residuals, steps) for steps in (2, 1))
-    residuals.checkpoint = before
-    return two - one
-
-
-def _count(optimizer: Optimizer, residuals: Residuals, steps: int) -> int:
+    residuals.checkpoint = lambda: None  # the time limit is that of training
     theta = residuals.theta
+    return _count(optimizer, residuals, theta, 2) - _count(optimizer, residuals, theta, 1)
+
+
+def _count(optimizer: Optimizer, residuals: Residuals, theta: Tensor, steps: int) -> int:
     with FlopCounterMode(display=False, custom_mapping=FACTORIZATIONS) as counter:
         optimizer.minimize(residuals, theta, steps, lambda iterate: None)
-    residuals.theta = theta
     return counter.get_total_flops()

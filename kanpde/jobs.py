@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from kanpde.archive import RunData, read_archive
 from kanpde.config import Config, config_of
 from kanpde.errors import InputError, RunError
-from kanpde.memory import bounded_memory, free_memory
+from kanpde.memory import bounded_memory, free_memory, want_of_memory
 from kanpde.optimizers import OPTIMIZERS
 from kanpde.overrides import (
     Composition,
@@ -36,10 +36,6 @@ from kanpde.runs import Run, solve_config
 from kanpde.training import Started
 
 ARCHIVE, HISTORY, PICTURE = "result.h5", "history.jsonl", "solution.png"
-OUT_OF_MEMORY = (
-    "Out of memory. Fewer points (sampling.points), a smaller model.width or model.grid need less, and optimizer=lbfgs "
-    "or adam far less."
-)
 
 
 class State(Enum):
@@ -126,8 +122,8 @@ def attempt(config: Config, composition: Composition, bar: bool = True) -> Resul
     except RunError as error:
         return _failed(config, str(error))
     except Exception as error:
-        if _out_of_memory(error):
-            return _failed(config, OUT_OF_MEMORY)
+        if sentence := want_of_memory(error):
+            return _failed(config, sentence)
         if isinstance(error, OSError):
             return _failed(config, f"The run could not be written: {error}. Free space there, or set output.folder=….")
         traceback.print_exc()
@@ -137,11 +133,6 @@ def attempt(config: Config, composition: Composition, bar: bool = True) -> Resul
 
 def _failed(config: Config, sentence: str) -> Result:
     return Result(State.FAILED, str(config.folder), sentence)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    # PyTorch's allocator for the CPU raises a plain RuntimeError.
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
 
 
 def _trained(config: Config, composition: Composition, bar: bool) -> Run:

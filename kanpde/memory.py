@@ -1,4 +1,4 @@
-"""Keep a run within the machine's memory, so that one too large ends in a sentence."""
+"""What memory a run may take and has taken, and the sentence for one that is too large."""
 
 import sys
 from collections.abc import Iterator
@@ -7,9 +7,15 @@ from pathlib import Path
 
 import torch
 
-if sys.platform == "linux":
+try:
     import resource
+except ImportError:  # Windows has none
+    resource = None
 
+OUT_OF_MEMORY = (
+    "Out of memory. Fewer points (sampling.points), a smaller model.width or model.grid need less, and optimizer=lbfgs "
+    "or adam far less."
+)
 SHARE = 0.95
 """Of the memory that is free, what a run may take."""
 
@@ -42,6 +48,21 @@ def free_memory() -> int | None:
     """
     found = [_kilobytes("/proc/meminfo", "MemAvailable"), _free_in_group(Path("/sys/fs/cgroup"))]
     return min((value for value in found if value is not None), default=None)
+
+
+def want_of_memory(error: Exception) -> str | None:
+    """The sentence for an error that means too little memory, None for any other."""
+    # PyTorch's allocator for the CPU raises a plain RuntimeError.
+    short = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+    return OUT_OF_MEMORY if short else None
+
+
+def peak_memory_mb() -> float:
+    """The largest resident size of this process so far; NaN where the system does not tell."""
+    if resource is None:
+        return float("nan")
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _kilobytes(path: str, name: str) -> int | None:

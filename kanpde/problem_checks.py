@@ -24,10 +24,11 @@ from kanpde.expressions import (
     subscript_of,
     substituted,
 )
+from kanpde.sampling import uniform_points
 from kanpde.statements import Condition, Problem
 
 TOLERANCE = 1e-9
-POINTS = 256
+POINTS, SEED = 256, 7
 
 
 def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
@@ -159,21 +160,12 @@ def _ordinal(order: int) -> str:
 
 def domain_points(box: Box, count: int = POINTS) -> Tensor:  # [n, d]
     """Scrambled Sobol points, always the same ones."""
-    engine = torch.quasirandom.SobolEngine(box.dimension, scramble=True, seed=7)
-    return _scaled(engine.draw(count, dtype=torch.float64), box)
+    return uniform_points(box, count, SEED)
 
 
 def side_points(box: Box, *sides: Side, count: int = POINTS) -> Tensor:  # [n, d]
     """The same points moved onto a side, or where sides meet."""
-    points = domain_points(box, count)
-    for side in sides:
-        points[:, side.axis] = side.level(box)
-    return points
-
-
-def _scaled(unit: Tensor, box: Box) -> Tensor:
-    lower, lengths = (unit.new_tensor(values) for values in (box.lower, box.lengths))
-    return lower + lengths * unit
+    return uniform_points(box, count, SEED, *sides)
 
 
 def _place(problem: Problem, point: Tensor) -> str:

@@ -3,16 +3,10 @@
 import os
 import platform
 import subprocess
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
-
-try:
-    import resource
-except ImportError:  # Windows has none
-    resource = None
 
 PACKAGES = ("kanpde", "torch", "numpy", "scipy", "sympy", "hydra-core", "h5py", "matplotlib")
 
@@ -61,11 +55,3 @@ def git_commit() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return found.stdout.strip()
-
-
-def peak_memory_mb() -> float:
-    """The largest resident size of this process so far; NaN where the system does not tell."""
-    if resource is None:
-        return float("nan")
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

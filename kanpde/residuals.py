@@ -83,9 +83,7 @@ def _block(problem: Problem, ansatz: Ansatz, items, weight: float, side: Side | 
     names = tuple(name for name, _ in items)
     formulas = tuple(compile_expression(expr, problem.coordinates, problem.fields) for _, expr in items)
     indices = closure((index for formula in formulas for _, index in formula.jets), len(problem.coordinates))
-    points = uniform_points(problem.domain, 256, seed=0).to(dtype)
-    if side is not None:
-        points[:, side.axis] = (problem.domain.lower, problem.domain.upper)[side.end][side.axis]
+    points = uniform_points(problem.domain, 256, 0, *([side] if side else [])).to(dtype)
     lift = ansatz.bind(points, indices).lift
     scales = tuple(_scale(problem, formula, points, lift, indices) for formula in formulas)
     return Block(names, formulas, scales, weight, side, indices)

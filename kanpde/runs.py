@@ -18,6 +18,7 @@ from kanpde.config import Config, compose, override_words
 from kanpde.constraints import Ansatz, exact_ansatz, penalty_ansatz
 from kanpde.errors import InputError
 from kanpde.flops import flops_per_step
+from kanpde.memory import peak_memory_mb
 from kanpde.metrics import (
     conditions_rms,
     equations_rms,
@@ -31,7 +32,7 @@ from kanpde.metrics import (
 from kanpde.modules import check_module
 from kanpde.networks import MODELS, Chain
 from kanpde.problems import Problem, load_problem, read_problem_text
-from kanpde.provenance import git_commit, hardware, peak_memory_mb, versions
+from kanpde.provenance import git_commit, hardware, versions
 from kanpde.residuals import build_blocks
 from kanpde.sampling import uniform_points
 from kanpde.solution import Solution

@@ -104,9 +104,12 @@ def sobol_unit(count: int, dimension: int, seed: int) -> Tensor:  # -> [n, d] fl
     return points.clamp(1e-12, 1 - 1e-12)
 
 
-def uniform_points(box: Box, count: int, seed: int) -> Tensor:  # -> [n, d]
-    """Evenly spread points, for what is measured rather than trained."""
-    return _placed(sobol_unit(count, box.dimension, seed), box)
+def uniform_points(box: Box, count: int, seed: int, *sides: Side) -> Tensor:  # -> [n, d]
+    """Evenly spread points of the box, of a side, or of where sides meet; for what is measured rather than trained."""
+    points = _placed(sobol_unit(count, box.dimension, seed), box)
+    for side in sides:
+        points[:, side.axis] = side.level(box)
+    return points
 
 
 def interior_count(sampling: Sampling, parameters: int) -> int:
@@ -132,7 +135,7 @@ def _uniformly_weighted(points: Tensor) -> Sample:
 
 def _pinned(sample: Sample, box: Box, side: Side) -> Sample:
     points = sample.points.clone()
-    points[:, side.axis] = (box.lower, box.upper)[side.end][side.axis]
+    points[:, side.axis] = side.level(box)
     return Sample(points, sample.weights)
 
 

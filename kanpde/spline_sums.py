@@ -15,7 +15,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from kanpde.splines import grid_spacing, local_coordinates, powers_of, splines, uniform_slopes
+from kanpde.splines import grid_spacing, listed_splines, local_coordinates, powers_of, splines, uniform_slopes
 
 with warnings.catch_warnings():  # torch says once per process that sparse rows are in beta; they are tested here
     warnings.simplefilter("ignore")
@@ -43,10 +43,8 @@ def spline_sums(x: Tensor, grid: Tensor, degree: int, uniform: bool, weight: Ten
 
 def dense_spline_sums(x: Tensor, grid: Tensor, degree: int, uniform: bool, weight: Tensor) -> Tensor:
     """The same by differentiable operations over all splines: the slow route, for higher derivatives and for tests."""
-    first, values = splines(x, grid, degree, 0, uniform)
-    index = first[..., None] + torch.arange(degree + 1, device=x.device)
-    laid = values.new_zeros(*x.shape, weight.shape[1]).scatter(-1, index, values.squeeze(-2))
-    return laid.flatten(1) @ weight.flatten(0, 1)
+    cell, values = splines(x, grid, degree, 0, uniform)
+    return _laid_out(values[:, :, 0], listed_splines(cell, degree), weight) @ weight.flatten(0, 1)
 
 
 def polynomial_pieces(grid: Tensor, degree: int, uniform: bool) -> Tensor:  # -> T [in, G, p, j]
@@ -103,12 +101,19 @@ class _SplineSums(torch.autograd.Function):
 
 def _differentiable_backward(x, grid, degree, uniform, weight, gradient):
     """Written with splines and their slopes, both differentiable again."""
-    index, values = splines(x, grid, degree, 1, uniform)
-    index = index[..., None] + torch.arange(degree + 1, device=x.device)
-    back = (gradient @ weight.flatten(0, 1).t()).unflatten(1, weight.shape[:2]).gather(-1, index)
-    laid = values.new_zeros(*x.shape, weight.shape[1]).scatter(-1, index, values[:, :, 0])
-    for_weight = (laid.flatten(1).t() @ gradient).view_as(weight)
-    return (back * values[:, :, 1]).sum(-1), None, None, None, for_weight
+    cell, values = splines(x, grid, degree, 1, uniform)
+    index = listed_splines(cell, degree)
+    for_weight = (_laid_out(values[:, :, 0], index, weight).t() @ gradient).view_as(weight)
+    return (_gathered(index, weight, gradient) * values[:, :, 1]).sum(-1), None, None, None, for_weight
+
+
+def _laid_out(values: Tensor, index: Tensor, weight: Tensor) -> Tensor:  # [n, in, k+1] -> [n, in*m]
+    return values.new_zeros(*index.shape[:2], weight.shape[1]).scatter(-1, index, values).flatten(1)
+
+
+def _gathered(index: Tensor, weight: Tensor, gradient: Tensor) -> Tensor:  # -> [n, in, k+1]
+    """The entries of A Wᵀ at listed splines, from all of it."""
+    return (gradient @ weight.flatten(0, 1).t()).unflatten(1, weight.shape[:2]).gather(-1, index)
 
 
 def _windows(weight: Tensor, degree: int) -> Tensor:  # [in, m, out] -> [in, G, k+1, out]
@@ -154,9 +159,8 @@ def _sampled_slope(cell, powers, grid, columns, coefficients, gradient) -> Tenso
 def _gathered_slope(cell, powers, grid, weight, gradient) -> Tensor:  # -> [n, in]
     """Σ_j B_j'(x) (A Wᵀ)_j, from all of A Wᵀ."""
     degree = powers.shape[-1] - 1
-    index = cell[..., None] + torch.arange(degree + 1, device=cell.device)
-    back = (gradient @ weight.flatten(0, 1).t()).unflatten(1, weight.shape[:2])
-    return (back.gather(-1, index) * uniform_slopes(powers, degree)).sum(-1) / grid_spacing(grid)
+    touched = _gathered(listed_splines(cell, degree), weight, gradient)
+    return (touched * uniform_slopes(powers, degree)).sum(-1) / grid_spacing(grid)
 
 
 def _transposed_product(powers: Tensor, columns: Tensor, gradient: Tensor, width: int) -> Tensor:  # -> [width, out]

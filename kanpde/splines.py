@@ -107,6 +107,11 @@ def local_coordinates(x: Tensor, grid: Tensor, uniform: bool) -> tuple[Tensor, T
     return cell, (x - middle.gather(0, cell)) / half.gather(0, cell)
 
 
+def listed_splines(cell: Tensor, degree: int) -> Tensor:  # [n, in] -> [n, in, k+1]
+    """Which splines do not vanish on a cell."""
+    return cell[..., None] + torch.arange(degree + 1, device=cell.device)
+
+
 def powers_of(xi: Tensor, degree: int) -> Tensor:  # [n, in] -> [n, in, k+1]
     """1, ξ, …, ξ^k."""
     powers = [torch.ones_like(xi)]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from kanpde.constraints import Ansatz
 from kanpde.errors import InputError, RunError
+from kanpde.memory import want_of_memory
 from kanpde.networks import Design
 from kanpde.optimizers import Iterate, Optimizer, Stop, StopReason
 from kanpde.residuals import Block, Residuals, bind, draw
@@ -158,9 +159,8 @@ class Trained:
 
     network: nn.Module
     points: dict[str, Tensor]
-    train_residual: float
     heldout_residual: float
-    residuals: Residuals | None  # where training ended, which need not be where it was best
+    residuals: Residuals | None = None  # where training ended, which need not be where it was best
     parting: float = 1.0  # held-out over training residual when training ended
     outcome: Outcome = Outcome.FINISHED
     sentence: str = ""
@@ -184,8 +184,11 @@ def train(task: Task, on_event: Callable[[Event], None]) -> Trained:
         outcome = halt.outcome
     except KeyboardInterrupt:
         outcome = Outcome.INTERRUPTED
-    except (RunError, MemoryError, torch.OutOfMemoryError) as error:
-        outcome, note = Outcome.TOO_LARGE, str(error)
+    except (MemoryError, RuntimeError) as error:
+        note = str(error) if isinstance(error, RunError) else want_of_memory(error)
+        if note is None or course.best is None:  # another fault, or nothing to keep
+            raise
+        outcome = Outcome.TOO_LARGE
     trained = course.result(outcome, note)
     on_event(Finished(trained.outcome))
     return trained
@@ -208,7 +211,7 @@ class _Course:
     def run(self) -> None:
         settings = self.settings
         self._bind_points()
-        self._keep_if_best(self._heldout_residual(), float("nan"))  # so that there is a state to keep, come what may
+        self._keep_if_best(self._heldout_residual())  # so that there is a state to keep, come what may
         self.emit(self._started())
         state = self._best_start()
         for stage, grid in enumerate(self.grids):
@@ -221,7 +224,7 @@ class _Course:
 
     def result(self, outcome: Outcome, note: str) -> Trained:
         if self.best is None:
-            self._keep_if_best(float("nan"), float("nan"))
+            self._keep_if_best(float("nan"))
         if outcome.status == "done" and not math.isfinite(self.best.heldout_residual):
             outcome = Outcome.DIVERGED
         return replace(
@@ -325,19 +328,19 @@ class _Course:
 
     def _measure(self, loss: float) -> float:
         """The held-out residual of the network as it stands; the state is kept if it is the best so far."""
-        heldout, train = self._heldout_residual(), loss**0.5
-        self.parting = heldout / train if train > 0 else float("inf")
+        heldout = self._heldout_residual()
+        self.parting = heldout / loss**0.5 if loss > 0 else float("inf")
         self.measured = self._elapsed()
-        self._keep_if_best(heldout, train)
+        self._keep_if_best(heldout)
         return heldout
 
     def _heldout_residual(self) -> float:
         return self.heldout.residual(self.heldout.theta).norm().item()
 
-    def _keep_if_best(self, heldout: float, train: float) -> None:
+    def _keep_if_best(self, heldout: float) -> None:
         if self.best is None or math.isnan(self.best.heldout_residual) or heldout < self.best.heldout_residual:
             points = self.residuals.points() if self.residuals else {}
-            self.best = Trained(copy.deepcopy(self.network), points, train, heldout, self.residuals)
+            self.best = Trained(copy.deepcopy(self.network), points, heldout)
 
     def _extend(self, grid: int) -> None:
         """Go on from the best state on a finer grid and new points."""
@@ -372,7 +375,8 @@ class _Course:
         samples = draw(task.problem, task.blocks, task.sampling, count, seed)
         self.residuals = bind(self.network, task.problem, task.ansatz, task.blocks, samples)
         self.residuals.checkpoint = self._check_clock
-        self.heldout = self._bind_heldout()
+        if not redraw:  # a redraw keeps the network
+            self.heldout = self._bind_heldout()
 
     def _bind_heldout(self) -> Residuals:
         task = self.task
@@ -381,7 +385,7 @@ class _Course:
         return bind(self.network, task.problem, task.ansatz, task.blocks, samples)
 
     def _spread_points(self) -> Tensor:
-        return torch.cat([bound.points for bound in self.heldout.blocks])
+        return torch.cat([*self.heldout.points().values()])
 
     def _started(self) -> Started:
         parameters = self.residuals.theta.numel()

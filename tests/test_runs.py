@@ -23,7 +23,7 @@ def run():
 def test_metrics_are_there_and_small(run):
     expected = {
         "rel_l2", "h1", "max_error", "residual_rms", "heldout_residual_rms", "boundary_rms", "n_parameters", "n_points",
-        "wall_time_s", "peak_memory_mb", "flops_per_step",
+        "wall_time_s", "peak_memory_mb", "flops_per_step", "reference_error",
     }  # fmt: skip
     assert expected <= set(run.metrics)
     assert run.metrics["rel_l2"] < 1e-4 and run.metrics["boundary_rms"] < 1e-12

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -131,8 +132,8 @@ def check_name(name: str, kind: str, where: str) -> str:
 
 def shortened(value: object, length: int = 60) -> str:
     """A value from a file, quoted for an error message: one line, printable, cut where it is long."""
-    words = {id(None): "null", id(True): "true", id(False): "false"}  # as files have them
-    text = value if isinstance(value, str) else words.get(id(value), repr(value))
+    spoken = json.dumps if value is None or isinstance(value, bool) else repr  # null and true, as files have them
+    text = value if isinstance(value, str) else spoken(value)
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text[: 4 * length].split()))
     return f'"{text[: length - 1]}…"' if len(text) > length else f'"{text}"'
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from kanpde.errors import InputError
 from kanpde.features.maps import Features, RangedFeatureMap
 from kanpde.spline_sums import spline_sums
-from kanpde.splines import MAX_DEGREE, is_uniform, splines, uniform_grid
+from kanpde.splines import MAX_DEGREE, is_uniform, listed_splines, splines, uniform_grid
 
 
 class BSplines(RangedFeatureMap):
@@ -59,8 +59,8 @@ class BSplines(RangedFeatureMap):
         return BSplines(uniform_grid(lower, upper, resolution), self.degree)
 
     def listed(self, x: Tensor, order: int) -> Features:
-        first, values = splines(x, self.grid, self.degree, order, self.uniform)
-        return Features(values, first[..., None] + torch.arange(self.degree + 1, device=x.device))
+        cell, values = splines(x, self.grid, self.degree, order, self.uniform)
+        return Features(values, listed_splines(cell, self.degree))
 
     def combined(self, x: Tensor, weight: Tensor) -> Tensor:
         return spline_sums(x, self.grid, self.degree, self.uniform, weight)

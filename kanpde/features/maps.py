@@ -40,7 +40,6 @@ class FeatureMap(nn.Module):
         values, index = self(x, order)
         return spread(values.transpose(1, 2), index, self.size)
 
-
     def combined(self, x: Tensor, weight: Tensor) -> Tensor:  # [n, in], [in, m, out] -> [n, out]
         """Σ_i Σ_j W_ijo B_j(x_i); a leaf may know a faster way."""
         return self.dense(x)[:, 0].flatten(1) @ weight.flatten(0, 1)
@@ -127,7 +126,6 @@ class Joined(FeatureMap):
             columns.append(first + _index(features, part.size))
             first += part.size
         return Features(values, torch.cat(columns, dim=-1))
-
 
     def combined(self, x: Tensor, weight: Tensor) -> Tensor:
         weights = weight.split([part.size for part in self.parts], dim=1)
