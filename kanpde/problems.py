@@ -19,9 +19,9 @@ from pathlib import Path
 
 from kanpde.errors import InputError
 from kanpde.expressions import ExpressionError, shortened, suggestion
+from kanpde.keys import read_statement, wrong_kind
 from kanpde.plain_yaml import MAX_BYTES, plain_data, read_yaml
 from kanpde.problem_checks import check_problem
-from kanpde.problem_keys import read_statement, wrong_kind
 from kanpde.statements import Condition, Problem
 
 __all__ = [

@@ -44,6 +44,25 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Energy:
+    """Minimize E(u) = ∫ density dx (Ritz)."""
+
+    density: sympy.Expr
+
+
+@dataclass(frozen=True)
+class Eigen:
+    """The lowest stationary points of ∫ density / ∫ norm (Rayleigh), both quadratic; one field of the problem each.
+
+    `density` and `norm` are written in the field `name`; the problem's fields are the states, `name_1`, `name_2`, …
+    """
+
+    name: str
+    density: sympy.Expr
+    norm: sympy.Expr
+
+
+@dataclass(frozen=True)
 class Problem:
     """A partial differential equation with all that makes its solution unique. Made by `load_problem`.
 
@@ -59,6 +78,7 @@ class Problem:
         equations: left - right of each equation, parameters and `auto` put in.
         conditions: Boundary and initial conditions.
         exact: The solution where it is known, for every field or none.
+        task: What is sought instead of, or behind, the equations: the minimum of an energy, eigenfunctions.
         warnings: What the checks found worth a sentence.
         source: The plain data it was made from, overrides applied.
     """
@@ -74,6 +94,7 @@ class Problem:
     equations: dict[str, sympy.Expr]
     conditions: tuple[Condition, ...]
     exact: dict[str, sympy.Expr]
+    task: Energy | Eigen | None = None
     warnings: tuple[str, ...] = ()
     source: dict = field(default_factory=dict)
 

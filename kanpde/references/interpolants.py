@@ -1,0 +1,140 @@
+"""Functions given by their values on a tensor grid: polynomials, trigonometric or piecewise polynomials per axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from scipy.sparse import csr_array
+
+CHUNK = 4096
+"""Points evaluated at once."""
+
+
+class Axis(Protocol):
+    """Nodes along one coordinate, and the rule between them."""
+
+    nodes: np.ndarray  # [N]
+
+    def matrix(self, x: np.ndarray) -> np.ndarray | csr_array:  # [n] -> [n, N]
+        """Values at nodes → values at x."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chebyshev:
+    """The polynomial through Chebyshev's extrema of [lower, upper]."""
+
+    lower: float
+    upper: float
+    count: int
+
+    @cached_property
+    def nodes(self) -> np.ndarray:
+        return self.lower + (self.upper - self.lower) * chebyshev_nodes(self.count)
+
+    def matrix(self, x: np.ndarray) -> np.ndarray:
+        return barycentric_matrix((x - self.lower) / (self.upper - self.lower), chebyshev_nodes(self.count))
+
+
+@dataclass(frozen=True, eq=False)
+class Fourier:
+    """The trigonometric polynomial through equally spaced nodes of the period [lower, upper)."""
+
+    lower: float
+    upper: float
+    count: int
+
+    @cached_property
+    def nodes(self) -> np.ndarray:
+        return self.lower + (self.upper - self.lower) * np.arange(self.count) / self.count
+
+    def matrix(self, x: np.ndarray) -> np.ndarray:
+        """Dirichlet's kernel: sin(Nθ/2) / (N tan(θ/2)) for even N, with sin in place of tan for odd N."""
+        theta = 2 * np.pi * ((x - self.lower) / (self.upper - self.lower))[:, None] - 2 * np.pi * (
+            np.arange(self.count) / self.count
+        )
+        theta = np.mod(theta + np.pi, 2 * np.pi) - np.pi  # small where the node is near, so that the quotient is exact
+        below = np.sin(theta / 2) if self.count % 2 else np.tan(theta / 2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            kernel = np.sin(self.count * theta / 2) / (self.count * below)
+        return np.where(np.abs(theta) < 1e-14, 1.0, kernel)
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """On each cell of `breaks`, the polynomial through the cell's nodes; neighbors share the node between them."""
+
+    breaks: np.ndarray  # [cells+1], increasing
+    unit: np.ndarray  # [p+1] nodes of a cell, from 0 to 1
+
+    @cached_property
+    def nodes(self) -> np.ndarray:  # [cells p + 1]
+        inner = self.breaks[:-1, None] + np.diff(self.breaks)[:, None] * self.unit[:-1]
+        return np.append(inner.ravel(), self.breaks[-1])
+
+    def matrix(self, x: np.ndarray) -> csr_array:
+        cell = np.clip(np.searchsorted(self.breaks, x, side="right") - 1, 0, len(self.breaks) - 2)
+        inside = (x - self.breaks[cell]) / np.diff(self.breaks)[cell]
+        values = barycentric_matrix(inside, self.unit)
+        columns = cell[:, None] * (len(self.unit) - 1) + np.arange(len(self.unit))
+        rows = np.repeat(np.arange(len(x)), len(self.unit))
+        return csr_array((values.ravel(), (rows, columns.ravel())), shape=(len(x), len(self.nodes)))
+
+
+@dataclass(frozen=True, eq=False)
+class Interpolant:
+    """Fields on the tensor grid of `axes`, shape [fields, N_1, …, N_d], callable anywhere.
+
+    >>> line = Interpolant((Chebyshev(0.0, 2.0, 3),), np.array([[0.0, 1.0, 4.0]]))
+    >>> line(np.array([[1.5]]))
+    array([[2.25]])
+    """
+
+    axes: tuple[Axis, ...]
+    values: np.ndarray
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:  # [n, d] -> [n, fields]
+        points = np.asarray(points, dtype=float)
+        parts = [self._evaluated(points[i : i + CHUNK]) for i in range(0, len(points), CHUNK)]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.values)))
+
+    def _evaluated(self, points: np.ndarray) -> np.ndarray:
+        first, *rest = (axis.matrix(x) for axis, x in zip(self.axes, points.T, strict=True))
+        shape = self.values.shape
+        found = self.values.transpose(1, 0, *range(2, self.values.ndim)).reshape(shape[1], -1)
+        found = np.asarray(first @ found).reshape(len(points), shape[0], *shape[2:])
+        for matrix in rest:  # [n, fields, N_i, …], contracted point by point
+            dense = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+            found = np.einsum("nfi...,ni->nf...", found, dense)
+        return found
+
+
+def chebyshev_nodes(count: int) -> np.ndarray:
+    """Chebyshev's extrema brought to [0, 1], increasing; symmetric to rounding."""
+    return (1 + np.sin(np.pi * (np.arange(count) / (count - 1) - 0.5))) / 2
+
+
+def barycentric_weights(nodes: np.ndarray) -> np.ndarray:
+    """1 / Π_{k≠j} (x_j - x_k), scaled to a largest of one."""
+    differences = nodes[:, None] - nodes
+    np.fill_diagonal(differences, 1.0)
+    logarithms = -np.log(np.abs(differences)).sum(1)
+    signs = np.prod(np.sign(differences), axis=1)
+    return signs * np.exp(logarithms - logarithms.max())
+
+
+def barycentric_matrix(x: np.ndarray, nodes: np.ndarray) -> np.ndarray:  # [n], [N] -> [n, N]
+    """Values at nodes → values at x of the polynomial through them.
+
+    Source: Berrut and Trefethen, SIAM Review 46 (2004), equation (4.2).
+    """
+    differences = x[:, None] - nodes
+    at, node = np.nonzero(differences == 0)
+    differences[at, node] = 1.0
+    terms = barycentric_weights(nodes) / differences
+    matrix = terms / terms.sum(1, keepdims=True)
+    matrix[at] = 0.0
+    matrix[at, node] = 1.0
+    return matrix
