@@ -68,7 +68,8 @@ def solve(problem: Problem, resolution: int) -> Solved:
         raise NotSolved("takes equations without time on boxes of up to three dimensions, with smooth coefficients")
     bases = tuple(_basis(problem, axis, resolution) for axis in range(problem.domain.dimension))
     system = _system(problem, bases)
-    coefficients = _newton(system, _start(system, bases, len(problem.fields)))
+    with np.errstate(over="ignore", invalid="ignore"):  # of steps too long, which are then halved
+        coefficients = _newton(system, _start(system, bases, len(problem.fields)))
     nodal = _kronecker([basis.values(basis.axis.nodes, 0) for basis in bases])
     shape = (len(problem.fields), *(basis.axis.count for basis in bases))
     values = (coefficients.reshape(shape[0], -1) @ nodal.T).reshape(shape)

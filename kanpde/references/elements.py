@@ -63,7 +63,8 @@ def solve(problem: Problem, resolution: int) -> Solved:
     mesh = _mesh(problem, resolution)
     method = _eigenfunctions if isinstance(problem.task, Eigen) else _minimum
     try:
-        values, energies = method(problem, mesh)
+        with np.errstate(over="ignore", invalid="ignore"):  # of steps too long, which are then halved
+            values, energies = method(problem, mesh)
     except ExpressionError as error:
         raise NotSolved(f"needs slopes of the energy; it {error}") from error
     return Solved(Interpolant(mesh.axes, values.reshape(-1, *mesh.shape)), int(mesh.joined.shape[1]), energies)
