@@ -1,0 +1,279 @@
+"""Stationary equations on boxes: Chebyshev and Fourier collocation with a damped Newton method.
+
+    u(x) = Σ_k c_k T_k(x)   (cos and sin along periodic axes; products of them in more dimensions)
+
+The unknowns are coefficients, so that derivatives lose no digits to differences of nodes. An equation of order m
+along an axis holds at the N - m Gauss points of that axis, each condition at the N extrema along its side: N rows for
+N unknowns along an axis, whatever the order. In more dimensions corners are counted more than once, so the rows,
+scaled to equal size, are solved as least squares; they agree wherever the solution is smooth.
+
+Source: Driscoll and Hale, Rectangular spectral collocation, IMA J. Numer. Anal. 36 (2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from itertools import product
+
+import numpy as np
+import scipy.linalg
+import sympy
+import torch
+from numpy.polynomial import chebyshev as polynomials
+
+from kanpde.domains import Side
+from kanpde.expressions import (
+    BoundFormula,
+    ExpressionError,
+    Jet,
+    compile_expression,
+    derivative,
+    jet_expression,
+    jets_of,
+)
+from kanpde.references.applicability import is_stationary, walls_of, with_values
+from kanpde.references.interface import NotSolved, Solved
+from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant
+from kanpde.statements import Problem
+
+MOST_UNKNOWNS = 5000  # a dense matrix of 200 MB, some copies of it while it is factored
+MOST_STEPS = 40
+STEP = 1e-9  # relative; the next Newton step would be its square
+STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the first, as log(u)
+
+
+def applicable(problem: Problem) -> bool:
+    """Whether the method can take the problem: stationary equations in up to three dimensions, nothing that jumps."""
+    smooth = not any(len(walls_of(problem, axis)) for axis in range(problem.domain.dimension))
+    return (
+        bool(problem.equations) and problem.task is None and is_stationary(problem)
+        and problem.domain.dimension <= 3 and smooth
+    )  # fmt: skip
+
+
+def resolutions(problem: Problem) -> tuple[int, int]:
+    """Nodes an axis, coarse and fine."""
+    return {1: (64, 96), 2: (28, 40), 3: (9, 12)}[problem.domain.dimension]
+
+
+def solve(problem: Problem, resolution: int) -> Solved:
+    """Solve with `resolution` basis functions along every axis (an odd number of them along periodic ones).
+
+    Raises:
+        NotSolved: the method does not apply, Newton's does not converge, or the solution is not unique.
+    """
+    if not applicable(problem):
+        raise NotSolved("takes equations without time on boxes of up to three dimensions, with smooth coefficients")
+    bases = tuple(_basis(problem, axis, resolution) for axis in range(problem.domain.dimension))
+    system = _system(problem, bases)
+    with np.errstate(over="ignore", invalid="ignore"):  # of steps too long, which are then halved
+        coefficients = _newton(system, _start(system, bases, len(problem.fields)))
+    nodal = _kronecker([basis.values(basis.axis.nodes, 0) for basis in bases])
+    shape = (len(problem.fields), *(basis.axis.count for basis in bases))
+    values = (coefficients.reshape(shape[0], -1) @ nodal.T).reshape(shape)
+    return Solved(Interpolant(tuple(basis.axis for basis in bases), values), system.unknowns)
+
+
+# bases
+
+
+@dataclass(frozen=True, eq=False)
+class _Polynomials:
+    axis: Chebyshev
+
+    def values(self, x: np.ndarray, order: int) -> np.ndarray:  # [n] -> [n, N]
+        """Derivatives of T_k: the recurrence for their coefficients has positive terms alone."""
+        length = self.axis.upper - self.axis.lower
+        slopes = polynomials.chebder(np.eye(self.axis.count), order, scl=2 / length)
+        unit = (2 * x - self.axis.lower - self.axis.upper) / length
+        return polynomials.chebvander(unit, len(slopes) - 1) @ slopes
+
+    def inner(self, order: int) -> np.ndarray:
+        """Gauss points, as many as the equation of this order leaves to be satisfied."""
+        count = self.axis.count - order
+        unit = np.sin(np.pi * (np.arange(count) + 0.5) / count - np.pi / 2)
+        return self.axis.lower + (self.axis.upper - self.axis.lower) * (1 + unit) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class _Waves:
+    axis: Fourier
+
+    def values(self, x: np.ndarray, order: int) -> np.ndarray:  # [n] -> [n, N]
+        """1, cos kθ, sin kθ; a derivative turns by a quarter."""
+        rate = 2 * np.pi / (self.axis.upper - self.axis.lower) * np.arange(1, self.axis.count // 2 + 1)
+        turned = rate * (x[:, None] - self.axis.lower) + order * np.pi / 2
+        constant = np.full((len(x), 1), float(order == 0))
+        return np.hstack([constant, rate**order * np.cos(turned), rate**order * np.sin(turned)])
+
+    def inner(self, order: int) -> np.ndarray:
+        return self.axis.nodes
+
+
+def _basis(problem: Problem, axis: int, count: int) -> _Polynomials | _Waves:
+    lower, upper = problem.domain.lower[axis], problem.domain.upper[axis]
+    if axis in problem.periodic:
+        return _Waves(Fourier(lower, upper, count | 1))  # an odd count has a sine for every cosine
+    return _Polynomials(Chebyshev(lower, upper, count))
+
+
+def _kronecker(matrices: list[np.ndarray]) -> np.ndarray:
+    return reduce(np.kron, matrices)
+
+
+# rows
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """One equation or condition at its points."""
+
+    residual: BoundFormula
+    slopes: dict[Jet, BoundFormula]  # ∂ residual / ∂ jet
+    matrices: dict[Jet, np.ndarray]  # coefficients of the jet's field → its values, [n, N]
+    columns: dict[Jet, slice]
+
+    def jets(self, c: np.ndarray) -> dict[Jet, torch.Tensor]:
+        return {jet: torch.from_numpy(matrix @ c[self.columns[jet]]) for jet, matrix in self.matrices.items()}
+
+    def values(self, c: np.ndarray) -> np.ndarray:  # [n]
+        return self.residual(self.jets(c)).numpy()
+
+    def jacobian(self, c: np.ndarray) -> np.ndarray:  # [n, unknowns]
+        jets, found = self.jets(c), np.zeros((len(self.residual.points), len(c)))
+        for jet, slope in self.slopes.items():
+            found[:, self.columns[jet]] += slope(jets).numpy()[:, None] * self.matrices[jet]
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _System:
+    """Zero where every equation and condition holds."""
+
+    blocks: tuple[_Block, ...]
+    unknowns: int
+
+    def values(self, c: np.ndarray) -> np.ndarray:
+        return np.concatenate([block.values(c) for block in self.blocks])
+
+    def jacobian(self, c: np.ndarray) -> np.ndarray:
+        return np.concatenate([block.jacobian(c) for block in self.blocks])
+
+
+def _system(problem: Problem, bases: tuple) -> _System:
+    unknowns = len(problem.fields) * int(np.prod([basis.axis.count for basis in bases]))
+    if unknowns > MOST_UNKNOWNS:
+        raise NotSolved(f"takes up to {MOST_UNKNOWNS} unknowns; there are {unknowns}")
+    statements = [(residual, None) for residual in problem.equations.values()]
+    statements += [(condition.residual, condition.side) for condition in problem.conditions]
+    try:
+        blocks = tuple(_block(problem, bases, residual, side) for residual, side in statements)
+    except ExpressionError as error:
+        raise NotSolved(f"needs slopes of every equation; one of them {error}") from error
+    return _System(blocks, unknowns)
+
+
+def _block(problem: Problem, bases: tuple, residual: sympy.Expr, side: Side | None) -> _Block:
+    residual = with_values(problem, residual)
+    jets = jets_of(residual)
+    if side is None:
+        orders = [max((index[axis] for _, index in jets), default=0) for axis in range(len(bases))]
+        lines = [basis.inner(order) for basis, order in zip(bases, orders, strict=True)]
+    else:
+        lines = [np.array([side.level(problem.domain)]) if axis == side.axis else basis.axis.nodes
+                 for axis, basis in enumerate(bases)]  # fmt: skip
+    points = torch.from_numpy(np.array(list(product(*lines))))
+    size = int(np.prod([basis.axis.count for basis in bases]))
+    starts = {name: size * number for number, name in enumerate(problem.fields)}
+    return _Block(
+        compile_expression(residual, problem.coordinates, problem.fields).bind(points),
+        {jet: compile_expression(slope, problem.coordinates, problem.fields).bind(points)
+         for jet, slope in slopes_of(residual, problem.coordinates).items()},
+        {jet: _kronecker([basis.values(line, order) for basis, line, order in zip(bases, lines, jet[1], strict=True)])
+         for jet in jets},
+        {jet: slice(starts[jet[0]], starts[jet[0]] + size) for jet in jets},
+    )  # fmt: skip
+
+
+def slopes_of(expr: sympy.Expr, coordinates: tuple[str, ...]) -> dict[Jet, sympy.Expr]:
+    """∂ expr / ∂ jet for every jet that occurs, the jets taken as independent."""
+    names = {jet: sympy.Dummy(real=True) for jet in jets_of(expr)}
+    inward = {jet_expression(jet, coordinates): name for jet, name in names.items()}
+    outward = {name: node for node, name in inward.items()}
+    plain = expr.xreplace(inward)
+    return {jet: derivative(plain, name).xreplace(outward) for jet, name in names.items()}
+
+
+# Newton
+
+
+def _start(system: _System, bases: tuple, fields: int) -> np.ndarray:
+    """The first constant at which equations and slopes are finite; the constant is the first coefficient."""
+    for value in STARTS:
+        c = np.zeros((fields, system.unknowns // fields))
+        c[:, 0] = value
+        if np.isfinite(system.values(c.ravel())).all() and np.isfinite(system.jacobian(c.ravel())).all():
+            return c.ravel()
+    raise NotSolved(f"starts from a constant; the equations are not finite at {' or '.join(map(str, STARTS))}")
+
+
+def _newton(system: _System, c: np.ndarray) -> np.ndarray:
+    """Damped Newton; where it stalls, along r(c) = (1 - s) r(c₀) from s = 0 to 1."""
+    try:
+        return _descent(system.values, system.jacobian, c)
+    except NotSolved:
+        return _continued(system, c)
+
+
+def _continued(system: _System, c: np.ndarray) -> np.ndarray:
+    reached, step, first = 0.0, 0.25, system.values(c)
+    while reached < 1:
+        target = min(1.0, reached + step)
+        try:
+            c = _descent(lambda c, rest=1 - target: system.values(c) - rest * first, system.jacobian, c)
+            reached, step = target, 2 * step
+        except NotSolved:
+            step /= 4
+            if step < 1e-3:
+                raise
+    return c
+
+
+def _descent(values: Callable, jacobian: Callable, c: np.ndarray) -> np.ndarray:
+    residual = values(c)
+    for _ in range(MOST_STEPS):
+        matrix = jacobian(c)
+        weights = 1 / np.maximum(np.abs(matrix).max(1), 1e-300)
+        step = _least_squares(weights[:, None] * matrix, -weights * residual)
+        length, c, residual = _line_search(values, c, step, weights, residual)
+        if length == 1 and np.abs(step).max() <= STEP * (1e-3 + np.abs(c).max()):
+            return c
+    raise NotSolved(f"did not converge in {MOST_STEPS} steps of Newton's method")
+
+
+def _line_search(values: Callable, c: np.ndarray, step: np.ndarray, weights: np.ndarray, residual: np.ndarray):
+    """Halve the step until the residual falls (or is at rounding level); (length, new c, new residual)."""
+    before = np.linalg.norm(weights * residual)
+    small = np.abs(step).max() <= STEP * (1e-3 + np.abs(c).max())
+    for length in 0.5 ** np.arange(12):
+        trial = values(c + length * step)
+        after = np.linalg.norm(weights * trial)
+        if np.isfinite(after) and (small or after <= (1 - 1e-4 * length) * before or after <= 1e-13):
+            return length, c + length * step, trial
+    raise NotSolved("did not converge: no step of Newton's method lowers the residual")
+
+
+def _least_squares(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Columns scaled too: coefficients of high order are small, and their derivatives are not."""
+    if not np.isfinite(matrix).all():
+        raise NotSolved("did not converge: the slopes are no longer finite")
+    scale = np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
+    q, r, order = scipy.linalg.qr(matrix / scale, mode="economic", pivoting=True, check_finite=False)
+    diagonal = np.abs(np.diag(r))
+    if matrix.shape[0] < matrix.shape[1] or diagonal[-1] <= 1e-14 * diagonal[0]:
+        raise NotSolved("finds more than one solution: the conditions do not determine it")
+    found = np.empty(matrix.shape[1])
+    found[order] = scipy.linalg.solve_triangular(r, q.T @ right, check_finite=False)
+    return found / scale
