@@ -59,6 +59,7 @@ class Settings:
     device: Literal["auto", "cpu", "cuda"]
     dtype: Literal["float64", "float32"]
     threads: int | None
+    reference: bool
     rerun: bool
 
     def __post_init__(self):
@@ -90,6 +91,7 @@ class Config:
     dtype: str
     threads: int | None
     output: Output
+    reference: bool
     rerun: bool
     model_name: str
     yaml: str

@@ -10,6 +10,7 @@ from torch import Tensor
 from kanpde.domains import Box
 from kanpde.expressions import compile_expression, coordinate_symbols, derivative
 from kanpde.jets import closure
+from kanpde.references import Reference
 from kanpde.sampling import uniform_points
 from kanpde.solution import Solution
 from kanpde.statements import Problem
@@ -68,30 +69,46 @@ def relative_l2(difference: Tensor, reference: Tensor) -> float:
     return difference.norm().item() / (size if size > 0 else 1.0)
 
 
-def errors(solution: Solution, resolution: int | None = None) -> dict[str, float]:
+def errors(solution: Solution, resolution: int | None = None, reference: Reference | None = None) -> dict[str, float]:
     """rel_l2 (over all fields, and of each), the relative H¹ error, the largest error and the reference's own.
 
         h1 = (‖e‖² + ‖∇e‖²)^½ / (‖u‖² + ‖∇u‖²)^½
 
-    Empty where there is no reference.
+    Empty where neither the exact solution nor a reference is known; without h1 where it is a reference.
     """
-    problem = solution.problem
+    problem, points = solution.problem, measuring_points(solution.problem, resolution)
     if not problem.exact:
-        return {}
-    points = measuring_points(problem, resolution)
+        return {} if reference is None else _reference_errors(solution, points, reference)
     found = solution.jets(points, first_order_indices(problem)).cpu().double()
     exact = exact_jets(problem, points, order=1)
-    difference = found - exact
-    values = {
-        "rel_l2": relative_l2(difference[:, 0], exact[:, 0]),
-        "h1": relative_l2(difference, exact),
-        "max_error": difference[:, 0].abs().max().item(),
+    return {
+        **value_errors(problem.fields, found[:, 0], exact[:, 0]),
+        "h1": relative_l2(found - exact, exact),
         "reference_error": torch.finfo(torch.float64).eps,  # a closed form, evaluated in double precision
     }
-    if len(problem.fields) > 1:
-        for place, name in enumerate(problem.fields):
-            values[f"rel_l2_{name}"] = relative_l2(difference[:, 0, place], exact[:, 0, place])
+
+
+def _reference_errors(solution: Solution, points: Tensor, reference: Reference) -> dict[str, float]:
+    found, known = torch.from_numpy(solution(points)), torch.from_numpy(reference.values(points.numpy()))
+    own = {"reference_error": reference.error, "reference_time_s": reference.seconds}
+    return {**value_errors(solution.problem.fields, found, known), **own, "reference_unknowns": reference.unknowns}
+
+
+def value_errors(fields: tuple[str, ...], found: Tensor, known: Tensor) -> dict[str, float]:  # [n, fields]
+    """rel_l2 and max_error over all fields; of several fields, rel_l2 of each as well."""
+    difference = found - known
+    values = {"rel_l2": relative_l2(difference, known), "max_error": difference.abs().max().item()}
+    if len(fields) > 1:
+        for place, name in enumerate(fields):
+            values[f"rel_l2_{name}"] = relative_l2(difference[:, place], known[:, place])
     return values
+
+
+def known_values(problem: Problem, points: Tensor, reference: Reference | None) -> Tensor | None:  # -> [n, fields]
+    """The exact solution or its reference at points; None where neither is known."""
+    if problem.exact:
+        return exact_jets(problem, points, order=0)[:, 0]
+    return None if reference is None else torch.from_numpy(reference.values(points.numpy()))
 
 
 def equations_rms(solution: Solution, points: Tensor) -> float:  # [n, d]

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 from kanpde.errors import InputError
-from kanpde.training import Finished, StageEnded, Started, StartEnded, Step, Training
+from kanpde.training import Finished, Note, StageEnded, Started, StartEnded, Step, Training
 
 Listener = Callable[[object], None]
 MEASURES = ("rel_l2", "heldout_residual", "loss")  # the most wanted first: a narrow terminal cuts the rest
@@ -48,7 +48,9 @@ class Display(AbstractContextManager):
         self.latest: dict[str, Any] = {}
 
     def __call__(self, event: object) -> None:
-        if isinstance(event, Started):
+        if isinstance(event, Note):
+            self.note(event.text)
+        elif isinstance(event, Started):
             self.started(f"{event.parameters} parameters, {event.points} points")
         elif isinstance(event, StartEnded):
             self.note(f"start {event.start + 1} of {event.starts}: heldout {event.heldout_residual:.1e}")

@@ -23,9 +23,9 @@ from kanpde.metrics import (
     conditions_rms,
     equations_rms,
     errors,
-    exact_jets,
     grid_axes,
     grid_points,
+    known_values,
     relative_l2,
     tracking_points,
 )
@@ -33,10 +33,11 @@ from kanpde.modules import check_module
 from kanpde.networks import MODELS, Chain
 from kanpde.problems import Problem, load_problem, read_problem_text
 from kanpde.provenance import git_commit, hardware, versions
+from kanpde.references import NotSolved, Reference, method_for, reference_of
 from kanpde.residuals import build_blocks
 from kanpde.sampling import uniform_points
 from kanpde.solution import Solution
-from kanpde.training import Event, Step, Task, Trained, train
+from kanpde.training import Event, Note, Step, Task, Trained, train
 
 BELIEVABLE = 10.0
 """Held-out over training residual above which a warning is due; good runs have about 2, cheated ones 30 and more."""
@@ -141,6 +142,7 @@ def solve_config(
         torch.set_num_threads(config.threads)
     device = _device(config.device)
     ansatz = _ansatz(config.problem, config.training.conditions)
+    reference, note = _reference(config, on_event)
     history: list[dict[str, float]] = []
 
     def listen(event: Event) -> None:
@@ -148,9 +150,23 @@ def solve_config(
             history.append(event.record)
         on_event(event)
 
-    task = _task(config, ansatz, device, network)
+    task = _task(config, ansatz, device, network, reference)
     trained = train(task, listen)
-    return _finished(config, task, trained, history)
+    return _finished(config, task, trained, history, reference, note)
+
+
+def _reference(config: Config, on_event: Callable[[Event], None]) -> tuple[Reference | None, tuple[str, ...]]:
+    """A classical solution to measure against, or a sentence on why there is none."""
+    method = method_for(config.problem) if config.reference else None
+    if method is None:
+        return None, ()
+    on_event(Note(f"reference: solving by {method}"))
+    try:
+        found = reference_of(config.problem, method)
+    except NotSolved as reason:
+        return None, (f"There is no reference, so no error is measured: {method} {reason}.",)
+    on_event(Note(f"reference: {found.unknowns} unknowns, relative error {found.error:.1e}, {found.seconds:.1f} s"))
+    return found, ()
 
 
 def _device(name: str) -> torch.device:
@@ -162,7 +178,9 @@ def _ansatz(problem: Problem, conditions: str) -> Ansatz:
     return {"exact": exact_ansatz, "penalty": penalty_ansatz}[conditions](problem)
 
 
-def _task(config: Config, ansatz: Ansatz, device: torch.device, network: nn.Module | None) -> Task:
+def _task(
+    config: Config, ansatz: Ansatz, device: torch.device, network: nn.Module | None, reference: Reference | None
+) -> Task:
     dtype = getattr(torch, config.dtype)
     return Task(
         problem=config.problem,
@@ -175,34 +193,41 @@ def _task(config: Config, ansatz: Ansatz, device: torch.device, network: nn.Modu
         seed=config.seed,
         dtype=dtype,
         device=device,
-        track=_tracker(config.problem, ansatz),
+        track=_tracker(config.problem, ansatz, reference),
         network=network,
     )
 
 
-def _tracker(problem: Problem, ansatz: Ansatz) -> Callable[[nn.Module], float]:
+def _tracker(problem: Problem, ansatz: Ansatz, reference: Reference | None) -> Callable[[nn.Module], float]:
     """The relative error of a network at a fixed set of points, for the history."""
-    if not problem.exact:
-        return lambda network: float("nan")
     points = tracking_points(problem.domain)
-    exact = exact_jets(problem, points, order=0)[:, 0]
-    return lambda network: relative_l2(torch.from_numpy(Solution(problem, ansatz, network)(points)) - exact, exact)
+    known = known_values(problem, points, reference)
+    if known is None:
+        return lambda network: float("nan")
+    return lambda network: relative_l2(torch.from_numpy(Solution(problem, ansatz, network)(points)) - known, known)
 
 
-def _finished(config: Config, task: Task, trained: Trained, history: list[dict[str, float]]) -> Run:
+def _finished(
+    config: Config,
+    task: Task,
+    trained: Trained,
+    history: list[dict[str, float]],
+    reference: Reference | None,
+    notes: tuple[str, ...],
+) -> Run:
     solution = Solution(config.problem, task.ansatz, trained.network)
-    metrics = _metrics(config, task, trained, solution, history)
+    metrics = _metrics(config, task, trained, solution, history, reference)
     axes = grid_axes(config.problem, config.output.resolution)
     data = RunData(
-        attributes=_attributes(config, task, trained),
+        attributes={**_attributes(config, task, trained), "reference": _method(config.problem, reference)},
         axes=axes,
-        fields=_fields(solution, axes),
+        fields=_fields(solution, axes, reference),
         history=_columns(history),
         metrics=metrics,
         model=_model_data(config, task, trained.network),
         points={name: points.cpu().double().numpy() for name, points in trained.points.items()},
     )
-    return Run(config.problem, data, _warnings(config, task, trained, metrics), trained.network)
+    return Run(config.problem, data, (*_warnings(config, task, trained, metrics), *notes), trained.network)
 
 
 def _attributes(config: Config, task: Task, trained: Trained) -> dict[str, str | int]:
@@ -222,11 +247,11 @@ def _attributes(config: Config, task: Task, trained: Trained) -> dict[str, str |
     }
 
 
-def _metrics(config, task, trained, solution, history) -> dict[str, float | int]:
+def _metrics(config, task, trained, solution, history, reference) -> dict[str, float | int]:
     held_out = uniform_points(config.problem.domain, MEASURED_POINTS, seed=3)
     inside = trained.points.get("interior", held_out)
     values = {
-        **errors(solution, config.output.resolution),
+        **errors(solution, config.output.resolution, reference),
         "residual_rms": equations_rms(solution, inside[:MEASURED_POINTS]),
         "heldout_residual_rms": equations_rms(solution, held_out),
         "boundary_rms": conditions_rms(solution),
@@ -244,18 +269,24 @@ def _metrics(config, task, trained, solution, history) -> dict[str, float | int]
     return values
 
 
-def _fields(solution: Solution, axes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Every field on the grid, with the exact values and the error where they are known."""
+def _fields(
+    solution: Solution, axes: dict[str, np.ndarray], reference: Reference | None
+) -> dict[str, np.ndarray]:
+    """Every field on the grid, with the exact or reference values and the error where they are known."""
     points, shape = grid_points(axes), [len(x) for x in axes.values()]
     found = solution(points)
-    exact = exact_jets(solution.problem, torch.from_numpy(points), 0)[:, 0].numpy() if solution.problem.exact else None
+    known = known_values(solution.problem, torch.from_numpy(points), reference)
     fields = {}
     for place, name in enumerate(solution.problem.fields):
         fields[name] = found[:, place].reshape(shape)
-        if exact is not None:
-            fields[f"{name}_ref"] = exact[:, place].reshape(shape)
+        if known is not None:
+            fields[f"{name}_ref"] = known[:, place].numpy().reshape(shape)
             fields[f"{name}_error"] = fields[name] - fields[f"{name}_ref"]
     return fields
+
+
+def _method(problem: Problem, reference: Reference | None) -> str:
+    return "exact" if problem.exact else "none" if reference is None else reference.method
 
 
 def _columns(history: list[dict[str, float]]) -> dict[str, np.ndarray]:
@@ -330,6 +361,12 @@ def _fill(network: nn.Module, model: ModelData) -> nn.Module:
 def _warnings(config: Config, task: Task, trained: Trained, metrics: dict[str, float]) -> tuple[str, ...]:
     """The problem's own warnings, the ansatz's, and what the figures give away."""
     found = [*config.problem.warnings, *config.warnings, *task.ansatz.warnings]
+    if metrics.get("rel_l2", math.inf) < metrics.get("reference_error", 0.0):
+        found.append(
+            f"The error measured, {metrics['rel_l2']:.1e}, is below that of the reference, "
+            f"{metrics['reference_error']:.1e}: it says no more than that they agree. Set reference.resolution in the "
+            "problem file to more."
+        )
     if trained.parting > BELIEVABLE:
         found.append(
             f"At the end the held-out residual was {trained.parting:.0f} times the training residual: the points were "

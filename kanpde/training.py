@@ -92,6 +92,13 @@ starts, or shorter steps."
 
 
 @dataclass(frozen=True)
+class Note:
+    """A sentence for whoever watches."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Started:
     """What is about to be trained."""
 
@@ -132,7 +139,7 @@ class Finished:
     outcome: Outcome
 
 
-Event = Started | StartEnded | Step | StageEnded | Finished
+Event = Note | Started | StartEnded | Step | StageEnded | Finished
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
 """What every test gets: double precision, a fixed seed, one thread."""
 
 import os
+import tempfile
 
 # Before PyTorch is imported, and inherited by the commands that tests start: two cores are shared by everything.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# References are solved by the tests themselves, not read from what other versions left.
+os.environ["KANPDE_CACHE"] = tempfile.mkdtemp(prefix="kanpde-test-")
 
 import numpy as np
 import pytest

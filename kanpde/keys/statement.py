@@ -33,7 +33,8 @@ KEYS = (
     "reference",
 )  # fmt: skip
 LATER_KEYS = ("shapes", "domain", "coefficients", "data", "energy", "eigen", "fit")
-REFERENCE_METHODS = ("exact", "chebyshev", "lines", "file")
+REFERENCE_METHODS = ("exact", "chebyshev", "elements", "lines")
+MOST_RESOLVED = 20_000
 MAX_DIMENSION = 20
 SHORTEST = 1e-30
 
@@ -75,7 +76,6 @@ class Statement:
             equations=self.equations(scope, exact),
             conditions=read_conditions(self, scope, exact, periodic),
             exact=exact,
-            warnings=self.reference_warnings(),
             source=self.data,
         )
 
@@ -245,19 +245,22 @@ class Statement:
 
     def reference(self, exact: dict[str, sympy.Expr]) -> None:
         reference = self.data.get("reference")
-        method = reference.get("method") if isinstance(reference, dict) else reference
-        if method == "exact" and not exact:
-            raise InputError(f"{self.where('reference')} needs exact: {{field: …}}; there is none. Add it.")
-        if reference is not None and method not in REFERENCE_METHODS:
+        if reference is None:
+            return
+        where, asked = self.where("reference"), reference if isinstance(reference, dict) else {"method": reference}
+        if asked.get("method") not in REFERENCE_METHODS:
+            raise wrong_kind(where, f"a method ({', '.join(REFERENCE_METHODS)})", reference, "{method: lines}")
+        if asked["method"] == "exact" and not exact:
+            raise InputError(f"{where} needs exact: {{field: …}}; there is none. Add it.")
+        for key in asked:
+            if key not in ("method", "resolution"):
+                hint = suggestion(key, ("method", "resolution")) or " Remove it."
+                raise InputError(f"{where} takes method and resolution; it has {shortened(key)}.{hint}")
+        resolution = asked.get("resolution", 8)
+        if type(resolution) is not int or not 8 <= resolution <= MOST_RESOLVED:
             raise wrong_kind(
-                self.where("reference"), f"a method ({', '.join(REFERENCE_METHODS)})", reference, "{method: lines}"
+                self.where("reference.resolution"), f"a whole number from 8 to {MOST_RESOLVED}", resolution, "64"
             )
-
-    def reference_warnings(self) -> tuple[str, ...]:
-        reference = self.data.get("reference")
-        if reference is None or reference == "exact" or reference.get("method") == "exact" or "exact" in self.data:
-            return ()
-        return ("This version has no classical solvers: reference is not used, and no error is measured.",)
 
     # plain data
 

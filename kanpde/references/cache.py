@@ -1,0 +1,83 @@
+"""What was solved before, kept by the content of the problem: numbers in .npz files, nothing that runs."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from kanpde.archive import replace_file
+from kanpde.errors import InputError
+from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant, Pieces
+from kanpde.statements import Problem
+
+AXES = {"chebyshev": Chebyshev, "fourier": Fourier, "pieces": Pieces}
+VERSION = 1
+"""To be raised when a solver changes: what was stored before is then solved anew."""
+
+NUMBERS = ("error", "seconds", "unknowns", "energies", "energy_errors")
+
+
+def cache_folder() -> Path:
+    """$KANPDE_CACHE, or kanpde in the user's folder for caches."""
+    own = os.environ.get("KANPDE_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kanpde"
+
+
+def cache_path(problem: Problem, method: str, ladder: tuple[int, ...]) -> Path:
+    """The file for a problem's content, whatever its name and title; another VERSION has other files."""
+    content = {key: value for key, value in problem.source.items() if key not in ("title", "settings")}
+    stated = json.dumps([content, method, list(ladder), VERSION])
+    return cache_folder() / f"reference-{hashlib.sha256(stated.encode()).hexdigest()[:24]}.npz"
+
+
+def load_interpolant(problem: Problem, method: str, ladder: tuple[int, ...]) -> tuple[Interpolant, dict] | None:
+    """What was stored; None where there is nothing, or nothing that can be read."""
+    path = cache_path(problem, method, ladder)
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            axes = tuple(_axis(stored, place) for place in range(problem.domain.dimension))
+            numbers = {name: stored[name] for name in NUMBERS}
+            values = stored["values"]
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
+    scalars = {name: numbers[name].item() for name in ("error", "seconds", "unknowns")}
+    return Interpolant(axes, values), {**numbers, **scalars}
+
+
+def store_interpolant(
+    problem: Problem, method: str, ladder: tuple[int, ...], values: Interpolant, numbers: dict
+) -> None:
+    """Keep a solution; a folder that cannot be written to keeps nothing."""
+    path = cache_path(problem, method, ladder)
+    arrays = {"values": values.values, **{name: np.asarray(numbers[name]) for name in NUMBERS}}
+    for place, axis in enumerate(values.axes):
+        kind = next(kind for kind, cls in AXES.items() if isinstance(axis, cls))
+        arrays[f"axis_{place}_kind"] = np.array(kind)
+        arrays |= {f"axis_{place}_{name}": np.asarray(value) for name, value in _own(axis).items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, _npz(arrays))
+    except (OSError, InputError):
+        return
+
+
+def _npz(arrays: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _own(axis: object) -> dict:
+    return {name: getattr(axis, name) for name in type(axis).__dataclass_fields__}
+
+
+def _axis(stored, place: int) -> Chebyshev | Fourier | Pieces:
+    kind = AXES[str(stored[f"axis_{place}_kind"])]
+    own = {name: stored[f"axis_{place}_{name}"] for name in kind.__dataclass_fields__}
+    return kind(**{name: value if value.ndim else value.item() for name, value in own.items()})
