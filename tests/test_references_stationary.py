@@ -197,6 +197,38 @@ def test_three_dimensions():
     assert error(problem, 9) < 1e-8
 
 
+def test_a_layer_inside_needs_halved_steps():
+    """ε u″ + u u′ = 0: u = a tanh(a (x - ½) / 2ε), with a from the condition on the right."""
+    problem = stated(LINE, equations={"e": "0.05*u_xx + u*u_x = 0"}, boundary={"x-": "u = -1", "x+": "u = 1"})
+    a, x = brentq(lambda a: a * np.tanh(a * 5) - 1, 0.9, 1.1, xtol=1e-15), points_in(problem)
+    assert np.abs(chebyshev.solve(problem, 96).values(x) - a * np.tanh(a * (x - 0.5) * 10)).max() < 1e-10
+
+
+def test_the_way_from_easier_problems_is_taken_where_newton_fails(monkeypatch):
+    """A strong pendulum, u″ = -36 sin u, swung from 3 to -1."""
+    problem = stated(LINE, equations={"e": "u_xx = -36*sin(u)"}, boundary={"x-": "u = 3", "x+": "u = -1"})
+    solved = chebyshev.solve(problem, 64)
+    u = np.polynomial.Chebyshev.interpolate(lambda x: solved.values(x[:, None])[:, 0], 63, domain=[0, 1])
+    x = np.linspace(0, 1, 50)
+    assert np.abs(u.deriv(2)(x) + 36 * np.sin(u(x))).max() < 1e-6
+    assert np.abs(u.deriv(2)(x) + 36.1 * np.sin(u(x))).max() > 1e-2
+    assert abs(u(0) - 3) + abs(u(1) + 1) < 1e-10
+
+    def never(system, c):
+        raise NotSolved("did not converge")
+
+    monkeypatch.setattr(chebyshev, "_continued", never)
+    with pytest.raises(NotSolved):
+        chebyshev.solve(problem, 64)
+
+
+def test_a_parameter_still_in_an_equation_has_its_true_value():
+    problem = stated(LINE, equations={"e": "u_xx = -pi**2*sin(pi*x)"}, exact={"u": "sin(pi*x)"})
+    unknown = {"e": problem.equations["e"] + sympy.Symbol("D", real=True) - 1}  # u″ = … + 1 - D
+    assert error(replace(problem, equations=unknown, parameters={"D": 1.0}), 24) < 1e-12
+    assert error(replace(problem, equations=unknown, parameters={"D": 1.1}), 24) > 1e-3
+
+
 def test_starts_where_the_equation_is_finite():
     given = {"equations": {"e": "u_xx = log(u) + auto"}, "boundary": {"*": "u = auto"}}
     problem = stated(LINE, **given, exact={"u": "2 + sin(x)"})
