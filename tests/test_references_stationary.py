@@ -294,6 +294,17 @@ def test_the_two_methods_agree_on_a_nonlinear_problem():
     assert np.abs(values - chebyshev.solve(other, 40).values(points)).max() > 1e-4
 
 
+def test_an_energy_of_two_fields():
+    data = {**LINE, "fields": ["u", "v"], "boundary": {"x-": ["u = 0", "v = 1"], "x+": ["u = 2", "v = 0"]}}
+    system = stated(data, equations={"a": "u_xx = v - 5*x", "b": "v_xx = u + v**3"})
+    density = parse_expression("u_x**2/2 + v_x**2/2 + u*v - 5*x*u + v**4/4",
+                               Scope(coordinates=("x",), fields=("u", "v")), "energy")  # fmt: skip
+    minimized, points = replace(system, equations={}, task=elements.Energy(density)), points_in(system)
+    values = elements.solve(minimized, 8).values(points)
+    assert np.abs(values - chebyshev.solve(system, 32).values(points)).max() < 1e-11
+    assert np.abs(values[:, 0] - values[:, 1]).max() > 0.1
+
+
 def test_elements_converge_at_the_order_of_their_degree():
     """Values of degree 8 converge like h⁹: u = sin(πx) e^{6x}, f = u″."""
     problem = energetic(LINE, "u_x**2/2 + ((36 - pi**2)*sin(pi*x) + 12*pi*cos(pi*x))*exp(6*x)*u")

@@ -46,7 +46,7 @@ def applicable(problem: Problem) -> bool:
 
 
 def resolutions(problem: Problem) -> tuple[int, int]:
-    """Elements along each axis, coarse and fine: no fewer than there are parts between walls, so that the two differ."""
+    """Elements along each axis, coarse and fine: at least the parts between walls, so that the two differ."""
     dimension = problem.domain.dimension
     parts = max(len(walls_of(problem, axis)) + 1 for axis in range(dimension))
     coarse = max(parts, {1: 24, 2: 5, 3: 2}[dimension])
