@@ -197,6 +197,38 @@ def test_three_dimensions():
     assert error(problem, 9) < 1e-8
 
 
+def test_a_layer_inside_needs_halved_steps():
+    """ε u″ + u u′ = 0: u = a tanh(a (x - ½) / 2ε), with a from the condition on the right."""
+    problem = stated(LINE, equations={"e": "0.05*u_xx + u*u_x = 0"}, boundary={"x-": "u = -1", "x+": "u = 1"})
+    a, x = brentq(lambda a: a * np.tanh(a * 5) - 1, 0.9, 1.1, xtol=1e-15), points_in(problem)
+    assert np.abs(chebyshev.solve(problem, 96).values(x) - a * np.tanh(a * (x - 0.5) * 10)).max() < 1e-10
+
+
+def test_the_way_from_easier_problems_is_taken_where_newton_fails(monkeypatch):
+    """A strong pendulum, u″ = -36 sin u, swung from 3 to -1."""
+    problem = stated(LINE, equations={"e": "u_xx = -36*sin(u)"}, boundary={"x-": "u = 3", "x+": "u = -1"})
+    solved = chebyshev.solve(problem, 64)
+    u = np.polynomial.Chebyshev.interpolate(lambda x: solved.values(x[:, None])[:, 0], 63, domain=[0, 1])
+    x = np.linspace(0, 1, 50)
+    assert np.abs(u.deriv(2)(x) + 36 * np.sin(u(x))).max() < 1e-5
+    assert np.abs(u.deriv(2)(x) + 36.1 * np.sin(u(x))).max() > 1e-2
+    assert abs(u(0) - 3) + abs(u(1) + 1) < 1e-10
+
+    def never(system, c):
+        raise NotSolved("did not converge")
+
+    monkeypatch.setattr(chebyshev, "_continued", never)
+    with pytest.raises(NotSolved):
+        chebyshev.solve(problem, 64)
+
+
+def test_a_parameter_still_in_an_equation_has_its_true_value():
+    problem = stated(LINE, equations={"e": "u_xx = -pi**2*sin(pi*x)"}, exact={"u": "sin(pi*x)"})
+    unknown = {"e": problem.equations["e"] + sympy.Symbol("D", real=True) - 1}  # u″ = … + 1 - D
+    assert error(replace(problem, equations=unknown, parameters={"D": 1.0}), 24) < 1e-12
+    assert error(replace(problem, equations=unknown, parameters={"D": 1.1}), 24) > 1e-3
+
+
 def test_starts_where_the_equation_is_finite():
     given = {"equations": {"e": "u_xx = log(u) + auto"}, "boundary": {"*": "u = auto"}}
     problem = stated(LINE, **given, exact={"u": "2 + sin(x)"})
@@ -260,6 +292,17 @@ def test_the_two_methods_agree_on_a_nonlinear_problem():
     assert np.abs(values - chebyshev.solve(equation, 40).values(points)).max() < 1e-10
     other = stated(LINE, equations={"e": "u_xx - 1.01*u**3 + 20*sin(3*x) = 0"})
     assert np.abs(values - chebyshev.solve(other, 40).values(points)).max() > 1e-4
+
+
+def test_an_energy_of_two_fields():
+    data = {**LINE, "fields": ["u", "v"], "boundary": {"x-": ["u = 0", "v = 1"], "x+": ["u = 2", "v = 0"]}}
+    system = stated(data, equations={"a": "u_xx = v - 5*x", "b": "v_xx = u + v**3"})
+    density = parse_expression("u_x**2/2 + v_x**2/2 + u*v - 5*x*u + v**4/4",
+                               Scope(coordinates=("x",), fields=("u", "v")), "energy")  # fmt: skip
+    minimized, points = replace(system, equations={}, task=elements.Energy(density)), points_in(system)
+    values = elements.solve(minimized, 8).values(points)
+    assert np.abs(values - chebyshev.solve(system, 32).values(points)).max() < 1e-11
+    assert np.abs(values[:, 0] - values[:, 1]).max() > 0.1
 
 
 def test_elements_converge_at_the_order_of_their_degree():
@@ -349,3 +392,10 @@ def test_walls_end_elements_and_the_rest_is_divided_evenly():
     assert np.allclose(elements.element_breaks(problem, 0, 4), np.linspace(0, 1, 5), atol=1e-15)
     breaks = elements.element_breaks(walled(problem, [0.0, 0.3, 0.3, 1.0]), 0, 4)  # ends of the box are no walls
     assert np.allclose(breaks, [0, 0.15, 0.3, 0.3 + 0.7 / 3, 0.3 + 1.4 / 3, 1])
+
+
+@pytest.mark.parametrize("walls", [(), range(1, 50), (0.01, 49.0)], ids=["none", "even", "uneven"])
+def test_the_finer_of_two_meshes_is_finer_whatever_the_walls(walls):
+    problem = energetic({**LINE, "coordinates": {"x": [0, 50]}}, "u_x**2/2 - u", walls=walls)
+    coarse, fine = (elements.element_breaks(problem, 0, count) for count in elements.resolutions(problem))
+    assert len(fine) > 1.5 * len(coarse) and set(walls) <= set(coarse.tolist())

@@ -55,7 +55,7 @@ def applicable(problem: Problem) -> bool:
 
 def resolutions(problem: Problem) -> tuple[int, int]:
     """Nodes an axis, coarse and fine."""
-    return {1: (64, 96), 2: (28, 40), 3: (9, 12)}[problem.domain.dimension]
+    return {1: (384, 512), 2: (28, 40), 3: (9, 12)}[problem.domain.dimension]
 
 
 def solve(problem: Problem, resolution: int) -> Solved:
@@ -244,36 +244,44 @@ def _continued(system: _System, c: np.ndarray) -> np.ndarray:
 def _descent(values: Callable, jacobian: Callable, c: np.ndarray) -> np.ndarray:
     residual = values(c)
     for _ in range(MOST_STEPS):
-        matrix = jacobian(c)
-        weights = 1 / np.maximum(np.abs(matrix).max(1), 1e-300)
-        step = _least_squares(weights[:, None] * matrix, -weights * residual)
-        length, c, residual = _line_search(values, c, step, weights, residual)
-        if length == 1 and np.abs(step).max() <= STEP * (1e-3 + np.abs(c).max()):
-            return c
+        inverse = _least_squares(jacobian(c))
+        step = -inverse(residual)
+        if np.abs(step).max() <= STEP * (1e-3 + np.abs(c).max()):
+            return c + step
+        c, residual = _line_search(values, inverse, c, step)
     raise NotSolved(f"did not converge in {MOST_STEPS} steps of Newton's method")
 
 
-def _line_search(values: Callable, c: np.ndarray, step: np.ndarray, weights: np.ndarray, residual: np.ndarray):
-    """Halve the step until the residual falls (or is at rounding level); (length, new c, new residual)."""
-    before = np.linalg.norm(weights * residual)
-    small = np.abs(step).max() <= STEP * (1e-3 + np.abs(c).max())
-    for length in 0.5 ** np.arange(12):
-        trial = values(c + length * step)
-        after = np.linalg.norm(weights * trial)
-        if np.isfinite(after) and (small or after <= (1 - 1e-4 * length) * before or after <= 1e-13):
-            return length, c + length * step, trial
-    raise NotSolved("did not converge: no step of Newton's method lowers the residual")
+def _line_search(values: Callable, inverse: Callable, c: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Halve the step until the next, with the same slopes, is shorter; the new c and residual.
+
+    The test does not change with the scale of the equations. Source: Deuflhard, Newton Methods for Nonlinear Problems
+    (2004), section 3.3.
+    """
+    for length in 0.5 ** np.arange(16):
+        residual = values(c + length * step)
+        if np.isfinite(residual).all():
+            after = np.linalg.norm(inverse(residual))
+            if after <= (1 - length / 4) * np.linalg.norm(step):
+                return c + length * step, residual
+    raise NotSolved("did not converge: no step of Newton's method comes nearer to a solution")
 
 
-def _least_squares(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Columns scaled too: coefficients of high order are small, and their derivatives are not."""
+def _least_squares(matrix: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Right sides → solutions. Rows are brought to one size; columns too: derivatives of high orders are not small."""
     if not np.isfinite(matrix).all():
         raise NotSolved("did not converge: the slopes are no longer finite")
+    weights = 1 / np.maximum(np.abs(matrix).max(1), 1e-300)
+    matrix = weights[:, None] * matrix
     scale = np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
     q, r, order = scipy.linalg.qr(matrix / scale, mode="economic", pivoting=True, check_finite=False)
     diagonal = np.abs(np.diag(r))
     if matrix.shape[0] < matrix.shape[1] or diagonal[-1] <= 1e-14 * diagonal[0]:
         raise NotSolved("finds more than one solution: the conditions do not determine it")
-    found = np.empty(matrix.shape[1])
-    found[order] = scipy.linalg.solve_triangular(r, q.T @ right, check_finite=False)
-    return found / scale
+
+    def solution(right: np.ndarray) -> np.ndarray:
+        found = np.empty(len(scale))
+        found[order] = scipy.linalg.solve_triangular(r, q.T @ (weights * right), check_finite=False)
+        return found / scale
+
+    return solution

@@ -46,8 +46,11 @@ def applicable(problem: Problem) -> bool:
 
 
 def resolutions(problem: Problem) -> tuple[int, int]:
-    """Elements along each axis, coarse and fine; walls of coefficients divide them further."""
-    return {1: (24, 48), 2: (6, 10), 3: (2, 3)}[problem.domain.dimension]
+    """Elements along each axis, coarse and fine: at least the parts between walls, so that the two differ."""
+    dimension = problem.domain.dimension
+    parts = max(len(walls_of(problem, axis)) + 1 for axis in range(dimension))
+    coarse = max(parts, {1: 24, 2: 5, 3: 2}[dimension])
+    return coarse, 2 * coarse
 
 
 def solve(problem: Problem, resolution: int) -> Solved:
