@@ -1,4 +1,4 @@
-"""The commands: `kanpde solve | check | problems | show`.
+"""The commands: `kanpde solve | check | reference | problems | show`.
 
 Exit codes: 0 done; 1 the run failed; 2 the input cannot be used; 130 stopped by Ctrl-C, as shells report it.
 """
@@ -22,6 +22,7 @@ from kanpde.jobs import ARCHIVE, Result, State, solve_one, sweep
 from kanpde.overrides import compose_mapping
 from kanpde.problems import Problem, load_problem, problem_names
 from kanpde.progress import printable
+from kanpde.references import METHODS, NotSolved, Reference, method_for, reference_of
 
 SETTINGS = """settings are key=value words:
   problem=burgers | problem=path/to/file.yaml      problem.parameters.nu=0.02
@@ -32,7 +33,17 @@ SETTINGS = """settings are key=value words:
 exit codes: 0 done, 1 the run failed, 2 the input cannot be used, 130 stopped by Ctrl-C"""
 
 CLOSED_PIPE = 141  # what shells report for a program that SIGPIPE ended
-FIRST_METRICS = ("rel_l2", "h1", "max_error", "heldout_residual_rms", "n_parameters", "n_points", "wall_time_s")
+FIRST_METRICS = (
+    "rel_l2",
+    "reference_error",
+    "reference_time_s",
+    "h1",
+    "max_error",
+    "heldout_residual_rms",
+    "n_parameters",
+    "n_points",
+    "wall_time_s",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,6 +106,26 @@ def check_command(words: Sequence[str]) -> int:
     return 0
 
 
+def reference_command(words: Sequence[str]) -> int:
+    """solve a problem by a classical method alone, at several resolutions"""
+    options = _command_parser("reference", settings=True).parse_intermixed_args(words)
+    problem = config_of(compose_mapping(options.settings)).problem
+    method = method_for(problem)
+    if method is None:
+        raise InputError(
+            f"{problem.name} needs no reference, or one that no method here finds ({', '.join(METHODS)}): "
+            f"{'it has an exact solution' if problem.exact else 'it has no exact solution either'}. "
+            "Write reference: {method: …} in the problem file to choose one."
+        )
+    try:
+        found = reference_of(problem, method)
+    except NotSolved as reason:
+        _say(f"failed: {method} {reason}", stream=sys.stderr)
+        return State.FAILED.exit_code
+    _say(*reference_lines(problem, found))
+    return 0
+
+
 def problems_command(words: Sequence[str]) -> int:
     """list the problems there are, a line each"""
     _command_parser("problems").parse_args(words)
@@ -115,7 +146,10 @@ def show_command(words: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS = {"solve": solve_command, "check": check_command, "problems": problems_command, "show": show_command}
+COMMANDS = {
+    "solve": solve_command, "check": check_command, "reference": reference_command, "problems": problems_command,
+    "show": show_command,
+}  # fmt: skip
 
 
 def _summary(name: str) -> str:
@@ -159,6 +193,14 @@ def checked_lines(problem: Problem) -> list[str]:
     if problem.periodic:
         lines.append("  periodic in " + ", ".join(problem.coordinates[axis] for axis in problem.periodic))
     return lines + [f"  {name} = {text_of(value)} exactly" for name, value in problem.exact.items()]
+
+
+def reference_lines(problem: Problem, found: Reference) -> list[str]:
+    """A classical solution in a few lines."""
+    lines = [f"{problem.title}: solved by {found.method}", f"  {'unknowns':22} {found.unknowns}"]
+    lines += [f"  {'relative error':22} {found.error:.2e}", f"  {'seconds':22} {found.seconds:.2f}"]
+    energies = zip(found.energies, found.energy_errors, strict=True)
+    return lines + [f"  {f'energy {n}':22} {energy:.10g} ± {gap:.1e}" for n, (energy, gap) in enumerate(energies, 1)]
 
 
 def shown_lines(data: RunData) -> list[str]:
