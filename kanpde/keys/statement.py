@@ -25,14 +25,17 @@ from kanpde.expressions import (
     suggestion,
 )
 from kanpde.keys.conditions import read_conditions
+from kanpde.keys.data import read_data
+from kanpde.keys.fit import fitted_equations, fitted_expressions
+from kanpde.keys.learned import checked_entry, is_learned, read_learned
 from kanpde.keys.messages import wrong_kind
 from kanpde.statements import Problem
 
 KEYS = (
     "title", "coordinates", "fields", "parameters", "periodic", "equations", "boundary", "initial", "exact",
-    "reference",
+    "reference", "data", "fit",
 )  # fmt: skip
-LATER_KEYS = ("shapes", "domain", "coefficients", "data", "energy", "eigen", "fit")
+LATER_KEYS = ("shapes", "domain", "coefficients", "energy", "eigen")
 REFERENCE_METHODS = ("exact", "chebyshev", "lines", "file")
 MAX_DIMENSION = 20
 SHORTEST = 1e-30
@@ -60,7 +63,11 @@ class Statement:
         coordinates, box = self.coordinates(parameters)
         scope = self.scope(coordinates, parameters)
         exact = self.exact(scope)
-        scope = replace(scope, auto=bool(exact))
+        fitted = fitted_expressions(self, scope)
+        exact = exact or fitted
+        learned = read_learned(self, parameters)
+        known = {name: value for name, value in parameters.items() if name not in learned}
+        scope = replace(scope, auto=bool(exact), definitions=known)
         periodic = self.periodic(coordinates)
         self.reference(exact)
         return Problem(
@@ -72,9 +79,11 @@ class Statement:
             time=coordinates.index("t") if "t" in coordinates else None,
             periodic=periodic,
             parameters={key: constant_value(value) for key, value in parameters.items()},
-            equations=self.equations(scope, exact),
+            equations=fitted_equations(fitted, scope) if "fit" in self.data else self.equations(scope, exact),
             conditions=read_conditions(self, scope, exact, periodic),
             exact=exact,
+            learned=learned,
+            data=read_data(self, scope.fields, coordinates, box, exact),
             warnings=self.reference_warnings(),
             source=self.data,
         )
@@ -92,7 +101,10 @@ class Statement:
             if key not in KEYS:
                 hint = suggestion(key, KEYS) or f" Use {', '.join(KEYS)}."
                 raise InputError(f"{self.label} has the key {shortened(key)}, which is none of a problem.{hint}")
-        for key, example in (("coordinates", "{x: [0, 1]}"), ("fields", "[u]"), ("equations", "{poisson: lap(u) = 1}")):
+        needed = {"coordinates": "{x: [0, 1]}", "fields": "[u]", "equations": "{poisson: lap(u) = 1}"}
+        if "fit" in self.data:
+            del needed["equations"]
+        for key, example in needed.items():
             if self.data.get(key) in (None, "", [], {}):
                 raise InputError(f"{self.label} needs {key}; it has none. Add {key}: {example}.")
 
@@ -110,19 +122,15 @@ class Statement:
         for name, text in self.mapping("parameters", "{nu: 0.01/pi}").items():
             where = self.where(f"parameters.{name}")
             check_name(name, "parameter", self.where("parameters"))
-            scope = Scope(parameters=tuple(values), definitions=values)
+            fixed = {known: value for known, value in values.items() if not is_learned(self.data["parameters"][known])}
+            scope = Scope(parameters=tuple(fixed), definitions=fixed)
             value = parse_expression(self.parameter_value(text, where), scope, where)
             values[name] = _double_of(value, where)
         return values
 
     def parameter_value(self, value: object, where: str) -> str | int | float:
         if isinstance(value, dict):
-            if value.get("learn") not in (None, False) or set(value) - {"value", "learn"}:
-                raise InputError(
-                    f"{where} needs a number or an expression; it has {shortened(', '.join(value))}, which this "
-                    "version does not have yet. Write the value."
-                )
-            value = value.get("value")
+            value = checked_entry(value, where)
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise wrong_kind(where, "a number or an expression", value, "0.01/pi")
         return value
@@ -233,7 +241,7 @@ class Statement:
             raise wrong_kind(where, "an equation", text, f"{scope.fields[0]} = 0")
         residual = parse_equation(text, scope, where)
         try:
-            residual = _resolved(residual, exact)
+            residual = _resolved(residual, exact, self.truth())
         except ExpressionError as error:
             raise InputError(f"{where} {error}") from None
         if not jets_of(residual):
@@ -242,6 +250,14 @@ class Statement:
                 "Correct or remove it."
             )
         return residual
+
+    def truth(self) -> dict[sympy.Symbol, sympy.Expr]:
+        """The true values of learned parameters, with which `auto` is worked out."""
+        entries = self.data.get("parameters") or {}
+        if not any(map(is_learned, entries.values())):
+            return {}
+        values = self.parameters().items()
+        return {sympy.Symbol(name, real=True): value for name, value in values if is_learned(entries[name])}
 
     def reference(self, exact: dict[str, sympy.Expr]) -> None:
         reference = self.data.get("reference")
@@ -293,7 +309,9 @@ def _is_subscript(text: str, coordinates: tuple[str, ...]) -> bool:
         return True
 
 
-def _resolved(residual: sympy.Expr, exact: dict[str, sympy.Expr]) -> sympy.Expr:
+def _resolved(
+    residual: sympy.Expr, exact: dict[str, sympy.Expr], truth: dict[sympy.Symbol, sympy.Expr]
+) -> sympy.Expr:
     """Put in for `auto` what makes the exact solution hold: r(u) - auto becomes r(u) - r(u_exact)."""
     if not residual.has(AUTO):
         return residual
@@ -303,4 +321,4 @@ def _resolved(residual: sympy.Expr, exact: dict[str, sympy.Expr]) -> sympy.Expr:
             "Write … + auto."
         )
     rest = residual.xreplace({AUTO: sympy.S.Zero})
-    return rest - substituted(rest, exact)
+    return rest - substituted(rest.xreplace(truth), exact)
