@@ -109,7 +109,7 @@ def check_boundary_conditions(problem: Problem, label: str) -> Iterator[str]:
     """Order q along a coordinate takes q conditions, at least ⌊q/2⌋ on each of its two sides."""
     for axis in range(len(problem.coordinates)):
         if axis != problem.time and axis not in problem.periodic:
-            for field in problem.fields:
+            for field in problem.fields if axis not in problem.family else ():
                 yield from _check_sides(problem, field, axis, label)
 
 

@@ -50,7 +50,8 @@ class Solution:
         """
         problem = self.problem
         time = None if problem.time is None else problem.coordinates[problem.time]
-        scope = Scope(coordinates=problem.coordinates, fields=problem.fields, time=time)
+        family = tuple(problem.coordinates[axis] for axis in problem.family)
+        scope = Scope(coordinates=problem.coordinates, fields=problem.fields, time=time, family=family)
         return self.evaluate(parse_expression(expression, scope, "derivative"), points)
 
     def evaluate(self, expr: Expr, points) -> np.ndarray:  # [n, d] -> [n]

@@ -81,6 +81,7 @@ class Problem:
         exact: The solution where it is known, for every field or none.
         task: What is sought instead of, or behind, the equations: the minimum of an energy, eigenfunctions.
         learned: First guesses of the parameters that are learned; in equations and conditions they are symbols.
+        family: Axes of the coordinates that are parameters of a family of problems; they take no conditions.
         data: Measured values that the solution is fitted to.
         warnings: What the checks found worth a sentence.
         source: The plain data it was made from, overrides applied.
@@ -99,6 +100,7 @@ class Problem:
     exact: dict[str, sympy.Expr]
     task: Energy | Eigen | None = None
     learned: dict[str, float] = field(default_factory=dict)
+    family: tuple[int, ...] = ()
     data: Data | None = None
     warnings: tuple[str, ...] = ()
     source: dict = field(default_factory=dict)

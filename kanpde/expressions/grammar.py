@@ -41,6 +41,8 @@ class Scope:
         fields: The unknown functions of the coordinates.
         parameters: Names of constants; those without a definition stay symbols.
         time: The coordinate that `lap`, `grad` and `div` leave out.
+        family: Coordinates that are parameters of a family of problems; `lap`, `grad` and `div` leave them out too.
+        vectors: The components of vector fields.
         normal: The outward normal, one expression a coordinate, where `dn` makes sense.
         definitions: What names stand for, e.g. the values of parameters.
         auto: Whether the word `auto` (the symbol AUTO) may occur.
@@ -50,6 +52,8 @@ class Scope:
     fields: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
     time: str | None = None
+    family: tuple[str, ...] = ()
+    vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     normal: tuple[sympy.Expr, ...] | None = None
     definitions: Mapping[str, sympy.Expr] = field(default_factory=dict)
     auto: bool = False
@@ -270,7 +274,7 @@ class _Reader:
         return steps
 
     def _space(self, word: str) -> list[sympy.Symbol]:
-        space = [symbol for symbol in self.symbols if symbol.name != self.scope.time]
+        space = [s for s in self.symbols if s.name != self.scope.time and s.name not in self.scope.family]
         if not space:
             raise ExpressionError(f"needs coordinates other than time for {word}(…); it has none. Write D(…, t).")
         return space

@@ -76,7 +76,7 @@ class _Conditions:
             )
 
     def takes_conditions(self, side: Side) -> bool:
-        return side.axis not in self.periodic and side.name not in ("t-", "t+")
+        return side.axis not in self.periodic and self.scope.coordinates[side.axis] not in ("t", *self.scope.family)
 
     def side(self, name: str, sides: Mapping[str, Side]) -> Side:
         where = self.statement.where("boundary")
@@ -86,7 +86,7 @@ class _Conditions:
                 f"{where} takes conditions in space; it has {name}. Write conditions at the start of time under "
                 "initial; if t is no time, call it otherwise."
             )
-        if name not in sides:
+        if name not in sides or sides[name].axis in map(self.scope.coordinates.index, self.scope.family):
             hint = suggestion(name, possible) or ""
             raise InputError(
                 f'{where} needs sides ({", ".join(possible) or "none here"}, or "*" for all that remain); it has '

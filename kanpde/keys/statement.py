@@ -26,6 +26,7 @@ from kanpde.expressions import (
 )
 from kanpde.keys.conditions import read_conditions
 from kanpde.keys.data import read_data
+from kanpde.keys.family import family_names, family_ranges, is_range
 from kanpde.keys.fit import fitted_equations, fitted_expressions
 from kanpde.keys.learned import checked_entry, is_learned, read_learned
 from kanpde.keys.messages import wrong_kind
@@ -60,15 +61,16 @@ class Statement:
     def problem(self, name: str) -> Problem:
         self.check_keys()
         parameters = self.parameters()
+        family = family_names(self)
         coordinates, box = self.coordinates(parameters)
-        scope = self.scope(coordinates, parameters)
+        scope = replace(self.scope(coordinates, parameters), family=family)
         exact = self.exact(scope)
         fitted = fitted_expressions(self, scope)
         exact = exact or fitted
         learned = read_learned(self, parameters)
         known = {name: value for name, value in parameters.items() if name not in learned}
         scope = replace(scope, auto=bool(exact), definitions=known)
-        periodic = self.periodic(coordinates)
+        periodic = self.periodic(coordinates, family)
         self.reference(exact)
         return Problem(
             name=name,
@@ -83,6 +85,7 @@ class Statement:
             conditions=read_conditions(self, scope, exact, periodic),
             exact=exact,
             learned=learned,
+            family=tuple(map(coordinates.index, family)),
             data=read_data(self, scope.fields, coordinates, box, exact),
             warnings=self.reference_warnings(),
             source=self.data,
@@ -120,6 +123,8 @@ class Statement:
         """Values by name, each an expression in numbers, pi and the parameters before it."""
         values: dict[str, sympy.Expr] = {}
         for name, text in self.mapping("parameters", "{nu: 0.01/pi}").items():
+            if is_range(text):
+                continue  # a coordinate
             where = self.where(f"parameters.{name}")
             check_name(name, "parameter", self.where("parameters"))
             fixed = {known: value for known, value in values.items() if not is_learned(self.data["parameters"][known])}
@@ -136,7 +141,7 @@ class Statement:
         return value
 
     def coordinates(self, parameters: dict[str, sympy.Expr]) -> tuple[tuple[str, ...], Box]:
-        ranges = self.mapping("coordinates", "{x: [-1, 1], t: [0, 1]}")
+        ranges = self.mapping("coordinates", "{x: [-1, 1], t: [0, 1]}") | family_ranges(self)
         if len(ranges) > MAX_DIMENSION:
             raise InputError(
                 f"{self.where('coordinates')} may have {MAX_DIMENSION} entries; it has {len(ranges)}. Use fewer."
@@ -186,11 +191,11 @@ class Statement:
                         f"{field}. Rename it."
                     )
 
-    def periodic(self, coordinates: tuple[str, ...]) -> tuple[int, ...]:
+    def periodic(self, coordinates: tuple[str, ...], family: tuple[str, ...]) -> tuple[int, ...]:
         names = self.words("periodic", "[x]") if self.data.get("periodic") is not None else ()
         for name in names:
-            if name not in coordinates or name == "t":
-                space = [c for c in coordinates if c != "t"]
+            space = [c for c in coordinates if c != "t" and c not in family]
+            if name not in space:
                 raise InputError(
                     f"{self.where('periodic')} needs space coordinates ({', '.join(space)}); it has {shortened(name)}."
                     f"{suggestion(name, space) or ' Remove it.'}"
