@@ -78,7 +78,7 @@ class BoundBlock:
 
 
 def build_blocks(
-    problem: Problem, ansatz: Ansatz, boundary_weight: float, dtype: torch.dtype, data_weight: float = 10.0
+    problem: Problem, ansatz: Ansatz, boundary_weight: float, dtype: torch.dtype, data_weight: float = 1.0
 ) -> tuple[Block, ...]:
     """Compile equations and remaining conditions, and measure their scales at the lift."""
     inside = tuple(problem.equations.items())

@@ -51,7 +51,7 @@ class Solution:
         problem = self.problem
         time = None if problem.time is None else problem.coordinates[problem.time]
         family = tuple(problem.coordinates[axis] for axis in problem.family)
-        scope = Scope(coordinates=problem.coordinates, fields=problem.fields, time=time, family=family)
+        scope = Scope(problem.coordinates, problem.fields, time=time, family=family, vectors=problem.vectors)
         return self.evaluate(parse_expression(expression, scope, "derivative"), points)
 
     def evaluate(self, expr: Expr, points) -> np.ndarray:  # [n, d] -> [n]

@@ -82,6 +82,7 @@ class Problem:
         task: What is sought instead of, or behind, the equations: the minimum of an energy, eigenfunctions.
         learned: First guesses of the parameters that are learned; in equations and conditions they are symbols.
         family: Axes of the coordinates that are parameters of a family of problems; they take no conditions.
+        vectors: The components of vector fields.
         data: Measured values that the solution is fitted to.
         warnings: What the checks found worth a sentence.
         source: The plain data it was made from, overrides applied.
@@ -101,6 +102,7 @@ class Problem:
     task: Energy | Eigen | None = None
     learned: dict[str, float] = field(default_factory=dict)
     family: tuple[int, ...] = ()
+    vectors: dict[str, tuple[str, ...]] = field(default_factory=dict)
     data: Data | None = None
     warnings: tuple[str, ...] = ()
     source: dict = field(default_factory=dict)

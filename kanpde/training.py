@@ -55,7 +55,7 @@ class Training:
 
     conditions: Literal["exact", "penalty"] = "exact"
     boundary_weight: float = 10.0
-    data_weight: float = 10.0
+    data_weight: float = 1.0
     stages: int = 4
     starts: int = 4
     start_steps: int = 15

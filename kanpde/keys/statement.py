@@ -18,7 +18,7 @@ from kanpde.expressions import (
     derivative,
     derivative_index,
     jets_of,
-    parse_equation,
+    parse_components,
     parse_expression,
     shortened,
     substituted,
@@ -30,6 +30,7 @@ from kanpde.keys.family import family_names, family_ranges, is_range
 from kanpde.keys.fit import fitted_equations, fitted_expressions
 from kanpde.keys.learned import checked_entry, is_learned, read_learned
 from kanpde.keys.messages import wrong_kind
+from kanpde.keys.vectors import field_names, vector_fields
 from kanpde.statements import Problem
 
 KEYS = (
@@ -85,6 +86,7 @@ class Statement:
             conditions=read_conditions(self, scope, exact, periodic),
             exact=exact,
             learned=learned,
+            vectors=dict(scope.vectors),
             family=tuple(map(coordinates.index, family)),
             data=read_data(self, scope.fields, coordinates, box, exact),
             warnings=self.reference_warnings(),
@@ -168,19 +170,20 @@ class Statement:
         return low, high
 
     def scope(self, coordinates: tuple[str, ...], parameters: dict[str, sympy.Expr]) -> Scope:
-        fields = self.words("fields", "[u]")
-        for name in fields:
+        vectors = vector_fields(self, coordinates)
+        fields = field_names(self)
+        for name in (*fields, *vectors):
             check_name(name, "field", self.where("fields"))
-        names = [*coordinates, *fields, *parameters]
+        names = [*coordinates, *fields, *vectors, *parameters]
         for name in names:
             if names.count(name) > 1:
                 raise InputError(
                     f'{self.label} needs a different name for each coordinate, field and parameter; "{name}" is used '
                     "twice. Rename one."
                 )
-        self.check_derivative_names(names, fields, coordinates)
+        self.check_derivative_names(names, (*fields, *vectors), coordinates)
         time = "t" if "t" in coordinates else None
-        return Scope(coordinates, fields, tuple(parameters), time=time, definitions=parameters)
+        return Scope(coordinates, fields, tuple(parameters), time=time, vectors=vectors, definitions=parameters)
 
     def check_derivative_names(self, names: list[str], fields: tuple[str, ...], coordinates: tuple[str, ...]) -> None:
         for name in names:
@@ -237,24 +240,34 @@ class Statement:
                     f"{self.where('equations')} needs names of letters, digits and underscores; it has "
                     f"{shortened(name)}. Rename it."
                 )
-        return {name: self.statement(f"equations.{name}", text, scope, exact) for name, text in equations.items()}
+        found = {}
+        for name, text in equations.items():
+            residuals = self.statement(f"equations.{name}", text, scope, exact)
+            for number, residual in enumerate(residuals, 1):
+                own = name if len(residuals) == 1 else f"{name}_{number}"
+                if own in found:
+                    raise InputError(f"{self.where('equations')} needs different names; {own} comes twice. Rename it.")
+                found[own] = residual
+        return found
 
-    def statement(self, key: str, text: object, scope: Scope, exact: dict[str, sympy.Expr]) -> sympy.Expr:
-        """The residual of an equation or condition, `auto` resolved."""
+    def statement(
+        self, key: str, text: object, scope: Scope, exact: dict[str, sympy.Expr]
+    ) -> tuple[sympy.Expr, ...]:
+        """The residuals of an equation or condition, one a component, `auto` resolved."""
         where = self.where(key)
         if not isinstance(text, str):
             raise wrong_kind(where, "an equation", text, f"{scope.fields[0]} = 0")
-        residual = parse_equation(text, scope, where)
+        residuals = parse_components(text, scope, where)
         try:
-            residual = _resolved(residual, exact, self.truth())
+            residuals = tuple(_resolved(residual, exact, self.truth()) for residual in residuals)
         except ExpressionError as error:
             raise InputError(f"{where} {error}") from None
-        if not jets_of(residual):
+        if not all(map(jets_of, residuals)):
             raise InputError(
                 f"{where} needs to involve a field ({', '.join(scope.fields)}); {shortened(text)} leaves none. "
                 "Correct or remove it."
             )
-        return residual
+        return residuals
 
     def truth(self) -> dict[sympy.Symbol, sympy.Expr]:
         """The true values of learned parameters, with which `auto` is worked out."""
