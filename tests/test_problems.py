@@ -267,7 +267,7 @@ def test_references():
         ({"fields": ["kappa"]}, ['"kappa" is used twice']),
         ({"fields": ["sin"]}, ['"sin" is a word']),
         ({"fields": ["pi"]}, ['"pi" is the number pi']),
-        ({"fields": ["u", 3]}, ["fields.u needs scalar"]),
+        ({"fields": ["u", 3]}, ["fields needs a list of names"]),
         ({"fields": {"u": 1}}, ["fields.u needs scalar"]),
         ({"parameters": {"u_x": 1, "kappa": 1}}, ['"u_x" reads as a derivative of u']),
         ({"parameters": {"kappa": "x"}}, ["parameters.kappa", '"x"']),
