@@ -138,6 +138,8 @@ def _data_by_order(problem: Problem, name: str, side: Side) -> dict[int, tuple[C
         if solved is None:
             continue
         (field_name, index), data = solved
+        if problem.learns(data):
+            continue  # it changes with every step; a lift is built once
         if field_name == name and sum(index) == index[side.axis]:
             found.setdefault(index[side.axis], (condition, data))
     return found

@@ -37,6 +37,8 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
     Raises:
         InputError: in three parts, beginning with `label` and the key.
     """
+    check_learned_used(problem, label)
+    problem = problem.settled()
     check_fields_used(problem, label)
     check_initial_conditions(problem, label)
     warnings = [*check_boundary_conditions(problem, label)]
@@ -53,12 +55,24 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
 
 
 def check_fields_used(problem: Problem, label: str) -> None:
-    used = {field for field, _ in problem.jets()}
+    used = {field for field, _ in problem.jets()} | set(problem.data.fields if problem.data else ())
     for field in problem.fields:
         if field not in used:
             raise InputError(
                 f"{label}: equations need to determine every field; {field} occurs in none. "
                 f"Add an equation for {field}, or remove it from fields."
+            )
+
+
+def check_learned_used(problem: Problem, label: str) -> None:
+    """Whatever is to be learned occurs in an equation or condition, or nothing would determine it."""
+    residuals = [*problem.equations.values(), *(condition.residual for condition in problem.conditions)]
+    used = {symbol.name for residual in residuals for symbol in residual.free_symbols}
+    for name in problem.learned:
+        if name not in used:
+            raise InputError(
+                f"{label}: parameters.{name} is learned and needs to occur in an equation or condition; it does in "
+                f"none. Use it, or remove it."
             )
 
 
@@ -95,7 +109,7 @@ def check_boundary_conditions(problem: Problem, label: str) -> Iterator[str]:
     """Order q along a coordinate takes q conditions, at least ⌊q/2⌋ on each of its two sides."""
     for axis in range(len(problem.coordinates)):
         if axis != problem.time and axis not in problem.periodic:
-            for field in problem.fields:
+            for field in problem.fields if axis not in problem.family else ():
                 yield from _check_sides(problem, field, axis, label)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from kanpde.errors import InputError
 from kanpde.expressions import ExpressionError, shortened, suggestion
-from kanpde.keys import read_statement, wrong_kind
+from kanpde.keys import read_statement, with_table, wrong_kind
 from kanpde.plain_yaml import MAX_BYTES, plain_data, read_yaml
 from kanpde.problem_checks import check_problem
 from kanpde.statements import Condition, Problem
@@ -90,7 +90,7 @@ def read_problem_file(path: str | os.PathLike) -> dict:
     except OSError as error:
         reason = error.strerror or "it cannot be read"
         raise InputError(f"{path} needs to be a file that can be read; {reason}. Check the path.") from None
-    return read_problem_text(text, path.name)
+    return with_table(read_problem_text(text, path.name), path.parent, path.name)
 
 
 def read_problem_text(text: str, label: str) -> dict:
@@ -111,7 +111,7 @@ def _read(source: str | os.PathLike | Mapping, name: str | None) -> tuple[dict, 
     """The data, the label for messages and the name."""
     if isinstance(source, Mapping):
         label = name or "problem"
-        return plain_data(source, label), label, label
+        return with_table(plain_data(source, label), Path(), label), label, label
     if not isinstance(source, (str, os.PathLike)):
         raise InputError(f"load_problem needs a name, a path or a dict; it has {type(source).__name__}. Pass one.")
     path = _problem_path(source)

@@ -20,10 +20,12 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from kanpde.constraints import Ansatz
+from kanpde.data import Data, Observations
 from kanpde.domains import Side
 from kanpde.errors import InputError, RunError
-from kanpde.expressions import Formula, compile_expression
+from kanpde.expressions import Formula, compile_expression, jet_expression
 from kanpde.jets import IndexSet, closure
+from kanpde.learned import learned_vector
 from kanpde.routes import Route, route_for
 from kanpde.sampling import Sample, Sampling, side_count, uniform_points
 from kanpde.solution import named_jets
@@ -41,7 +43,7 @@ LARGEST_JACOBIAN = 6 * 2**30
 
 @dataclass(frozen=True)
 class Block:
-    """Residuals taken at the same points: all equations together, or one condition on its side."""
+    """Residuals taken at the same points: all equations together, one condition on its side, or the data."""
 
     names: tuple[str, ...]
     formulas: tuple[Formula, ...]
@@ -49,6 +51,8 @@ class Block:
     weight: float
     side: Side | None
     indices: IndexSet
+    observed: Observations | None = None  # what the formulas' values are compared with
+    tested: Observations | None = None  # the same, for what is held out
 
 
 @dataclass(frozen=True)
@@ -62,21 +66,41 @@ class BoundBlock:
     factors: Tensor  # [n, q]
     prepared: Any
     points: Tensor
+    learned: tuple[str, ...] = ()
+    values: Tensor | None = None  # [n, q]
 
-    def __call__(self, network_jets: Tensor) -> Tensor:  # [n, s, out] -> [n, q]
-        """Weighted residuals from the network's jets."""
+    def __call__(self, network_jets: Tensor, learned: Tensor | None = None) -> Tensor:  # [n, s, out] -> [n, q]
+        """Weighted residuals from the network's jets and the learned parameters, [l], or [l, n] for each point."""
         named = named_jets(self.ansatz(network_jets), self.fields, self.block.indices)
-        return torch.stack([formula(named, {}) for formula in self.formulas], dim=1) * self.factors
+        parameters = {} if learned is None else dict(zip(self.learned, learned, strict=True))
+        found = torch.stack([formula(named, parameters) for formula in self.formulas], dim=1)
+        return (found if self.values is None else found - self.values) * self.factors
 
 
-def build_blocks(problem: Problem, ansatz: Ansatz, boundary_weight: float, dtype: torch.dtype) -> tuple[Block, ...]:
+def build_blocks(
+    problem: Problem, ansatz: Ansatz, boundary_weight: float, dtype: torch.dtype, data_weight: float = 1.0
+) -> tuple[Block, ...]:
     """Compile equations and remaining conditions, and measure their scales at the lift."""
-    equations = _block(problem, ansatz, tuple(problem.equations.items()), 1.0, None, dtype)
+    inside = tuple(problem.equations.items())
+    equations = [_block(problem, ansatz, inside, 1.0, None, dtype)] if inside else []
     conditions = [
         _block(problem, ansatz, ((condition.name, condition.residual),), boundary_weight, condition.side, dtype)
         for condition in ansatz.penalties
     ]
-    return (equations, *conditions)
+    data = [_data_block(problem, problem.data, data_weight)] if problem.data else []
+    return (*equations, *conditions, *data)
+
+
+def _data_block(problem: Problem, data: Data, weight: float) -> Block:
+    """u - d for each measured field, in units of its root mean square."""
+    none = (0,) * len(problem.coordinates)
+    exprs = [jet_expression((name, none), problem.coordinates) for name in data.fields]
+    formulas = tuple(compile_expression(expr, problem.coordinates, problem.fields) for expr in exprs)
+    observed = data.fitted()
+    scales = tuple(observed.values.square().mean(dim=0).sqrt().tolist())
+    names = tuple(f"data_{name}" for name in data.fields)
+    indices = closure((none,), len(none))
+    return Block(names, formulas, tuple(s or 1.0 for s in scales), weight, None, indices, observed, data.tested())
 
 
 def _block(problem: Problem, ansatz: Ansatz, items, weight: float, side: Side | None, dtype: torch.dtype) -> Block:
@@ -93,7 +117,7 @@ def _scale(problem: Problem, formula: Formula, points: Tensor, lift: Tensor, ind
     jets = {jet: value.clone().requires_grad_() for jet, value in named_jets(lift, problem.fields, indices).items()}
     used = [jets[jet] for jet in formula.jets]
     with torch.enable_grad():
-        total = formula(points, jets).sum()
+        total = formula(points, jets, problem.learned).sum()
     slopes = torch.autograd.grad(total, used, allow_unused=True)
     logarithms = [
         _log_rms(slope) - sum(o * math.log(length / 2) for length, o in zip(problem.domain.lengths, index, strict=True))
@@ -127,15 +151,17 @@ class Residuals:
     def __init__(self, network: nn.Module, blocks: Sequence[BoundBlock], route: Route):
         self.network, self.blocks, self.route = network, tuple(blocks), route
         self.checkpoint: Callable[[], None] = lambda: None  # called before each chunk; may raise to end the work
+        self.learned = learned_vector(network)
+        self.parameters = [*route.parameters, *([] if self.learned is None else [self.learned])]
         self.size = sum(bound.factors.numel() for bound in blocks)
 
     @property
     def theta(self) -> Tensor:  # [P]
-        return parameters_to_vector(self.route.parameters).detach().clone()
+        return parameters_to_vector(self.parameters).detach().clone()
 
     @theta.setter
     def theta(self, value: Tensor) -> None:
-        vector_to_parameters(value, self.route.parameters)
+        vector_to_parameters(value, self.parameters)
 
     def residual(self, theta: Tensor) -> Tensor:  # [P] -> [N]
         """The weighted residual vector."""
@@ -146,7 +172,7 @@ class Residuals:
 
     def _evaluated(self, bound: BoundBlock) -> Tensor:  # -> [n, q]
         self.checkpoint()
-        return bound(self.route.jets(bound.prepared, bound.block.indices))
+        return bound(self.route.jets(bound.prepared, bound.block.indices), self.learned)
 
     def linearize(self, theta: Tensor) -> tuple[Tensor, Tensor]:  # [P] -> [N], [N, P]
         """The residual vector and its Jacobian."""
@@ -161,11 +187,24 @@ class Residuals:
         row = 0
         for bound in self.blocks:
             self.checkpoint()
-            r, j = self.route.jacobian(bound.prepared, bound.block.indices, bound)
+            r, j = self._linearized(bound)
             residual[row : row + r.numel()] = r.reshape(-1)
             jacobian[row : row + r.numel()] = j.reshape(r.numel(), -1)
             row += r.numel()
         return residual, jacobian
+
+    def _linearized(self, bound: BoundBlock) -> tuple[Tensor, Tensor]:  # -> [n, q], [n, q, P]
+        """The network's columns by its route, then those of the learned parameters at the same jets."""
+        if self.learned is None:
+            return self.route.jacobian(bound.prepared, bound.block.indices, bound)
+        seen = []
+
+        def head(jets: Tensor) -> Tensor:
+            seen.append(jets.detach())
+            return bound(jets, self.learned.detach())
+
+        r, j = self.route.jacobian(bound.prepared, bound.block.indices, head)
+        return r, torch.cat([j, _slopes(bound, seen[-1], self.learned.detach())], dim=-1)
 
     def gradient(self, theta: Tensor) -> tuple[float, Tensor]:  # [P] -> loss, [P]
         """‖r‖² and its gradient, for methods that need no Jacobian."""
@@ -173,14 +212,15 @@ class Residuals:
         with torch.enable_grad():
             parts = [self._evaluated(bound) for bound in self.blocks]
             loss = torch.stack([part.square().sum() for part in parts]).sum()
-        gradient = torch.autograd.grad(loss, self.route.parameters, allow_unused=True, materialize_grads=True)
+        gradient = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
         return loss.item(), parameters_to_vector(gradient)
 
     def points(self) -> dict[str, Tensor]:
-        """The points of the equations ("interior") and of each condition, shape [n, d]."""
+        """The points of the equations ("interior"), of each condition and of the data, shape [n, d]."""
         found: dict[str, list[Tensor]] = {}
         for bound in self.blocks:
-            found.setdefault(bound.block.names[0] if bound.block.side else "interior", []).append(bound.points)
+            name = "data" if bound.values is not None else bound.block.names[0] if bound.block.side else "interior"
+            found.setdefault(name, []).append(bound.points)
         return {name: torch.cat(parts) for name, parts in found.items()}
 
     def losses(self, residual: Tensor) -> dict[str, float]:  # [N]
@@ -193,6 +233,21 @@ class Residuals:
                 losses[name] = losses.get(name, 0.0) + value
             row += n * q
         return losses
+
+
+def _slopes(bound: BoundBlock, jets: Tensor, learned: Tensor) -> Tensor:  # [n, s, out], [l] -> [n, q, l]
+    """∂r/∂λ: residual n depends on a copy of λ of its own, so one backward pass gives a whole column."""
+    with torch.enable_grad():
+        copies = learned[:, None].expand(-1, len(jets)).clone().requires_grad_()
+        residuals = bound(jets, copies)
+        slopes = [_slope(column, copies) for column in residuals.unbind(1)]
+    return torch.stack([slope.mT for slope in slopes], dim=1)
+
+
+def _slope(column: Tensor, copies: Tensor) -> Tensor:  # [n], [l, n] -> [l, n]
+    if not column.requires_grad:  # no learned parameter occurs in this block
+        return torch.zeros_like(copies)
+    return torch.autograd.grad(column.sum(), copies, retain_graph=True, materialize_grads=True)[0]
 
 
 def bind(
@@ -214,6 +269,8 @@ def _bind(route: Route, problem: Problem, ansatz: Ansatz, block: Block, sample: 
     points = sample.points.to(like)
     scales = torch.tensor(block.scales, dtype=like.dtype, device=like.device)
     factors = (block.weight * sample.weights.to(like) / len(points)).sqrt()[:, None] / scales
+    observed = block.observed
+    values = [None] * math.ceil(len(points) / CHUNK) if observed is None else observed.values.to(like).split(CHUNK)
     return [
         BoundBlock(
             block=block,
@@ -223,8 +280,10 @@ def _bind(route: Route, problem: Problem, ansatz: Ansatz, block: Block, sample: 
             factors=factor,
             prepared=route.prepare(part, block.indices),
             points=part,
+            learned=tuple(problem.learned),
+            values=value,
         )
-        for part, factor in zip(points.split(CHUNK), factors.split(CHUNK), strict=True)
+        for part, factor, value in zip(points.split(CHUNK), factors.split(CHUNK), values, strict=True)
     ]
 
 
@@ -232,7 +291,9 @@ def draw(problem: Problem, blocks: Sequence[Block], sampling: Sampling, count: i
     """Points for every block: `count` in the interior, and on the sides in proportion."""
     on_side = side_count(sampling, count, problem.domain.dimension)
     return [
-        sampling.interior(problem.domain, count, seed, problem.periodic)
+        Sample(block.observed.points, torch.ones(len(block.observed.points), dtype=torch.float64))
+        if block.observed is not None
+        else sampling.interior(problem.domain, count, seed, problem.periodic)
         if block.side is None
         else sampling.on_side(problem.domain, block.side, on_side, seed + 1 + place, problem.periodic)
         for place, block in enumerate(blocks)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
 from kanpde.jets import IndexSet
+from kanpde.learned import PLACE
 from kanpde.networks import Chain
 
 Head = Callable[[Tensor], Tensor]
@@ -29,7 +30,12 @@ class Route(ABC):
 
     def __init__(self, network: nn.Module):
         self.network = network
-        self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.parameters = [*self._named().values()]
+
+    def _named(self) -> dict[str, Tensor]:
+        """What the network's values depend on; constants that are learned beside it are not among them."""
+        named = self.network.named_parameters()
+        return {name: value for name, value in named if value.requires_grad and name != PLACE}
 
     @abstractmethod
     def prepare(self, points: Tensor, indices: IndexSet) -> Any:
@@ -104,9 +110,6 @@ class NestedRoute(Route):
             ]
         jacobian = torch.stack([torch.einsum("nso,nsop->np", adjoint, flat) for adjoint in adjoints], dim=1)
         return residuals.detach(), jacobian.detach()
-
-    def _named(self) -> dict[str, Tensor]:
-        return {name: value for name, value in self.network.named_parameters() if value.requires_grad}
 
     def _jet(self, parameters: dict[str, Tensor], x: Tensor, indices: IndexSet) -> Tensor:  # [d] -> [s, out]
         def value(point: Tensor) -> Tensor:

@@ -18,6 +18,8 @@ from kanpde.config import Config, compose, override_words
 from kanpde.constraints import Ansatz, exact_ansatz, penalty_ansatz
 from kanpde.errors import InputError
 from kanpde.flops import flops_per_step
+from kanpde.inverse import data_metrics
+from kanpde.learned import learn
 from kanpde.memory import peak_memory_mb
 from kanpde.metrics import (
     conditions_rms,
@@ -84,7 +86,7 @@ class Run:
     def solution(self) -> Solution:
         """The trained fields; call it with points [n, d]."""
         model = json.loads(self.data.model.config_json)
-        network = self.network if self.network is not None else _rebuilt(self.data.model)
+        network = self.network if self.network is not None else _rebuilt(self.data.model, self.problem.learned)
         return Solution(self.problem, _ansatz(self.problem, model["conditions"]), network)
 
     def save(self, path: str | Path) -> None:
@@ -127,7 +129,8 @@ def open_run(path: str | Path, network: nn.Module | None = None) -> Run:
     source = read_problem_text(str(data.attributes["problem_yaml"]), path.name)
     problem = load_problem(source, name=str(data.attributes["problem"]))
     if network is not None:
-        _fill(network.to(getattr(torch, json.loads(data.model.config_json)["dtype"])), data.model)
+        network = network.to(getattr(torch, json.loads(data.model.config_json)["dtype"]))
+        _fill(learn(network, problem.learned), data.model)
     return Run(problem, data, network=network)
 
 
@@ -185,7 +188,9 @@ def _task(
     return Task(
         problem=config.problem,
         ansatz=ansatz,
-        blocks=build_blocks(config.problem, ansatz, config.training.boundary_weight, dtype),
+        blocks=build_blocks(
+            config.problem, ansatz, config.training.boundary_weight, dtype, config.training.data_weight
+        ),
         design=config.model if network is None else None,
         optimizer=config.optimizer,
         sampling=config.sampling,
@@ -261,6 +266,7 @@ def _metrics(config, task, trained, solution, history, reference) -> dict[str, f
         "steps": len(history),
         "peak_memory_mb": peak_memory_mb(),
     }
+    values |= data_metrics(task, solution)
     if trained.residuals is not None and trained.outcome.status == "done":
         values["flops_per_step"] = flops_per_step(task.optimizer, trained.residuals)
     if isinstance(trained.network, Chain):
@@ -319,7 +325,7 @@ def _kind(design: Any) -> str:
     return next(kind for kind, cls in MODELS.items() if isinstance(design, cls))
 
 
-def _rebuilt(model: ModelData) -> nn.Module:
+def _rebuilt(model: ModelData, learned: dict[str, float]) -> nn.Module:
     described = json.loads(model.config_json)
     if model.kind not in MODELS:
         raise InputError(
@@ -338,7 +344,7 @@ def _rebuilt(model: ModelData) -> nn.Module:
         dtype=getattr(torch, described["dtype"]),
         generator=torch.Generator(),  # its numbers are replaced at once; the global generator is left alone
     )
-    return _fill(network, model)
+    return _fill(learn(network, learned), model)
 
 
 def _tuple(value: Any) -> Any:

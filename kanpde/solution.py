@@ -11,6 +11,7 @@ from kanpde.constraints import Ansatz
 from kanpde.errors import InputError
 from kanpde.expressions import Jet, Scope, compile_expression, parse_expression
 from kanpde.jets import IndexSet, closure
+from kanpde.learned import learned_values
 from kanpde.routes import route_for
 from kanpde.statements import Problem
 
@@ -32,6 +33,11 @@ class Solution:
     def __init__(self, problem: Problem, ansatz: Ansatz, network: nn.Module):
         self.problem, self.ansatz, self.network = problem, ansatz, network
 
+    @property
+    def learned(self) -> dict[str, float]:
+        """The learned parameters by name, as trained."""
+        return learned_values(self.network, self.problem.learned)
+
     def __call__(self, points) -> np.ndarray:  # [n, d] -> [n, fields]
         """Values of all fields."""
         return self.jets(points, closure((), len(self.problem.coordinates)))[:, 0].cpu().double().numpy()
@@ -44,7 +50,8 @@ class Solution:
         """
         problem = self.problem
         time = None if problem.time is None else problem.coordinates[problem.time]
-        scope = Scope(coordinates=problem.coordinates, fields=problem.fields, time=time)
+        family = tuple(problem.coordinates[axis] for axis in problem.family)
+        scope = Scope(problem.coordinates, problem.fields, time=time, family=family, vectors=problem.vectors)
         return self.evaluate(parse_expression(expression, scope, "derivative"), points)
 
     def evaluate(self, expr: Expr, points) -> np.ndarray:  # [n, d] -> [n]
@@ -53,7 +60,7 @@ class Solution:
         indices = closure((index for _, index in formula.jets), len(self.problem.coordinates))
         x = self._points(points)
         with torch.no_grad():
-            values = formula(x, named_jets(self.jets(x, indices), self.problem.fields, indices))
+            values = formula(x, named_jets(self.jets(x, indices), self.problem.fields, indices), self.learned)
         return values.cpu().double().numpy()
 
     def jets(self, points, indices: IndexSet) -> Tensor:  # [n, d] -> [n, s, fields]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sympy
 
+from kanpde.data import Data
 from kanpde.domains import Box, Side
 from kanpde.expressions import ExpressionError, Jet, derivative, jet_expression, jets_of
 from kanpde.plain_yaml import write_yaml
@@ -79,6 +80,10 @@ class Problem:
         conditions: Boundary and initial conditions.
         exact: The solution where it is known, for every field or none.
         task: What is sought instead of, or behind, the equations: the minimum of an energy, eigenfunctions.
+        learned: First guesses of the parameters that are learned; in equations and conditions they are symbols.
+        family: Axes of the coordinates that are parameters of a family of problems; they take no conditions.
+        vectors: The components of vector fields.
+        data: Measured values that the solution is fitted to.
         warnings: What the checks found worth a sentence.
         source: The plain data it was made from, overrides applied.
     """
@@ -95,6 +100,10 @@ class Problem:
     conditions: tuple[Condition, ...]
     exact: dict[str, sympy.Expr]
     task: Energy | Eigen | None = None
+    learned: dict[str, float] = field(default_factory=dict)
+    family: tuple[int, ...] = ()
+    vectors: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    data: Data | None = None
     warnings: tuple[str, ...] = ()
     source: dict = field(default_factory=dict)
 
@@ -102,13 +111,29 @@ class Problem:
         """The problem as a file that `load_problem` reads back to an equal problem of the same name."""
         return write_yaml(self.source)
 
+    def settled(self) -> Problem:
+        """The problem with the true values of learned parameters put in; what checks look at."""
+        if not self.learned:
+            return self
+        values = {sympy.Symbol(name, real=True): sympy.Float(self.parameters[name]) for name in self.learned}
+        return replace(
+            self,
+            equations={name: residual.xreplace(values) for name, residual in self.equations.items()},
+            conditions=tuple(replace(c, residual=c.residual.xreplace(values)) for c in self.conditions),
+            learned={},
+        )
+
+    def learns(self, expr: sympy.Expr) -> bool:
+        """Whether an expression depends on a learned parameter."""
+        return any(symbol.name in self.learned for symbol in expr.free_symbols)
+
     def jets(self) -> tuple[Jet, ...]:
         """The derivatives of fields in the equations, sorted."""
         return tuple(sorted({jet for residual in self.equations.values() for jet in jets_of(residual)}))
 
     def order(self) -> int:
         """The highest order of derivative in the equations."""
-        return max(sum(index) for _, index in self.jets())
+        return max((sum(index) for _, index in self.jets()), default=0)
 
     def order_along(self, field: str, axis: int) -> int:
         """The highest order of derivative of one field along one coordinate in the equations."""

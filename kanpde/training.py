@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from kanpde.constraints import Ansatz
 from kanpde.errors import InputError, RunError
+from kanpde.learned import learn
 from kanpde.memory import want_of_memory
 from kanpde.networks import Design
 from kanpde.optimizers import Iterate, Optimizer, Stop, StopReason
@@ -42,6 +43,7 @@ class Training:
         conditions: "exact" builds Dirichlet, initial and periodic conditions into the ansatz where it can; "penalty"
             leaves all but periodicity to the loss.
         boundary_weight: Weight of a condition in the loss; an equation has 1.
+        data_weight: Weight of the data in the loss.
         stages: Grids, each twice as fine as the last; for models without a grid, rounds of new points.
         starts: Short trainings from different random networks on the coarse grid, the best of which goes on.
         start_steps: Steps of each of them.
@@ -53,6 +55,7 @@ class Training:
 
     conditions: Literal["exact", "penalty"] = "exact"
     boundary_weight: float = 10.0
+    data_weight: float = 1.0
     stages: int = 4
     starts: int = 4
     start_steps: int = 15
@@ -68,7 +71,7 @@ class Training:
                 raise InputError(f"training.{name} must be 1 or more; {value} came. Set it so.")
         if self.start_steps < 0:
             raise InputError(f"training.start_steps must not be negative; {self.start_steps} came. Set it so.")
-        for name in ("time_limit", "boundary_weight", "target"):
+        for name in ("time_limit", "boundary_weight", "data_weight", "target"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"training.{name} must be positive and finite; {value} came. Set it so.")
@@ -310,6 +313,7 @@ class _Course:
             "heldout_residual": float("nan"),
             "rel_l2": float("nan"),
             **iterate.note,
+            **{f"parameter_{name}": value for name, value in self._learned(iterate).items()},
             "grid": self.grids[self.stage],
             "n_parameters": iterate.theta.numel(),
         }
@@ -326,6 +330,11 @@ class _Course:
             raise _Halt(Outcome.TARGET)
         if late:
             raise _Halt(Outcome.TIME)
+
+    def _learned(self, iterate: Iterate) -> dict[str, float]:
+        """The learned parameters of an iterate; they come last in θ."""
+        names = self.task.problem.learned
+        return dict(zip(names, iterate.theta[len(iterate.theta) - len(names) :].tolist(), strict=True))
 
     def _block_losses(self, iterate: Iterate) -> dict[str, float]:
         names = [name for block in self.task.blocks for name in block.names]
@@ -360,7 +369,8 @@ class _Course:
     def _fresh(self, start: int) -> nn.Module:
         task = self.task
         if task.network is not None:
-            return copy.deepcopy(task.network).to(device=task.device, dtype=task.dtype)
+            own = copy.deepcopy(task.network).to(device=task.device, dtype=task.dtype)
+            return learn(own, task.problem.learned)
         generator = torch.Generator().manual_seed(derived_seed(task.seed, start))
         box = task.problem.domain
         network = task.design.build(
@@ -373,7 +383,7 @@ class _Course:
             dtype=task.dtype,
             generator=generator,
         )
-        return network.to(task.device)
+        return learn(network.to(task.device), task.problem.learned)
 
     def _bind_points(self, redraw: int = 0) -> None:
         task = self.task
@@ -388,8 +398,9 @@ class _Course:
     def _bind_heldout(self) -> Residuals:
         task = self.task
         even = SobolSampling(clustering=0.0)
-        samples = draw(task.problem, task.blocks, even, HELD_OUT_POINTS, seed=10**6)
-        return bind(self.network, task.problem, task.ansatz, task.blocks, samples)
+        blocks = [block if block.tested is None else replace(block, observed=block.tested) for block in task.blocks]
+        samples = draw(task.problem, blocks, even, HELD_OUT_POINTS, seed=10**6)
+        return bind(self.network, task.problem, task.ansatz, blocks, samples)
 
     def _spread_points(self) -> Tensor:
         return torch.cat([*self.heldout.points().values()])

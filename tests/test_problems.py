@@ -216,16 +216,16 @@ def test_needed_keys(key):
 def test_unknown_and_later_keys():
     refused({**HEAT, "boundry": {}}, '"boundry"', 'Did you mean "boundary"?')
     refused({**HEAT, "zzz": 1}, '"zzz"', "coordinates")
-    for key in ("shapes", "coefficients", "data", "energy", "eigen", "fit", "domain"):
+    for key in ("shapes", "coefficients", "energy", "eigen", "domain"):
         refused({**HEAT, key: {"a": 1}}, f'"{key}"', "this version does not have it yet", "Remove")
-    refused(changed(HEAT, parameters={"kappa": {"value": 1, "learn": True}}), "parameters.kappa", "does not have yet")
+    refused(changed(HEAT, parameters={"kappa": {"value": 1, "wrong": True}}), "parameters.kappa", "learn: true")
     refused(changed(HEAT, boundary={"x-": [{"on": "x-", "where": "t < 1"}], "*": "u = 0"}), "does not have yet")
     assert load_problem(changed(HEAT, parameters={"kappa": {"value": 0.1}})).parameters == {"kappa": 0.1}
 
 
 def test_references():
     assert load_problem({**HEAT, "reference": "exact"}).warnings == ()
-    assert "no error is measured" in load_problem(changed(HEAT, exact=None, reference={"method": "lines"})).warnings[0]
+    assert load_problem(changed(HEAT, exact=None, reference={"method": "lines"})).warnings == ()
     refused(changed(HEAT, exact=None, reference="exact"), "reference needs exact")
     refused({**HEAT, "reference": {"method": "magic"}}, "reference", "chebyshev")
     refused({**HEAT, "reference": [1]}, "reference", "chebyshev")
@@ -268,7 +268,7 @@ def test_references():
         ({"fields": ["sin"]}, ['"sin" is a word']),
         ({"fields": ["pi"]}, ['"pi" is the number pi']),
         ({"fields": ["u", 3]}, ["fields needs a list of names"]),
-        ({"fields": {"u": 1}}, ["fields needs a list of names"]),
+        ({"fields": {"u": 1}}, ["fields.u needs scalar"]),
         ({"parameters": {"u_x": 1, "kappa": 1}}, ['"u_x" reads as a derivative of u']),
         ({"parameters": {"kappa": "x"}}, ["parameters.kappa", '"x"']),
         ({"parameters": {"kappa": True}}, ["parameters.kappa needs a number"]),

@@ -14,7 +14,7 @@ from kanpde.expressions.calculus import (
     substituted,
 )
 from kanpde.expressions.formulas import BoundFormula, Formula, compile_expression, constant_value
-from kanpde.expressions.grammar import Scope, parse_equation, parse_expression
+from kanpde.expressions.grammar import Scope, parse_components, parse_equation, parse_expression
 from kanpde.expressions.printing import latex_of, subscript_of, text_of
 from kanpde.expressions.tokens import check_name, shortened, suggestion
 from kanpde.expressions.vocabulary import RESERVED, ROUGH, TEXT_NAMES, ExpressionError
@@ -23,6 +23,6 @@ __all__ = [
     "AUTO", "MAX_ORDER", "RESERVED", "ROUGH", "TEXT_NAMES", "BoundFormula", "ExpressionError", "Formula", "Jet",
     "Scope", "check_name",
     "compile_expression", "constant_value", "coordinate_symbols", "derivative", "derivative_index", "jet_expression",
-    "jet_of", "jets_of", "latex_of", "parse_equation", "parse_expression", "shortened", "size_of_terms",
-    "subscript_of", "substituted", "suggestion", "text_of",
+    "jet_of", "jets_of", "latex_of", "parse_components", "parse_equation", "parse_expression", "shortened",
+    "size_of_terms", "subscript_of", "substituted", "suggestion", "text_of",
 ]  # fmt: skip

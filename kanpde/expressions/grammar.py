@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
@@ -41,6 +41,8 @@ class Scope:
         fields: The unknown functions of the coordinates.
         parameters: Names of constants; those without a definition stay symbols.
         time: The coordinate that `lap`, `grad` and `div` leave out.
+        family: Coordinates that are parameters of a family of problems; `lap`, `grad` and `div` leave them out too.
+        vectors: The components of vector fields.
         normal: The outward normal, one expression a coordinate, where `dn` makes sense.
         definitions: What names stand for, e.g. the values of parameters.
         auto: Whether the word `auto` (the symbol AUTO) may occur.
@@ -50,13 +52,16 @@ class Scope:
     fields: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
     time: str | None = None
+    family: tuple[str, ...] = ()
+    vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     normal: tuple[sympy.Expr, ...] | None = None
     definitions: Mapping[str, sympy.Expr] = field(default_factory=dict)
     auto: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.coordinates, *self.fields, *self.parameters, *self.definitions)))
+        unknowns = *self.fields, *self.vectors
+        return tuple(dict.fromkeys((*self.coordinates, *unknowns, *self.parameters, *self.definitions)))
 
 
 def parse_expression(text: str | int | float, scope: Scope, where: str) -> sympy.Expr:
@@ -92,16 +97,45 @@ def parse_equation(text: str, scope: Scope, where: str) -> sympy.Expr:
         raise InputError(f"{where} {error}") from None
 
 
+def parse_components(text: str, scope: Scope, where: str) -> tuple[sympy.Expr, ...]:
+    """Read `left = right` as left - right, one for each component of vectors; 0 and auto stand for any vector.
+
+    >>> scope = Scope(("x", "y"), ("a", "b"), vectors={"v": ("a", "b")})
+    >>> parse_components("v = 0", scope, "example")
+    (a(x, y), b(x, y))
+    """
+    try:
+        left, right = sides_of(tokens_of(text), text)
+        sides = _value(left, replace(scope, auto=False)), _value(right, scope)
+        count = max(len(side.parts) if isinstance(side, Vector) else 1 for side in sides)
+        parts = (_components(side, count, any(isinstance(s, Vector) for s in sides)) for side in sides)
+        return tuple(checked_size(a - b) for a, b in zip(*parts, strict=True))
+    except ExpressionError as error:
+        raise InputError(f"{where} {error}") from None
+
+
 # tokens → syntax tree
 
 
-def _parsed(tokens: list[Token], scope: Scope) -> sympy.Expr:
+def _value(tokens: list[Token], scope: Scope) -> sympy.Expr | Vector:
     source = " ".join(map(python_token, tokens))
     try:
         tree = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ExpressionError(unreadable(tokens)) from None
-    value = _Reader(scope).read(tree, 0)
+    return _Reader(scope).read(tree, 0)
+
+
+def _components(value: sympy.Expr | Vector, count: int, vectors: bool) -> tuple[sympy.Expr, ...]:
+    if isinstance(value, Vector):
+        return tuple(map(checked_numbers, value.parts))
+    if vectors and value not in (0, AUTO):
+        raise ExpressionError("needs vectors on both sides, or 0; one side is a number. Write e.g. v = 0.")
+    return (checked_numbers(value),) * count
+
+
+def _parsed(tokens: list[Token], scope: Scope) -> sympy.Expr:
+    value = _value(tokens, scope)
     if isinstance(value, Vector):
         raise ExpressionError("needs a number at each point; it is a vector. Take div(…), dot(…) or a part D(…).")
     return checked_numbers(value)
@@ -149,6 +183,8 @@ class _Reader:
             return self.symbols[scope.coordinates.index(name)]
         if name in scope.fields:
             return jet_expression((name, (0,) * len(scope.coordinates)), scope.coordinates)
+        if name in scope.vectors:
+            return Vector(tuple(self._name(ast.Name(part), depth) for part in scope.vectors[name]))
         if name in scope.definitions:
             return scope.definitions[name]
         if name in scope.parameters:
@@ -167,8 +203,11 @@ class _Reader:
             )
         return AUTO
 
-    def _derivative_name(self, name: str) -> sympy.Expr:
+    def _derivative_name(self, name: str) -> sympy.Expr | Vector:
         for place in (match.start() for match in re.finditer("_", name)):
+            if name[:place] in self.scope.vectors:
+                parts = self.scope.vectors[name[:place]]
+                return Vector(tuple(self._derivative_name(part + name[place:]) for part in parts))
             if name[:place] in self.scope.fields:
                 index = derivative_index(name[place + 1 :], self.scope.coordinates)
                 if index is None:
@@ -242,16 +281,14 @@ class _Reader:
 
     # derivatives
 
-    def _D(self, nodes: list[ast.AST], depth: int) -> sympy.Expr:
+    def _D(self, nodes: list[ast.AST], depth: int) -> sympy.Expr | Vector:
         if len(nodes) < 2:
             raise ExpressionError("needs D(expression, coordinate, order); it has fewer. Write e.g. D(u, x, 2).")
-        value = self.scalar(nodes[0], depth)
+        value = self.read(nodes[0], depth)
         steps = self._steps(nodes[1:])
         if (order := sum(count for _, count in steps)) > MAX_ORDER:
             raise order_refused(order)
-        for symbol, count in steps:
-            value = derivative(value, symbol, count)
-        return value
+        return _by_part(lambda part: reduce(lambda found, step: derivative(found, *step), steps, part), value)
 
     def _steps(self, nodes: list[ast.AST]) -> list[tuple[sympy.Symbol, int]]:
         """[(x, 2), (y, 1)] from the arguments x, 2, y."""
@@ -270,14 +307,18 @@ class _Reader:
         return steps
 
     def _space(self, word: str) -> list[sympy.Symbol]:
-        space = [symbol for symbol in self.symbols if symbol.name != self.scope.time]
+        space = [s for s in self.symbols if s.name != self.scope.time and s.name not in self.scope.family]
         if not space:
             raise ExpressionError(f"needs coordinates other than time for {word}(…); it has none. Write D(…, t).")
         return space
 
-    def _lap(self, nodes: list[ast.AST], depth: int) -> sympy.Expr:
-        value = self._only("lap", nodes, depth)
-        return checked_size(sympy.Add(*(derivative(value, symbol, 2) for symbol in self._space("lap"))))
+    def _lap(self, nodes: list[ast.AST], depth: int) -> sympy.Expr | Vector:
+        _check_count("lap", nodes, 1, 1)
+        space = self._space("lap")
+        return _by_part(
+            lambda part: checked_size(sympy.Add(*(derivative(part, symbol, 2) for symbol in space))),
+            self.read(nodes[0], depth),
+        )
 
     def _grad(self, nodes: list[ast.AST], depth: int) -> Vector:
         value = self._only("grad", nodes, depth)
@@ -321,6 +362,10 @@ class _Reader:
         ast.UnaryOp: _signed,
         ast.Call: _call,
     }
+
+
+def _by_part(function: Callable[[sympy.Expr], sympy.Expr], value: sympy.Expr | Vector) -> sympy.Expr | Vector:
+    return Vector(tuple(map(function, value.parts))) if isinstance(value, Vector) else function(value)
 
 
 _ADDITIVE = {ast.Add: True, ast.Sub: False}

@@ -37,19 +37,21 @@ class _Conditions:
     def all(self) -> tuple[Condition, ...]:
         conditions: list[Condition] = []
         for side, key, texts in self.texts():
+            residuals = []
             for number, text in enumerate(texts, 1):
-                place = key if len(texts) == 1 else f"{key}[{number}]"
-                name = side.name if number == 1 else f"{side.name}.{number}"
-                conditions.append(self.condition(side, place, name, text))
+                residuals += self.residuals(side, key if len(texts) == 1 else f"{key}[{number}]", text)
+            conditions += [self.condition(side, number, residual) for number, residual in enumerate(residuals, 1)]
         return tuple(conditions)
 
-    def condition(self, side: Side, place: str, name: str, text: object) -> Condition:
-        initial = side.name == "t-"
+    def residuals(self, side: Side, place: str, text: object) -> tuple[sympy.Expr, ...]:
         normal = tuple(map(sympy.Integer, side.normal(len(self.scope.coordinates))))
-        scope = replace(self.scope, normal=None if initial else normal)
-        residual = self.statement.statement(place, text, scope, self.exact)
+        scope = replace(self.scope, normal=None if side.name == "t-" else normal)
+        return self.statement.statement(place, text, scope, self.exact)
+
+    def condition(self, side: Side, number: int, residual: sympy.Expr) -> Condition:
         fields = tuple(sorted({field for field, _ in jets_of(residual)}))
-        return Condition(name, side, residual, "initial" if initial else "boundary", fields)
+        name = side.name if number == 1 else f"{side.name}.{number}"
+        return Condition(name, side, residual, "initial" if side.name == "t-" else "boundary", fields)
 
     def texts(self) -> list[tuple[Side, str, list]]:
         """The conditions of each side in the order of the coordinates, and the key they stand under."""
@@ -76,7 +78,7 @@ class _Conditions:
             )
 
     def takes_conditions(self, side: Side) -> bool:
-        return side.axis not in self.periodic and side.name not in ("t-", "t+")
+        return side.axis not in self.periodic and self.scope.coordinates[side.axis] not in ("t", *self.scope.family)
 
     def side(self, name: str, sides: Mapping[str, Side]) -> Side:
         where = self.statement.where("boundary")
@@ -86,7 +88,7 @@ class _Conditions:
                 f"{where} takes conditions in space; it has {name}. Write conditions at the start of time under "
                 "initial; if t is no time, call it otherwise."
             )
-        if name not in sides:
+        if name not in sides or sides[name].axis in map(self.scope.coordinates.index, self.scope.family):
             hint = suggestion(name, possible) or ""
             raise InputError(
                 f'{where} needs sides ({", ".join(possible) or "none here"}, or "*" for all that remain); it has '

@@ -18,21 +18,26 @@ from kanpde.expressions import (
     derivative,
     derivative_index,
     jets_of,
-    parse_equation,
+    parse_components,
     parse_expression,
     shortened,
     substituted,
     suggestion,
 )
 from kanpde.keys.conditions import read_conditions
+from kanpde.keys.data import read_data
+from kanpde.keys.family import family_names, family_ranges, is_range
+from kanpde.keys.fit import fitted_equations, fitted_expressions
+from kanpde.keys.learned import checked_entry, is_learned, read_learned
 from kanpde.keys.messages import wrong_kind
+from kanpde.keys.vectors import field_names, vector_fields
 from kanpde.statements import Problem
 
 KEYS = (
     "title", "coordinates", "fields", "parameters", "periodic", "equations", "boundary", "initial", "exact",
-    "reference",
+    "reference", "data", "fit",
 )  # fmt: skip
-LATER_KEYS = ("shapes", "domain", "coefficients", "data", "energy", "eigen", "fit")
+LATER_KEYS = ("shapes", "domain", "coefficients", "energy", "eigen")
 REFERENCE_METHODS = ("exact", "chebyshev", "elements", "lines")
 MOST_RESOLVED = 20_000
 MAX_DIMENSION = 20
@@ -58,11 +63,16 @@ class Statement:
     def problem(self, name: str) -> Problem:
         self.check_keys()
         parameters = self.parameters()
+        family = family_names(self)
         coordinates, box = self.coordinates(parameters)
-        scope = self.scope(coordinates, parameters)
+        scope = replace(self.scope(coordinates, parameters), family=family)
         exact = self.exact(scope)
-        scope = replace(scope, auto=bool(exact))
-        periodic = self.periodic(coordinates)
+        fitted = fitted_expressions(self, scope)
+        exact = exact or fitted
+        learned = read_learned(self, parameters)
+        known = {name: value for name, value in parameters.items() if name not in learned}
+        scope = replace(scope, auto=bool(exact), definitions=known)
+        periodic = self.periodic(coordinates, family)
         self.reference(exact)
         return Problem(
             name=name,
@@ -73,9 +83,13 @@ class Statement:
             time=coordinates.index("t") if "t" in coordinates else None,
             periodic=periodic,
             parameters={key: constant_value(value) for key, value in parameters.items()},
-            equations=self.equations(scope, exact),
+            equations=fitted_equations(fitted, scope) if "fit" in self.data else self.equations(scope, exact),
             conditions=read_conditions(self, scope, exact, periodic),
             exact=exact,
+            learned=learned,
+            vectors=dict(scope.vectors),
+            family=tuple(map(coordinates.index, family)),
+            data=read_data(self, scope.fields, coordinates, box, exact),
             source=self.data,
         )
 
@@ -92,7 +106,10 @@ class Statement:
             if key not in KEYS:
                 hint = suggestion(key, KEYS) or f" Use {', '.join(KEYS)}."
                 raise InputError(f"{self.label} has the key {shortened(key)}, which is none of a problem.{hint}")
-        for key, example in (("coordinates", "{x: [0, 1]}"), ("fields", "[u]"), ("equations", "{poisson: lap(u) = 1}")):
+        needed = {"coordinates": "{x: [0, 1]}", "fields": "[u]", "equations": "{poisson: lap(u) = 1}"}
+        if "fit" in self.data:
+            del needed["equations"]
+        for key, example in needed.items():
             if self.data.get(key) in (None, "", [], {}):
                 raise InputError(f"{self.label} needs {key}; it has none. Add {key}: {example}.")
 
@@ -108,27 +125,25 @@ class Statement:
         """Values by name, each an expression in numbers, pi and the parameters before it."""
         values: dict[str, sympy.Expr] = {}
         for name, text in self.mapping("parameters", "{nu: 0.01/pi}").items():
+            if is_range(text):
+                continue  # a coordinate
             where = self.where(f"parameters.{name}")
             check_name(name, "parameter", self.where("parameters"))
-            scope = Scope(parameters=tuple(values), definitions=values)
+            fixed = {known: value for known, value in values.items() if not is_learned(self.data["parameters"][known])}
+            scope = Scope(parameters=tuple(fixed), definitions=fixed)
             value = parse_expression(self.parameter_value(text, where), scope, where)
             values[name] = _double_of(value, where)
         return values
 
     def parameter_value(self, value: object, where: str) -> str | int | float:
         if isinstance(value, dict):
-            if value.get("learn") not in (None, False) or set(value) - {"value", "learn"}:
-                raise InputError(
-                    f"{where} needs a number or an expression; it has {shortened(', '.join(value))}, which this "
-                    "version does not have yet. Write the value."
-                )
-            value = value.get("value")
+            value = checked_entry(value, where)
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise wrong_kind(where, "a number or an expression", value, "0.01/pi")
         return value
 
     def coordinates(self, parameters: dict[str, sympy.Expr]) -> tuple[tuple[str, ...], Box]:
-        ranges = self.mapping("coordinates", "{x: [-1, 1], t: [0, 1]}")
+        ranges = self.mapping("coordinates", "{x: [-1, 1], t: [0, 1]}") | family_ranges(self)
         if len(ranges) > MAX_DIMENSION:
             raise InputError(
                 f"{self.where('coordinates')} may have {MAX_DIMENSION} entries; it has {len(ranges)}. Use fewer."
@@ -155,19 +170,20 @@ class Statement:
         return low, high
 
     def scope(self, coordinates: tuple[str, ...], parameters: dict[str, sympy.Expr]) -> Scope:
-        fields = self.words("fields", "[u]")
-        for name in fields:
+        vectors = vector_fields(self, coordinates)
+        fields = field_names(self)
+        for name in (*fields, *vectors):
             check_name(name, "field", self.where("fields"))
-        names = [*coordinates, *fields, *parameters]
+        names = [*coordinates, *fields, *vectors, *parameters]
         for name in names:
             if names.count(name) > 1:
                 raise InputError(
                     f'{self.label} needs a different name for each coordinate, field and parameter; "{name}" is used '
                     "twice. Rename one."
                 )
-        self.check_derivative_names(names, fields, coordinates)
+        self.check_derivative_names(names, (*fields, *vectors), coordinates)
         time = "t" if "t" in coordinates else None
-        return Scope(coordinates, fields, tuple(parameters), time=time, definitions=parameters)
+        return Scope(coordinates, fields, tuple(parameters), time=time, vectors=vectors, definitions=parameters)
 
     def check_derivative_names(self, names: list[str], fields: tuple[str, ...], coordinates: tuple[str, ...]) -> None:
         for name in names:
@@ -178,11 +194,11 @@ class Statement:
                         f"{field}. Rename it."
                     )
 
-    def periodic(self, coordinates: tuple[str, ...]) -> tuple[int, ...]:
+    def periodic(self, coordinates: tuple[str, ...], family: tuple[str, ...]) -> tuple[int, ...]:
         names = self.words("periodic", "[x]") if self.data.get("periodic") is not None else ()
         for name in names:
-            if name not in coordinates or name == "t":
-                space = [c for c in coordinates if c != "t"]
+            space = [c for c in coordinates if c != "t" and c not in family]
+            if name not in space:
                 raise InputError(
                     f"{self.where('periodic')} needs space coordinates ({', '.join(space)}); it has {shortened(name)}."
                     f"{suggestion(name, space) or ' Remove it.'}"
@@ -224,24 +240,42 @@ class Statement:
                     f"{self.where('equations')} needs names of letters, digits and underscores; it has "
                     f"{shortened(name)}. Rename it."
                 )
-        return {name: self.statement(f"equations.{name}", text, scope, exact) for name, text in equations.items()}
+        found = {}
+        for name, text in equations.items():
+            residuals = self.statement(f"equations.{name}", text, scope, exact)
+            for number, residual in enumerate(residuals, 1):
+                own = name if len(residuals) == 1 else f"{name}_{number}"
+                if own in found:
+                    raise InputError(f"{self.where('equations')} needs different names; {own} comes twice. Rename it.")
+                found[own] = residual
+        return found
 
-    def statement(self, key: str, text: object, scope: Scope, exact: dict[str, sympy.Expr]) -> sympy.Expr:
-        """The residual of an equation or condition, `auto` resolved."""
+    def statement(
+        self, key: str, text: object, scope: Scope, exact: dict[str, sympy.Expr]
+    ) -> tuple[sympy.Expr, ...]:
+        """The residuals of an equation or condition, one a component, `auto` resolved."""
         where = self.where(key)
         if not isinstance(text, str):
             raise wrong_kind(where, "an equation", text, f"{scope.fields[0]} = 0")
-        residual = parse_equation(text, scope, where)
+        residuals = parse_components(text, scope, where)
         try:
-            residual = _resolved(residual, exact)
+            residuals = tuple(_resolved(residual, exact, self.truth()) for residual in residuals)
         except ExpressionError as error:
             raise InputError(f"{where} {error}") from None
-        if not jets_of(residual):
+        if not all(map(jets_of, residuals)):
             raise InputError(
                 f"{where} needs to involve a field ({', '.join(scope.fields)}); {shortened(text)} leaves none. "
                 "Correct or remove it."
             )
-        return residual
+        return residuals
+
+    def truth(self) -> dict[sympy.Symbol, sympy.Expr]:
+        """The true values of learned parameters, with which `auto` is worked out."""
+        entries = self.data.get("parameters") or {}
+        if not any(map(is_learned, entries.values())):
+            return {}
+        values = self.parameters().items()
+        return {sympy.Symbol(name, real=True): value for name, value in values if is_learned(entries[name])}
 
     def reference(self, exact: dict[str, sympy.Expr]) -> None:
         reference = self.data.get("reference")
@@ -296,7 +330,9 @@ def _is_subscript(text: str, coordinates: tuple[str, ...]) -> bool:
         return True
 
 
-def _resolved(residual: sympy.Expr, exact: dict[str, sympy.Expr]) -> sympy.Expr:
+def _resolved(
+    residual: sympy.Expr, exact: dict[str, sympy.Expr], truth: dict[sympy.Symbol, sympy.Expr]
+) -> sympy.Expr:
     """Put in for `auto` what makes the exact solution hold: r(u) - auto becomes r(u) - r(u_exact)."""
     if not residual.has(AUTO):
         return residual
@@ -306,4 +342,4 @@ def _resolved(residual: sympy.Expr, exact: dict[str, sympy.Expr]) -> sympy.Expr:
             "Write … + auto."
         )
     rest = residual.xreplace({AUTO: sympy.S.Zero})
-    return rest - substituted(rest, exact)
+    return rest - substituted(rest.xreplace(truth), exact)

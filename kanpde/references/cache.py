@@ -40,7 +40,8 @@ def load_interpolant(problem: Problem, method: str, ladder: tuple[int, ...]) -> 
     """What was stored; None where there is nothing, or nothing that can be read."""
     path = cache_path(problem, method, ladder)
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        content = path.read_bytes()  # np.load leaves a file open that it finds spoiled
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             axes = tuple(_axis(stored, place) for place in range(problem.domain.dimension))
             numbers = {name: stored[name] for name in NUMBERS}
             values = stored["values"]

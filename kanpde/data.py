@@ -1,0 +1,58 @@
+"""Measured values of fields: what a problem's data are, and how noisy copies of an exact solution are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Data:
+    """Values of some fields at points of the box; the loss takes (u(x_n) - d_n)² of the fitted ones.
+
+    Attributes:
+        fields: Which fields were measured.
+        points: Coordinates of each observation, [n][d].
+        values: Measured values, [n][fields].
+        test: The observations left out of the fit, to test it with; indices.
+    """
+
+    fields: tuple[str, ...]
+    points: tuple[tuple[float, ...], ...]
+    values: tuple[tuple[float, ...], ...]
+    test: tuple[int, ...] = ()
+
+    def fitted(self) -> Observations:
+        """What the fit sees."""
+        return self._rows(sorted(set(range(len(self.points))) - set(self.test)))
+
+    def tested(self) -> Observations | None:
+        """What it is tested with, if anything."""
+        return self._rows(list(self.test)) if self.test else None
+
+    def _rows(self, rows: list[int]) -> Observations:
+        points, values = np.array(self.points)[rows], np.array(self.values)[rows]
+        return Observations(torch.from_numpy(points), torch.from_numpy(values))
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """Data as tensors."""
+
+    points: Tensor  # [n, d]
+    values: Tensor  # [n, fields]
+
+
+def left_out(count: int, fraction: float, seed: int) -> tuple[int, ...]:
+    """A random choice of so many observations, at least one where the fraction is positive."""
+    chosen = max(1, round(fraction * count)) if fraction else 0
+    return tuple(sorted(np.random.default_rng(seed).permutation(count)[:chosen].tolist()))
+
+
+def noisy(values: np.ndarray, noise: float, seed: int) -> np.ndarray:  # [n, fields]
+    """Values with independent Gaussian noise of standard deviation `noise` times each field's root mean square."""
+    sizes = np.sqrt(np.mean(values**2, axis=0))
+    return values + noise * sizes * np.random.default_rng(seed).standard_normal(values.shape)

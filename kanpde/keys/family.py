@@ -1,0 +1,33 @@
+"""Families of problems: `parameters: {nu: {range: [0.01, 0.1]}}` makes nu one more coordinate, the last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kanpde.errors import InputError
+from kanpde.expressions import shortened
+
+if TYPE_CHECKING:
+    from kanpde.keys.statement import Statement
+
+
+def is_range(text: object) -> bool:
+    """Whether a parameter's entry gives a range instead of a value."""
+    return isinstance(text, dict) and "range" in text
+
+
+def family_ranges(statement: Statement) -> dict[str, object]:
+    """The range of each parameter of a family, unchecked, in the order of the file."""
+    entries = statement.mapping("parameters", "{nu: 0.01/pi}")
+    for name, text in entries.items():
+        if is_range(text) and (len(text) > 1 or name == "t" or name in (statement.data.get("coordinates") or {})):
+            raise InputError(
+                f"{statement.where(f'parameters.{name}')} needs a range alone, under a name that no coordinate has; it "
+                f"has {shortened(text)}. Write e.g. nu: {{range: [0.01, 0.1]}}."
+            )
+    return {name: text["range"] for name, text in entries.items() if is_range(text)}
+
+
+def family_names(statement: Statement) -> tuple[str, ...]:
+    """The parameters of a family."""
+    return tuple(family_ranges(statement))
