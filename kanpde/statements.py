@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import sympy
 
+from kanpde.coefficients import table_of
 from kanpde.domains import Box, Side
 from kanpde.expressions import ExpressionError, Jet, derivative, jet_expression, jets_of
 from kanpde.plain_yaml import write_yaml
@@ -79,6 +80,7 @@ class Problem:
         conditions: Boundary and initial conditions.
         exact: The solution where it is known, for every field or none.
         task: What is sought instead of, or behind, the equations: the minimum of an energy, eigenfunctions.
+        coefficients: What the names of known functions stand for.
         warnings: What the checks found worth a sentence.
         source: The plain data it was made from, overrides applied.
     """
@@ -95,12 +97,19 @@ class Problem:
     conditions: tuple[Condition, ...]
     exact: dict[str, sympy.Expr]
     task: Energy | Eigen | None = None
+    coefficients: dict[str, sympy.Expr] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     source: dict = field(default_factory=dict)
 
     def yaml(self) -> str:
         """The problem as a file that `load_problem` reads back to an equal problem of the same name."""
         return write_yaml(self.source)
+
+    def walls(self, axis: int) -> tuple[float, ...]:
+        """Where coefficients jump or kink along one coordinate, sorted."""
+        space = [i for i in range(len(self.coordinates)) if i != self.time]
+        tables = [table for value in self.coefficients.values() if (table := table_of(value)) is not None]
+        return tuple(sorted({float(x) for table in tables if axis in space for x in table.walls[space.index(axis)]}))
 
     def jets(self) -> tuple[Jet, ...]:
         """The derivatives of fields in the equations, sorted."""

@@ -24,15 +24,16 @@ from kanpde.expressions import (
     substituted,
     suggestion,
 )
+from kanpde.keys.coefficients import read_coefficients
 from kanpde.keys.conditions import read_conditions
 from kanpde.keys.messages import wrong_kind
 from kanpde.statements import Problem
 
 KEYS = (
     "title", "coordinates", "fields", "parameters", "periodic", "equations", "boundary", "initial", "exact",
-    "reference",
+    "reference", "coefficients",
 )  # fmt: skip
-LATER_KEYS = ("shapes", "domain", "coefficients", "data", "energy", "eigen", "fit")
+LATER_KEYS = ("shapes", "domain", "data", "energy", "eigen", "fit")
 REFERENCE_METHODS = ("exact", "chebyshev", "lines", "file")
 MAX_DIMENSION = 20
 SHORTEST = 1e-30
@@ -59,6 +60,11 @@ class Statement:
         parameters = self.parameters()
         coordinates, box = self.coordinates(parameters)
         scope = self.scope(coordinates, parameters)
+        coefficients = read_coefficients(
+            self.mapping("coefficients", "{V: 1 + x**2}"), scope, box, self.where("coefficients")
+        )
+        scope = replace(scope, definitions={**scope.definitions, **coefficients})
+        self.check_derivative_names([*coefficients], scope.fields, coordinates)
         exact = self.exact(scope)
         scope = replace(scope, auto=bool(exact))
         periodic = self.periodic(coordinates)
@@ -75,6 +81,7 @@ class Statement:
             equations=self.equations(scope, exact),
             conditions=read_conditions(self, scope, exact, periodic),
             exact=exact,
+            coefficients=coefficients,
             warnings=self.reference_warnings(),
             source=self.data,
         )
