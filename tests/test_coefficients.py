@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from kanpde import solve
 from kanpde.errors import InputError
 from kanpde.expressions import compile_expression, coordinate_symbols, derivative, latex_of, text_of
 from kanpde.problems import load_problem
@@ -130,3 +131,10 @@ def test_a_jump_in_an_equation_draws_a_warning():
     assert any("V jumps or kinks" in text for text in load_problem(stated({"random_cells": CELLS})).warnings)
     smooth = load_problem(stated({"random_cells": {**CELLS, "smooth": 0.2}}))
     assert not any("jumps" in text for text in smooth.warnings)
+
+
+def test_a_problem_with_a_table_is_solved_for_a_few_steps(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    smooth = stated({"random_cells": {**CELLS, "smooth": 0.25}})
+    run = solve(smooth, training={"stages": 1, "starts": 1, "steps": 5})
+    assert run.metrics and all(np.isfinite(v) for v in run.metrics.values() if isinstance(v, float))
