@@ -7,8 +7,10 @@ from itertools import combinations
 
 import sympy
 import torch
+from sympy import Function
 from torch import Tensor
 
+from kanpde.coefficients import table_of
 from kanpde.domains import Box, Side, box_sides
 from kanpde.errors import InputError
 from kanpde.expressions import (
@@ -41,7 +43,7 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
     problem = problem.settled()
     check_fields_used(problem, label)
     check_initial_conditions(problem, label)
-    warnings = [*check_boundary_conditions(problem, label)]
+    warnings = [*check_boundary_conditions(problem, label), *rough_warnings(problem)]
     check_defined(problem, label)
     if problem.exact:
         check_exact(problem, label)
@@ -301,6 +303,19 @@ def _periodic_jumps(
 
 
 # warnings
+
+
+def rough_warnings(problem: Problem) -> Iterator[str]:
+    """A strong residual sees a coefficient's jumps and kinks at points only."""
+    for name, value in problem.coefficients.items():
+        table = table_of(value)
+        used = any(value.func in {node.func for node in expr.atoms(Function)} for expr in problem.equations.values())
+        if table is not None and used and any(len(walls) for walls in table.walls):
+            yield (
+                f"{name} jumps or kinks inside the domain, and so do derivatives of the solution, which smooth nets "
+                f"cannot follow. Choose a grid whose knots lie on the walls of its cells, state the problem as an "
+                f"energy, or smooth {name} (smooth: …, interpolation: cubic)."
+            )
 
 
 def corner_warnings(problem: Problem) -> Iterator[str]:

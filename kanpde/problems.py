@@ -51,6 +51,7 @@ def load_problem(
     """
     data, own_label, own_name = _read(source, name)
     label = label or own_label
+    data = _with_folder(data, Path.cwd() if isinstance(source, Mapping) else _problem_path(source).parent)
     if parameters:
         data = _with_parameters(data, parameters, label)
     try:
@@ -139,6 +140,19 @@ def _checked_problem_name(name: str) -> str:
             f"{shortened(name)}. Rename it."
         )
     return name
+
+
+def _with_folder(data: dict, folder: Path) -> dict:
+    """The data with absolute names of coefficients' files, so that they mean the same wherever it is read next."""
+    coefficients = data.get("coefficients")
+    if not isinstance(coefficients, dict):
+        return data
+    found = {
+        name: {**value, "file": str((folder / value["file"]).absolute())}
+        for name, value in coefficients.items()
+        if isinstance(value, dict) and isinstance(value.get("file"), str)
+    }
+    return {**data, "coefficients": {**coefficients, **found}}
 
 
 def _with_parameters(data: dict, parameters: Mapping, label: str) -> dict:

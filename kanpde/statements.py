@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import sympy
 
+from kanpde.coefficients import table_of
 from kanpde.data import Data
 from kanpde.domains import Box, Side
 from kanpde.expressions import ExpressionError, Jet, derivative, jet_expression, jets_of
@@ -84,6 +85,7 @@ class Problem:
         family: Axes of the coordinates that are parameters of a family of problems; they take no conditions.
         vectors: The components of vector fields.
         data: Measured values that the solution is fitted to.
+        coefficients: What the names of known functions stand for.
         warnings: What the checks found worth a sentence.
         source: The plain data it was made from, overrides applied.
     """
@@ -104,6 +106,7 @@ class Problem:
     family: tuple[int, ...] = ()
     vectors: dict[str, tuple[str, ...]] = field(default_factory=dict)
     data: Data | None = None
+    coefficients: dict[str, sympy.Expr] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     source: dict = field(default_factory=dict)
 
@@ -126,6 +129,12 @@ class Problem:
     def learns(self, expr: sympy.Expr) -> bool:
         """Whether an expression depends on a learned parameter."""
         return any(symbol.name in self.learned for symbol in expr.free_symbols)
+
+    def walls(self, axis: int) -> tuple[float, ...]:
+        """Where coefficients jump or kink along one coordinate, sorted."""
+        space = [i for i in range(len(self.coordinates)) if i != self.time and i not in self.family]
+        tables = [table for value in self.coefficients.values() if (table := table_of(value)) is not None]
+        return tuple(sorted({float(x) for table in tables if axis in space for x in table.walls[space.index(axis)]}))
 
     def jets(self) -> tuple[Jet, ...]:
         """The derivatives of fields in the equations, sorted."""

@@ -330,6 +330,8 @@ class _Compilation:
         if isinstance(expr, words.besselj):
             order = int(expr.args[0])
             return self.apply(partial(_bessel, order), self.register(expr.args[1]), key=("besselj", order))
+        if (evaluate := getattr(expr, "evaluate", None)) is not None:  # a table
+            return self.apply(evaluate, *map(self.register, expr.args), key=("table", expr.func))
         if expr.func not in TORCH_FUNCTIONS:
             name = expr.func.__name__
             raise ExpressionError(f"needs functions that can be evaluated; it has {name}. Write it in another way.")

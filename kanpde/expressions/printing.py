@@ -60,7 +60,14 @@ class _TextPrinter(StrPrinter):
         return _ordered_terms(expr)
 
     def _print_Function(self, expr):
+        if expr.func not in TEXT_NAMES:
+            return self._print_coefficient(expr)
         return f"{TEXT_NAMES[expr.func]}({', '.join(map(self._print, expr.args))})"
+
+    def _print_coefficient(self, expr):
+        names = tuple(map(str, expr.args))
+        steps = [f"{name}, {count}" for name, count in zip(names, expr.index, strict=True) if count]
+        return f"D({expr.title}, {', '.join(steps)})" if steps else expr.title
 
     def _print_power(self, expr):
         base, exponent = (self.parenthesize(part, PRECEDENCE["Pow"]) for part in expr.args)
@@ -96,6 +103,13 @@ class _LatexPrinter(LatexPrinter):
         field, index = jet_of(expr)
         names = [name for name, count in zip(_coordinates(expr), index, strict=True) for _ in range(count)]
         return self._raised(f"{self._symbol(field)}_{{{' '.join(map(self._symbol, names))}}}", exp)
+
+    def _print_Function(self, expr, exp=None):
+        if not hasattr(expr, "table"):
+            return super()._print_Function(expr, exp)
+        names = [name for name, count in zip(map(str, expr.args), expr.index, strict=True) for _ in range(count)]
+        subscript = f"_{{{' '.join(map(self._symbol, names))}}}" if names else ""
+        return self._raised(self._symbol(expr.title) + subscript, exp)
 
     def _symbol(self, name):
         return self._print(sympy.Symbol(name))

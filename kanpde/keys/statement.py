@@ -24,6 +24,7 @@ from kanpde.expressions import (
     substituted,
     suggestion,
 )
+from kanpde.keys.coefficients import read_coefficients
 from kanpde.keys.conditions import read_conditions
 from kanpde.keys.data import read_data
 from kanpde.keys.family import family_names, family_ranges, is_range
@@ -35,9 +36,9 @@ from kanpde.statements import Problem
 
 KEYS = (
     "title", "coordinates", "fields", "parameters", "periodic", "equations", "boundary", "initial", "exact",
-    "reference", "data", "fit",
+    "reference", "coefficients", "data", "fit",
 )  # fmt: skip
-LATER_KEYS = ("shapes", "domain", "coefficients", "energy", "eigen")
+LATER_KEYS = ("shapes", "domain", "energy", "eigen")
 REFERENCE_METHODS = ("exact", "chebyshev", "elements", "lines")
 MOST_RESOLVED = 20_000
 MAX_DIMENSION = 20
@@ -66,12 +67,17 @@ class Statement:
         family = family_names(self)
         coordinates, box = self.coordinates(parameters)
         scope = replace(self.scope(coordinates, parameters), family=family)
+        coefficients = read_coefficients(
+            self.mapping("coefficients", "{V: 1 + x**2}"), scope, box, self.where("coefficients")
+        )
+        scope = replace(scope, definitions={**scope.definitions, **coefficients})
+        self.check_derivative_names([*coefficients], scope.fields, coordinates)
         exact = self.exact(scope)
         fitted = fitted_expressions(self, scope)
         exact = exact or fitted
         learned = read_learned(self, parameters)
         known = {name: value for name, value in parameters.items() if name not in learned}
-        scope = replace(scope, auto=bool(exact), definitions=known)
+        scope = replace(scope, auto=bool(exact), definitions={**known, **coefficients})
         periodic = self.periodic(coordinates, family)
         self.reference(exact)
         return Problem(
@@ -90,6 +96,7 @@ class Statement:
             vectors=dict(scope.vectors),
             family=tuple(map(coordinates.index, family)),
             data=read_data(self, scope.fields, coordinates, box, exact),
+            coefficients=coefficients,
             source=self.data,
         )
 
