@@ -33,8 +33,8 @@ from kanpde.modules import check_module
 from kanpde.networks import MODELS, Chain
 from kanpde.problems import Problem, load_problem, read_problem_text
 from kanpde.provenance import git_commit, hardware, versions
+from kanpde.regions import inside_points
 from kanpde.residuals import build_blocks
-from kanpde.sampling import uniform_points
 from kanpde.solution import Solution
 from kanpde.training import Event, Step, Task, Trained, train
 
@@ -184,7 +184,7 @@ def _tracker(problem: Problem, ansatz: Ansatz) -> Callable[[nn.Module], float]:
     """The relative error of a network at a fixed set of points, for the history."""
     if not problem.exact:
         return lambda network: float("nan")
-    points = tracking_points(problem.domain)
+    points = tracking_points(problem)
     exact = exact_jets(problem, points, order=0)[:, 0]
     return lambda network: relative_l2(torch.from_numpy(Solution(problem, ansatz, network)(points)) - exact, exact)
 
@@ -223,7 +223,7 @@ def _attributes(config: Config, task: Task, trained: Trained) -> dict[str, str |
 
 
 def _metrics(config, task, trained, solution, history) -> dict[str, float | int]:
-    held_out = uniform_points(config.problem.domain, MEASURED_POINTS, seed=3)
+    held_out = inside_points(config.problem.region, config.problem.domain, MEASURED_POINTS, seed=3)
     inside = trained.points.get("interior", held_out)
     values = {
         **errors(solution, config.output.resolution),
@@ -248,12 +248,14 @@ def _fields(solution: Solution, axes: dict[str, np.ndarray]) -> dict[str, np.nda
     """Every field on the grid, with the exact values and the error where they are known."""
     points, shape = grid_points(axes), [len(x) for x in axes.values()]
     found = solution(points)
+    if (region := solution.problem.region) is not None:
+        found[~region.contains(torch.from_numpy(points)).numpy()] = np.nan
     exact = exact_jets(solution.problem, torch.from_numpy(points), 0)[:, 0].numpy() if solution.problem.exact else None
     fields = {}
     for place, name in enumerate(solution.problem.fields):
         fields[name] = found[:, place].reshape(shape)
         if exact is not None:
-            fields[f"{name}_ref"] = exact[:, place].reshape(shape)
+            fields[f"{name}_ref"] = exact[:, place].reshape(shape) + 0 * fields[name]  # NaN outside the region
             fields[f"{name}_error"] = fields[name] - fields[f"{name}_ref"]
     return fields
 

@@ -7,8 +7,8 @@ import torch
 
 from kanpde.errors import InputError
 from kanpde.expressions import compile_expression, jet_expression, jets_of
-from kanpde.problem_checks import domain_points, side_points
 from kanpde.problems import load_problem, problem_folders, read_problem_file, read_problem_text
+from kanpde.regions import inside_points, piece_points
 
 FILES = sorted(problem_folders()[-1].glob("*.yaml"))
 NAMES = [path.stem for path in FILES]
@@ -49,9 +49,9 @@ def derivative_along(value, points, axis):
 
 def statements(problem):
     for residual in problem.equations.values():
-        yield residual, domain_points(problem.domain, 64)
+        yield residual, inside_points(problem.region, problem.domain, 64, 7)
     for condition in problem.conditions:
-        yield condition.residual, side_points(problem.domain, condition.side, count=64)
+        yield condition.residual, piece_points(problem.region, problem.domain, condition.side, 64, 7)
 
 
 def test_it_is_clear_and_complete(path):

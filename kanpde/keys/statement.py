@@ -26,13 +26,14 @@ from kanpde.expressions import (
 )
 from kanpde.keys.conditions import read_conditions
 from kanpde.keys.messages import wrong_kind
+from kanpde.keys.shapes import read_region
 from kanpde.statements import Problem
 
 KEYS = (
     "title", "coordinates", "fields", "parameters", "periodic", "equations", "boundary", "initial", "exact",
-    "reference",
+    "reference", "shapes", "domain",
 )  # fmt: skip
-LATER_KEYS = ("shapes", "domain", "coefficients", "data", "energy", "eigen", "fit")
+LATER_KEYS = ("coefficients", "data", "energy", "eigen", "fit")
 REFERENCE_METHODS = ("exact", "chebyshev", "lines", "file")
 MAX_DIMENSION = 20
 SHORTEST = 1e-30
@@ -63,6 +64,7 @@ class Statement:
         scope = replace(scope, auto=bool(exact))
         periodic = self.periodic(coordinates)
         self.reference(exact)
+        region = read_region(self, scope, box)
         return Problem(
             name=name,
             title=self.title(name),
@@ -73,8 +75,9 @@ class Statement:
             periodic=periodic,
             parameters={key: constant_value(value) for key, value in parameters.items()},
             equations=self.equations(scope, exact),
-            conditions=read_conditions(self, scope, exact, periodic),
+            conditions=read_conditions(self, scope, exact, periodic, region, box),
             exact=exact,
+            region=region,
             warnings=self.reference_warnings(),
             source=self.data,
         )
