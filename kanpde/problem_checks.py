@@ -138,7 +138,7 @@ def check_covered(problem: Problem, label: str) -> None:
 
 
 def _check_piece_covered(problem: Problem, field: str, carrier, wanted: int, label: str) -> None:
-    points = piece_points(problem.region, problem.domain, carrier, 1024, SEED)
+    points = piece_points(problem.region, problem.domain, carrier, POINTS, SEED)
     count = torch.zeros(len(points), dtype=torch.int)
     for condition in problem.conditions:
         whole = condition.side.side if isinstance(condition.side, SubSide) else condition.side

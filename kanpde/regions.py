@@ -18,7 +18,8 @@ from kanpde.shapes import Cuboid, Facet, Shape
 
 STEP = 1e-6
 """Length, relative to the box, of the steps to both sides of a boundary that tell where the region lies."""
-MOST_TRIED = 2**16
+FEWEST_TRIED = 2**13
+"""Points of a carrier without one on the piece, after which the piece counts as empty."""
 
 
 @dataclass(frozen=True)
@@ -170,14 +171,14 @@ def _carrier(region: Region | None, box: Box, piece: Piece, count: int, seed: in
 
 def _kept(draw: Callable[[int], Sample], chosen: Callable[[Tensor], Tensor], count: int) -> Sample:
     """`count` points by rejection: more are drawn until enough lie where they should."""
-    tried = count
+    tried, most = count, max(FEWEST_TRIED, 64 * count)
     while True:
         sample = draw(tried)
         keep = chosen(sample.points)
         found = int(keep.sum())
-        if found >= count or tried >= MOST_TRIED:
+        if found >= count or tried >= most:
             break
-        tried = min(MOST_TRIED, max(2 * tried, int(1.1 * tried * count / max(found, 1))))
+        tried = min(most, max(2 * tried, int(1.1 * tried * count / max(found, 1))))
     even = bool((sample.weights == 1).all())
     points, weights = (part[keep][: count if even else None] for part in sample)
     return Sample(points, weights / weights.mean() if len(weights) else weights)

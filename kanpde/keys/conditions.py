@@ -137,8 +137,8 @@ class _Conditions:
         for entry in given:
             if not isinstance(entry, dict) or "condition" not in entry or not isinstance(entry.get("on"), str):
                 raise wrong_kind(
-                    self.statement.where("boundary"), "entries with on and condition", entry,
-                    "[{on: x-, where: y < 0.5, condition: u = 0}]",
+                    self.statement.where("boundary"), "a condition for each side, or entries with on and condition",
+                    entry, "[{on: x-, where: y < 0.5, condition: u = 0}]",
                 )  # fmt: skip
             rest = {key: value for key, value in entry.items() if key != "on"}
             found.setdefault(entry["on"], []).append(rest if set(rest) != {"condition"} else rest["condition"])
