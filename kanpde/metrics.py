@@ -7,11 +7,10 @@ import torch
 from sympy import Expr
 from torch import Tensor
 
-from kanpde.domains import Box
 from kanpde.expressions import compile_expression, coordinate_symbols, derivative
 from kanpde.jets import closure
 from kanpde.references import Reference
-from kanpde.sampling import uniform_points
+from kanpde.regions import inside_points, piece_points
 from kanpde.solution import Solution
 from kanpde.statements import Problem
 
@@ -35,13 +34,14 @@ def grid_points(axes: Mapping[str, np.ndarray]) -> np.ndarray:  # -> [n, d]
 def measuring_points(problem: Problem, resolution: int | None = None) -> Tensor:  # -> [n, d]
     """Where errors are measured: the archive's grid in up to three dimensions, 16384 Sobol points beyond."""
     if problem.domain.dimension <= 3:
-        return torch.from_numpy(grid_points(grid_axes(problem, resolution)))
-    return uniform_points(problem.domain, 2**14, seed=1)
+        points = torch.from_numpy(grid_points(grid_axes(problem, resolution)))
+        return points if problem.region is None else points[problem.region.contains(points)]
+    return inside_points(problem.region, problem.domain, 2**14, seed=1)
 
 
-def tracking_points(box: Box) -> Tensor:  # -> [n, d]
+def tracking_points(problem: Problem) -> Tensor:  # -> [n, d]
     """A smaller set, to follow the error during training."""
-    return uniform_points(box, 2000, seed=2)
+    return inside_points(problem.region, problem.domain, 2000, seed=2)
 
 
 def exact_jets(problem: Problem, points: Tensor, order: int) -> Tensor:  # [n, d] -> [n, s, fields]
@@ -121,7 +121,7 @@ def conditions_rms(solution: Solution, count: int = 1024) -> float:
     problem = solution.problem
     residuals = []
     for condition in problem.conditions:
-        points = uniform_points(problem.domain, count, 4, condition.side)
+        points = piece_points(problem.region, problem.domain, condition.side, count, 4)
         residuals.append(_residual(solution, condition.residual, points))
     return _rms(residuals)
 

@@ -26,6 +26,7 @@ from kanpde.expressions import (
     subscript_of,
     substituted,
 )
+from kanpde.regions import ShapeBoundary, SubSide, inside_points, on_boundary, piece_points
 from kanpde.sampling import uniform_points
 from kanpde.statements import Condition, Problem
 
@@ -109,6 +110,9 @@ def _check_initial_complete(problem: Problem, field: str, order: int, given: lis
 
 def check_boundary_conditions(problem: Problem, label: str) -> Iterator[str]:
     """Order q along a coordinate takes q conditions, at least ⌊q/2⌋ on each of its two sides."""
+    if problem.region is not None or any(isinstance(c.side, SubSide) for c in problem.conditions):
+        check_covered(problem, label)
+        return
     for axis in range(len(problem.coordinates)):
         if axis != problem.time and axis not in problem.periodic:
             for field in problem.fields if axis not in problem.family else ():
@@ -131,6 +135,36 @@ def _check_sides(problem: Problem, field: str, axis: int, label: str) -> Iterato
         yield (
             f"{field} has {len(conditions)} conditions along {coordinate}, where derivatives of order {order} take "
             f"{order}: they may contradict each other."
+        )
+
+
+def check_covered(problem: Problem, label: str) -> None:
+    """Every point of the region's boundary has ⌊q/2⌋ conditions for a field of order q."""
+    axes = [a for a in range(len(problem.coordinates)) if a != problem.time and a not in problem.periodic]
+    carriers = [side for side in box_sides(problem.coordinates) if side.axis in axes]
+    if problem.region is not None:
+        shapes = dict(problem.region.shapes)
+        carriers += [ShapeBoundary(n, facet, sign) for n in problem.region.names() for facet in shapes[n].facets()
+                     for sign in (1, -1)]  # fmt: skip
+    for field in problem.fields:
+        for carrier in carriers:
+            along = axes if carrier.axis is None else [carrier.axis]
+            wanted = max((problem.order_along(field, axis) // 2 for axis in along), default=0)
+            _check_piece_covered(problem, field, carrier, wanted, label)
+
+
+def _check_piece_covered(problem: Problem, field: str, carrier, wanted: int, label: str) -> None:
+    points = piece_points(problem.region, problem.domain, carrier, POINTS, SEED)
+    count = torch.zeros(len(points), dtype=torch.int)
+    for condition in problem.conditions:
+        whole = condition.side.side if isinstance(condition.side, SubSide) else condition.side
+        if whole == carrier and field in condition.fields:
+            count += on_boundary(problem.region, problem.domain, condition.side, points).int()
+    if (bare := count < wanted).any():
+        raise InputError(
+            f"{label}: boundary needs {wanted} condition{'s' * (wanted > 1)} for {field} all over {carrier.name}; "
+            f"at {_place(problem, points[bare][0])} it has {int(count[bare][0]) or 'none'}. "
+            f'Add {carrier.name}: {field} = …, or "*": {field} = … for all that remain.'
         )
 
 
@@ -190,12 +224,14 @@ def _place(problem: Problem, point: Tensor) -> str:
 
 def _statements(problem: Problem) -> Iterator[tuple[str, sympy.Expr, Tensor]]:
     """Key, residual and points of every equation and condition."""
-    points = domain_points(problem.domain)
+    points = inside_points(problem.region, problem.domain, POINTS, SEED)
     for name, residual in problem.equations.items():
         yield f"equations.{name}", residual, points
     for condition in problem.conditions:
         key = "initial" if condition.kind == "initial" else f"boundary.{condition.name}"
-        yield key, condition.residual, side_points(problem.domain, condition.side)
+        yield key, condition.residual, piece_points(
+            problem.region, problem.domain, condition.side, POINTS, SEED
+        )
 
 
 def check_defined(problem: Problem, label: str) -> None:
@@ -227,7 +263,7 @@ def _compiled(expr: sympy.Expr, problem: Problem, where: str) -> Formula:
 def check_exact(problem: Problem, label: str) -> None:
     """The exact solution leaves no residual in any equation or condition, to 1e-9 of the size of its terms."""
     jets = _exact_jets(problem, label)
-    inside = domain_points(problem.domain)
+    inside = inside_points(problem.region, problem.domain, POINTS, SEED)
     where = f"{label}: exact"
     for field, value in problem.exact.items():
         _check_finite(_compiled(value, problem, f"{where}.{field}")(inside), f"{where}.{field}", problem, inside)
@@ -323,6 +359,10 @@ def corner_warnings(problem: Problem) -> Iterator[str]:
     for (a, field_a, value_a), (b, field_b, value_b) in combinations(_set_values(problem), 2):
         if field_a == field_b and a.side.axis != b.side.axis:
             points = side_points(problem.domain, a.side, b.side)
+            if problem.region is not None:
+                points = points[problem.region.contains(points)]
+            if not len(points):
+                continue
             values = [compile_expression(value, problem.coordinates)(points) for value in (value_a, value_b)]
             gap, scale = (values[0] - values[1]).abs(), max(float(value.abs().max()) for value in values)
             worst = int(gap.argmax())
@@ -337,7 +377,7 @@ def corner_warnings(problem: Problem) -> Iterator[str]:
 def _set_values(problem: Problem) -> Iterator[tuple[Condition, str, sympy.Expr]]:
     for condition in problem.conditions:
         solved = condition.solved(problem.coordinates)
-        if solved is not None and not any(solved[0][1]):
+        if isinstance(condition.side, Side) and solved is not None and not any(solved[0][1]):
             yield condition, solved[0][0], solved[1]
 
 

@@ -21,13 +21,13 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from kanpde.constraints import Ansatz
 from kanpde.data import Data, Observations
-from kanpde.domains import Side
 from kanpde.errors import InputError, RunError
 from kanpde.expressions import Formula, compile_expression, jet_expression
 from kanpde.jets import IndexSet, closure
 from kanpde.learned import learned_vector
+from kanpde.regions import Piece, inside_points, piece_points, sampled_inside, sampled_on
 from kanpde.routes import Route, route_for
-from kanpde.sampling import Sample, Sampling, side_count, uniform_points
+from kanpde.sampling import Sample, Sampling, side_count
 from kanpde.solution import named_jets
 from kanpde.statements import Problem
 
@@ -49,7 +49,7 @@ class Block:
     formulas: tuple[Formula, ...]
     scales: tuple[float, ...]
     weight: float
-    side: Side | None
+    side: Piece | None
     indices: IndexSet
     observed: Observations | None = None  # what the formulas' values are compared with
     tested: Observations | None = None  # the same, for what is held out
@@ -103,11 +103,13 @@ def _data_block(problem: Problem, data: Data, weight: float) -> Block:
     return Block(names, formulas, tuple(s or 1.0 for s in scales), weight, None, indices, observed, data.tested())
 
 
-def _block(problem: Problem, ansatz: Ansatz, items, weight: float, side: Side | None, dtype: torch.dtype) -> Block:
+def _block(problem: Problem, ansatz: Ansatz, items, weight: float, side: Piece | None, dtype: torch.dtype) -> Block:
     names = tuple(name for name, _ in items)
     formulas = tuple(compile_expression(expr, problem.coordinates, problem.fields) for _, expr in items)
     indices = closure((index for formula in formulas for _, index in formula.jets), len(problem.coordinates))
-    points = uniform_points(problem.domain, 256, 0, *([side] if side else [])).to(dtype)
+    region, box = problem.region, problem.domain
+    points = piece_points(region, box, side, 256, 0) if side else inside_points(region, box, 256, 0)
+    points = points.to(dtype)
     lift = ansatz.bind(points, indices).lift
     scales = tuple(_scale(problem, formula, points, lift, indices) for formula in formulas)
     return Block(names, formulas, scales, weight, side, indices)
@@ -289,12 +291,12 @@ def _bind(route: Route, problem: Problem, ansatz: Ansatz, block: Block, sample: 
 
 def draw(problem: Problem, blocks: Sequence[Block], sampling: Sampling, count: int, seed: int) -> list[Sample]:
     """Points for every block: `count` in the interior, and on the sides in proportion."""
-    on_side = side_count(sampling, count, problem.domain.dimension)
+    on_side, where = side_count(sampling, count, problem.domain.dimension), (problem.region, problem.domain)
     return [
         Sample(block.observed.points, torch.ones(len(block.observed.points), dtype=torch.float64))
         if block.observed is not None
-        else sampling.interior(problem.domain, count, seed, problem.periodic)
+        else sampled_inside(sampling, *where, count, seed, problem.periodic)
         if block.side is None
-        else sampling.on_side(problem.domain, block.side, on_side, seed + 1 + place, problem.periodic)
+        else sampled_on(sampling, *where, block.side, on_side, seed + 1 + place, problem.periodic)
         for place, block in enumerate(blocks)
     ]

@@ -36,8 +36,8 @@ from kanpde.networks import MODELS, Chain
 from kanpde.problems import Problem, load_problem, read_problem_text
 from kanpde.provenance import git_commit, hardware, versions
 from kanpde.references import NotSolved, Reference, method_for, reference_of
+from kanpde.regions import inside_points
 from kanpde.residuals import build_blocks
-from kanpde.sampling import uniform_points
 from kanpde.solution import Solution
 from kanpde.training import Event, Note, Step, Task, Trained, train
 
@@ -205,7 +205,7 @@ def _task(
 
 def _tracker(problem: Problem, ansatz: Ansatz, reference: Reference | None) -> Callable[[nn.Module], float]:
     """The relative error of a network at a fixed set of points, for the history."""
-    points = tracking_points(problem.domain)
+    points = tracking_points(problem)
     known = known_values(problem, points, reference)
     if known is None:
         return lambda network: float("nan")
@@ -253,7 +253,7 @@ def _attributes(config: Config, task: Task, trained: Trained) -> dict[str, str |
 
 
 def _metrics(config, task, trained, solution, history, reference) -> dict[str, float | int]:
-    held_out = uniform_points(config.problem.domain, MEASURED_POINTS, seed=3)
+    held_out = inside_points(config.problem.region, config.problem.domain, MEASURED_POINTS, seed=3)
     inside = trained.points.get("interior", held_out)
     values = {
         **errors(solution, config.output.resolution, reference),
@@ -281,12 +281,14 @@ def _fields(
     """Every field on the grid, with the exact or reference values and the error where they are known."""
     points, shape = grid_points(axes), [len(x) for x in axes.values()]
     found = solution(points)
+    if (region := solution.problem.region) is not None:
+        found[~region.contains(torch.from_numpy(points)).numpy()] = np.nan
     known = known_values(solution.problem, torch.from_numpy(points), reference)
     fields = {}
     for place, name in enumerate(solution.problem.fields):
         fields[name] = found[:, place].reshape(shape)
         if known is not None:
-            fields[f"{name}_ref"] = known[:, place].numpy().reshape(shape)
+            fields[f"{name}_ref"] = known[:, place].numpy().reshape(shape) + 0 * fields[name]  # NaN outside the region
             fields[f"{name}_error"] = fields[name] - fields[f"{name}_ref"]
     return fields
 

@@ -8,25 +8,27 @@ import sympy
 
 from kanpde.coefficients import table_of
 from kanpde.data import Data
-from kanpde.domains import Box, Side
+from kanpde.domains import Box
 from kanpde.expressions import ExpressionError, Jet, derivative, jet_expression, jets_of
 from kanpde.plain_yaml import write_yaml
+from kanpde.regions import Piece, Region
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What holds on one side of the box.
+    """What holds on one piece of the boundary.
 
     Attributes:
         name: The side, numbered from the second condition on it: `x-`, `x-.2`; the name of the loss block.
-        side: Where it holds; the side at the start of time for initial conditions.
+        side: Where it holds: a side of the box, a part of one, or of a shape's boundary; the side at the start of
+            time for initial conditions.
         residual: Zero where the condition is met; in coordinates, fields and their derivatives.
         kind: `boundary` or `initial`.
         fields: The fields that occur.
     """
 
     name: str
-    side: Side
+    side: Piece
     residual: sympy.Expr
     kind: str
     fields: tuple[str, ...]
@@ -86,6 +88,7 @@ class Problem:
         vectors: The components of vector fields.
         data: Measured values that the solution is fitted to.
         coefficients: What the names of known functions stand for.
+        region: What the shapes leave of the box's space coordinates; None is all of it.
         warnings: What the checks found worth a sentence.
         source: The plain data it was made from, overrides applied.
     """
@@ -107,6 +110,7 @@ class Problem:
     vectors: dict[str, tuple[str, ...]] = field(default_factory=dict)
     data: Data | None = None
     coefficients: dict[str, sympy.Expr] = field(default_factory=dict)
+    region: Region | None = None
     warnings: tuple[str, ...] = ()
     source: dict = field(default_factory=dict)
 

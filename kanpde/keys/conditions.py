@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import sympy
 
-from kanpde.domains import Side, box_sides
+from kanpde.domains import Box, Side, box_sides
 from kanpde.errors import InputError
-from kanpde.expressions import Scope, jets_of, shortened, suggestion
+from kanpde.expressions import Scope, coordinate_symbols, jets_of, parse_expression, shortened, suggestion
 from kanpde.keys.messages import wrong_kind
+from kanpde.regions import Piece, Region, ShapeBoundary, SubSide, piece_points
 from kanpde.statements import Condition
 
 if TYPE_CHECKING:
@@ -19,10 +20,15 @@ if TYPE_CHECKING:
 
 
 def read_conditions(
-    statement: Statement, scope: Scope, exact: dict[str, sympy.Expr], periodic: tuple[int, ...]
+    statement: Statement,
+    scope: Scope,
+    exact: dict[str, sympy.Expr],
+    periodic: tuple[int, ...],
+    region: Region | None,
+    box: Box,
 ) -> tuple[Condition, ...]:
-    """Every condition, in the order of the coordinates."""
-    return _Conditions(statement, scope, exact, periodic).all()
+    """Every condition, in the order of the coordinates; those on shapes last."""
+    return _Conditions(statement, scope, exact, periodic, region, box).all()
 
 
 @dataclass(frozen=True)
@@ -33,42 +39,128 @@ class _Conditions:
     scope: Scope
     exact: dict[str, sympy.Expr]
     periodic: tuple[int, ...]
+    region: Region | None
+    box: Box
 
     def all(self) -> tuple[Condition, ...]:
         conditions: list[Condition] = []
         for side, key, texts in self.texts():
-            residuals = []
-            for number, text in enumerate(texts, 1):
-                residuals += self.residuals(side, key if len(texts) == 1 else f"{key}[{number}]", text)
-            conditions += [self.condition(side, number, residual) for number, residual in enumerate(residuals, 1)]
+            number = 0
+            for entry, text in enumerate(texts, 1):
+                place = key if len(texts) == 1 else f"{key}[{entry}]"
+                pieces, stated = self.pieces(side, place, text)
+                for component in zip(*(self.residuals(piece, place, stated) for piece in pieces), strict=True):
+                    number += 1
+                    conditions += self.numbered(side, number, pieces, component)
         return tuple(conditions)
 
-    def residuals(self, side: Side, place: str, text: object) -> tuple[sympy.Expr, ...]:
-        normal = tuple(map(sympy.Integer, side.normal(len(self.scope.coordinates))))
-        scope = replace(self.scope, normal=None if side.name == "t-" else normal)
+    def pieces(self, side: Side | str, place: str, text: object) -> tuple[list[Piece], object]:
+        """Where a condition holds, and its text: a side, a part of one, or the facets of a shape."""
+        if isinstance(side, str):
+            return list(self.facets(side)), text
+        if not isinstance(text, dict):
+            return [side], text
+        where = self.statement.where(place)
+        if set(text) != {"where", "condition"} or not isinstance(text["where"], str):
+            raise wrong_kind(where, "where and condition", text, "{where: y < 0.5, condition: u = 0}")
+        mask = parse_expression(f"where({text['where']}, 1, 0)", self.scope, f"{where}.where")
+        if jets_of(mask):
+            raise wrong_kind(f"{where}.where", "coordinates only", text["where"], "y < 0.5")
+        piece = SubSide(side, mask, self.scope.coordinates)
+        if not len(piece_points(self.region, self.box, piece, 4, 0)):
+            raise InputError(
+                f"{where} needs a part of {side.name} that bounds the domain; {shortened(text['where'])} holds nowhere "
+                "there. Correct or remove it."
+            )
+        return [piece], text["condition"]
+
+    def residuals(self, piece: Piece, place: str, text: object) -> tuple[sympy.Expr, ...]:
+        """One for each component of an equation between vectors."""
+        scope = replace(self.scope, normal=None if piece.name == "t-" else self.normal(piece))
         return self.statement.statement(place, text, scope, self.exact)
 
-    def condition(self, side: Side, number: int, residual: sympy.Expr) -> Condition:
-        fields = tuple(sorted({field for field, _ in jets_of(residual)}))
-        name = side.name if number == 1 else f"{side.name}.{number}"
-        return Condition(name, side, residual, "initial" if side.name == "t-" else "boundary", fields)
+    def numbered(
+        self, side: Side | str, number: int, pieces: list[Piece], residuals: tuple[sympy.Expr, ...]
+    ) -> list[Condition]:
+        """A condition for each piece: `hole`, `hole.2`, or `notch[1]`, `notch[2]`, … where there are several."""
+        name = side if isinstance(side, str) else side.name
+        name = name if number == 1 else f"{name}.{number}"
+        names = [name] if len(pieces) == 1 else [f"{name}[{n}]" for n in range(1, len(pieces) + 1)]
+        return [
+            Condition(
+                own, piece, residual, "initial" if piece.name == "t-" else "boundary",
+                tuple(sorted({field for field, _ in jets_of(residual)})),
+            )
+            for own, piece, residual in zip(names, pieces, residuals, strict=True)
+        ]  # fmt: skip
 
-    def texts(self) -> list[tuple[Side, str, list]]:
+    def facets(self, name: str) -> list[ShapeBoundary]:
+        """The pieces of a shape's boundary that bound the region."""
+        facets = dict(self.region.shapes)[name].facets()
+        pieces = [ShapeBoundary(name, facet, sign) for facet in facets for sign in (1, -1)]
+        bounding = [piece for piece in pieces if len(piece_points(self.region, self.box, piece, 4, 0))]
+        if not bounding:
+            raise InputError(
+                f"{self.statement.where('boundary')} takes shapes that bound the domain; {name} does not. "
+                "Correct domain, or remove the condition."
+            )
+        return bounding
+
+    def normal(self, piece: Piece) -> tuple[sympy.Expr, ...]:
+        """The outward normal, one expression a coordinate."""
+        if not isinstance(piece, ShapeBoundary):
+            side = piece.side if isinstance(piece, SubSide) else piece
+            return tuple(map(sympy.Integer, side.normal(len(self.scope.coordinates))))
+        symbols = coordinate_symbols(self.scope.coordinates)
+        parts = dict(zip(self.region.axes, piece.normal_expressions([symbols[a] for a in self.region.axes]),
+                         strict=True))  # fmt: skip
+        return tuple(parts.get(axis, sympy.S.Zero) for axis in range(len(symbols)))
+
+    def texts(self) -> list[tuple[Side | str, str, list]]:
         """The conditions of each side in the order of the coordinates, and the key they stand under."""
         sides = {side.name: side for side in box_sides(self.scope.coordinates)}
-        given = self.statement.data.get("boundary")
+        shapes = self.region.names() if self.region else ()
+        given = self.merged(self.statement.data.get("boundary"))
         if given is not None and not isinstance(given, dict):
             raise wrong_kind(self.statement.where("boundary"), "a condition for each side", given, "{x-: u = 0}")
-        found = {self.side(name, sides).name: (f"boundary.{name}", texts) for name, texts in (given or {}).items()
-                 if name != "*"}  # fmt: skip
+        found = {
+            name if name in shapes else self.side(name, sides).name: (f"boundary.{name}", texts)
+            for name, texts in (given or {}).items()
+            if name != "*"
+        }
         if "*" in (given or {}):
-            rest = [side.name for side in sides.values() if self.takes_conditions(side) and side.name not in found]
+            rest = [side.name for side in sides.values() if self.takes_conditions(side) and side.name not in found
+                    and (self.region is None or len(piece_points(self.region, self.box, side, 4, 0)))]
+            rest += [name for name in shapes if name not in found and self.bounds(name)]  # fmt: skip
             self.check_rest(rest)
             found |= dict.fromkeys(rest, ('boundary."*"', given["*"]))
         if self.statement.data.get("initial") is not None:
             found["t-"] = ("initial", self.statement.data["initial"])
             self.check_time()
-        return [(side, found[name][0], self.listed(*found[name])) for name, side in sides.items() if name in found]
+        pieces = sides | {name: name for name in shapes}
+        return [(piece, found[name][0], self.listed(*found[name])) for name, piece in pieces.items() if name in found]
+
+    def merged(self, given: object) -> object:
+        """The list form, entries {on: side, where: …, condition: …}, as the mapping of sides that it stands for."""
+        if not isinstance(given, list):
+            return given
+        found: dict[str, list] = {}
+        for entry in given:
+            if not isinstance(entry, dict) or "condition" not in entry or not isinstance(entry.get("on"), str):
+                raise wrong_kind(
+                    self.statement.where("boundary"), "a condition for each side, or entries with on and condition",
+                    entry, "[{on: x-, where: y < 0.5, condition: u = 0}]",
+                )  # fmt: skip
+            rest = {key: value for key, value in entry.items() if key != "on"}
+            found.setdefault(entry["on"], []).append(rest if set(rest) != {"condition"} else rest["condition"])
+        return found
+
+    def bounds(self, shape: str) -> bool:
+        return any(
+            len(piece_points(self.region, self.box, ShapeBoundary(shape, facet, sign), 4, 0))
+            for facet in dict(self.region.shapes)[shape].facets()
+            for sign in (1, -1)
+        )
 
     def check_rest(self, rest: list[str]) -> None:
         if not rest:
@@ -109,12 +201,6 @@ class _Conditions:
 
     def listed(self, key: str, texts: object) -> list:
         texts = texts if isinstance(texts, list) else [texts]
-        for text in texts:
-            if isinstance(text, dict):
-                raise InputError(
-                    f"{self.statement.where(key)} needs conditions on whole sides, such as u = 0; it has a mapping, "
-                    "which this version does not have yet. Write the condition as text."
-                )
         if not texts:
             raise wrong_kind(self.statement.where(key), "a condition", texts, f"{self.scope.fields[0]} = 0")
         return texts

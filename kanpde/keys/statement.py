@@ -31,14 +31,15 @@ from kanpde.keys.family import family_names, family_ranges, is_range
 from kanpde.keys.fit import fitted_equations, fitted_expressions
 from kanpde.keys.learned import checked_entry, is_learned, read_learned
 from kanpde.keys.messages import wrong_kind
+from kanpde.keys.shapes import read_region
 from kanpde.keys.vectors import field_names, vector_fields
 from kanpde.statements import Problem
 
 KEYS = (
     "title", "coordinates", "fields", "parameters", "periodic", "equations", "boundary", "initial", "exact",
-    "reference", "coefficients", "data", "fit",
+    "reference", "shapes", "domain", "coefficients", "data", "fit",
 )  # fmt: skip
-LATER_KEYS = ("shapes", "domain", "energy", "eigen")
+LATER_KEYS = ("energy", "eigen")
 REFERENCE_METHODS = ("exact", "chebyshev", "elements", "lines")
 MOST_RESOLVED = 20_000
 MAX_DIMENSION = 20
@@ -80,6 +81,7 @@ class Statement:
         scope = replace(scope, auto=bool(exact), definitions={**known, **coefficients})
         periodic = self.periodic(coordinates, family)
         self.reference(exact)
+        region = read_region(self, scope, box)
         return Problem(
             name=name,
             title=self.title(name),
@@ -90,13 +92,14 @@ class Statement:
             periodic=periodic,
             parameters={key: constant_value(value) for key, value in parameters.items()},
             equations=fitted_equations(fitted, scope) if "fit" in self.data else self.equations(scope, exact),
-            conditions=read_conditions(self, scope, exact, periodic),
+            conditions=read_conditions(self, scope, exact, periodic, region, box),
             exact=exact,
             learned=learned,
             vectors=dict(scope.vectors),
             family=tuple(map(coordinates.index, family)),
             data=read_data(self, scope.fields, coordinates, box, exact),
             coefficients=coefficients,
+            region=region,
             source=self.data,
         )
 

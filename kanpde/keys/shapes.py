@@ -1,0 +1,163 @@
+"""The keys `shapes` and `domain`: what is cut from the box."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from kanpde.domains import Box
+from kanpde.errors import InputError
+from kanpde.expressions import ExpressionError, Scope, check_name, constant_value, parse_expression, shortened
+from kanpde.keys.messages import wrong_kind
+from kanpde.regions import Region, inside_points
+from kanpde.shapes import Cuboid, Polygon, Round, Shape
+
+if TYPE_CHECKING:
+    from kanpde.keys.statement import Statement
+
+FORMS = {
+    "disk": "disk(x, y, r)", "ball": "ball(x, y, z, r)", "ellipse": "ellipse(x, y, a, b)",
+    "box": "box(x0, x1, y0, y1)", "polygon": "polygon(x1, y1, x2, y2, x3, y3)",
+}  # fmt: skip
+OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.BitAnd: "&"}
+CELLS = {1: 4001, 2: 301, 3: 61}
+LONGEST = 400
+
+
+def read_region(statement: Statement, scope: Scope, box: Box) -> Region | None:
+    """The region that `domain` states, or None for the whole box.
+
+    Raises:
+        InputError: for what is no shape, and for a domain that is empty or falls apart.
+    """
+    axes = tuple(axis for axis, name in enumerate(scope.coordinates) if name != "t")
+    bounds = Cuboid(tuple(box.lower[a] for a in axes), tuple(box.upper[a] for a in axes))
+    shapes = {
+        name: _shape(statement, name, text, scope, bounds)
+        for name, text in statement.mapping("shapes", '{hole: "disk(0, 0, 0.1)"}').items()
+    }
+    text = statement.data.get("domain")
+    if text is None:
+        if shapes:
+            raise InputError(
+                f"{statement.where('shapes')} needs domain, which says what they are for; there is none. "
+                f"Add domain: box - {next(iter(shapes))}."
+            )
+        return None
+    region = Region(_tree(statement, text, shapes), tuple(shapes.items()), axes, bounds)
+    _check_region(statement, region, box)
+    return region
+
+
+def _shape(statement: Statement, name: str, text: object, scope: Scope, bounds: Cuboid) -> Shape:
+    where = statement.where(f"shapes.{name}")
+    check_name(name, "shape", statement.where("shapes"))
+    if name in (*scope.names, "box"):
+        raise InputError(f"{where} needs a name of its own; {name} is taken already. Rename the shape.")
+    match = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", text, re.DOTALL) if isinstance(text, str) else None
+    if match is None or match[1] not in FORMS:
+        raise wrong_kind(where, f"a shape ({', '.join(FORMS)})", text, "disk(0.3, 0.3, 0.1)")
+    constants = Scope(parameters=scope.parameters, definitions=scope.definitions)
+    values = [_number(part, constants, where) for part in _arguments(match[2])]
+    shape = _made(match[1], values, len(bounds.lower), where)
+    low, high = shape.bounds
+    apart = [not (a < d and c < b) for a, b, c, d in zip(low, high, bounds.lower, bounds.upper, strict=True)]
+    if any(apart):
+        raise InputError(f"{where} needs a shape that meets the box; {shortened(text)} lies outside it. Move it.")
+    return shape
+
+
+def _arguments(text: str) -> list[str]:
+    """Split at the commas outside parentheses."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def _number(text: str, scope: Scope, where: str) -> float:
+    try:
+        return constant_value(parse_expression(text, scope, where))
+    except ExpressionError as error:
+        raise InputError(f"{where} {error}") from None
+
+
+def _made(kind: str, values: list[float], dimension: int, where: str) -> Shape:
+    wanted = {"disk": 3, "ball": 4, "ellipse": 4, "box": 2 * dimension}.get(kind)
+    right = len(values) >= 6 and len(values) % 2 == 0 if wanted is None else len(values) == wanted
+    lives = {"ball": 3, "box": dimension}.get(kind, 2)
+    if not right or lives != dimension:
+        raise InputError(
+            f"{where} needs {FORMS[kind]} in {lives} space dimensions; it has {len(values)} numbers in {dimension}. "
+            "Correct it."
+        )
+    if kind == "box":
+        lower, upper = tuple(values[::2]), tuple(values[1::2])
+        _check_size(where, all(a < b for a, b in zip(lower, upper, strict=True)), "x0 < x1 along every axis", values)
+        return Cuboid(lower, upper)
+    if kind == "polygon":
+        polygon = Polygon(tuple(zip(values[::2], values[1::2], strict=True)))
+        _check_size(where, _is_simple(polygon), "corners all different and edges that do not cross", values)
+        return polygon
+    center, sizes = tuple(values[:lives]), values[lives:]
+    _check_size(where, all(0 < size < math.inf for size in sizes), "positive radii", values)
+    return Round(center, tuple(sizes) * (1 if kind == "ellipse" else lives))
+
+
+def _check_size(where: str, good: bool, wanted: str, values: list[float]) -> None:
+    if not good:
+        raise InputError(f"{where} needs {wanted}; it has {', '.join(f'{v:g}' for v in values)}. Correct the numbers.")
+
+
+def _is_simple(polygon: Polygon) -> bool:
+    corners = polygon.corners
+    if len(set(corners)) < len(corners) or polygon.area == 0:
+        return False
+    edges = list(zip(corners, corners[1:] + corners[:1], strict=True))
+    return not any(_cross(*a, *b) for a, b in combinations(edges, 2))
+
+
+def _cross(a, b, c, d) -> bool:
+    def turn(p, q, r):
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    return turn(a, b, c) * turn(a, b, d) < 0 and turn(c, d, a) * turn(c, d, b) < 0
+
+
+def _tree(statement: Statement, text: object, shapes: dict[str, Shape]) -> str | tuple:
+    where = statement.where("domain")
+    example = f"box - {next(iter(shapes), 'hole')}"
+    if not isinstance(text, str) or len(text) > LONGEST or not re.fullmatch(r"[\w\s()+&-]+", text, re.ASCII):
+        raise wrong_kind(where, "shapes joined by +, - and &", text, example)
+    try:
+        node = ast.parse(f"({text})", mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise wrong_kind(where, "shapes joined by +, - and &", text, example) from None
+    return _branch(node, ("box", *shapes), where, text)
+
+
+def _branch(node: ast.AST, names: tuple[str, ...], where: str, text: str) -> str | tuple:
+    if isinstance(node, ast.Name) and node.id in names:
+        return node.id
+    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+        left, right = (_branch(part, names, where, text) for part in (node.left, node.right))
+        return OPERATORS[type(node.op)], left, right
+    what = shortened(node.id) if isinstance(node, ast.Name) else "something else"
+    raise InputError(f"{where} needs shapes ({', '.join(names)}) joined by +, - and &; it has {what}. Correct it.")
+
+
+def _check_region(statement: Statement, region: Region, box: Box) -> None:
+    where = statement.where("domain")
+    if len(inside_points(region, box, 64, 0)) < 64:
+        raise InputError(f"{where} needs points inside the box; it has none, or next to none. Change the shapes.")
+    if len(region.axes) in CELLS and (parts := region.parts(CELLS)) > 1:
+        raise InputError(
+            f"{where} needs to be connected; it falls into {parts} parts. State a problem for each, or join them."
+        )
