@@ -21,12 +21,13 @@ from omegaconf.errors import OmegaConfBaseException
 from kanpde.errors import InputError
 from kanpde.networks import MODELS
 from kanpde.optimizers import OPTIMIZERS
-from kanpde.overrides import GROUPS, Composition, compose_mapping, is_path, near
+from kanpde.overrides import GROUPS, Composition, compose_mapping, group_defaults, is_path, near
 from kanpde.problems import Problem, load_problem
 from kanpde.sampling import SAMPLINGS
 from kanpde.training import Training
 
 KINDS = {"model": MODELS, "optimizer": OPTIMIZERS, "sampling": SAMPLINGS}
+DEFAULT_CHOICES = {"model": "kan", "optimizer": "lm", "sampling": "sobol", "training": "default"}
 OUTSIDE_KEY = ("device", "threads", "output", "rerun")  # settings that change where a run goes, not what it is
 MOST_PER_AXIS, MOST_THREADS = 10_000, 1024
 
@@ -127,14 +128,35 @@ def compose(overrides: Sequence[str] = (), problem: Problem | None = None) -> Co
 def config_of(composition: Composition, problem: Problem | None = None) -> Config:
     """Make the typed config of composed settings; a problem given takes the place of theirs."""
     settings, choices = copy.deepcopy(composition.settings), composition.hydra.runtime.choices
-    if problem is not None:
-        OmegaConf.update(settings, "problem", problem.source, merge=False, force_add=True)
-    mapping = _resolved(settings)
+    label = "problem"
     if problem is None:
         choice = choices.get("problem")
         name, label = problem_name(choice), Path(choice).name if is_path(choice) else f"{choice}.yaml"
-        problem = _problem(json.dumps(_required(mapping, "problem")), name, label)
-    return build_config(mapping, problem, str(choices.get("model")), OmegaConf.to_yaml(settings))
+        problem = _problem(json.dumps(_required(_resolved(settings), "problem")), name, label)
+    else:
+        OmegaConf.update(settings, "problem", problem.source, merge=False, force_add=True)
+    _suit(settings, problem, composition.hydra, label)
+    return build_config(_resolved(settings), problem, str(choices.get("model")), OmegaConf.to_yaml(settings))
+
+
+def _suit(settings: DictConfig, problem: Problem, hydra: DictConfig, label: str) -> None:
+    """Put a problem's own settings in place of defaults; what the command or an experiment says stays.
+
+    They are meant for the default choice of their group: `training=quick` and `model=mlp` leave them out.
+    """
+    said = {word.lstrip("+~").partition("=")[0] for word in hydra.overrides.task}
+    for key, value in problem.settings.items():
+        group, _, name = key.partition(".")
+        choice = DEFAULT_CHOICES[group]
+        defaults = group_defaults(group, choice)
+        if name not in defaults:
+            names = [known for known in defaults if known != "kind"]
+            raise InputError(
+                f"{label}: settings.{key}: there is no such setting; {group}={choice} has {', '.join(names)}."
+                f"{near(name, names)}"
+            )
+        if hydra.runtime.choices.get(group) == choice and key not in said and settings[group][name] == defaults[name]:
+            OmegaConf.update(settings, key, value, merge=False)
 
 
 def override_words(**keywords: Any) -> list[str]:

@@ -279,7 +279,12 @@ def _choice(group: str, job: Sequence[str]) -> str | None:
 
 def _choice_keys(group: str, choice: str) -> set[str]:
     path = config_folder() / group / f"{choice}.yaml"
-    return set(OmegaConf.load(path)) if path.is_file() else set()
+    return set(group_defaults(group, choice)) if path.is_file() else set()
+
+
+def group_defaults(group: str, choice: str) -> DictConfig:
+    """The settings of one choice, as its file has them."""
+    return OmegaConf.load(config_folder() / group / f"{choice}.yaml")
 
 
 def _is_foreign(word: str, job: Sequence[str], known: dict[str, dict[str, set[str]]]) -> bool:

@@ -89,6 +89,7 @@ class Problem:
         data: Measured values that the solution is fitted to.
         coefficients: What the names of known functions stand for.
         region: What the shapes leave of the box's space coordinates; None is all of it.
+        settings: What suits it, by `group.name`, in place of the defaults.
         warnings: What the checks found worth a sentence.
         source: The plain data it was made from, overrides applied.
     """
@@ -111,6 +112,7 @@ class Problem:
     data: Data | None = None
     coefficients: dict[str, sympy.Expr] = field(default_factory=dict)
     region: Region | None = None
+    settings: dict[str, object] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     source: dict = field(default_factory=dict)
 

@@ -31,13 +31,14 @@ from kanpde.keys.family import family_names, family_ranges, is_range
 from kanpde.keys.fit import fitted_equations, fitted_expressions
 from kanpde.keys.learned import checked_entry, is_learned, read_learned
 from kanpde.keys.messages import wrong_kind
+from kanpde.keys.settings import read_settings
 from kanpde.keys.shapes import read_region
 from kanpde.keys.vectors import field_names, vector_fields
 from kanpde.statements import Problem
 
 KEYS = (
     "title", "coordinates", "fields", "parameters", "periodic", "equations", "boundary", "initial", "exact",
-    "reference", "shapes", "domain", "coefficients", "data", "fit",
+    "reference", "shapes", "domain", "coefficients", "data", "fit", "settings",
 )  # fmt: skip
 LATER_KEYS = ("energy", "eigen")
 REFERENCE_METHODS = ("exact", "chebyshev", "elements", "lines")
@@ -100,6 +101,7 @@ class Statement:
             data=read_data(self, scope.fields, coordinates, box, exact),
             coefficients=coefficients,
             region=region,
+            settings=read_settings(self),
             source=self.data,
         )
 
