@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from kanpde.optimizers import Optimizer
-from kanpde.residuals import Residuals
+from kanpde.optimizers import Objective, Optimizer
 
 FACTORIZATIONS = {
     torch.ops.aten.linalg_cholesky_ex: lambda shape, **_: shape[-1] ** 3 // 3,
@@ -15,18 +14,18 @@ FACTORIZATIONS = {
 """What PyTorch's counter leaves out; Golub and Van Loan, Matrix Computations, sections 4.2 and 5.2."""
 
 
-def flops_per_step(optimizer: Optimizer, residuals: Residuals) -> int:
+def flops_per_step(optimizer: Optimizer, objective: Objective) -> int:
     """Operations in the matrix products and factorizations of one step from where training ended.
 
     A multiplication and an addition count as two; elementwise work, such as evaluating splines, is not counted. Two
     steps less one step are taken and thrown away, so that what a method does once is left out.
     """
-    residuals.checkpoint = lambda: None  # the time limit is that of training
-    theta = residuals.theta
-    return _count(optimizer, residuals, theta, 2) - _count(optimizer, residuals, theta, 1)
+    objective.checkpoint = lambda: None  # the time limit is that of training
+    theta = objective.theta
+    return _count(optimizer, objective, theta, 2) - _count(optimizer, objective, theta, 1)
 
 
-def _count(optimizer: Optimizer, residuals: Residuals, theta: Tensor, steps: int) -> int:
+def _count(optimizer: Optimizer, objective: Objective, theta: Tensor, steps: int) -> int:
     with FlopCounterMode(display=False, custom_mapping=FACTORIZATIONS) as counter:
-        optimizer.minimize(residuals, theta, steps, lambda iterate: None)
+        optimizer.minimize(objective, theta, steps, lambda iterate: None)
     return counter.get_total_flops()

@@ -4,8 +4,7 @@ import torch
 
 from kanpde.data import Observations
 from kanpde.learned import half_widths
-from kanpde.residuals import LARGEST_JACOBIAN, Residuals, bind, draw
-from kanpde.sampling import interior_count
+from kanpde.residuals import LARGEST_JACOBIAN, Residuals
 from kanpde.solution import Solution
 from kanpde.statements import Problem
 from kanpde.training import Task
@@ -54,6 +53,4 @@ def _intervals(task: Task, solution: Solution) -> dict[str, float]:
 
 
 def _residuals(task: Task, solution: Solution) -> Residuals:
-    count = interior_count(task.sampling, sum(p.numel() for p in solution.network.parameters()))
-    samples = draw(task.problem, task.blocks, task.sampling, count, seed=5)
-    return bind(solution.network, task.problem, task.ansatz, task.blocks, samples)
+    return task.goal.objective(solution.network, task.sampling, seed=5)

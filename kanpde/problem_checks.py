@@ -109,7 +109,9 @@ def _check_initial_complete(problem: Problem, field: str, order: int, given: lis
 
 
 def check_boundary_conditions(problem: Problem, label: str) -> Iterator[str]:
-    """Order q along a coordinate takes q conditions, at least ⌊q/2⌋ on each of its two sides."""
+    """Order q along a coordinate takes q conditions, at least ⌊q/2⌋ on each of its two sides; an energy takes none."""
+    if problem.task is not None:
+        return
     if problem.region is not None or any(isinstance(c.side, SubSide) for c in problem.conditions):
         check_covered(problem, label)
         return

@@ -217,6 +217,10 @@ class Residuals:
         gradient = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
         return loss.item(), parameters_to_vector(gradient)
 
+    def figure(self) -> float:
+        """‖r‖ of the network as it stands."""
+        return self.residual(self.theta).norm().item()
+
     def points(self) -> dict[str, Tensor]:
         """The points of the equations ("interior"), of each condition and of the data, shape [n, d]."""
         found: dict[str, list[Tensor]] = {}

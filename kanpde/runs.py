@@ -18,6 +18,7 @@ from kanpde.config import Config, compose, override_words
 from kanpde.constraints import Ansatz, exact_ansatz, penalty_ansatz
 from kanpde.errors import InputError
 from kanpde.flops import flops_per_step
+from kanpde.goals import goal_of
 from kanpde.inverse import data_metrics
 from kanpde.learned import learn
 from kanpde.memory import peak_memory_mb
@@ -37,7 +38,6 @@ from kanpde.problems import Problem, load_problem, read_problem_text
 from kanpde.provenance import git_commit, hardware, versions
 from kanpde.references import NotSolved, Reference, method_for, reference_of
 from kanpde.regions import inside_points
-from kanpde.residuals import build_blocks
 from kanpde.solution import Solution
 from kanpde.training import Event, Note, Step, Task, Trained, train
 
@@ -187,10 +187,7 @@ def _task(
     dtype = getattr(torch, config.dtype)
     return Task(
         problem=config.problem,
-        ansatz=ansatz,
-        blocks=build_blocks(
-            config.problem, ansatz, config.training.boundary_weight, dtype, config.training.data_weight
-        ),
+        goal=goal_of(config.problem, ansatz, (config.training.boundary_weight, config.training.data_weight), dtype),
         design=config.model if network is None else None,
         optimizer=config.optimizer,
         sampling=config.sampling,
@@ -220,7 +217,7 @@ def _finished(
     reference: Reference | None,
     notes: tuple[str, ...],
 ) -> Run:
-    solution = Solution(config.problem, task.ansatz, trained.network)
+    solution = Solution(config.problem, task.goal.ansatz, trained.network)
     metrics = _metrics(config, task, trained, solution, history, reference)
     axes = grid_axes(config.problem, config.output.resolution)
     data = RunData(
@@ -260,15 +257,15 @@ def _metrics(config, task, trained, solution, history, reference) -> dict[str, f
         "residual_rms": equations_rms(solution, inside[:MEASURED_POINTS]),
         "heldout_residual_rms": equations_rms(solution, held_out),
         "boundary_rms": conditions_rms(solution),
-        "n_parameters": trained.residuals.theta.numel() if trained.residuals else 0,
+        "n_parameters": trained.objective.theta.numel() if trained.objective else 0,
         "n_points": len(inside),
         "wall_time_s": trained.seconds,
         "steps": len(history),
         "peak_memory_mb": peak_memory_mb(),
     }
     values |= data_metrics(task, solution)
-    if trained.residuals is not None and trained.outcome.status == "done":
-        values["flops_per_step"] = flops_per_step(task.optimizer, trained.residuals)
+    if trained.objective is not None and trained.outcome.status == "done":
+        values["flops_per_step"] = flops_per_step(task.optimizer, trained.objective)
     if isinstance(trained.network, Chain):
         like = next(trained.network.parameters())
         values["outside_grid_fraction"] = trained.network.outside_fraction(held_out.to(like))
@@ -368,7 +365,7 @@ def _fill(network: nn.Module, model: ModelData) -> nn.Module:
 
 def _warnings(config: Config, task: Task, trained: Trained, metrics: dict[str, float]) -> tuple[str, ...]:
     """The problem's own warnings, the ansatz's, and what the figures give away."""
-    found = [*config.problem.warnings, *config.warnings, *task.ansatz.warnings]
+    found = [*config.problem.warnings, *config.warnings, *task.goal.ansatz.warnings]
     if metrics.get("rel_l2", math.inf) < metrics.get("reference_error", 0.0):
         found.append(
             f"The error measured, {metrics['rel_l2']:.1e}, is below that of the reference, "

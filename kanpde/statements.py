@@ -9,7 +9,7 @@ import sympy
 from kanpde.coefficients import table_of
 from kanpde.data import Data
 from kanpde.domains import Box
-from kanpde.expressions import ExpressionError, Jet, derivative, jet_expression, jets_of
+from kanpde.expressions import ExpressionError, Jet, derivative, jet_expression, jets_of, renamed
 from kanpde.plain_yaml import write_yaml
 from kanpde.regions import Piece, Region
 
@@ -143,8 +143,19 @@ class Problem:
         return tuple(sorted({float(x) for table in tables if axis in space for x in table.walls[space.index(axis)]}))
 
     def jets(self) -> tuple[Jet, ...]:
-        """The derivatives of fields in the equations, sorted."""
-        return tuple(sorted({jet for residual in self.equations.values() for jet in jets_of(residual)}))
+        """The derivatives of fields in the equations, or in what is integrated, sorted."""
+        exprs = [*self.equations.values(), *self.densities()]
+        return tuple(sorted({jet for expr in exprs for jet in jets_of(expr)}))
+
+    def densities(self) -> tuple[sympy.Expr, ...]:
+        """What a task integrates, written in the problem's fields."""
+        match self.task:
+            case Energy(density):
+                return (density,)
+            case Eigen(name, density, norm):
+                both = density, norm
+                return tuple(renamed(expr, name, state, self.coordinates) for state in self.fields for expr in both)
+        return ()
 
     def order(self) -> int:
         """The highest order of derivative in the equations."""

@@ -15,24 +15,18 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from kanpde.constraints import Ansatz
 from kanpde.errors import InputError, RunError
+from kanpde.goals import Goal
 from kanpde.learned import learn
 from kanpde.memory import want_of_memory
 from kanpde.networks import Design
-from kanpde.optimizers import Iterate, Optimizer, Stop, StopReason
-from kanpde.residuals import Block, Residuals, bind, draw
-from kanpde.sampling import Sampling, SobolSampling, interior_count
+from kanpde.optimizers import Iterate, Objective, Optimizer, Stop, StopReason
+from kanpde.sampling import Sampling
 from kanpde.statements import Problem
 
 MEASURE_EVERY = 5
 MEASURE_AFTER = 1.0
 """Steps and seconds after which to look at the held-out residual and the error again."""
-
-HELD_OUT_POINTS = 2000
-
-BLOWN_UP = 1e3
-"""Growth of the residual over a stage that counts as divergence."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +144,7 @@ class Task:
     """Everything that training needs, and nothing that it writes to."""
 
     problem: Problem
-    ansatz: Ansatz
-    blocks: tuple[Block, ...]
+    goal: Goal
     design: Design | None  # None if `network` is a module of the user's own
     optimizer: Optimizer
     sampling: Sampling
@@ -169,9 +162,9 @@ class Trained:
 
     network: nn.Module
     points: dict[str, Tensor]
-    heldout_residual: float
-    residuals: Residuals | None = None  # where training ended, which need not be where it was best
-    parting: float = 1.0  # held-out over training residual when training ended
+    heldout: float  # what it is judged by
+    objective: Objective | None = None  # where training ended, which need not be where it was best
+    parting: float = 1.0  # of what is held out and what is trained, when training ended
     outcome: Outcome = Outcome.FINISHED
     sentence: str = ""
     seconds: float = 0.0
@@ -214,14 +207,14 @@ class _Course:
         self.steps = self.stage = 0
         self.grids = task.design.grids(self.settings.stages) if task.design else (0,) * self.settings.stages
         self.network = self._fresh(0)
-        self.residuals = self.heldout = None
+        self.objective = self.judge = None
         self.best: Trained | None = None
         self.last_reason, self.parting, self.measured = "", 1.0, -math.inf
 
     def run(self) -> None:
         settings = self.settings
         self._bind_points()
-        self._keep_if_best(self._heldout_residual())  # so that there is a state to keep, come what may
+        self._keep_if_best(self.judge.figure())  # so that there is a state to keep, come what may
         self.emit(self._started())
         state = self._best_start()
         for stage, grid in enumerate(self.grids):
@@ -235,11 +228,11 @@ class _Course:
     def result(self, outcome: Outcome, note: str) -> Trained:
         if self.best is None:
             self._keep_if_best(float("nan"))
-        if outcome.status == "done" and not math.isfinite(self.best.heldout_residual):
+        if outcome.status == "done" and not math.isfinite(self.best.heldout):
             outcome = Outcome.DIVERGED
         return replace(
             self.best,
-            residuals=self.residuals,
+            objective=self.objective,
             parting=self.parting,
             outcome=outcome,
             sentence=self._sentence(outcome, note),
@@ -260,9 +253,9 @@ class _Course:
             self.network = self._fresh(start)
             self._bind_points()
             end = self.task.optimizer.minimize(
-                self.residuals, self.residuals.theta, self.settings.start_steps, self._watch_clock
+                self.objective, self.objective.theta, self.settings.start_steps, self._watch_clock
             )
-            self.residuals.theta = end.theta
+            self.objective.theta = end.theta
             heldout = self._measure(end.loss)
             self.emit(StartEnded(start, self.settings.starts, heldout))
             ended.append((heldout, start, self.network, end.state))
@@ -282,18 +275,18 @@ class _Course:
 
     def _train_stage(self, steps: int, state: dict | None) -> str:
         segment = self.settings.resample or steps
-        before = self._heldout_residual()
-        theta, reason = self.residuals.theta, StopReason.STEPS
+        before = self.judge.figure()
+        theta, reason = self.objective.theta, StopReason.STEPS
         for first in range(0, steps, segment):
             if first:
                 self._bind_points(redraw=first)
             end = self.task.optimizer.minimize(
-                self.residuals, theta, min(segment, steps - first), self._watch_step, state
+                self.objective, theta, min(segment, steps - first), self._watch_step, state
             )
             theta, state, reason = end.theta, end.state, end.reason
-            if reason is StopReason.DIVERGED or end.loss**0.5 > BLOWN_UP * before:
+            if reason is StopReason.DIVERGED or self.task.goal.blown_up(end.loss, before):
                 raise _Halt(Outcome.DIVERGED)
-            self.residuals.theta = theta
+            self.objective.theta = theta
             self._measure(end.loss)
         return reason.value
 
@@ -304,13 +297,14 @@ class _Course:
     def _watch_step(self, iterate: Iterate) -> None:
         """Record a step; look at the held-out residual now and then; end the run when it is time."""
         self.steps += 1
+        goal = self.task.goal
         record = {
             "step": self.steps,
             "stage": self.stage,
             "time_s": self._elapsed(),
             "loss": iterate.loss,
             **self._block_losses(iterate),
-            "heldout_residual": float("nan"),
+            goal.figure_name: float("nan"),
             "rel_l2": float("nan"),
             **iterate.note,
             **{f"parameter_{name}": value for name, value in self._learned(iterate).items()},
@@ -320,13 +314,13 @@ class _Course:
         late = self._elapsed() > self.settings.time_limit
         waited = self._elapsed() - self.measured > MEASURE_AFTER
         if self.steps == 1 or self.steps % MEASURE_EVERY == 0 or waited or late:
-            self.residuals.theta = iterate.theta
-            record["heldout_residual"] = self._measure(iterate.loss)
+            self.objective.theta = iterate.theta
+            record[goal.figure_name] = self._measure(iterate.loss)
             record["rel_l2"] = self.task.track(self.network)
         self.emit(Step(record))
         if not math.isfinite(iterate.loss):
             raise _Halt(Outcome.DIVERGED)
-        if self.settings.target is not None and record["heldout_residual"] <= self.settings.target:
+        if self.settings.target is not None and record[goal.figure_name] <= self.settings.target:
             raise _Halt(Outcome.TARGET)
         if late:
             raise _Halt(Outcome.TIME)
@@ -337,25 +331,21 @@ class _Course:
         return dict(zip(names, iterate.theta[len(iterate.theta) - len(names) :].tolist(), strict=True))
 
     def _block_losses(self, iterate: Iterate) -> dict[str, float]:
-        names = [name for block in self.task.blocks for name in block.names]
         if iterate.residual is None:
-            return {f"loss_{name}": float("nan") for name in names}
-        return {f"loss_{name}": value for name, value in self.residuals.losses(iterate.residual).items()}
+            return {f"loss_{name}": float("nan") for name in self.task.goal.names}
+        return {f"loss_{name}": value for name, value in self.objective.losses(iterate.residual).items()}
 
     def _measure(self, loss: float) -> float:
         """The held-out residual of the network as it stands; the state is kept if it is the best so far."""
-        heldout = self._heldout_residual()
-        self.parting = heldout / loss**0.5 if loss > 0 else float("inf")
+        heldout = self.judge.figure()
+        self.parting = self.task.goal.parting(heldout, loss)
         self.measured = self._elapsed()
         self._keep_if_best(heldout)
         return heldout
 
-    def _heldout_residual(self) -> float:
-        return self.heldout.residual(self.heldout.theta).norm().item()
-
     def _keep_if_best(self, heldout: float) -> None:
-        if self.best is None or math.isnan(self.best.heldout_residual) or heldout < self.best.heldout_residual:
-            points = self.residuals.points() if self.residuals else {}
+        if self.best is None or math.isnan(self.best.heldout) or heldout < self.best.heldout:
+            points = self.objective.points() if self.objective else {}
             self.best = Trained(copy.deepcopy(self.network), points, heldout)
 
     def _extend(self, grid: int) -> None:
@@ -387,28 +377,19 @@ class _Course:
 
     def _bind_points(self, redraw: int = 0) -> None:
         task = self.task
-        count = interior_count(task.sampling, sum(p.numel() for p in self.network.parameters()))
-        seed = derived_seed(task.seed, 101 * self.stage + redraw)
-        samples = draw(task.problem, task.blocks, task.sampling, count, seed)
-        self.residuals = bind(self.network, task.problem, task.ansatz, task.blocks, samples)
-        self.residuals.checkpoint = self._check_clock
+        self.objective = task.goal.objective(
+            self.network, task.sampling, derived_seed(task.seed, 101 * self.stage + redraw)
+        )
+        self.objective.checkpoint = self._check_clock
         if not redraw:  # a redraw keeps the network
-            self.heldout = self._bind_heldout()
-
-    def _bind_heldout(self) -> Residuals:
-        task = self.task
-        even = SobolSampling(clustering=0.0)
-        blocks = [block if block.tested is None else replace(block, observed=block.tested) for block in task.blocks]
-        samples = draw(task.problem, blocks, even, HELD_OUT_POINTS, seed=10**6)
-        return bind(self.network, task.problem, task.ansatz, blocks, samples)
+            self.judge = task.goal.judge(self.network)
 
     def _spread_points(self) -> Tensor:
-        return torch.cat([*self.heldout.points().values()])
+        return torch.cat([*self.judge.points().values()])
 
     def _started(self) -> Started:
-        parameters = self.residuals.theta.numel()
-        names = tuple(name for block in self.task.blocks for name in block.names)
-        return Started(parameters, self.residuals.size, self.grids, names)
+        parameters = self.objective.theta.numel()
+        return Started(parameters, self.objective.size, self.grids, self.task.goal.names)
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self.begun

@@ -213,11 +213,9 @@ def test_needed_keys(key):
     refused(changed(HEAT, **{key: None}), f"needs {key}", "Add")
 
 
-def test_unknown_and_later_keys():
+def test_unknown_keys():
     refused({**HEAT, "boundry": {}}, '"boundry"', 'Did you mean "boundary"?')
     refused({**HEAT, "zzz": 1}, '"zzz"', "coordinates")
-    for key in ("energy", "eigen"):
-        refused({**HEAT, key: {"a": 1}}, f'"{key}"', "this version does not have it yet", "Remove")
     refused(changed(HEAT, parameters={"kappa": {"value": 1, "wrong": True}}), "parameters.kappa", "learn: true")
     refused(changed(HEAT, boundary={"x-": [{"on": "x-", "where": "t < 1"}], "*": "u = 0"}), "where and condition")
     assert load_problem(changed(HEAT, parameters={"kappa": {"value": 0.1}})).parameters == {"kappa": 0.1}

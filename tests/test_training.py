@@ -8,10 +8,11 @@ import torch
 
 from kanpde.constraints import exact_ansatz
 from kanpde.errors import InputError
+from kanpde.goals import goal_of
 from kanpde.networks import KANDesign, MLPDesign
 from kanpde.optimizers import Adam, LevenbergMarquardt
 from kanpde.problems import load_problem
-from kanpde.residuals import bind, build_blocks, draw
+from kanpde.residuals import Residuals, bind, draw
 from kanpde.sampling import SobolSampling
 from kanpde.training import (
     Finished,
@@ -22,7 +23,6 @@ from kanpde.training import (
     Step,
     Task,
     Training,
-    _Course,
     train,
 )
 
@@ -31,11 +31,10 @@ QUICK = Training(stages=2, starts=2, start_steps=3, steps=6)
 
 def task(name="poisson_1d", settings=QUICK, design=None, optimizer=None, **changes) -> Task:
     problem = load_problem(name)
-    ansatz = exact_ansatz(problem)
+    weights = settings.boundary_weight, settings.data_weight
     return Task(
         problem=problem,
-        ansatz=ansatz,
-        blocks=build_blocks(problem, ansatz, settings.boundary_weight, torch.float64),
+        goal=goal_of(problem, exact_ansatz(problem), weights, torch.float64),
         design=design or KANDesign(width=(3,), grid=4, degree=5),
         optimizer=optimizer or LevenbergMarquardt(),
         sampling=SobolSampling(),
@@ -84,11 +83,11 @@ def test_the_best_start_goes_on():
 def test_the_kept_state_is_the_best_one_seen_and_is_what_its_residual_says():
     trained, events = run(settings=dataclasses.replace(QUICK, steps=20))
     seen = [record["heldout_residual"] for record in records(events) if math.isfinite(record["heldout_residual"])]
-    assert trained.heldout_residual <= min(seen)
-    stated = task()
-    samples = draw(stated.problem, stated.blocks, SobolSampling(clustering=0.0), 2000, seed=10**6)
-    again = bind(trained.network, stated.problem, stated.ansatz, stated.blocks, samples)
-    assert again.residual(again.theta).norm().item() == pytest.approx(trained.heldout_residual, rel=1e-9)
+    assert trained.heldout <= min(seen)
+    problem, goal = task().problem, task().goal
+    samples = draw(problem, goal.blocks, SobolSampling(clustering=0.0), 2000, seed=10**6)
+    again = bind(trained.network, problem, goal.ansatz, goal.blocks, samples)
+    assert again.residual(again.theta).norm().item() == pytest.approx(trained.heldout, rel=1e-9)
 
 
 def test_the_same_seed_gives_the_same_run_and_leaves_the_global_generator():
@@ -103,7 +102,7 @@ def test_the_same_seed_gives_the_same_run_and_leaves_the_global_generator():
 def test_another_seed_gives_another_run():
     first = train(task(), lambda event: None)
     second = train(dataclasses.replace(task(), seed=1), lambda event: None)
-    assert first.heldout_residual != second.heldout_residual
+    assert first.heldout != second.heldout
 
 
 @pytest.mark.parametrize("design", [MLPDesign(width=(6,)), KANDesign(width=(3,), grid=4, basis="chebyshev")])
@@ -164,36 +163,36 @@ def test_running_out_of_memory_in_a_late_stage_keeps_what_was_reached(monkeypatc
     monkeypatch.setattr("kanpde.residuals.LARGEST_JACOBIAN", 100_000)  # bytes, enough for the first grid alone
     trained, events = run()
     assert trained.outcome is Outcome.TOO_LARGE and trained.outcome.status == "failed"
-    assert "Use fewer points" in trained.sentence and trained.heldout_residual < 1
+    assert "Use fewer points" in trained.sentence and trained.heldout < 1
     assert trained.network.grid == 2
 
 
 def test_a_held_out_residual_that_is_not_a_number_is_not_kept(monkeypatch):
     """The first look gives NaN, the later ones do not."""
-    genuine, calls = _Course._heldout_residual, []
+    genuine, calls = Residuals.figure, []
 
-    def broken(course) -> float:
-        calls.append(course)
-        return float("nan") if len(calls) == 1 else genuine(course)
+    def broken(judge) -> float:
+        calls.append(judge)
+        return float("nan") if len(calls) == 1 else genuine(judge)
 
-    monkeypatch.setattr(_Course, "_heldout_residual", broken)
+    monkeypatch.setattr(Residuals, "figure", broken)
     trained, _ = run(settings=dataclasses.replace(QUICK, starts=1))
-    assert math.isfinite(trained.heldout_residual) and trained.outcome is Outcome.FINISHED
-    monkeypatch.setattr(_Course, "_heldout_residual", lambda course: float("nan"))
+    assert math.isfinite(trained.heldout) and trained.outcome is Outcome.FINISHED
+    monkeypatch.setattr(Residuals, "figure", lambda judge: float("nan"))
     trained, _ = run(settings=dataclasses.replace(QUICK, starts=1))
     assert trained.outcome is Outcome.DIVERGED
 
 
 def test_a_held_out_residual_that_becomes_no_number_does_not_replace_a_good_state(monkeypatch):
-    genuine, values = _Course._heldout_residual, []
+    genuine, values = Residuals.figure, []
 
-    def failing(course) -> float:
-        values.append(genuine(course) if len(values) < 4 else float("nan"))
+    def failing(judge) -> float:
+        values.append(genuine(judge) if len(values) < 4 else float("nan"))
         return values[-1]
 
-    monkeypatch.setattr(_Course, "_heldout_residual", failing)
+    monkeypatch.setattr(Residuals, "figure", failing)
     trained, _ = run(settings=dataclasses.replace(QUICK, starts=1))
-    assert math.isnan(values[-1]) and trained.heldout_residual == min(values[:4])
+    assert math.isnan(values[-1]) and trained.heldout == min(values[:4])
 
 
 def test_the_largest_seed_works():

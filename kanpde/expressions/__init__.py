@@ -7,9 +7,12 @@ from kanpde.expressions.calculus import (
     coordinate_symbols,
     derivative,
     derivative_index,
+    euler_lagrange,
     jet_expression,
     jet_of,
+    jet_slopes,
     jets_of,
+    renamed,
     size_of_terms,
     substituted,
 )
@@ -21,8 +24,8 @@ from kanpde.expressions.vocabulary import RESERVED, ROUGH, TEXT_NAMES, Expressio
 
 __all__ = [
     "AUTO", "MAX_ORDER", "RESERVED", "ROUGH", "TEXT_NAMES", "BoundFormula", "ExpressionError", "Formula", "Jet",
-    "Scope", "check_name",
-    "compile_expression", "constant_value", "coordinate_symbols", "derivative", "derivative_index", "jet_expression",
-    "jet_of", "jets_of", "latex_of", "parse_components", "parse_equation", "parse_expression", "shortened",
-    "size_of_terms", "subscript_of", "substituted", "suggestion", "text_of",
+    "Scope", "check_name", "compile_expression", "constant_value", "coordinate_symbols", "derivative",
+    "derivative_index", "euler_lagrange", "jet_expression", "jet_of", "jet_slopes", "jets_of", "latex_of",
+    "parse_components", "parse_equation", "parse_expression", "renamed", "shortened", "size_of_terms",
+    "subscript_of", "substituted", "suggestion", "text_of",
 ]  # fmt: skip

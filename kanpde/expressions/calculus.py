@@ -91,6 +91,34 @@ def substituted(expr: sympy.Expr, solution: Mapping[str, sympy.Expr]) -> sympy.E
     return expr.xreplace(values)
 
 
+def jet_slopes(expr: sympy.Expr, coordinates: tuple[str, ...]) -> dict[Jet, sympy.Expr]:
+    """∂ expr / ∂ jet for every jet that occurs, the jets taken as independent."""
+    names = {jet: sympy.Dummy(real=True) for jet in jets_of(expr)}
+    inward = {jet_expression(jet, coordinates): name for jet, name in names.items()}
+    outward = {name: node for node, name in inward.items()}
+    plain = expr.xreplace(inward)
+    return {jet: derivative(plain, name).xreplace(outward) for jet, name in names.items()}
+
+
+def renamed(expr: sympy.Expr, old: str, new: str, coordinates: tuple[str, ...]) -> sympy.Expr:
+    """The expression with another field in the place of one, derivatives and all."""
+    jets = [jet for jet in jets_of(expr) if jet[0] == old]
+    return expr.xreplace(
+        {jet_expression(jet, coordinates): jet_expression((new, jet[1]), coordinates) for jet in jets}
+    )
+
+
+def euler_lagrange(density: sympy.Expr, field: str, coordinates: tuple[str, ...]) -> sympy.Expr:
+    """Σ_α (-1)^|α| ∂_α (∂e/∂(∂_α u)), zero where ∫ e dx is stationary in u."""
+    found = sympy.S.Zero
+    for (name, index), slope in jet_slopes(density, coordinates).items():
+        if name == field:
+            for symbol, order in zip(coordinate_symbols(coordinates), index, strict=True):
+                slope = derivative(slope, symbol, order)
+            found += (-1) ** sum(index) * slope
+    return found
+
+
 def size_of_terms(expr: sympy.Expr) -> sympy.Expr:
     """The expression with the sizes of its terms added, nothing cancelled: |a| + |b|·|c| for a - b·c.
 

@@ -33,14 +33,15 @@ from kanpde.keys.learned import checked_entry, is_learned, read_learned
 from kanpde.keys.messages import wrong_kind
 from kanpde.keys.settings import read_settings
 from kanpde.keys.shapes import read_region
+from kanpde.keys.tasks import read_task, state_conditions, state_names
 from kanpde.keys.vectors import field_names, vector_fields
-from kanpde.statements import Problem
+from kanpde.statements import Eigen, Problem
 
 KEYS = (
     "title", "coordinates", "fields", "parameters", "periodic", "equations", "boundary", "initial", "exact",
-    "reference", "shapes", "domain", "coefficients", "data", "fit", "settings",
+    "reference", "shapes", "domain", "coefficients", "data", "fit",
+    "energy", "eigen", "settings",
 )  # fmt: skip
-LATER_KEYS = ("energy", "eigen")
 REFERENCE_METHODS = ("exact", "chebyshev", "elements", "lines")
 MOST_RESOLVED = 20_000
 MAX_DIMENSION = 20
@@ -83,17 +84,23 @@ class Statement:
         periodic = self.periodic(coordinates, family)
         self.reference(exact)
         region = read_region(self, scope, box)
+        task = read_task(self, scope)
+        fields, conditions = scope.fields, read_conditions(self, scope, exact, periodic, region, box)
+        if isinstance(task, Eigen):
+            fields = state_names(self, task)
+            conditions = state_conditions(conditions, task, fields, scope, self.where("boundary"))
         return Problem(
             name=name,
             title=self.title(name),
             coordinates=coordinates,
             domain=box,
-            fields=scope.fields,
+            fields=fields,
             time=coordinates.index("t") if "t" in coordinates else None,
             periodic=periodic,
             parameters={key: constant_value(value) for key, value in parameters.items()},
             equations=fitted_equations(fitted, scope) if "fit" in self.data else self.equations(scope, exact),
-            conditions=read_conditions(self, scope, exact, periodic, region, box),
+            conditions=conditions,
+            task=task,
             exact=exact,
             learned=learned,
             vectors=dict(scope.vectors),
@@ -110,16 +117,11 @@ class Statement:
 
     def check_keys(self) -> None:
         for key in self.data:
-            if key in LATER_KEYS:
-                raise InputError(
-                    f'{self.label} needs a problem on a box, without "{key}": this version does not have it yet. '
-                    f"Remove {key}, or state the problem without it."
-                )
             if key not in KEYS:
                 hint = suggestion(key, KEYS) or f" Use {', '.join(KEYS)}."
                 raise InputError(f"{self.label} has the key {shortened(key)}, which is none of a problem.{hint}")
         needed = {"coordinates": "{x: [0, 1]}", "fields": "[u]", "equations": "{poisson: lap(u) = 1}"}
-        if "fit" in self.data:
+        if any(key in self.data for key in ("fit", "energy", "eigen")):
             del needed["equations"]
         for key, example in needed.items():
             if self.data.get(key) in (None, "", [], {}):
@@ -241,7 +243,7 @@ class Statement:
         return value
 
     def equations(self, scope: Scope, exact: dict[str, sympy.Expr]) -> dict[str, sympy.Expr]:
-        equations = self.data["equations"]
+        equations = self.data.get("equations", {})
         if isinstance(equations, str):
             equations = {"equation": equations}
         if not isinstance(equations, dict):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -44,16 +44,43 @@ class Ended:
 
 
 class Objective(Protocol):
-    """A sum of squares ‖r(θ)‖²."""
+    """What is lowered."""
+
+    def gradient(self, theta: Tensor) -> tuple[float, Tensor]: ...
+
+
+class SumOfSquares(Objective, Protocol):
+    """‖r(θ)‖²."""
 
     def residual(self, theta: Tensor) -> Tensor: ...
 
     def linearize(self, theta: Tensor) -> tuple[Tensor, Tensor]: ...
 
-    def gradient(self, theta: Tensor) -> tuple[float, Tensor]: ...
+
+@runtime_checkable
+class Curved(Objective, Protocol):
+    """A function f(θ) with an approximate second derivative, which need not be positive."""
+
+    def value(self, theta: Tensor) -> float: ...
+
+    def quadratic(self, theta: Tensor) -> tuple[float, Tensor, Tensor]: ...  # f, ∇f [P], ∇²f [P, P]
 
 
 Observer = Callable[[Iterate], None]
+
+
+SECOND_ORDER = 1e-9
+"""An energy errs by the square of the solution's error, and starts from no zero: its last digits matter."""
+
+
+def stalling(objective: Objective, tolerance: float) -> float:
+    """The relative fall of the loss over twenty steps at which it has stalled."""
+    return tolerance * SECOND_ORDER if isinstance(objective, Curved) else tolerance
+
+
+def has_stalled(losses: list[float], tolerance: float, window: int = 20) -> bool:
+    """Whether the last `window` steps lowered the loss by less than this factor of its size."""
+    return len(losses) > window and losses[-window - 1] - losses[-1] < tolerance * abs(losses[-window - 1])
 
 
 class Optimizer(Protocol):
@@ -62,4 +89,4 @@ class Optimizer(Protocol):
     def minimize(
         self, objective: Objective, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
     ) -> Ended:
-        """Lower ‖r(θ)‖² for at most `steps` steps, showing every accepted iterate to `observe`."""
+        """Lower the objective for at most `steps` steps, showing every accepted iterate to `observe`."""

@@ -1,14 +1,26 @@
 """Levenberg–Marquardt with geodesic acceleration, the default."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from kanpde.errors import InputError
-from kanpde.optimizers.interface import Ended, Iterate, Objective, Observer, Stop, StopReason
+from kanpde.optimizers.interface import (
+    Curved,
+    Ended,
+    Iterate,
+    Objective,
+    Observer,
+    Stop,
+    StopReason,
+    SumOfSquares,
+    has_stalled,
+    stalling,
+)
 
 LARGEST_DAMPING = 1e12
 SMALLEST_DAMPING = 1e-16
@@ -21,8 +33,9 @@ class LevenbergMarquardt:
         (J̃ᵀJ̃ + μ) v = -J̃ᵀ r                          velocity
         (J̃ᵀJ̃ + μ) a = -J̃ᵀ r_vv,   y ← y + v + a/2     acceleration, if 2‖a‖ ≤ ¾‖v‖
 
-    with D the column norms, floored at `floor` times the largest, r_vv the second derivative of r along v by one
-    further residual, and μ steered by the gain ratio ϱ (Nielsen): × max(⅓, 1 - (2ϱ-1)³), or × 2, 4, 8, … on failure.
+    of r and its Jacobian J; for an energy, half its gradient and curvature stand for Jᵀr and JᵀJ, without acceleration.
+    D are the column norms, floored at `floor` times the largest, r_vv is the second derivative of r along v by one
+    further residual, and μ is steered by the gain ratio ϱ (Nielsen): × max(⅓, 1 - (2ϱ-1)³), or × 2, 4, 8, … on failure.
 
     Args:
         solver: "cholesky" factors J̃ᵀJ̃ + μ; "qr" factors [J̃; √μ], which keeps twice the digits and costs more.
@@ -51,69 +64,98 @@ class LevenbergMarquardt:
         self, objective: Objective, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
     ) -> Ended:
         memory, loss, reason = _Memory(**(state or {"mu": self.damping})), float("nan"), StopReason.STEPS
+        local_model = _curved if isinstance(objective, Curved) else _squares
         for _ in range(steps):
-            residual, jacobian = objective.linearize(theta)
-            loss = _square(residual)
-            found = self._step(objective, theta, residual, jacobian, memory) if math.isfinite(loss) else None
+            local = local_model(objective, theta, self)
+            loss = local.loss
+            found = self._step(theta, local, memory) if math.isfinite(loss) else None
             if not isinstance(found, tuple):
                 reason = found or StopReason.DIVERGED
                 break
-            theta, residual = found
-            loss = _square(residual)
+            theta, (loss, residual) = found
             try:
                 observe(Iterate(theta, loss, residual, {"mu": memory.mu}))
             except Stop:
                 reason = StopReason.OBSERVER
                 break
-            if memory.stalled(loss, self.tolerance):
+            if memory.stalled(loss, stalling(objective, self.tolerance)):
                 reason = StopReason.STALLED
                 break
         return Ended(theta, loss, reason, memory.state)
 
-    def _step(self, objective, theta, residual, jacobian, memory) -> tuple[Tensor, Tensor] | StopReason:
+    def _step(self, theta: Tensor, local, memory) -> tuple[Tensor, tuple[float, Tensor | None]] | StopReason:
         """Raise the damping until a step lowers the loss."""
-        loss = _square(residual)
-        norms = jacobian.norm(dim=0)
-        scale = norms.clamp(min=max(self.floor * norms.max().item(), 1e-300))
-        jacobian = jacobian.div_(scale)
-        system = _SYSTEMS[self.solver](jacobian, residual)
-        if system.gradient.abs().max() <= 1e-15 * loss**0.5:
+        if local.system.gradient.abs().max() <= local.rounding * abs(local.loss) ** 0.5:
             return StopReason.FLAT
         while memory.mu < LARGEST_DAMPING:
-            trial = self._trial(objective, theta, residual, system, scale, memory.mu)
+            trial = self._trial(theta, local, memory.mu)
             if trial is not None:
-                candidate, at_candidate, predicted = trial
-                gain = (loss - _square(at_candidate)) / predicted
+                candidate, found, predicted = trial
+                gain = (local.loss - found[0]) / predicted
                 if gain > 0:
                     memory.accept(gain)
-                    return candidate, at_candidate
+                    return candidate, found
             memory.reject()
         memory.mu, memory.growth = self.damping, 2.0
         return StopReason.NO_STEP
 
-    def _trial(self, objective, theta, residual, system, scale, mu) -> tuple[Tensor, Tensor, float] | None:
-        factor = system.factor(mu)
+    def _trial(self, theta: Tensor, local, mu: float) -> tuple[Tensor, tuple[float, Tensor | None], float] | None:
+        factor = local.system.factor(mu)
         if factor is None:
             return None
-        velocity = system.solve(factor, residual)
-        predicted = (velocity @ (mu * velocity - system.gradient)).item()
+        velocity = local.system.velocity(factor)
+        predicted = (velocity @ (mu * velocity - local.system.gradient)).item()
         if not predicted > 0:
             return None
         step = velocity
-        if self.geodesic:
-            acceleration = self._acceleration(objective, theta, residual, system, scale, factor, velocity)
+        if self.geodesic and local.residual is not None:
+            acceleration = self._acceleration(theta, local, factor, velocity)
             if acceleration is None or 2 * acceleration.norm() > 0.75 * velocity.norm():
                 return None
             step = velocity + acceleration / 2
-        candidate = theta + step / scale
-        at_candidate = objective.residual(candidate)
-        return (candidate, at_candidate, predicted) if bool(at_candidate.isfinite().all()) else None
+        candidate = theta + step / local.scale
+        found = local.evaluate(candidate)
+        return (candidate, found, predicted) if math.isfinite(found[0]) else None
 
-    def _acceleration(self, objective, theta, residual, system, scale, factor, velocity, h: float = 0.1):
+    def _acceleration(self, theta: Tensor, local, factor, velocity: Tensor, h: float = 0.1) -> Tensor | None:
         """The second-order correction, r_vv ≈ 2/h [(r(θ + h v) - r)/h - J v]."""
-        ahead = objective.residual(theta + h * velocity / scale)
-        curvature = 2 / h * ((ahead - residual) / h - system.jacobian @ velocity)
-        return system.solve(factor, curvature) if bool(curvature.isfinite().all()) else None
+        ahead = local.evaluate(theta + h * velocity / local.scale)[1]
+        curvature = 2 / h * ((ahead - local.residual) / h - local.system.jacobian @ velocity)
+        return local.system.solve(factor, curvature) if bool(curvature.isfinite().all()) else None
+
+
+@dataclass(frozen=True)
+class _Local:
+    """The objective around one θ: its value, and the damped quadratic model in scaled parameters."""
+
+    loss: float
+    scale: Tensor  # [P]
+    system: Any
+    evaluate: Callable[[Tensor], tuple[float, Tensor | None]]  # θ -> loss, residual
+    residual: Tensor | None = None
+    rounding: float = 1e-15  # of the gradient, relative to the root of the loss
+
+
+def _squares(objective: SumOfSquares, theta: Tensor, settings: LevenbergMarquardt) -> _Local:
+    def evaluate(theta: Tensor) -> tuple[float, Tensor]:
+        residual = objective.residual(theta)
+        return _square(residual), residual
+
+    residual, jacobian = objective.linearize(theta)
+    scale = _floored(jacobian.norm(dim=0), settings.floor)
+    system = _SYSTEMS[settings.solver](jacobian.div_(scale), residual)
+    return _Local(_square(residual), scale, system, evaluate, residual)
+
+
+def _curved(objective: Curved, theta: Tensor, settings: LevenbergMarquardt) -> _Local:
+    loss, gradient, hessian = objective.quadratic(theta)
+    scale = _floored((hessian.diagonal() / 2).abs().sqrt(), settings.floor)
+    system = _Hessian(hessian / 2 / scale / scale[:, None], gradient / 2 / scale)
+    return _Local(loss, scale, system, lambda theta: (objective.value(theta), None), rounding=1e-8)
+
+
+def _floored(norms: Tensor, floor: float) -> Tensor:
+    return norms.clamp(min=max(floor * norms.max().item(), 1e-300))
 
 
 @dataclass
@@ -137,24 +179,33 @@ class _Memory:
         self.mu *= self.growth
         self.growth *= 2
 
-    def stalled(self, loss: float, tolerance: float, window: int = 20) -> bool:
-        self.losses = [*self.losses[-window:], loss]
-        return len(self.losses) > window and loss > (1 - tolerance) * self.losses[0]
+    def stalled(self, loss: float, tolerance: float) -> bool:
+        self.losses.append(loss)
+        return has_stalled(self.losses, tolerance)
 
 
-class _NormalEquations:
-    """(J̃ᵀJ̃ + μ) v = -J̃ᵀ b by Cholesky."""
+class _Hessian:
+    """(H̃ + μ) v = -g̃ by Cholesky; H̃ is half the second derivative, g̃ half the gradient, as JᵀJ and Jᵀr are."""
 
-    def __init__(self, jacobian: Tensor, residual: Tensor):
-        self.jacobian = jacobian
-        self.gram = jacobian.mT @ jacobian
-        self.gradient = jacobian.mT @ residual
+    def __init__(self, hessian: Tensor, gradient: Tensor):
+        self.hessian, self.gradient = hessian, gradient
 
     def factor(self, mu: float) -> Tensor | None:
-        damped = self.gram.clone()
+        damped = self.hessian.clone()
         damped.diagonal().add_(mu)
         factor, failed = torch.linalg.cholesky_ex(damped)
         return None if failed else factor
+
+    def velocity(self, factor: Tensor) -> Tensor:
+        return -torch.cholesky_solve(self.gradient[:, None], factor)[:, 0]
+
+
+class _NormalEquations(_Hessian):
+    """(J̃ᵀJ̃ + μ) v = -J̃ᵀ r by Cholesky."""
+
+    def __init__(self, jacobian: Tensor, residual: Tensor):
+        super().__init__(jacobian.mT @ jacobian, jacobian.mT @ residual)
+        self.jacobian = jacobian
 
     def solve(self, factor: Tensor, residual: Tensor) -> Tensor:
         return -torch.cholesky_solve((self.jacobian.mT @ residual)[:, None], factor)[:, 0]
@@ -164,9 +215,12 @@ class _Orthogonal:
     """The same minimizer from a QR factorization of [J̃; √μ], after one of J̃ alone."""
 
     def __init__(self, jacobian: Tensor, residual: Tensor):
-        self.jacobian = jacobian
+        self.jacobian, self.residual = jacobian, residual
         self.gradient = jacobian.mT @ residual
         self.q, self.r = torch.linalg.qr(jacobian)
+
+    def velocity(self, factor: tuple[Tensor, Tensor]) -> Tensor:
+        return self.solve(factor, self.residual)
 
     def factor(self, mu: float) -> tuple[Tensor, Tensor]:
         root = mu**0.5 * torch.eye(self.r.shape[1], dtype=self.r.dtype, device=self.r.device)

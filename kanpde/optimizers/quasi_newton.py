@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from kanpde.errors import InputError
-from kanpde.optimizers.interface import Ended, Iterate, Objective, Observer, Stop, StopReason
+from kanpde.optimizers.interface import Ended, Iterate, Objective, Observer, Stop, StopReason, has_stalled, stalling
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class LBFGS:
     def minimize(
         self, objective: Objective, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
     ) -> Ended:
-        course = _Course(theta, objective.gradient(theta)[0], observe, self.tolerance)
+        course = _Course(theta, objective.gradient(theta)[0], observe, stalling(objective, self.tolerance))
         if not math.isfinite(course.loss):
             return Ended(theta, course.loss, StopReason.DIVERGED)
-        unit = course.loss or 1.0  # SciPy's tests assume a loss of order one
+        unit = abs(course.loss) or 1.0  # SciPy's tests assume a loss of order one
 
         def value(x: np.ndarray) -> tuple[float, np.ndarray]:
             loss, gradient = objective.gradient(torch.from_numpy(x).to(theta))
@@ -66,7 +66,7 @@ class _Course:
             self.observe(Iterate(theta, self.loss, None, {}))
         except Stop:
             self.reason = StopReason.OBSERVER
-        if len(self.losses) > 20 and self.loss > (1 - self.tolerance) * self.losses[0]:
+        if has_stalled(self.losses, self.tolerance):
             self.reason = self.reason or StopReason.STALLED
         if self.reason:
             raise StopIteration

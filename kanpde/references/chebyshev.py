@@ -29,8 +29,7 @@ from kanpde.expressions import (
     ExpressionError,
     Jet,
     compile_expression,
-    derivative,
-    jet_expression,
+    jet_slopes,
     jets_of,
 )
 from kanpde.references.applicability import is_stationary, walls_of, with_values
@@ -190,20 +189,11 @@ def _block(problem: Problem, bases: tuple, residual: sympy.Expr, side: Side | No
     return _Block(
         compile_expression(residual, problem.coordinates, problem.fields).bind(points),
         {jet: compile_expression(slope, problem.coordinates, problem.fields).bind(points)
-         for jet, slope in slopes_of(residual, problem.coordinates).items()},
+         for jet, slope in jet_slopes(residual, problem.coordinates).items()},
         {jet: _kronecker([basis.values(line, order) for basis, line, order in zip(bases, lines, jet[1], strict=True)])
          for jet in jets},
         {jet: slice(starts[jet[0]], starts[jet[0]] + size) for jet in jets},
     )  # fmt: skip
-
-
-def slopes_of(expr: sympy.Expr, coordinates: tuple[str, ...]) -> dict[Jet, sympy.Expr]:
-    """∂ expr / ∂ jet for every jet that occurs, the jets taken as independent."""
-    names = {jet: sympy.Dummy(real=True) for jet in jets_of(expr)}
-    inward = {jet_expression(jet, coordinates): name for jet, name in names.items()}
-    outward = {name: node for node, name in inward.items()}
-    plain = expr.xreplace(inward)
-    return {jet: derivative(plain, name).xreplace(outward) for jet, name in names.items()}
 
 
 # Newton

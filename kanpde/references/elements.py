@@ -23,9 +23,8 @@ from numpy.polynomial import legendre
 from scipy.sparse import block_diag, csc_array, csr_array, diags_array, eye_array, kron
 from scipy.sparse.linalg import ArpackError, LinearOperator, SuperLU, eigsh, splu
 
-from kanpde.expressions import BoundFormula, ExpressionError, Jet, compile_expression, jets_of
+from kanpde.expressions import BoundFormula, ExpressionError, Jet, compile_expression, jet_slopes, jets_of
 from kanpde.references.applicability import is_stationary, walls_of, with_values
-from kanpde.references.chebyshev import slopes_of
 from kanpde.references.interface import NotSolved, Solved
 from kanpde.references.interpolants import Interpolant, Pieces, barycentric_matrix, barycentric_weights
 from kanpde.statements import Eigen, Energy, Problem
@@ -210,9 +209,9 @@ def _form(
     problem: Problem, mesh: _Mesh, density: sympy.Expr, fields: tuple[str, ...], free: csr_array, fixed: np.ndarray
 ) -> _Form:
     density, count = with_values(problem, density), len(mesh.nodes)
-    first = slopes_of(density, problem.coordinates)
+    first = jet_slopes(density, problem.coordinates)
     second = {(jet, other): slope for jet, line in first.items()
-              for other, slope in slopes_of(line, problem.coordinates).items()}  # fmt: skip
+              for other, slope in jet_slopes(line, problem.coordinates).items()}  # fmt: skip
 
     def bound(expr: sympy.Expr) -> BoundFormula:
         return compile_expression(expr, problem.coordinates, fields).bind(mesh.points)
