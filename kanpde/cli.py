@@ -6,7 +6,9 @@ Exit codes: 0 done; 1 the run failed; 2 the input cannot be used; 130 stopped by
 import argparse
 import atexit
 import gc
+import math
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,6 +25,7 @@ from kanpde.overrides import compose_mapping
 from kanpde.problems import Problem, load_problem, problem_names
 from kanpde.progress import printable
 from kanpde.references import METHODS, NotSolved, Reference, method_for, reference_of
+from kanpde.statements import Eigen, Energy
 
 SETTINGS = """settings are key=value words:
   problem=burgers | problem=path/to/file.yaml      problem.parameters.nu=0.02
@@ -33,6 +36,7 @@ SETTINGS = """settings are key=value words:
 exit codes: 0 done, 1 the run failed, 2 the input cannot be used, 130 stopped by Ctrl-C"""
 
 CLOSED_PIPE = 141  # what shells report for a program that SIGPIPE ended
+ENERGY = re.compile(r"energy(_\d+)?(_reference)?")
 FIRST_METRICS = (
     "rel_l2",
     "reference_error",
@@ -185,6 +189,7 @@ def checked_lines(problem: Problem) -> list[str]:
     sides = {condition.name: text_of(condition.residual) for condition in problem.conditions}
     box = zip(problem.coordinates, problem.domain.lower, problem.domain.upper, strict=True)
     lines = [problem.title, "  domain: " + ", ".join(f"{name} in [{a:g}, {b:g}]" for name, a, b in box)]
+    lines += [f"  {line}" for line in task_lines(problem)]
     for name, residual in problem.equations.items():
         jets = compile_expression(residual, problem.coordinates, problem.fields).jets
         needed = ", ".join(text_of(jet_expression(jet, problem.coordinates)) for jet in jets)
@@ -193,6 +198,16 @@ def checked_lines(problem: Problem) -> list[str]:
     if problem.periodic:
         lines.append("  periodic in " + ", ".join(problem.coordinates[axis] for axis in problem.periodic))
     return lines + [f"  {name} = {text_of(value)} exactly" for name, value in problem.exact.items()]
+
+
+def task_lines(problem: Problem) -> list[str]:
+    """What is minimized, where that is what the problem asks."""
+    match problem.task:
+        case Energy(density):
+            return [f"energy: ∫ {text_of(density)} → least"]
+        case Eigen(_, density, norm):
+            return [f"energies: ∫ {text_of(density)} / ∫ {text_of(norm)}, the {len(problem.fields)} least"]
+    return []
 
 
 def reference_lines(problem: Problem, found: Reference) -> list[str]:
@@ -223,7 +238,10 @@ def _title(path: Path) -> str:
 
 def _metric_lines(metrics: Mapping[str, float]) -> list[str]:
     names = [*(name for name in FIRST_METRICS if name in metrics), *(n for n in metrics if n not in FIRST_METRICS)]
-    return [f"  {name:22} {metrics[name]:.4g}" for name in names]
+    # an energy is asked for to more digits than an error is
+    digits = {name: 10 for name in names if ENERGY.fullmatch(name)}
+    known = [name for name in names if not math.isnan(metrics[name])]
+    return [f"  {name:22} {metrics[name]:.{digits.get(name, 4)}g}" for name in known]
 
 
 def _report(result: Result) -> None:

@@ -334,6 +334,21 @@ def turn_outputs(network: nn.Module, matrix: Tensor) -> None:  # [out, out]
         last.bias.data = last.bias.data @ matrix
 
 
+def fit_outputs(network: Chain, points: Tensor, values: Tensor, factor: Tensor) -> None:  # [n, d], [n, out], [n]
+    """Choose the last layer so that factor times the outputs come closest to `values`, all else as it is."""
+    last = network.layers[-1]
+    with torch.no_grad():
+        hidden = network.inputs(points.to(last.weight))
+        for layer in network.layers[:-1]:
+            hidden = layer(hidden)
+        design = last.features.dense(hidden)[:, 0].flatten(1).cpu() * factor[:, None].to(last.weight).cpu()
+        # the features of several inputs are nearly dependent, so the driver has to know ranks
+        fitted = torch.linalg.lstsq(design, values.to(design), rcond=1e-8, driver="gelsd").solution
+        last.weight.data = fitted.reshape_as(last.weight).to(last.weight)
+        if last.bias is not None:
+            last.bias.data.zero_()
+
+
 def integrals_of(network: nn.Module, problem: Problem, ansatz: Ansatz, sample: Sample, **options) -> Integrals:
     """The objective of a problem's task."""
     kind = {Energy: RitzEnergy, Eigen: RayleighQuotients}[type(problem.task)]

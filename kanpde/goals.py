@@ -5,13 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, Protocol
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from kanpde.constraints import Ansatz
-from kanpde.energies import Integrals, integrals_of
+from kanpde.energies import Integrals, fit_outputs, integrals_of
 from kanpde.errors import InputError
+from kanpde.grids import grid_axes, grid_points
+from kanpde.jets import closure
+from kanpde.landscapes import bumps, landscape_of
+from kanpde.networks import Chain
 from kanpde.optimizers import Objective
 from kanpde.quadratures import quadrature
 from kanpde.residuals import Block, Residuals, bind, build_blocks, draw
@@ -32,6 +38,9 @@ class Goal(Protocol):
 
     figure_name: str
     names: tuple[str, ...]
+
+    def begin(self, network: nn.Module) -> None:
+        """Put a fresh network to a first guess, where there is one."""
 
     def objective(self, network: nn.Module, sampling: Sampling, seed: int) -> Objective:
         """The loss at points drawn with a seed."""
@@ -58,6 +67,9 @@ class Equations:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(name for block in self.blocks for name in block.names)
+
+    def begin(self, network: nn.Module) -> None:
+        """As it was drawn."""
 
     def objective(self, network: nn.Module, sampling: Sampling, seed: int) -> Residuals:
         samples = draw(self.problem, self.blocks, sampling, interior_count(sampling, _size(network)), seed)
@@ -93,12 +105,34 @@ class Minimum:
                 "at corners, with training.conditions=exact, or leave conditions out where the natural one holds."
             )
 
+    def begin(self, network: nn.Module) -> None:
+        """States begin as the highest bumps of the localization landscape."""
+        if self._bumps is not None and isinstance(network, Chain):
+            points, values = self._bumps
+            bound = self.ansatz.bind(points, closure((), points.shape[1]))
+            factor = torch.ones(len(points)) if bound.matrix is None else bound.matrix[:, 0, 0, 0]
+            fit_outputs(network, points, values, factor)
+
+    @cached_property
+    def _bumps(self) -> tuple[Tensor, Tensor] | None:  # [n, d], [n, m]
+        landscape = landscape_of(self.problem)
+        if landscape is None:
+            return None
+        axes = grid_axes(self.problem)
+        points, shape = grid_points(axes), [len(axis) for axis in axes.values()]
+        found = bumps(landscape(points).reshape(shape), len(self.problem.fields))
+        return torch.from_numpy(points), torch.from_numpy(found.reshape(len(found), -1).T)
+
     def objective(self, network: nn.Module, sampling: Sampling, seed: int) -> Integrals:
         return self._integrals(network, interior_count(sampling, _size(network)), seed)
 
-    def judge(self, network: nn.Module) -> Integrals:
+    def judge(self, network: nn.Module, seed: int = HELD_OUT_SEED) -> Integrals:
         count = HELD_OUT_SHARE**self.problem.domain.dimension * max(HELD_OUT_POINTS, 5 * _size(network))
-        return self._integrals(network, count, HELD_OUT_SEED)
+        return self._integrals(network, count, seed)
+
+    def energies(self, network: nn.Module) -> tuple[Tensor, Tensor]:  # [m] each
+        """The energy, or each state's, on two held-out rules."""
+        return tuple(self.judge(network, HELD_OUT_SEED + rule).energies() for rule in (0, 1))
 
     def _integrals(self, network: nn.Module, count: int, seed: int) -> Integrals:
         return integrals_of(network, self.problem, self.ansatz, quadrature(self.problem, count, seed))

@@ -1,34 +1,17 @@
 """Errors of a solution against its reference, and where they are measured."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from sympy import Expr
 from torch import Tensor
 
 from kanpde.expressions import compile_expression, coordinate_symbols, derivative
+from kanpde.grids import grid_axes, grid_points
 from kanpde.jets import closure
 from kanpde.references import Reference
 from kanpde.regions import inside_points, piece_points
 from kanpde.solution import Solution
 from kanpde.statements import Problem
-
-PER_AXIS = {1: 1001, 2: 101, 3: 33, 4: 15, 5: 9}
-"""Points per axis of the archive's grid, by dimension; about 10⁴ to 6·10⁴ in all."""
-
-
-def grid_axes(problem: Problem, resolution: int | None = None) -> dict[str, np.ndarray]:
-    """Evenly spaced coordinates of the archive's grid, ends included."""
-    box = problem.domain
-    count = resolution or PER_AXIS.get(box.dimension, max(2, int(5e4 ** (1 / box.dimension))))
-    ends = zip(problem.coordinates, box.lower, box.upper, strict=True)
-    return {name: np.linspace(lower, upper, count) for name, lower, upper in ends}
-
-
-def grid_points(axes: Mapping[str, np.ndarray]) -> np.ndarray:  # -> [n, d]
-    """All points of a grid, the first coordinate varying slowest."""
-    return np.stack([x.ravel() for x in np.meshgrid(*axes.values(), indexing="ij")], axis=1)
 
 
 def measuring_points(problem: Problem, resolution: int | None = None) -> Tensor:  # -> [n, d]

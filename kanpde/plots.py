@@ -4,7 +4,7 @@ import io
 import textwrap
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +17,16 @@ from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullLocator
 
 from kanpde.archive import RunData, replace_file
+from kanpde.plot_styles import BLUE, CYCLE, FAINT, INK, PURPLE, VERMILION, label
+from kanpde.potential_plots import draw_potentials, effective_potential, has_potentials, potentials_of
 
 WIDTH = 11.0  # inches
 HISTORY_HEIGHT = 3.0
 CAPTION_HEIGHT = 0.9
 PROFILE_HEIGHT = 3.9
 MAP_HEIGHT = 3.1
-# Okabe and Ito's colors: told apart by color-blind readers, and in print.
-BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
-INK, FAINT = "#222222", "#888888"
-SOLUTION_COLORS, ERROR_COLORS = "viridis", "magma"
+POTENTIAL_HEIGHT = 5.0
+SOLUTION_COLORS, ERROR_COLORS, POTENTIAL_COLORS = "viridis", "magma", "cividis"
 MISSING = "#cccccc"
 TIME = "t"
 MOST_BLOCKS = 6
@@ -57,13 +56,17 @@ def solution_figure(data: RunData) -> Figure:
         'u'
     """
     views = [_view(data, name) for name in data.solved_fields if data.axes]
-    height = PROFILE_HEIGHT if len(data.axes) == 1 else MAP_HEIGHT
-    heights = [height] * len(views) + [HISTORY_HEIGHT]
+    line = len(data.axes) == 1
+    potentials = [POTENTIAL_HEIGHT if line else MAP_HEIGHT] * has_potentials(data)
+    heights = [*potentials, *[PROFILE_HEIGHT if line else MAP_HEIGHT] * len(views), HISTORY_HEIGHT]
     figure = Figure(figsize=(WIDTH, sum(heights) + CAPTION_HEIGHT), layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08, hspace=0.04)
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-    for view, cell in zip(views, grid, strict=False):
+    cells = list(grid)
+    if potentials:
+        (draw_potentials if line else _draw_potential_maps)(figure, cells[0], data)
+    for view, cell in zip(views, cells[len(potentials) :], strict=False):
         _draw_view(figure, cell, view)
     _draw_history(figure, grid[-1], data)
     _write_caption(figure, data)
@@ -155,13 +158,13 @@ def _draw_profile(figure: Figure, cell: SubplotSpec, view: View) -> None:
     if view.reference is not None:
         upper.plot(x, _finite(view.reference), color=VERMILION, lw=1.4, ls=(0, (4, 3)), label="reference")
         upper.legend(frameon=False, fontsize=9)
-    _label(upper, view.name + _missing_note(view.solution), name if view.error is None else None, view.name)
+    label(upper, view.name + _missing_note(view.solution), name if view.error is None else None, view.name)
     upper.set_xlim(x[0], x[-1])
     if view.error is not None:
         lower = figure.add_subplot(grid[1], sharex=upper)
         upper.tick_params(labelbottom=False)
         _draw_error_profile(lower, x, view.error)
-        _label(lower, _error_title(view), name, "|error|")
+        label(lower, _error_title(view), name, "|error|")
 
 
 def _draw_error_profile(axes: Axes, x: np.ndarray, error: np.ndarray) -> None:
@@ -181,13 +184,30 @@ def _draw_maps(figure: Figure, cell: SubplotSpec, view: View) -> None:
         panels.append(("reference" + _missing_note(view.reference), view.reference, SOLUTION_COLORS, scale))
     if view.error is not None:
         panels.append((_error_title(view), view.error, ERROR_COLORS, (0.0, _largest(view.error) or 1.0)))
+    _draw_panels(figure, cell, view.axes, panels)
+
+
+def _draw_potential_maps(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
+    """Coefficients, and 1/u up to a little above the largest of them: it has no bound at the walls."""
+    shown = _shown_axes(tuple(data.axes))
+    maps = {**{name: data.coefficients[name] for name in potentials_of(data)}, "1/u": effective_potential(data)}
+    top = 1.2 * max([_range([maps[name]])[1] for name in potentials_of(data)], default=np.nanmedian(maps["1/u"]))
+    limits = {name: _range([values]) for name, values in maps.items()}
+    limits["1/u"] = limits["1/u"][0], top
+    order = [list(data.axes).index(axis) for axis in shown]
+    panels = [(name, np.transpose(values, order), POTENTIAL_COLORS, limits[name]) for name, values in maps.items()]
+    _draw_panels(figure, cell, {axis: np.asarray(data.axes[axis]) for axis in shown}, panels)
+
+
+def _draw_panels(figure: Figure, cell: SubplotSpec, grid_axes: dict, panels: Sequence[tuple]) -> None:
+    """Maps side by side, each with its title, colors and limits."""
     grid = cell.subgridspec(1, len(panels))
-    vertical, horizontal = view.axes
+    vertical, horizontal = grid_axes
     for column, (title, values, colors, limits) in enumerate(panels):
         axes = figure.add_subplot(grid[column])
-        mesh = _draw_map(axes, view.axes, values, colors, limits)
+        mesh = _draw_map(axes, grid_axes, values, colors, limits)
         _add_color_bar(figure, axes, mesh)
-        _label(axes, title, horizontal, vertical if column == 0 else None)
+        label(axes, title, horizontal, vertical if column == 0 else None)
         axes.tick_params(labelleft=column == 0)
 
 
@@ -246,29 +266,35 @@ def _missing_note(values: np.ndarray) -> str:
     return f"\n{missing} of {np.size(values)} values not finite" if missing else ""
 
 
-def _label(axes: Axes, title: str, horizontal: str | None, vertical: str | None) -> None:
-    axes.set_title(title, fontsize=10.5, color=INK, parse_math=False)
-    if horizontal is not None:
-        axes.set_xlabel(horizontal, parse_math=False)
-    if vertical is not None:
-        axes.set_ylabel(vertical, parse_math=False)
-    axes.tick_params(labelsize=8.5)
-
-
 # History
 
 
 def _draw_history(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
     grid = cell.subgridspec(1, 2)
     left, right = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
+    if "heldout_energy" in data.history:
+        _draw_energy_history(left, right, data)
+        return
     blocks = _largest_blocks(data)
     losses = {"loss": "total"} | {name: name.removeprefix("loss_") for name in blocks}
     errors = {"rel_l2": "relative L2 error", "heldout_residual": "held-out residual (rms)"}
     hidden = sum(name.startswith("loss_") for name in data.history) - len(blocks) if blocks else 0
     _draw_columns(left, data, losses)
     _draw_columns(right, data, errors)
-    _label(left, f"Loss ({hidden} smaller blocks not shown)" if hidden else "Loss", "step", None)
-    _label(right, "Error and held-out residual", "step", None)
+    label(left, f"Loss ({hidden} smaller blocks not shown)" if hidden else "Loss", "step", None)
+    label(right, "Error and held-out residual", "step", None)
+
+
+def _draw_energy_history(left: Axes, right: Axes, data: RunData) -> None:
+    """Energies are of any sign: what is drawn is how far they are above the reference, or the least one seen."""
+    known = [value for name, value in data.metrics.items() if name.endswith("_reference") and "energy" in name]
+    columns = {name: data.history[name] for name in ("loss", "heldout_energy")}
+    least = sum(known) if known else min(np.nanmin(values, initial=np.inf) for values in columns.values())
+    above = {**data.history, **{name: values - least for name, values in columns.items()}}
+    _draw_columns(left, replace(data, history=above), {"loss": "trained", "heldout_energy": "held out"})
+    _draw_columns(right, data, {"rel_l2": "relative L2 error"})
+    label(left, f"Energy above the {'reference' if known else 'least one seen'}", "step", None)
+    label(right, "Error", "step", None)
 
 
 def _largest_blocks(data: RunData) -> list[str]:

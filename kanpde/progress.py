@@ -20,7 +20,8 @@ from kanpde.errors import InputError
 from kanpde.training import Finished, Note, StageEnded, Started, StartEnded, Step, Training
 
 Listener = Callable[[object], None]
-MEASURES = ("rel_l2", "heldout_residual", "loss")  # the most wanted first: a narrow terminal cuts the rest
+# The most wanted first: a narrow terminal cuts the rest.
+MEASURES = ("rel_l2", "heldout_residual", "heldout_energy", "loss")
 
 
 def printable(text: str) -> str:
@@ -37,7 +38,12 @@ def step_text(record: Mapping[str, Any]) -> str:
     counted = {**record, "stage": record["stage"] + 1} if "stage" in record else record
     place = [f"{name} {counted[name]}" for name in ("stage", "grid", "step") if name in counted]
     measured = [(name.removesuffix("_residual"), record.get(name)) for name in MEASURES]
-    values = [f"{label} {value:.1e}" for label, value in measured if value is not None and math.isfinite(value)]
+    digits = ".8g" if "heldout_energy" in record else ".1e"  # the last digits of an energy are those that matter
+    values = [
+        f"{label} {value:{'.1e' if label == 'rel_l2' else digits}}"
+        for label, value in measured
+        if value is not None and math.isfinite(value)
+    ]
     return " ".join(place) + (": " + "  ".join(values) if values else "")
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,16 +18,16 @@ from kanpde.config import Config, compose, override_words
 from kanpde.constraints import Ansatz, exact_ansatz, penalty_ansatz
 from kanpde.errors import InputError
 from kanpde.flops import flops_per_step
-from kanpde.goals import goal_of
+from kanpde.goals import Minimum, goal_of
+from kanpde.grids import grid_axes, grid_points
 from kanpde.inverse import data_metrics
+from kanpde.landscapes import known_functions, wells_metrics
 from kanpde.learned import learn
 from kanpde.memory import peak_memory_mb
 from kanpde.metrics import (
     conditions_rms,
     equations_rms,
     errors,
-    grid_axes,
-    grid_points,
     known_values,
     relative_l2,
     tracking_points,
@@ -39,7 +39,8 @@ from kanpde.provenance import git_commit, hardware, versions
 from kanpde.references import NotSolved, Reference, method_for, reference_of
 from kanpde.regions import inside_points
 from kanpde.solution import Solution
-from kanpde.training import Event, Note, Step, Task, Trained, train
+from kanpde.spectra import spectrum_of
+from kanpde.training import Event, Note, Outcome, Step, Task, Trained, train
 
 BELIEVABLE = 10.0
 """Held-out over training residual above which a warning is due; good runs have about 2, cheated ones 30 and more."""
@@ -218,16 +219,25 @@ def _finished(
     notes: tuple[str, ...],
 ) -> Run:
     solution = Solution(config.problem, task.goal.ansatz, trained.network)
+    spectrum = spectrum_of(task.goal, trained.network, reference) if isinstance(task.goal, Minimum) else None
+    if spectrum is not None and trained.outcome.status == "done" and (fault := spectrum.below()):
+        trained = replace(trained, outcome=Outcome.BELOW, sentence=f"{Outcome.BELOW.value} {fault}")
     metrics = _metrics(config, task, trained, solution, history, reference)
+    metrics |= spectrum.metrics() if spectrum else {}
     axes = grid_axes(config.problem, config.output.resolution)
+    fields = _fields(solution, axes, reference)
+    known = known_functions(config.problem, axes, fields)
+    metrics |= wells_metrics(config.problem, fields)
     data = RunData(
         attributes={**_attributes(config, task, trained), "reference": _method(config.problem, reference)},
         axes=axes,
-        fields=_fields(solution, axes, reference),
+        fields=fields,
         history=_columns(history),
         metrics=metrics,
         model=_model_data(config, task, trained.network),
         points={name: points.cpu().double().numpy() for name, points in trained.points.items()},
+        coefficients=known,
+        spectrum=spectrum.arrays() if spectrum else {},
     )
     return Run(config.problem, data, (*_warnings(config, task, trained, metrics), *notes), trained.network)
 
@@ -265,7 +275,7 @@ def _metrics(config, task, trained, solution, history, reference) -> dict[str, f
     }
     values |= data_metrics(task, solution)
     if trained.objective is not None and trained.outcome.status == "done":
-        values["flops_per_step"] = flops_per_step(task.optimizer, trained.objective)
+        values["flops_per_step"] = flops_per_step(task.optimizer, trained.objective) or math.nan  # no step was left
     if isinstance(trained.network, Chain):
         like = next(trained.network.parameters())
         values["outside_grid_fraction"] = trained.network.outside_fraction(held_out.to(like))

@@ -80,11 +80,12 @@ class Outcome(StrEnum):
     INTERRUPTED = "The run was interrupted; the best state so far is kept."
     DIVERGED = "The run diverged: its residual grew a thousandfold or is not a finite number. Try another seed, more \
 starts, or shorter steps."
+    BELOW = "The run failed: its energy cannot be that of a function."
     TOO_LARGE = "The run stopped for want of memory; the best state so far is kept."
 
     @property
     def status(self) -> str:
-        failed = dict.fromkeys((Outcome.DIVERGED, Outcome.TOO_LARGE), "failed")
+        failed = dict.fromkeys((Outcome.DIVERGED, Outcome.BELOW, Outcome.TOO_LARGE), "failed")
         return {Outcome.INTERRUPTED: "interrupted", **failed}.get(self, "done")
 
 
@@ -373,6 +374,7 @@ class _Course:
             dtype=task.dtype,
             generator=generator,
         )
+        task.goal.begin(network)
         return learn(network.to(task.device), task.problem.learned)
 
     def _bind_points(self, redraw: int = 0) -> None:

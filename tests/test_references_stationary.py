@@ -397,5 +397,5 @@ def test_walls_end_elements_and_the_rest_is_divided_evenly():
 @pytest.mark.parametrize("walls", [(), range(1, 50), (0.01, 49.0)], ids=["none", "even", "uneven"])
 def test_the_finer_of_two_meshes_is_finer_whatever_the_walls(walls):
     problem = energetic({**LINE, "coordinates": {"x": [0, 50]}}, "u_x**2/2 - u", walls=walls)
-    coarse, fine = (elements.element_breaks(problem, 0, count) for count in elements.resolutions(problem))
+    coarse, fine = (elements.element_breaks(problem, 0, count) for count in elements.resolutions(problem)[:2])
     assert len(fine) > 1.5 * len(coarse) and set(walls) <= set(coarse.tolist())

@@ -8,7 +8,7 @@ import torch
 
 import kanpde
 from kanpde.errors import InputError
-from kanpde.metrics import grid_points
+from kanpde.grids import grid_points
 from kanpde.networks import KAN
 
 QUICK = {"stages": 2, "starts": 2, "start_steps": 4, "steps": 12}

@@ -91,16 +91,23 @@ def _check_schema(path: Path, root: h5py.File) -> None:
 def _read_run(root: h5py.File) -> RunData:
     solution = root["solution"]
     axes = {name: _values(item) for name, item in solution.items() if item.is_scale}
-    fields = {name: _values(item) for name, item in solution.items() if not item.is_scale}
     return RunData(
         attributes={name: attribute(root, name) for name in root.attrs if name not in FORMAT_ATTRIBUTES},
         axes=axes,
-        fields={name: np.ascontiguousarray(np.transpose(values)) for name, values in fields.items()},
+        fields=_on_axes(solution),
         history=_arrays(root["history"]),
         metrics={name: values.item() for name, values in _arrays(root["metrics"]).items()},
         model=_read_model(root["model"]),
         points=_arrays(root["points"]),
+        coefficients=_on_axes(root["coefficients"]) if "coefficients" in root else {},
+        spectrum=_arrays(root["spectrum"]) if "spectrum" in root else {},
     )
+
+
+def _on_axes(group: h5py.Group) -> dict[str, np.ndarray]:
+    """What stands on the scales of a group, axes in the order of the coordinates."""
+    values = {name: _values(item) for name, item in group.items() if not item.is_scale}
+    return {name: np.ascontiguousarray(np.transpose(value)) for name, value in values.items()}
 
 
 def _read_model(group: h5py.Group) -> ModelData:

@@ -1,7 +1,7 @@
 """What a run leaves behind: plain arrays, numbers and text."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class RunData:
         metrics: Name -> number.
         model: The trained network.
         points: Loss block -> its collocation points, shape [n, d].
+        coefficients: Name -> a known function on the same axes as the fields, shape [n_1, …, n_d].
+        spectrum: energy, energy_ref, overlap, …: one entry a state, shape [m].
 
     Raises:
         ValueError: Shapes disagree, or a name cannot be stored.
@@ -49,12 +51,14 @@ class RunData:
     metrics: Mapping[str, float | int]
     model: ModelData
     points: Mapping[str, np.ndarray]
+    coefficients: Mapping[str, np.ndarray] = field(default_factory=dict)
+    spectrum: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
         """Refuse what would not come back from the archive as it went in."""
         _check_names(self)
         shape = tuple(np.size(values) for values in self.axes.values())
-        for name, values in self.fields.items():
+        for name, values in [*self.fields.items(), *self.coefficients.items()]:
             _check_shape(f"field {name}", np.shape(values), shape)
         length = np.shape(next(iter(self.history.values()), ()))
         for name, values in self.history.items():
@@ -78,7 +82,8 @@ def _check_shape(what: str, shape: tuple[int, ...], expected: tuple[int, ...]) -
 def _check_names(data: RunData) -> None:
     """A slash would make a group of the name, and a dot is the group itself."""
     model = data.model
-    for names in (data.axes, data.fields, data.history, data.metrics, data.points, model.parameters, model.grids):
+    groups = (data.axes, data.fields, data.history, data.metrics, data.points, data.coefficients, data.spectrum)
+    for names in (*groups, model.parameters, model.grids):
         for name in names:
             if not name or name == "." or "/" in name or "\0" in name:
                 raise ValueError(f"{name!r} cannot be the name of an array in the archive")

@@ -6,6 +6,7 @@
     /metrics    scalars
     /model      attributes kind, config_json; parameters/<name>, grids/<name>
     /points     <loss block>
+    /coefficients, /spectrum     where there are some: on the axes of /solution; one entry a state
     /entry      NXentry: links to /solution and /history, for NeXus viewers
     /VTKHDF     ImageData: links to the fields, for VTK and ParaView
 
@@ -64,6 +65,10 @@ def archive_bytes(data: RunData) -> bytes:
         _write_scalars(_group(root, "metrics"), data.metrics)
         _write_model(_group(root, "model"), data)
         _write_arrays(_group(root, "points"), data.points)
+        if data.coefficients:
+            _write_coefficients(_group(root, "coefficients"), root["solution"], data)
+        if data.spectrum:
+            _write_arrays(_group(root, "spectrum"), data.spectrum)
         _link_entry(root, data)
         link_image(root, data)
         root.flush()
@@ -113,11 +118,23 @@ def _write_scale(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Datas
 def _write_solution(group: h5py.Group, data: RunData) -> None:
     scales = [_write_scale(group, name, values) for name, values in data.axes.items()][::-1]
     for name, values in data.fields.items():
-        dataset = _write_array(group, name, np.transpose(values))
+        dataset = _write_on_axes(group, name, values, scales)
         dataset.attrs["long_name"] = _long_name(name, data.solved_fields)
-        for dimension, scale in zip(dataset.dims, scales, strict=True):
-            dimension.attach_scale(scale)
     _mark_plot(group, signal=next(iter(data.solved_fields), None), axes=[*data.axes][::-1])
+
+
+def _write_on_axes(group: h5py.Group, name: str, values: np.ndarray, scales: list[h5py.Dataset]) -> h5py.Dataset:
+    dataset = _write_array(group, name, np.transpose(values))
+    for dimension, scale in zip(dataset.dims, scales, strict=True):
+        dimension.attach_scale(scale)
+    return dataset
+
+
+def _write_coefficients(group: h5py.Group, solution: h5py.Group, data: RunData) -> None:
+    """Known functions on axes of their own, which netCDF wants within the group."""
+    scales = [_write_scale(group, name, solution[name][()]) for name in data.axes][::-1]
+    for name, values in data.coefficients.items():
+        _write_on_axes(group, name, values, scales)
 
 
 def _long_name(name: str, solved: tuple[str, ...]) -> str:

@@ -44,12 +44,15 @@ def applicable(problem: Problem) -> bool:
     return values and all(sum(index) <= 1 for _, index in jets_of(problem.task.density))
 
 
-def resolutions(problem: Problem) -> tuple[int, int]:
-    """Elements along each axis, coarse and fine: at least the parts between walls, so that the two differ."""
+def resolutions(problem: Problem) -> tuple[int, ...]:
+    """Elements along each axis, doubled: at least the parts between walls, so that all differ.
+
+    In one dimension they are cheap, and go on to what a smooth coefficient of many cells takes.
+    """
     dimension = problem.domain.dimension
     parts = max(len(walls_of(problem, axis)) + 1 for axis in range(dimension))
     coarse = max(parts, {1: 24, 2: 5, 3: 2}[dimension])
-    return coarse, 2 * coarse
+    return tuple(coarse * 2**rung for rung in range(5 if dimension == 1 else 2))
 
 
 def solve(problem: Problem, resolution: int) -> Solved:
