@@ -19,13 +19,12 @@ import kanpde
 from kanpde.archive import RunData, read_archive
 from kanpde.config import config_of
 from kanpde.errors import InputError
-from kanpde.expressions import compile_expression, jet_expression, text_of
 from kanpde.jobs import ARCHIVE, Result, State, solve_one, sweep
 from kanpde.overrides import compose_mapping
 from kanpde.problems import Problem, load_problem, problem_names
 from kanpde.progress import printable
 from kanpde.references import METHODS, NotSolved, Reference, method_for, reference_of
-from kanpde.statements import Eigen, Energy
+from kanpde.verdicts import statement_lines, verdicts
 
 SETTINGS = """settings are key=value words:
   problem=burgers | problem=path/to/file.yaml      problem.parameters.nu=0.02
@@ -102,11 +101,13 @@ def solve_command(words: Sequence[str]) -> int:
 
 
 def check_command(words: Sequence[str]) -> int:
-    """run the checks of a problem alone, with its equations echoed"""
+    """run the checks of a problem alone, with its equations echoed as text and in LaTeX"""
     options = _command_parser("check", settings=True).parse_intermixed_args(words)
     config = config_of(compose_mapping(options.settings))
     warnings = dict.fromkeys((*config.problem.warnings, *config.warnings))
-    _say(*checked_lines(config.problem), *(f"warning: {sentence}" for sentence in warnings), "checks passed")
+    found = [f"  ok  {verdict}" for verdict in dict.fromkeys(verdicts(config.problem))]
+    _say(*statement_lines(config.problem), "checked:", *found)
+    _say(*(f"warning: {sentence}" for sentence in warnings), "checks passed")
     return 0
 
 
@@ -178,36 +179,6 @@ def _command_parser(name: str, settings: bool = False) -> argparse.ArgumentParse
 def _say(*lines: str, stream: IO[str] | None = None) -> None:
     for line in lines:
         print(printable(line), file=stream or sys.stdout)
-
-
-def checked_lines(problem: Problem) -> list[str]:
-    """A problem as the program understands it.
-
-    >>> print("\\n".join(checked_lines(load_problem("poisson_1d"))))  # doctest: +ELLIPSIS
-    Poisson...
-    """
-    sides = {condition.name: text_of(condition.residual) for condition in problem.conditions}
-    box = zip(problem.coordinates, problem.domain.lower, problem.domain.upper, strict=True)
-    lines = [problem.title, "  domain: " + ", ".join(f"{name} in [{a:g}, {b:g}]" for name, a, b in box)]
-    lines += [f"  {line}" for line in task_lines(problem)]
-    for name, residual in problem.equations.items():
-        jets = compile_expression(residual, problem.coordinates, problem.fields).jets
-        needed = ", ".join(text_of(jet_expression(jet, problem.coordinates)) for jet in jets)
-        lines += [f"  {name}: {text_of(residual)} = 0", f"    needs {needed}"]
-    lines += [f"  {name}: {text} = 0" for name, text in sides.items()]
-    if problem.periodic:
-        lines.append("  periodic in " + ", ".join(problem.coordinates[axis] for axis in problem.periodic))
-    return lines + [f"  {name} = {text_of(value)} exactly" for name, value in problem.exact.items()]
-
-
-def task_lines(problem: Problem) -> list[str]:
-    """What is minimized, where that is what the problem asks."""
-    match problem.task:
-        case Energy(density):
-            return [f"energy: ∫ {text_of(density)} → least"]
-        case Eigen(_, density, norm):
-            return [f"energies: ∫ {text_of(density)} / ∫ {text_of(norm)}, the {len(problem.fields)} least"]
-    return []
 
 
 def reference_lines(problem: Problem, found: Reference) -> list[str]:

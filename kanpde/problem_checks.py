@@ -26,11 +26,13 @@ from kanpde.expressions import (
     subscript_of,
     substituted,
 )
+from kanpde.forms import spread_of_terms
 from kanpde.regions import ShapeBoundary, SubSide, inside_points, on_boundary, piece_points
 from kanpde.sampling import uniform_points
 from kanpde.statements import Condition, Problem
 
 TOLERANCE = 1e-9
+FAR_APART = 1e8
 POINTS, SEED = 256, 7
 
 
@@ -44,7 +46,7 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
     problem = problem.settled()
     check_fields_used(problem, label)
     check_initial_conditions(problem, label)
-    warnings = [*check_boundary_conditions(problem, label), *rough_warnings(problem)]
+    warnings = [*check_boundary_conditions(problem, label), *rough_warnings(problem), *scale_warnings(problem)]
     check_defined(problem, label)
     if problem.exact:
         check_exact(problem, label)
@@ -353,6 +355,18 @@ def rough_warnings(problem: Problem) -> Iterator[str]:
                 f"{name} jumps or kinks inside the domain, and so do derivatives of the solution, which smooth nets "
                 f"cannot follow. Choose a grid whose knots lie on the walls of its cells, state the problem as an "
                 f"energy, or smooth {name} (smooth: …, interpolation: cubic)."
+            )
+
+
+def scale_warnings(problem: Problem) -> Iterator[str]:
+    """Terms of an equation that differ in size by more than a network's digits can carry."""
+    for name, residual in problem.equations.items():
+        spread = spread_of_terms(residual, problem)
+        if spread > FAR_APART:
+            yield (
+                f"The terms of {name} differ in size by a factor of {spread:.0e} over the box: the small ones drown in "
+                "rounding. Choose units of coordinates and fields in which all are nearer to 1, or leave out what is "
+                "negligible."
             )
 
 

@@ -73,12 +73,6 @@ def _check_alone(statement: Statement, keys: list[str], scope: Scope) -> None:
             f"{statement.where(keys[0])} needs space coordinates only; there is the time t. Remove it, or write "
             "equations."
         )
-    entries = statement.data.get("parameters") or {}
-    if any(isinstance(value, dict) and value.get("learn") for value in entries.values()):
-        raise InputError(
-            f"{statement.where(keys[0])} has no data to learn a parameter from; one is learned. Write equations and "
-            "data for that."
-        )
 
 
 def _energy(statement: Statement, scope: Scope) -> Energy:
