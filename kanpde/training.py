@@ -43,7 +43,7 @@ class Training:
         start_steps: Steps of each of them.
         steps: Steps per stage at most.
         resample: Steps after which the points are drawn anew within a stage; null keeps them for the stage.
-        target: Held-out residual at which to stop; null goes on.
+        target: Held-out residual at which to stop; null goes on, and so do energies.
         time_limit: Seconds of training after which to stop.
     """
 
@@ -321,7 +321,7 @@ class _Course:
         self.emit(Step(record))
         if not math.isfinite(iterate.loss):
             raise _Halt(Outcome.DIVERGED)
-        if self.settings.target is not None and record[goal.figure_name] <= self.settings.target:
+        if self.settings.target is not None and record.get("heldout_residual", math.inf) <= self.settings.target:
             raise _Halt(Outcome.TARGET)
         if late:
             raise _Halt(Outcome.TIME)
