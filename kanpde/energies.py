@@ -344,7 +344,7 @@ def fit_outputs(network: Chain, points: Tensor, values: Tensor, factor: Tensor) 
         design = last.features.dense(hidden)[:, 0].flatten(1).cpu() * factor[:, None].to(last.weight).cpu()
         # the features of several inputs are nearly dependent, so the driver has to know ranks
         fitted = torch.linalg.lstsq(design, values.to(design), rcond=1e-8, driver="gelsd").solution
-        last.weight.data = fitted.reshape_as(last.weight).to(last.weight)
+        last.weight.data = fitted.reshape_as(last.weight).to(last.weight).contiguous()
         if last.bias is not None:
             last.bias.data.zero_()
 

@@ -36,10 +36,11 @@ from kanpde.modules import check_module
 from kanpde.networks import MODELS, Chain
 from kanpde.problems import Problem, load_problem, read_problem_text
 from kanpde.provenance import git_commit, hardware, versions
-from kanpde.references import NotSolved, Reference, method_for, reference_of
+from kanpde.references import NotSolved, Reference, method_for, reference_of, turning
 from kanpde.regions import inside_points
 from kanpde.solution import Solution
 from kanpde.spectra import spectrum_of
+from kanpde.statements import Eigen
 from kanpde.training import Event, Note, Outcome, Step, Task, Trained, train
 
 BELIEVABLE = 10.0
@@ -207,7 +208,14 @@ def _tracker(problem: Problem, ansatz: Ansatz, reference: Reference | None) -> C
     known = known_values(problem, points, reference)
     if known is None:
         return lambda network: float("nan")
-    return lambda network: relative_l2(torch.from_numpy(Solution(problem, ansatz, network)(points)) - known, known)
+    states = reference.energies if isinstance(problem.task, Eigen) else None
+
+    def error(network: nn.Module) -> float:
+        found = Solution(problem, ansatz, network)(points)
+        nearest = known if states is None else known @ torch.from_numpy(turning(known.numpy(), found, states))
+        return relative_l2(torch.from_numpy(found) - nearest, nearest)
+
+    return error
 
 
 def _finished(
@@ -219,6 +227,9 @@ def _finished(
     notes: tuple[str, ...],
 ) -> Run:
     solution = Solution(config.problem, task.goal.ansatz, trained.network)
+    if reference is not None and isinstance(config.problem.task, Eigen):
+        points = tracking_points(config.problem).numpy()
+        reference = reference.turned(points, solution(points))
     spectrum = spectrum_of(task.goal, trained.network, reference) if isinstance(task.goal, Minimum) else None
     if spectrum is not None and trained.outcome.status == "done" and (fault := spectrum.below()):
         trained = replace(trained, outcome=Outcome.BELOW, sentence=f"{Outcome.BELOW.value} {fault}")

@@ -7,19 +7,19 @@ its difference from the one before is its error bar.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import numpy as np
 
 from kanpde.references import chebyshev, elements
 from kanpde.references.cache import NUMBERS, load_interpolant, store_interpolant
-from kanpde.references.interface import NotSolved, Solved
-from kanpde.references.interpolants import Interpolant
+from kanpde.references.interface import Field, NotSolved, Solved
+from kanpde.references.states import Turned, turning
 from kanpde.sampling import uniform_points
 from kanpde.statements import Problem
 
-__all__ = ["METHODS", "NotSolved", "Reference", "method_for", "reference_of"]
+__all__ = ["METHODS", "NotSolved", "Reference", "method_for", "reference_of", "turning"]
 
 METHODS: dict[str, ModuleType] = {"chebyshev": chebyshev, "elements": elements}
 """By name; each has `applicable(problem)`, `resolutions(problem)` and `solve(problem, resolution)`."""
@@ -45,12 +45,16 @@ class Reference:
     """
 
     method: str
-    values: Interpolant
+    values: Field
     error: float
     seconds: float
     unknowns: int
     energies: np.ndarray
     energy_errors: np.ndarray
+
+    def turned(self, points: np.ndarray, found: np.ndarray) -> Reference:  # [n, d], [n, m]
+        """The same states, with the signs and rotations that are nearest to those found at points."""
+        return replace(self, values=Turned(self.values, turning(self.values(points), found, self.energies)))
 
 
 def method_for(problem: Problem) -> str | None:
@@ -106,5 +110,7 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
 
 def _difference(coarse: Solved, fine: Solved, points: np.ndarray) -> float:
     before, after = coarse.values(points), fine.values(points)
+    if after.shape[1] == len(fine.energies):  # states
+        before = before @ turning(before, after, fine.energies)
     size = np.linalg.norm(after)
     return float(np.linalg.norm(after - before) / (size if size > 0 else 1.0))

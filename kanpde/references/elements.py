@@ -23,10 +23,12 @@ from numpy.polynomial import legendre
 from scipy.sparse import block_diag, csc_array, csr_array, diags_array, eye_array, kron
 from scipy.sparse.linalg import ArpackError, LinearOperator, SuperLU, eigsh, splu
 
+from kanpde.errors import InputError
 from kanpde.expressions import BoundFormula, ExpressionError, Jet, compile_expression, jet_slopes, jets_of
 from kanpde.references.applicability import is_stationary, walls_of, with_values
 from kanpde.references.interface import NotSolved, Solved
 from kanpde.references.interpolants import Interpolant, Pieces, barycentric_matrix, barycentric_weights
+from kanpde.references.states import equal, groups
 from kanpde.statements import Eigen, Energy, Problem
 
 DEGREE = {1: 8, 2: 6, 3: 4}  # of the polynomials, by dimension
@@ -311,18 +313,32 @@ def _eigenfunctions(problem: Problem, mesh: _Mesh) -> tuple[np.ndarray, np.ndarr
         raise NotSolved("takes eigenproblems whose conditions are zero")
     stiffness, mass = (_quadratic(_form(problem, mesh, density, (task.name,), free, fixed))
                        for density in (task.density, task.norm))  # fmt: skip
-    if states >= free.shape[1] - 1:
+    if states + 1 >= free.shape[1] - 1:
         raise NotSolved(f"has {free.shape[1]} unknowns for {states} states")
     below, factors = _below(stiffness, mass)
     inverse = LinearOperator(stiffness.shape, matvec=factors.solve, dtype=float)
     start = 1 + np.sin(np.arange(free.shape[1]))  # the same in every run, without a symmetry
     try:
-        energies, vectors = eigsh(stiffness, states, mass, sigma=below, OPinv=inverse, v0=start)
+        energies, vectors = eigsh(stiffness, states + 1, mass, sigma=below, OPinv=inverse, v0=start)
     except ArpackError as error:
         raise NotSolved(f"did not converge: {error}") from error
     order = np.argsort(energies)
+    _check_separated(problem, energies[order])
+    order = order[:states]
     found = (free @ vectors[:, order] * np.sqrt(2.0)).T  # M is the second derivative, twice the form
     return np.stack([_signed(state) for state in found]), energies[order]
+
+
+def _check_separated(problem: Problem, energies: np.ndarray) -> None:
+    """The last state asked for and the next one have different energies, or the last one would be any of a family."""
+    states = len(energies) - 1
+    if equal(*energies[-2:]):
+        below = groups(energies)[-1].start
+        raise InputError(
+            f"{problem.name}: eigen.states needs to end between two different energies; states {states} and "
+            f"{states + 1} have the same, {energies[-1]:.8g}. Ask for {states + 1} or more"
+            + (f", or for {below}." if below else ".")
+        )
 
 
 def _quadratic(form: _Form) -> csc_array:
