@@ -17,10 +17,11 @@ from kanpde.archive import RunData, read_archive
 from kanpde.config import config_of
 from kanpde.errors import InputError
 from kanpde.expressions import compile_expression, jet_expression, text_of
-from kanpde.jobs import ARCHIVE, Result, State, solve_one, sweep
+from kanpde.jobs import ARCHIVE, Result, State, solve_one
 from kanpde.overrides import compose_mapping
 from kanpde.problems import Problem, load_problem, problem_names
 from kanpde.references import METHODS, NotSolved, Reference, method_for, reference_of
+from kanpde.sweeps import sweep
 from kanpde.terminal import Command, command_parser, say
 
 CLOSED_PIPE = 141  # what shells report for a program that SIGPIPE ended

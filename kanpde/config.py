@@ -29,6 +29,8 @@ from kanpde.training import Training
 KINDS = {"model": MODELS, "optimizer": OPTIMIZERS, "sampling": SAMPLINGS}
 DEFAULT_CHOICES = {"model": "kan", "optimizer": "lm", "sampling": "sobol", "training": "default"}
 OUTSIDE_KEY = ("device", "threads", "output", "rerun")  # settings that change where a run goes, not what it is
+RETRY = "failed"
+"""What `rerun` says to try again only what failed."""
 MOST_PER_AXIS, MOST_THREADS = 10_000, 1024
 
 
@@ -61,7 +63,7 @@ class Settings:
     dtype: Literal["float64", "float32"]
     threads: int | None
     reference: bool
-    rerun: bool
+    rerun: bool | Literal["failed"]
 
     def __post_init__(self):
         if not 0 <= self.seed < 2**63:
@@ -93,7 +95,7 @@ class Config:
     threads: int | None
     output: Output
     reference: bool
-    rerun: bool
+    rerun: bool | Literal["failed"]
     model_name: str
     yaml: str
     sha256: str
