@@ -12,6 +12,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 from threading import Event, Thread, current_thread, main_thread
 
@@ -89,6 +90,7 @@ def children_shielded(on_interrupt: Callable[[], None]) -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask") or current_thread() is not main_thread():  # Windows; a service
         yield
         return
+    resource_tracker.ensure_running()  # some versions unblock the signal when they start this process
     over = Event()
     Thread(target=over.wait, daemon=True).start()
     handler = signal.signal(signal.SIGINT, lambda number, frame: on_interrupt())

@@ -33,6 +33,7 @@ from kanpde.overrides import (
 )
 from kanpde.problems import SEARCH_PATH
 from kanpde.progress import Lines, Listener
+from kanpde.training import Finished
 
 STOPPING = (
     "stopping: what runs ends and is archived, what has not begun is left. Ctrl-C again leaves at once, and what runs "
@@ -135,12 +136,11 @@ def _stopped_by_ctrl_c(stop: Path) -> Iterator[None]:
     with children_shielded(interrupt):
         try:
             yield
-        except KeyboardInterrupt:
-            raise  # the file stays for jobs that still wait in a queue
-        except BaseException:
-            stop.unlink(missing_ok=True)
+        except Exception as error:
+            if stop.exists():
+                raise KeyboardInterrupt from error
             raise
-        stop.unlink(missing_ok=True)
+    stop.unlink(missing_ok=True)  # after a second Ctrl-C it stays, for jobs that still wait in a queue
 
 
 def _left_by_interrupt(config: Config) -> Result:
@@ -209,7 +209,7 @@ class SweepTask:
             lines = Lines(sys.stderr, pause=10.0, prefix=prefix)
 
             def listen(event: object) -> None:
-                if self.stop.exists():
+                if self.stop.exists() and not isinstance(event, Finished):
                     raise KeyboardInterrupt
                 lines(event)
 
