@@ -1,4 +1,4 @@
-"""The commands: `kanpde solve | check | reference | problems | show`.
+"""The commands: `kanpde solve | check | reference | problems | show | export | …`.
 
 Exit codes: 0 done; 1 the run failed; 2 the input cannot be used; 130 stopped by Ctrl-C, as shells report it.
 """
@@ -16,6 +16,7 @@ import kanpde
 from kanpde.archive import RunData, read_archive
 from kanpde.config import config_of
 from kanpde.errors import InputError
+from kanpde.exports.command import export_command
 from kanpde.expressions import compile_expression, jet_expression, text_of
 from kanpde.jobs import ARCHIVE, Result, State, solve_one
 from kanpde.overrides import compose_mapping
@@ -144,6 +145,7 @@ COMMANDS: dict[str, Command] = {
     "reference": reference_command,
     "problems": problems_command,
     "show": show_command,
+    "export": export_command,
 }
 
 
