@@ -14,7 +14,7 @@ import torch
 from omegaconf import OmegaConf
 
 from kanpde.archive import RunData, read_archive
-from kanpde.config import RETRY, Config, config_of
+from kanpde.config import RETRY, Config, config_of, flat_settings
 from kanpde.errors import InputError, RunError
 from kanpde.locks import FolderLock, Held
 from kanpde.memory import bounded_memory, free_memory, want_of_memory
@@ -23,6 +23,7 @@ from kanpde.overrides import Composition, compose_mapping
 from kanpde.plots import save_figure, solution_figure
 from kanpde.progress import History, Listener, append_record, display, last_record
 from kanpde.runs import Run, solve_config
+from kanpde.trackers import Tracked, check_tracker, following
 from kanpde.training import Note, Started
 
 ARCHIVE, HISTORY, PICTURE = "result.h5", "history.jsonl", "solution.png"
@@ -122,6 +123,7 @@ def skipped(config: Config) -> Result | None:
     """The result of a run that need not be made, or none after a check that its folder could be written."""
     result = settled(config)
     if result is None:
+        check_tracker(config.tracker)
         _check_writable(config.folder)
         return None
     picture = config.folder / PICTURE
@@ -206,7 +208,11 @@ def _failed(config: Config, sentence: str, lock: FolderLock) -> Result:
 
 
 def _trained(config: Config, composition: Composition, lock: FolderLock, watch: Watch) -> Run:
-    with watch(config) as show, History(config.folder / HISTORY) as history:
+    with (
+        watch(config) as show,
+        History(config.folder / HISTORY) as history,
+        following(config.tracker, _tracked(config)) as track,
+    ):
 
         def listen(event: object) -> None:
             if isinstance(event, Started):
@@ -214,10 +220,17 @@ def _trained(config: Config, composition: Composition, lock: FolderLock, watch: 
                 _open_folder(config.folder, composition)
                 _claim(lock, config)
                 show(Note(f"{config.problem.title}: {config.folder}"))
-            history(event)
-            show(event)
+            for follow in (history, track, show):
+                follow(event)
 
-        return solve_config(config, listen)
+        run = solve_config(config, listen)
+        track.ended(run.status, run.metrics)
+        return run
+
+
+def _tracked(config: Config) -> Tracked:
+    settings = {name: str(value) for name, value in flat_settings(config).items()}
+    return Tracked(config.folder, config.problem.name, f"{config.model_name}/{config.key}", settings)
 
 
 def _check_memory(event: Started, config: Config) -> None:
