@@ -28,7 +28,9 @@ from kanpde.training import Training
 
 KINDS = {"model": MODELS, "optimizer": OPTIMIZERS, "sampling": SAMPLINGS}
 DEFAULT_CHOICES = {"model": "kan", "optimizer": "lm", "sampling": "sobol", "training": "default"}
-OUTSIDE_KEY = ("device", "threads", "output", "rerun")  # settings that change where a run goes, not what it is
+OUTSIDE_KEY = ("device", "threads", "output", "rerun", "tracker")  # say where a run goes, not what it is
+RETRY = "failed"
+"""What `rerun` says to try again only what failed."""
 MOST_PER_AXIS, MOST_THREADS = 10_000, 1024
 
 
@@ -61,7 +63,8 @@ class Settings:
     dtype: Literal["float64", "float32"]
     threads: int | None
     reference: bool
-    rerun: bool
+    rerun: bool | Literal["failed"]
+    tracker: Literal["none", "tensorboard", "mlflow"]
 
     def __post_init__(self):
         if not 0 <= self.seed < 2**63:
@@ -93,7 +96,8 @@ class Config:
     threads: int | None
     output: Output
     reference: bool
-    rerun: bool
+    rerun: bool | Literal["failed"]
+    tracker: str
     model_name: str
     yaml: str
     sha256: str
@@ -321,15 +325,32 @@ def _problem(source: str, name: str, label: str) -> Problem:
     return load_problem(json.loads(source), name=name, label=label)
 
 
-def _canonical(config: Config) -> str:
-    """What a run depends on, as text; order is kept, because the order of coordinates is the network's."""
+def flat_settings(config: Config) -> dict[str, Any]:
+    """What a run depends on besides its problem, by the names of the command line.
+
+    >>> flat_settings(compose(["model=mlp"]))["model.width"]
+    (20, 20)
+    """
+    flat = {}
+    for name, value in _parts(config).items():
+        flat |= {f"{name}.{key}": entry for key, entry in value.items()} if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def _parts(config: Config) -> dict[str, Any]:
+    """The groups, as dictionaries, and the settings above them."""
     parts = {field.name: getattr(config, field.name) for field in fields(config)}
-    for name in (*OUTSIDE_KEY, "model_name", "yaml", "sha256", "warnings"):
+    for name in (*OUTSIDE_KEY, "problem", "model_name", "yaml", "sha256", "warnings"):
         del parts[name]
     for group, kinds in KINDS.items():
         kind = next(name for name, cls in kinds.items() if isinstance(parts[group], cls))
         parts[group] = {"kind": kind, **asdict(parts[group])}
-    return json.dumps({**parts, "problem": config.problem.source, "training": asdict(config.training)}, default=str)
+    return {**parts, "training": asdict(config.training)}
+
+
+def _canonical(config: Config) -> str:
+    """What a run depends on, as text; order is kept, because the order of coordinates is the network's."""
+    return json.dumps({"problem": config.problem.source, **_parts(config)}, default=str)
 
 
 def _resolved(settings: DictConfig) -> dict[str, Any]:

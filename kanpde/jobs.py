@@ -1,41 +1,35 @@
-"""Runs and their folders: what a command does with one composition of settings, or with a sweep of them."""
+"""Runs and their folders: what a command does with one composition of settings."""
 
+import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
 import torch
-from hydra._internal.callbacks import Callbacks
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from kanpde.archive import RunData, read_archive
-from kanpde.config import Config, config_of
+from kanpde.config import RETRY, Config, config_of, flat_settings
 from kanpde.errors import InputError, RunError
+from kanpde.locks import FolderLock, Held
 from kanpde.memory import bounded_memory, free_memory, want_of_memory
 from kanpde.optimizers import OPTIMIZERS
-from kanpde.overrides import (
-    Composition,
-    compose_mapping,
-    compose_whole,
-    config_loader,
-    hydra_1_3,
-    sweep_jobs,
-    without_foreign,
-)
+from kanpde.overrides import Composition, compose_mapping
 from kanpde.plots import save_figure, solution_figure
-from kanpde.progress import History, display
+from kanpde.progress import History, Listener, append_record, display, last_record
 from kanpde.runs import Run, solve_config
-from kanpde.training import Started
+from kanpde.trackers import Tracked, check_tracker, following
+from kanpde.training import Note, Started
 
 ARCHIVE, HISTORY, PICTURE = "result.h5", "history.jsonl", "solution.png"
+
+Watch = Callable[[Config], AbstractContextManager[Listener]]
+"""What shows a run to whoever waits for it."""
 
 
 class State(Enum):
@@ -45,6 +39,7 @@ class State(Enum):
     SKIPPED = "skipped"
     INTERRUPTED = "interrupted"
     NOT_BEGUN = "not begun"
+    ELSEWHERE = "under way"
     FAILED = "failed"
 
     @property
@@ -67,7 +62,18 @@ class Result:
     def note(self) -> str:
         """The error where one was measured, else the sentence on how the job ended."""
         error = self.metrics.get("rel_l2")
-        return self.sentence if error is None or self.state is State.FAILED else f"rel_l2 {error:.2e}"
+        told = self.state in (State.DONE, State.SKIPPED, State.INTERRUPTED) and error is not None
+        return f"rel_l2 {error:.2e}" if told else self.sentence
+
+
+class _Settled(Exception):
+    """There is nothing to do in a run's folder; carries the result."""
+
+    def __init__(self, result: Result):
+        self.result = result
+
+
+# What a folder holds
 
 
 def archived(folder: Path) -> RunData | None:
@@ -85,19 +91,55 @@ def archived(folder: Path) -> RunData | None:
 def finished(folder: Path) -> RunData | None:
     """The archive of a run that came to its end."""
     data = archived(folder)
-    return data if data is not None and data.attributes.get("status") == "done" else None
+    return data if data is not None and data.attributes.get("status") == State.DONE.value else None
+
+
+def left(folder: Path) -> Result | None:
+    """How the run in a folder ended, as its files tell; None where there is none, or it was killed.
+
+    A run that could leave no archive, for want of memory or by a fault of kanpde, has said so in its history.
+    """
+    data, end = archived(folder), last_record(folder / HISTORY)
+    status = None if data is None else str(data.attributes.get("status"))
+    if end.get("status") == State.FAILED.value and status not in (State.DONE.value, State.FAILED.value):
+        return Result(State.FAILED, str(folder), str(end.get("reason")))
+    if data is None:
+        return None
+    return Result(State(status), str(folder), str(data.attributes.get("stop_reason")), dict(data.metrics))
+
+
+def settled(config: Config) -> Result | None:
+    """The result of a run that need not be made, because it is finished, or failed and is not to be tried again."""
+    before = None if config.rerun is True else left(config.folder)
+    if before is None or before.state is State.INTERRUPTED:
+        return None
+    if before.state is State.FAILED:
+        sentence = f"It failed before, and rerun=failed tries again. {before.sentence}"
+        return None if config.rerun == RETRY else replace(before, sentence=sentence)
+    return replace(before, state=State.SKIPPED, sentence="finished before; rerun=true solves it again")
 
 
 def skipped(config: Config) -> Result | None:
     """The result of a run that need not be made, or none after a check that its folder could be written."""
-    data = None if config.rerun else finished(config.folder)
-    if data is None:
+    result = settled(config)
+    if result is None:
+        check_tracker(config.tracker)
         _check_writable(config.folder)
         return None
     picture = config.folder / PICTURE
-    if config.output.plot and not picture.exists() and os.access(config.folder, os.W_OK):
+    if result.state is State.SKIPPED and config.output.plot and not picture.exists():
+        _draw(config.folder, picture)
+    return result
+
+
+def _draw(folder: Path, picture: Path) -> None:
+    """The picture that a finished run lacks, where it may be written."""
+    data = finished(folder)
+    if data is not None and os.access(folder, os.W_OK):
         save_figure(solution_figure(data), picture)
-    return Result(State.SKIPPED, str(config.folder), "finished before; rerun=true solves it again", dict(data.metrics))
+
+
+# Solving
 
 
 def solve_one(words: Sequence[str]) -> Result:
@@ -111,42 +153,84 @@ def solve_one(words: Sequence[str]) -> Result:
     return skipped(config) or attempt(config, composition)
 
 
-def attempt(config: Config, composition: Composition, bar: bool = True) -> Result:
+def on_terminal(config: Config) -> AbstractContextManager[Listener]:
+    return display(sys.stderr, config.training)
+
+
+def attempt(config: Config, composition: Composition, watch: Watch = on_terminal) -> Result:
     """Run a checked config; everything that can go wrong with the run itself comes back as a result."""
-    try:
-        with bounded_memory():
-            run = _trained(config, composition, bar)
-        kept = _write(run, config)
-    except InputError:
-        raise
-    except RunError as error:
-        return _failed(config, str(error))
-    except Exception as error:
-        if sentence := want_of_memory(error):
-            return _failed(config, sentence)
-        if isinstance(error, OSError):
-            return _failed(config, f"The run could not be written: {error}. Free space there, or set output.folder=….")
-        traceback.print_exc()
-        return _failed(config, f"{type(error).__name__}: {error} (a fault of kanpde: the traceback is above)")
+    with FolderLock(config.folder) as lock:
+        try:
+            if config.folder.is_dir():
+                _claim(lock, config)
+            with bounded_memory():
+                run = _trained(config, composition, lock, watch)
+            kept = _write(run, config)
+        except InputError:
+            raise
+        except _Settled as found:
+            return found.result
+        except Exception as error:
+            return _failed(config, _sentence(error), lock)
     return Result(State(run.status), str(config.folder), run.stop_reason, dict(run.metrics), (*run.warnings, *kept))
 
 
-def _failed(config: Config, sentence: str) -> Result:
+def _claim(lock: FolderLock, config: Config) -> None:
+    """Take the folder for this process; another one may be in it, or have finished the run by now."""
+    try:
+        lock.take()
+    except Held as holder:
+        sentence = f"{holder} is solving it"
+        raise _Settled(Result(State.ELSEWHERE, str(config.folder), sentence)) from None
+    except OSError as error:
+        raise no_folder(config.folder, error) from error
+    if (result := settled(config)) is not None:
+        raise _Settled(result)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, RunError):
+        return str(error)
+    if sentence := want_of_memory(error):
+        return sentence
+    if isinstance(error, OSError):
+        return f"The run could not be written: {error}. Free space there, or set output.folder=…."
+    traceback.print_exception(error)
+    return f"{type(error).__name__}: {error} (a fault of kanpde: the traceback is above)"
+
+
+def _failed(config: Config, sentence: str, lock: FolderLock) -> Result:
+    """A run that ended without an archive; where it had begun, its history tells, so that a sweep knows next time."""
+    if lock.file is not None:
+        with contextlib.suppress(OSError):  # a full disk, which the sentence is about then
+            append_record(config.folder / HISTORY, {"status": State.FAILED.value, "reason": sentence})
     return Result(State.FAILED, str(config.folder), sentence)
 
 
-def _trained(config: Config, composition: Composition, bar: bool) -> Run:
-    with display(sys.stderr, config.training, bar) as show, History(config.folder / HISTORY) as history:
+def _trained(config: Config, composition: Composition, lock: FolderLock, watch: Watch) -> Run:
+    with (
+        watch(config) as show,
+        History(config.folder / HISTORY) as history,
+        following(config.tracker, _tracked(config)) as track,
+    ):
 
         def listen(event: object) -> None:
             if isinstance(event, Started):
                 _check_memory(event, config)
                 _open_folder(config.folder, composition)
-                show.note(f"{config.problem.title}: {config.folder}")
-            history(event)
-            show(event)
+                _claim(lock, config)
+                show(Note(f"{config.problem.title}: {config.folder}"))
+            for follow in (history, track, show):
+                follow(event)
 
-        return solve_config(config, listen)
+        run = solve_config(config, listen)
+        track.ended(run.status, run.metrics)
+        return run
+
+
+def _tracked(config: Config) -> Tracked:
+    settings = {name: str(value) for name, value in flat_settings(config).items()}
+    return Tracked(config.folder, config.problem.name, f"{config.model_name}/{config.key}", settings)
 
 
 def _check_memory(event: Started, config: Config) -> None:
@@ -179,7 +263,7 @@ def _open_folder(folder: Path, composition: Composition) -> None:
         for name, content in files.items():
             (folder / ".hydra" / f"{name}.yaml").write_text(OmegaConf.to_yaml(content), encoding="utf-8")
     except OSError as error:
-        raise _no_folder(folder, error) from error
+        raise no_folder(folder, error) from error
 
 
 def _write(run: Run, config: Config) -> tuple[str, ...]:
@@ -197,95 +281,10 @@ def _write(run: Run, config: Config) -> tuple[str, ...]:
 def _check_writable(folder: Path) -> None:
     above = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
     if not above.is_dir():
-        raise _no_folder(folder, f"{above} is a file")
+        raise no_folder(folder, f"{above} is a file")
     if not os.access(above, os.W_OK | os.X_OK):
-        raise _no_folder(folder, f"{above} may not be written to")
+        raise no_folder(folder, f"{above} may not be written to")
 
 
-def _no_folder(folder: Path, reason: object) -> InputError:
+def no_folder(folder: Path, reason: object) -> InputError:
     return InputError(f"{folder}: a folder to write the run in is needed; {reason}. Set output.folder=….")
-
-
-# Sweeps
-
-
-@dataclass(frozen=True)
-class Job:
-    """One job of a sweep: its override words and the config they make."""
-
-    words: tuple[str, ...]
-    config: Config
-
-
-def sweep(words: Sequence[str]) -> list[Result]:
-    """Solve every combination of the values given, over Hydra's launcher; what is done already is skipped.
-
-    All jobs are checked before the first one starts. One that fails does not stop the others; Ctrl-C does.
-
-    Raises:
-        InputError: The settings of a job cannot be used; nothing has been written then.
-    """
-    jobs = checked_jobs(words)
-    results = {job.config.folder: skipped(job.config) for job in jobs}
-    pending = [job for job in jobs if results[job.config.folder] is None]
-    print(f"{len(jobs)} jobs, {len(pending)} of them to do", file=sys.stderr, flush=True)
-    if pending:
-        launched = _launched(pending, words)
-        results |= {job.config.folder: result for job, result in zip(pending, launched, strict=True)}
-    return [replace(results[job.config.folder], words=job.words) for job in jobs]
-
-
-def checked_jobs(words: Sequence[str]) -> list[Job]:
-    """The distinct jobs of a sweep, each composed and checked."""
-    lists, notes = without_foreign(sweep_jobs(words))
-    for note in notes:
-        print(f"note: {note}")
-    jobs: dict[Path, Job] = {}
-    for job_words in lists:
-        job = Job(tuple(job_words), config_of(compose_mapping(job_words)))
-        jobs.setdefault(job.config.folder, job)
-    return list(jobs.values())
-
-
-def _launched(jobs: Sequence[Job], words: Sequence[str]) -> list[Result]:
-    folder = Path(jobs[0].config.output.folder)
-    with hydra_1_3():
-        launcher = _launcher(words, folder)
-        try:
-            returns = launcher.launch([list(job.words) for job in jobs], initial_job_idx=0)
-        except KeyboardInterrupt:
-            return [_left_by_interrupt(job.config) for job in jobs]
-        except OSError as error:  # launchers make the folder before the first job
-            raise _no_folder(folder, error) from error
-    return [result.return_value for result in returns]
-
-
-def _left_by_interrupt(config: Config) -> Result:
-    data = archived(config.folder)
-    if data is None:
-        return Result(State.NOT_BEGUN, str(config.folder), "or stopped before there was anything to keep")
-    state = State(str(data.attributes["status"]))
-    return Result(state, str(config.folder), str(data.attributes["stop_reason"]), dict(data.metrics))
-
-
-def _launcher(words: Sequence[str], folder: Path) -> Launcher:
-    master = compose_whole([word for word in words if word.startswith("hydra")], RunMode.MULTIRUN)
-    master.hydra.sweep.dir = str(folder)
-    context = HydraContext(config_loader=config_loader(), callbacks=Callbacks(master))
-    return Plugins.instance().instantiate_launcher(context, solve_hydra_job, master)
-
-
-def solve_hydra_job(settings: DictConfig) -> Result:
-    """What a launcher runs, in this process or another: a job that ends in a result whatever happens."""
-    hydra = HydraConfig.get()
-    composition = Composition(settings, hydra)
-    config = config_of(composition)
-    print(f"\n#{hydra.job.num + 1}  {' '.join(hydra.overrides.task)}", file=sys.stderr, flush=True)
-    try:
-        result = attempt(config, composition, bar=hydra.runtime.choices["hydra/launcher"] == "basic")
-    except InputError as error:
-        result = _failed(config, str(error))
-    print(f"{result.state.value}: {result.note()}", file=sys.stderr, flush=True)
-    if result.state is State.INTERRUPTED:
-        raise KeyboardInterrupt
-    return result

@@ -30,6 +30,14 @@ from kanpde.errors import InputError
 from kanpde.problems import problem_names, read_problem_file
 
 GROUPS = ("problem", "model", "optimizer", "sampling", "training")
+LAUNCHERS = {
+    "basic": "hydra-core",
+    "joblib": "hydra-joblib-launcher",
+    "submitit_local": "hydra-submitit-launcher",
+    "submitit_slurm": "hydra-submitit-launcher",
+    "ray": "hydra-ray-launcher",
+}
+"""Hydra's launchers, and the package that each of them comes with."""
 HYDRA_WORDS = ("hydra/launcher", "hydra.launcher")  # all of Hydra's own settings that a command takes
 
 
@@ -198,6 +206,9 @@ def _unknown_choice(error: MissingConfigException) -> str:
     names = sorted(error.options or [])
     if not names:
         return _no_choice([group])
+    if group == "hydra/launcher" and choice in LAUNCHERS:
+        package = LAUNCHERS[choice]
+        return f"hydra/launcher={choice} needs the package {package}; it is not installed. Run: pip install {package}"
     beside = Path(f"{choice}.yaml")
     if group == "problem" and choice and beside.is_file():
         return f"problem={choice}: no problem has this name; for the file here write problem={beside}."

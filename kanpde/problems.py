@@ -29,6 +29,9 @@ __all__ = [
     "read_problem_text",
 ]  # fmt: skip
 
+SEARCH_PATH = "KANPDE_PROBLEM_PATH"
+
+
 def load_problem(
     source: str | os.PathLike | Mapping,
     parameters: Mapping | None = None,
@@ -63,7 +66,7 @@ def load_problem(
 
 def problem_folders() -> list[Path]:
     """Where problems are looked for: the folders in KANPDE_PROBLEM_PATH, then those that ship with the package."""
-    listed = os.environ.get("KANPDE_PROBLEM_PATH", "").split(os.pathsep)
+    listed = os.environ.get(SEARCH_PATH, "").split(os.pathsep)
     own = [Path(folder).expanduser() for folder in listed if folder]
     package = Path(__file__).parent
     installed, checkout = package / "problem_files", package.parent / "problems"

@@ -22,6 +22,7 @@ from kanpde.training import Finished, Note, StageEnded, Started, StartEnded, Ste
 Listener = Callable[[object], None]
 # The most wanted first: a narrow terminal cuts the rest.
 MEASURES = ("rel_l2", "heldout_residual", "heldout_energy", "loss")
+LAST_BYTES = 65536  # of a history, more than its longest line
 
 
 def printable(text: str) -> str:
@@ -81,11 +82,13 @@ class Display(AbstractContextManager):
 
 
 class Lines(Display):
-    """Plain lines, one in `pause` seconds at most: for logs and pipes."""
+    """Plain lines, one in `pause` seconds at most: for logs and pipes; `prefix` says whose, where several write."""
 
-    def __init__(self, stream: IO[str], pause: float = 2.0, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self, stream: IO[str], pause: float = 2.0, clock: Callable[[], float] = time.monotonic, prefix: str = ""
+    ):
         super().__init__()
-        self.stream, self.pause, self.clock = stream, pause, clock
+        self.stream, self.pause, self.clock, self.prefix = stream, pause, clock, prefix
         self.last = -math.inf
 
     def step(self, text: str, record: Mapping[str, Any]) -> None:
@@ -96,7 +99,8 @@ class Lines(Display):
     def note(self, text: str) -> None:
         # A run outlives the terminal or pipe that it was shown on.
         with contextlib.suppress(OSError):
-            print(printable(text), file=self.stream, flush=True)
+            self.stream.write(f"{self.prefix}{printable(text)}\n")  # in one piece: others may write there as well
+            self.stream.flush()
 
 
 class Bar(Display):
@@ -167,6 +171,23 @@ class History(AbstractContextManager):
         finite = {key: None if _is_nan(value) else value for key, value in record.items()}
         self.file.write(json.dumps(finite) + "\n")
         self.file.flush()
+
+
+def append_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Add a line to a history that ended without one on how it ended."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def last_record(path: Path) -> dict[str, Any]:
+    """The last line of a history; empty where there is none, or a half one because the process was killed."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - LAST_BYTES))
+            record = json.loads(file.read().splitlines()[-1])
+    except (OSError, IndexError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _is_nan(value: Any) -> bool:
