@@ -134,6 +134,15 @@ def test_a_rule_for_integrals_is_exact_and_differs_between_seeds():
     assert not torch.equal(rules[0].points, rules[1].points)
 
 
+def test_rules_in_the_plane_differ_between_seeds_in_every_cell():
+    problem = load_problem("landscape_2d")
+    one, other = (quadrature(problem, 6400, seed) for seed in (0, 1))
+    assert len(one.points) == len(other.points) == 6400
+    cell = (one.points < 1).all(dim=1)
+    assert cell.sum() == 64 and not torch.allclose(one.points[cell], other.points[cell])
+    assert (one.weights * one.points.prod(1) ** 3).sum().item() == pytest.approx(2500**2, rel=1e-12)
+
+
 def test_an_energy_below_the_reference_fails_the_run(monkeypatch):
     """Few fixed points are fitted: the value trained falls below the minimum; a held-out one that did would fail."""
     spectrum = Spectrum(("energy",), np.array([-2.0]), np.array([1e-4]), (np.array([-1.9]), np.array([1e-6])),
