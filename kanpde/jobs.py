@@ -19,7 +19,7 @@ from kanpde.errors import InputError, RunError
 from kanpde.locks import FolderLock, Held
 from kanpde.memory import bounded_memory, free_memory, want_of_memory
 from kanpde.optimizers import OPTIMIZERS
-from kanpde.overrides import Composition, compose_mapping
+from kanpde.overrides import Composition, compose_mapping, own_sweep
 from kanpde.plots import save_figure, solution_figure
 from kanpde.progress import History, Listener, append_record, display, last_record
 from kanpde.runs import Run, solve_config
@@ -150,6 +150,9 @@ def solve_one(words: Sequence[str]) -> Result:
     """
     composition = compose_mapping(words)
     config = config_of(composition)
+    if swept := own_sweep(composition.hydra):
+        names = ", ".join(swept)
+        print(f"note: this experiment sweeps over {names}; one run is made. Add -m for all.", file=sys.stderr)
     return skipped(config) or attempt(config, composition)
 
 

@@ -112,6 +112,18 @@ def compose_whole(words: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConf
         return config_loader().load_configuration("config", [_quoted(word) for word in words], mode)
 
 
+def compose_master(words: Sequence[str]) -> DictConfig:
+    """What all jobs of a sweep share: Hydra's part, with the launcher, and the sweep of an experiment."""
+    own = [word for word in words if word.startswith(("hydra", "experiment="))]
+    return compose_whole(own, RunMode.MULTIRUN)
+
+
+def own_sweep(hydra: DictConfig) -> dict[str, str]:
+    """The values over which an experiment sweeps, as its file has them under `hydra.sweeper.params`."""
+    params = hydra.get("sweeper", {}).get("params") or {}
+    return {str(key): str(value) for key, value in params.items()}
+
+
 def sweep_jobs(words: Sequence[str]) -> list[list[str]]:
     """Split words with several values into one list of words a job.
 
@@ -119,9 +131,11 @@ def sweep_jobs(words: Sequence[str]) -> list[list[str]]:
     [['model=kan', 'seed=0'], ['model=kan', 'seed=1'], ['model=mlp', 'seed=0'], ['model=mlp', 'seed=1']]
     """
     _check_hydra_words(words)
+    said = {word.partition("=")[0] for word in words}
+    own = [f"{key}={value}" for key, value in own_sweep(compose_master(words).hydra).items() if key not in said]
     with hydra_1_3(), _sentences():
         parser = OverridesParser.create(config_loader=config_loader())
-        parsed = parser.parse_overrides([_quoted(word) for word in words])
+        parsed = parser.parse_overrides([_quoted(word) for word in (*words, *own)])
         task = [override for override in parsed if not override.is_hydra_override()]
         return BasicSweeper.split_arguments(task, max_batch_size=None)[0]
 

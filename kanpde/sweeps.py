@@ -14,7 +14,7 @@ from hydra._internal.callbacks import Callbacks
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, RunMode
+from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from kanpde.config import Config, config_of
@@ -25,7 +25,7 @@ from kanpde.locks import left_behind
 from kanpde.overrides import (
     Composition,
     compose_mapping,
-    compose_whole,
+    compose_master,
     config_loader,
     hydra_1_3,
     sweep_jobs,
@@ -84,7 +84,7 @@ def checked_jobs(words: Sequence[str]) -> list[Job]:
 
 def _master(words: Sequence[str]) -> DictConfig:
     """The settings that the launcher gets; one that is not installed, or cannot work here, is refused."""
-    master = compose_whole([word for word in words if word.startswith("hydra")], RunMode.MULTIRUN)
+    master = compose_master(words)
     check_launcher(master.hydra.runtime.choices["hydra/launcher"], master.hydra.launcher)
     return master
 

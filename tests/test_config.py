@@ -84,11 +84,6 @@ def test_the_top_level_has_every_setting():
     assert settings_from(Output, top["output"], "output") == Output()
 
 
-@pytest.mark.parametrize("path", sorted((config_folder() / "experiment").glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_experiment_composes(path):
-    assert compose([f"experiment={path.stem}"]).key != compose().key
-
-
 @pytest.mark.skipif(not README.is_file(), reason="only a checkout has it")
 def test_the_readme_states_the_defaults_truly():
     rows = re.findall(r"^\| `(\w+)=(\w+)` \| `\w+\.(\w+)` \| `(.+?)` \| ", README.read_text("utf-8"), re.M)
