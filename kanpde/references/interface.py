@@ -20,8 +20,8 @@ class NotSolved(Exception):
     """Why a method cannot solve a problem, or did not converge; the end of a sentence that begins with the method."""
 
 
-class OutOfTime(NotSolved):
-    """The time given to it is up."""
+class OutOfMeans(NotSolved):
+    """The time or the memory allowed does not suffice: what was found with less stands."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +59,8 @@ def check_time() -> None:
     """To be called now and then by solvers that can take long.
 
     Raises:
-        OutOfTime: the time is up.
+        OutOfMeans: the time is up.
     """
     deadline, seconds = _DEADLINE.get()
     if time.perf_counter() > deadline:
-        raise OutOfTime(f"did not come to an end within {seconds:g} s")
+        raise OutOfMeans(f"did not come to an end within {seconds:g} s")

@@ -26,7 +26,7 @@ from kanpde.expressions import Jet, compile_expression
 from kanpde.references.applicability import is_whole_box, walls_of
 from kanpde.references.cells import Cells, Line, Waves, equidistributed
 from kanpde.references.evolution import Evolution, Statement, Variable, differentiated, evolution_of, statement
-from kanpde.references.interface import NotSolved, Solved
+from kanpde.references.interface import NotSolved, OutOfMeans, Solved
 from kanpde.references.interpolants import Fourier, Interpolant, Pieces
 from kanpde.references.radau import March, march, unit_nodes
 from kanpde.statements import Condition, Problem
@@ -38,7 +38,7 @@ ROUNDS = 2
 FIRST, FALL, LEAST = 1e-8, 2.5, 1e-11  # tolerance in time at the first resolution, how it falls, where it stays
 MOST_UNKNOWNS = 3000  # of dense slopes: complex factors of 150 MB, four of them
 MOST_BENT = 40  # Newton steps for conditions that are not linear
-RESOLUTIONS = {1: (24, 48, 120, 240, 360, 480), 2: (12, 16, 20, 28), 3: (6, 8, 10)}
+RESOLUTIONS = {1: (24, 48, 120, 240, 360, 480), 2: (12, 16, 20, 28), 3: (6, 8, 10, 12)}
 WAVES = {1: (64, 128, 256, 512, 1024, 2048, 4096), 2: (16, 32, 64, 128, 192), 3: (8, 16, 32, 48)}
 
 
@@ -290,7 +290,7 @@ class _Grid(_Points):
         self.state = self.count * len(evolution.variables)
         self.unknowns = self.state + int(ends[-1])
         if self.unknowns > MOST_UNKNOWNS:
-            raise NotSolved(f"takes up to {MOST_UNKNOWNS} unknowns; there are {self.unknowns}")
+            raise OutOfMeans(f"takes up to {MOST_UNKNOWNS} unknowns; there are {self.unknowns}")
         self.matrices = {jet: self.matrix(*evolution.variable(jet), self.inner) for jet in evolution.jets}
         self.border = _Border(self)
 

@@ -121,7 +121,7 @@ class _March:
     def __init__(self, system: System, scheme: _Scheme, tolerance: float, begin: float, end: float):
         self.system, self.scheme, self.tolerance = system, scheme, tolerance
         self.t, self.begin, self.end = begin, begin, end
-        self.h = (end - begin) / 50
+        self.h = 0.1 * (end - begin) * tolerance ** (1 / (scheme.stages + 1))  # so that other tolerances have other steps
         self.sizes = np.zeros(len(system.scales))
         self.factors: list[Solve] | None = None
         self.factored = 0.0  # the step they were made for
