@@ -15,7 +15,7 @@ from kanpde.references.interface import NotSolved
 from kanpde.references.interpolants import Chebyshev, Interpolant
 from kanpde.statements import Energy, Problem
 
-COUNTS = {1: (5, 9, 17), 2: (3, 5, 9)}
+COUNTS = {1: (5, 9, 17, 33), 2: (3, 5, 9)}
 """Nodes of each parameter, each set within the next; more parameters take the first two of the last."""
 
 

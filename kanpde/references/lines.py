@@ -32,13 +32,13 @@ from kanpde.references.radau import March, march, unit_nodes
 from kanpde.statements import Condition, Problem
 
 ONE_CELL = 48  # points of one polynomial; beyond, there are several
-GAUSS = 10  # points of each
+GAUSS = 12  # points of each
 ROUGH = 1e-4  # tolerance of the solutions that say where cells are needed
-ROUNDS = 2
+ROUNDS, MOST_ROUNDS = 2, 6  # of those that come to the end, and of all
 FIRST, FALL, LEAST = 1e-8, 2.5, 1e-11  # tolerance in time at the first resolution, how it falls, where it stays
 MOST_UNKNOWNS = 3000  # of dense slopes: complex factors of 150 MB, four of them
 MOST_BENT = 40  # Newton steps for conditions that are not linear
-RESOLUTIONS = {1: (24, 48, 120, 240, 360, 480), 2: (12, 16, 20, 28), 3: (6, 8, 10, 12)}
+RESOLUTIONS = {1: (24, 36, 48, 84, 132, 192, 264, 348, 468), 2: (12, 16, 20, 28), 3: (6, 8, 10, 12)}
 WAVES = {1: (64, 128, 256, 512, 1024, 2048, 4096), 2: (16, 32, 64, 128, 192), 3: (8, 16, 32, 48)}
 
 
@@ -65,10 +65,9 @@ def solve(problem: Problem, resolution: int) -> Solved:
     evolution = _evolution(problem)
     problem = evolution.problem
     tolerance = max(LEAST, FIRST * (resolutions(problem)[0] / resolution) ** FALL)
-    grid = _grid(evolution, resolution)
-    begin, end = (ends[problem.time] for ends in (problem.domain.lower, problem.domain.upper))
     with np.errstate(over="ignore", invalid="ignore"):  # of steps too long, which are then shortened
-        found = march(grid, _initial(evolution, grid), begin, end, tolerance)
+        grid = _grid(evolution, resolution)
+        found = march(grid, _initial(evolution, grid), *_ends(problem), tolerance)
     axes, values = grid.nodal(found)
     axes.insert(problem.time, Pieces(found.breaks, unit_nodes()))
     return Solved(Interpolant(tuple(axes), np.moveaxis(values, 1, 1 + problem.time)), grid.unknowns)
@@ -113,13 +112,20 @@ def _grid(evolution: Evolution, resolution: int) -> _Torus | _Grid:
 
 
 def _adapted(evolution: Evolution, low: float, high: float, resolution: int) -> _Grid:
-    """Cells that are small where rough solutions bend."""
-    breaks = np.linspace(low, high, -(-resolution // GAUSS) + 1)
-    for _ in range(ROUNDS):
+    """Cells that are small where rough solutions bend; one that breaks down says where up to then."""
+    breaks, complete = np.linspace(low, high, -(-resolution // GAUSS) + 1), 0
+    for _ in range(MOST_ROUNDS):
         grid = _Grid(evolution, (Cells(breaks, GAUSS),))
-        begin, end = (ends[evolution.problem.time] for ends in (evolution.problem.domain.lower, evolution.problem.domain.upper))
-        breaks = equidistributed(breaks, grid.bends(march(grid, _initial(evolution, grid), begin, end, ROUGH)))
+        found = march(grid, _initial(evolution, grid), *_ends(evolution.problem), ROUGH, whole=False)
+        complete += found.breaks[-1] == _ends(evolution.problem)[1]
+        breaks = equidistributed(breaks, grid.bends(found))
+        if complete == ROUNDS:
+            break
     return _Grid(evolution, (Cells(breaks, GAUSS),))
+
+
+def _ends(problem: Problem) -> tuple[float, float]:
+    return problem.domain.lower[problem.time], problem.domain.upper[problem.time]
 
 
 def _initial(evolution: Evolution, grid: _Grid | _Torus) -> np.ndarray:  # [N]

@@ -20,11 +20,12 @@ from typing import Protocol
 import numpy as np
 from numpy.polynomial import legendre
 
-from kanpde.references.interface import NotSolved, check_time
+from kanpde.references.interface import NotSolved, OutOfMeans, check_time
 
 STAGES = 7
 MOST_ITERATIONS = 25
 MOST_STEPS = 20_000
+SHORTEST, HASTE = 1e-12, 1e6  # step relative to the whole time at which it gives up; how much sooner if need be
 KEPT = (1.0, 1.5)  # changes of the step that are not worth new factors
 WELL = 0.05  # rate of Newton's method at which old slopes are still good
 
@@ -107,14 +108,17 @@ def unit_nodes(stages: int = STAGES) -> np.ndarray:
 
 
 def march(
-    system: System, start: np.ndarray, begin: float, end: float, tolerance: float, stages: int = STAGES
+    system: System, start: np.ndarray, begin: float, end: float, tolerance: float, whole: bool = True
 ) -> March:
     """Integrate from `begin` to `end`, each part's error relative to its largest size so far.
 
+    Where no step is short enough, what was found up to there is returned, if it need not be the `whole`.
+
     Raises:
-        NotSolved: no step is short enough, or the time is up.
+        NotSolved: no step is short enough.
+        OutOfMeans: the time is up.
     """
-    return _March(system, _scheme(stages), tolerance, begin, end).run(start)
+    return _March(system, _scheme(STAGES), tolerance, begin, end).run(start, whole)
 
 
 class _March:
@@ -122,6 +126,7 @@ class _March:
         self.system, self.scheme, self.tolerance = system, scheme, tolerance
         self.t, self.begin, self.end = begin, begin, end
         self.h = 0.1 * (end - begin) * tolerance ** (1 / (scheme.stages + 1))  # so that other tolerances have other steps
+        self.shortest = SHORTEST * (end - begin)
         self.sizes = np.zeros(len(system.scales))
         self.factors: list[Solve] | None = None
         self.factored = 0.0  # the step they were made for
@@ -129,18 +134,28 @@ class _March:
         self.last: np.ndarray | None = None  # values of the last step [s+1, N] and its length
         self.length = 0.0
 
-    def run(self, y: np.ndarray) -> March:
+    def run(self, y: np.ndarray, whole: bool) -> March:
+        if not whole:
+            self.shortest *= HASTE
         if not np.isfinite(y).all():
             raise NotSolved("needs finite initial values")
         breaks, kept = [self.t], [y[None]]
-        while self.end - self.t > 1e-12 * (self.end - self.begin):
+        while self.end - self.t > 10 * SHORTEST * (self.end - self.begin):
             if len(breaks) > MOST_STEPS:
-                raise NotSolved(f"did not come to the end of time in {MOST_STEPS} steps")
-            stages = self.step(y)
+                raise OutOfMeans(f"did not come to the end of time in {MOST_STEPS} steps")
+            try:
+                stages = self.step(y)
+            except OutOfMeans:
+                raise
+            except NotSolved:
+                if whole:
+                    raise
+                break
             y = stages[-1]
             breaks.append(self.t)
             kept.append(stages)
-        breaks[-1] = self.end
+        else:
+            breaks[-1] = self.end
         return March(np.array(breaks), np.concatenate(kept))
 
     def step(self, y: np.ndarray) -> np.ndarray:  # [N] -> [s, N]
@@ -148,9 +163,9 @@ class _March:
         fresh = False
         while True:
             check_time()
-            self.h = min(self.h, self.end - self.t)
-            if self.h < 1e-14 * (self.end - self.begin):
+            if self.h < self.shortest:
                 raise NotSolved(f"did not converge: the steps become too short at t = {self.t:.6g}")
+            self.h = min(self.h, self.end - self.t)
             fresh |= self.renew(y, fresh)
             increments, rate = self.stages(y)
             if increments is None:
