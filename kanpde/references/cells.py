@@ -74,14 +74,14 @@ class Cells:
     @cache  # noqa: B019 - as long as the axis lives, which is one solution
     def _functions(self, free: int) -> np.ndarray:  # [cells · (gauss + free), n + free]
         """Coefficients of φ and ψ; s_k are values and derivatives at the two ends in turn."""
-        count, lengths = len(self.breaks) - 1, np.diff(self.breaks)
+        count, units = len(self.breaks) - 1, np.diff(self.breaks) / (self.gauss + free) ** 2  # slopes grow like that
         rows, inside = [self._pieces(self.inner, 0, free)], np.arange(count - 1)
-        for order in range(free):  # one side of every break like the other, in the unit of the cell
+        for order in range(free):  # one side of every break like the other
             left, right = (self._in_cells(self.breaks[1:-1], inside + end, order, free) for end in (0, 1))
-            rows.append(lengths[:-1, None] ** order * (left - right))
+            rows.append(units[:-1, None] ** order * (left - right))
         for k in range(free):
-            end = self.breaks[[0, -1][k % 2]][None]
-            rows.append(self._pieces(end, k // 2, free) * lengths[[0, -1][k % 2]] ** (k // 2))
+            end = [0, -1][k % 2]
+            rows.append(self._pieces(self.breaks[[end]], k // 2, free) * units[end] ** (k // 2))
         matrix, right = np.concatenate(rows), np.zeros((count * (self.gauss + free), len(self.inner) + free))
         right[: len(self.inner), : len(self.inner)] = np.eye(len(self.inner))
         right[len(right) - free :, len(self.inner) :] = np.eye(free)

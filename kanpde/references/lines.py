@@ -38,7 +38,7 @@ ROUNDS, MOST_ROUNDS = 2, 6  # of those that come to the end, and of all
 FIRST, FALL, LEAST = 1e-8, 2.5, 1e-11  # tolerance in time at the first resolution, how it falls, where it stays
 MOST_UNKNOWNS = 3000  # of dense slopes: complex factors of 150 MB, four of them
 MOST_BENT = 40  # Newton steps for conditions that are not linear
-RESOLUTIONS = {1: (24, 36, 48, 84, 132, 192, 264, 348, 468), 2: (12, 16, 20, 28), 3: (6, 8, 10, 12)}
+RESOLUTIONS = {1: (16, 24, 36, 48, 84, 132, 192, 264, 348, 468), 2: (12, 16, 20, 28), 3: (6, 8, 10, 12)}
 WAVES = {1: (64, 128, 256, 512, 1024, 2048, 4096), 2: (16, 32, 64, 128, 192), 3: (8, 16, 32, 48)}
 
 
