@@ -21,7 +21,7 @@ from kanpde.references.tables import check_table, read_table
 from kanpde.sampling import uniform_points
 from kanpde.statements import Problem
 
-__all__ = ["FILE", "METHODS", "NotSolved", "Reference", "check_table", "method_for", "reference_of"]
+__all__ = ["FILE", "METHODS", "NotSolved", "Reference", "applicable_method", "check_table", "method_for", "reference_of"]
 
 METHODS: dict[str, ModuleType] = {"chebyshev": chebyshev, "elements": elements, "lines": lines}
 """By name; each has `applicable(problem)`, `resolutions(problem)` and `solve(problem, resolution)`."""
@@ -69,6 +69,11 @@ def method_for(problem: Problem) -> str | None:
         return None
     if name is not None:
         return name
+    return applicable_method(problem)
+
+
+def applicable_method(problem: Problem) -> str | None:
+    """The first solver that can take the problem, or each problem of a family."""
     try:
         one = middle(problem)
     except NotSolved:
@@ -115,10 +120,9 @@ def _ladder(problem: Problem, solver: ModuleType) -> tuple[int, ...]:
 
 
 def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference:
-    """Up the ladder until two agree; rungs too coarse to converge are passed over."""
+    """Up the ladder until two agree; rungs too coarse to converge are passed over, unless two fail alike."""
     solver, points = METHODS[method], uniform_points(problem.domain, POINTS, seed=5).numpy()
-    begun, fine, coarse, reason = time.perf_counter(), None, None, None
-    error = np.nan
+    begun, fine, error, reason = time.perf_counter(), None, np.nan, None
     for resolution in ladder:
         try:
             coarse, fine = fine, solver.solve(problem, resolution)
@@ -126,17 +130,18 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
             reason = limit
             break
         except NotSolved as failure:
-            coarse = fine = None
-            reason = failure
+            if str(failure) == str(reason):
+                raise
+            reason, fine, error = failure, None, np.nan
             continue
-        error = np.nan if coarse is None else _difference(coarse.values(points), fine.values(points))
+        if coarse is not None:
+            error = _difference(coarse.values(points), fine.values(points))
+            gaps = np.abs(fine.energies - coarse.energies)
         if error < AGREED:
             break
-    if fine is None or not np.isfinite(error):
+    if not np.isfinite(error):
         raise reason or NotSolved("did not converge: its values are not finite")
-    seconds = time.perf_counter() - begun
-    gaps = np.abs(fine.energies - coarse.energies)
-    return Reference(method, fine.values, error, seconds, fine.unknowns, fine.energies, gaps)
+    return Reference(method, fine.values, error, time.perf_counter() - begun, fine.unknowns, fine.energies, gaps)
 
 
 def _family(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference:

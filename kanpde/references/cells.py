@@ -24,6 +24,10 @@ from numpy.polynomial import legendre
 from kanpde.references.interpolants import Axis, Chebyshev, Fourier, Pieces, chebyshev_nodes
 
 
+MOST_DENSE = 1e4
+"""Largest density of cells, over the inverse length of the axis."""
+
+
 class Line(Protocol):
     """One axis of a grid."""
 
@@ -119,8 +123,9 @@ class Waves:
 def equidistributed(breaks: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """As many cells again, half of them spread evenly, half by `sizes`, a density on each old cell.
 
-    A density is no less than half of its neighbors', so that cells grow step by step.
+    A density is no less than half of its neighbors', so that cells grow step by step, and bounded, so that none vanishes.
     """
+    sizes = np.minimum(sizes, MOST_DENSE / (breaks[-1] - breaks[0]))
     for _ in range(len(sizes)):
         sizes = np.maximum(sizes, 0.5 * np.maximum(np.append(sizes[1:], 0), np.append(0, sizes[:-1])))
     lengths = np.diff(breaks)

@@ -164,7 +164,7 @@ class _March:
         while True:
             check_time()
             if self.h < self.shortest:
-                raise NotSolved(f"did not converge: the steps become too short at t = {self.t:.6g}")
+                raise NotSolved(f"did not converge: the steps become too short at t = {self.t:.3g}")
             self.h = min(self.h, self.end - self.t)
             fresh |= self.renew(y, fresh)
             increments, rate = self.stages(y)
