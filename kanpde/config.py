@@ -23,6 +23,7 @@ from kanpde.networks import MODELS
 from kanpde.optimizers import OPTIMIZERS
 from kanpde.overrides import GROUPS, Composition, compose_mapping, group_defaults, is_path, near
 from kanpde.problems import Problem, load_problem
+from kanpde.references import check_table
 from kanpde.sampling import SAMPLINGS
 from kanpde.training import Training
 
@@ -140,6 +141,7 @@ def config_of(composition: Composition, problem: Problem | None = None) -> Confi
     else:
         OmegaConf.update(settings, "problem", problem.source, merge=False, force_add=True)
     _suit(settings, problem, composition.hydra, label)
+    check_table(problem)
     return build_config(_resolved(settings), problem, str(choices.get("model")), OmegaConf.to_yaml(settings))
 
 

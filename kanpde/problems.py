@@ -54,7 +54,7 @@ def load_problem(
     """
     data, own_label, own_name = _read(source, name)
     label = label or own_label
-    data = _with_folder(data, Path.cwd() if isinstance(source, Mapping) else _problem_path(source).parent)
+    data = _with_folder(data, Path.cwd())
     if parameters:
         data = _with_parameters(data, parameters, label)
     try:
@@ -94,7 +94,7 @@ def read_problem_file(path: str | os.PathLike) -> dict:
     except OSError as error:
         reason = error.strerror or "it cannot be read"
         raise InputError(f"{path} needs to be a file that can be read; {reason}. Check the path.") from None
-    return with_table(read_problem_text(text, path.name), path.parent, path.name)
+    return _with_folder(with_table(read_problem_text(text, path.name), path.parent, path.name), path.parent)
 
 
 def read_problem_text(text: str, label: str) -> dict:
@@ -146,16 +146,16 @@ def _checked_problem_name(name: str) -> str:
 
 
 def _with_folder(data: dict, folder: Path) -> dict:
-    """The data with absolute names of coefficients' files, so that they mean the same wherever it is read next."""
+    """The data with absolute names of coefficients' files and the reference's, so that they mean the same anywhere."""
     coefficients = data.get("coefficients")
-    if not isinstance(coefficients, dict):
-        return data
-    found = {
-        name: {**value, "file": str((folder / value["file"]).absolute())}
-        for name, value in coefficients.items()
-        if isinstance(value, dict) and isinstance(value.get("file"), str)
-    }
-    return {**data, "coefficients": {**coefficients, **found}}
+    if isinstance(coefficients, dict):
+        data = {**data, "coefficients": {name: _in_folder(value, folder) for name, value in coefficients.items()}}
+    return {**data, "reference": _in_folder(data["reference"], folder)} if "reference" in data else data
+
+
+def _in_folder(value: object, folder: Path) -> object:
+    named = isinstance(value, dict) and isinstance(value.get("file"), str)
+    return {**value, "file": str((folder / value["file"]).absolute())} if named else value
 
 
 def _with_parameters(data: dict, parameters: Mapping, label: str) -> dict:

@@ -31,6 +31,7 @@ from kanpde.keys.family import family_names, family_ranges, is_range
 from kanpde.keys.fit import fitted_equations, fitted_expressions
 from kanpde.keys.learned import checked_entry, is_learned, read_learned
 from kanpde.keys.messages import wrong_kind
+from kanpde.keys.reference import check_reference
 from kanpde.keys.settings import read_settings
 from kanpde.keys.shapes import read_region
 from kanpde.keys.tasks import read_task, state_conditions, state_names
@@ -42,8 +43,6 @@ KEYS = (
     "reference", "shapes", "domain", "coefficients", "data", "fit",
     "energy", "eigen", "settings",
 )  # fmt: skip
-REFERENCE_METHODS = ("exact", "chebyshev", "elements", "lines")
-MOST_RESOLVED = 20_000
 MAX_DIMENSION = 20
 SHORTEST = 1e-30
 
@@ -82,7 +81,7 @@ class Statement:
         known = {name: value for name, value in parameters.items() if name not in learned}
         scope = replace(scope, auto=bool(exact), definitions={**known, **coefficients})
         periodic = self.periodic(coordinates, family)
-        self.reference(exact)
+        check_reference(self, exact)
         region = read_region(self, scope, box)
         task = read_task(self, scope)
         fields, conditions = scope.fields, read_conditions(self, scope, exact, periodic, region, box)
@@ -290,25 +289,6 @@ class Statement:
             return {}
         values = self.parameters().items()
         return {sympy.Symbol(name, real=True): value for name, value in values if is_learned(entries[name])}
-
-    def reference(self, exact: dict[str, sympy.Expr]) -> None:
-        reference = self.data.get("reference")
-        if reference is None:
-            return
-        where, asked = self.where("reference"), reference if isinstance(reference, dict) else {"method": reference}
-        if asked.get("method") not in REFERENCE_METHODS:
-            raise wrong_kind(where, f"a method ({', '.join(REFERENCE_METHODS)})", reference, "{method: lines}")
-        if asked["method"] == "exact" and not exact:
-            raise InputError(f"{where} needs exact: {{field: …}}; there is none. Add it.")
-        for key in asked:
-            if key not in ("method", "resolution"):
-                hint = suggestion(key, ("method", "resolution")) or " Remove it."
-                raise InputError(f"{where} takes method and resolution; it has {shortened(key)}.{hint}")
-        resolution = asked.get("resolution", 8)
-        if type(resolution) is not int or not 8 <= resolution <= MOST_RESOLVED:
-            raise wrong_kind(
-                self.where("reference.resolution"), f"a whole number from 8 to {MOST_RESOLVED}", resolution, "64"
-            )
 
     # plain data
 

@@ -1,7 +1,8 @@
 """Classical solvers built from the same problem: independent of every network, with an error bar of their own.
 
-A problem is solved at increasing resolutions until two agree, or the last is reached. The finest is the reference, and
-its difference from the one before is its error bar.
+A problem is solved at increasing resolutions until two agree, the last is reached or the time is up. The finest is the
+reference, and its difference from the one before is its error bar. A family of problems is solved at increasing numbers
+of nodes of its parameters.
 """
 
 from __future__ import annotations
@@ -12,20 +13,31 @@ from types import ModuleType
 
 import numpy as np
 
-from kanpde.references import chebyshev, elements
-from kanpde.references.cache import NUMBERS, load_interpolant, store_interpolant
-from kanpde.references.interface import Field, NotSolved, Solved
+from kanpde.references import chebyshev, elements, lines
+from kanpde.references.cache import NUMBERS, load_values, store_values
+from kanpde.references.families import Family, combinations, family_axes, member, middle, node_counts
+from kanpde.references.interface import Field, NotSolved, OutOfMeans, Solved, time_limit
 from kanpde.references.states import Turned, turning
+from kanpde.references.tables import check_table, read_table
 from kanpde.sampling import uniform_points
 from kanpde.statements import Problem
 
-__all__ = ["METHODS", "NotSolved", "Reference", "method_for", "reference_of", "turning"]
+__all__ = [
+    "FILE", "METHODS", "NotSolved", "Reference", "applicable_method", "check_table", "method_for", "reference_of",
+    "turning",
+]  # fmt: skip
 
-METHODS: dict[str, ModuleType] = {"chebyshev": chebyshev, "elements": elements}
+METHODS: dict[str, ModuleType] = {"chebyshev": chebyshev, "elements": elements, "lines": lines}
 """By name; each has `applicable(problem)`, `resolutions(problem)` and `solve(problem, resolution)`."""
 
 AGREED = 1e-10
 """Relative difference of two resolutions at which no finer one is tried."""
+
+FILE = "file"
+"""The method that reads values from a file instead of solving."""
+
+SECONDS = 60.0
+"""After which no finer resolution is tried, or the problem counts as not solved."""
 
 POINTS = 4000
 
@@ -65,25 +77,47 @@ def method_for(problem: Problem) -> str | None:
         return None
     if name is not None:
         return name
-    return next((name for name, solver in METHODS.items() if solver.applicable(problem)), None)
+    return applicable_method(problem)
+
+
+def applicable_method(problem: Problem) -> str | None:
+    """The first solver that can take the problem, or each problem of a family."""
+    try:
+        one = middle(problem)
+    except NotSolved:
+        return None
+    return next((name for name, solver in METHODS.items() if solver.applicable(one)), None)
 
 
 def reference_of(problem: Problem, method: str) -> Reference:
-    """Solve by a classical method, or read what an earlier run found.
+    """Solve by a classical method, or read what an earlier run found, or a file.
 
     Raises:
         NotSolved: the method cannot take the problem or did not converge.
+        InputError: the file cannot be used.
     """
+    if method == FILE:
+        return _from_file(problem)
     if method not in METHODS:
         raise NotSolved(f"is not in this version, which has {', '.join(METHODS)}")
-    ladder = _ladder(problem, METHODS[method])
-    known = load_interpolant(problem, method, ladder)
+    one = middle(problem)
+    ladder = _ladder(one, METHODS[method])
+    known = load_values(problem, method, ladder)
     if known is not None:
         values, numbers = known
         return Reference(method, values, **numbers)
-    found = _solved(problem, method, ladder)
-    store_interpolant(problem, method, ladder, found.values, {name: getattr(found, name) for name in NUMBERS})
+    with time_limit(SECONDS):
+        found = _family(problem, method, ladder) if problem.family else _solved(problem, method, ladder)
+    store_values(problem, method, ladder, found.values, {name: getattr(found, name) for name in NUMBERS})
     return found
+
+
+def _from_file(problem: Problem) -> Reference:
+    begun = time.perf_counter()
+    values, error = read_table(problem)
+    return Reference(
+        FILE, values, error, time.perf_counter() - begun, values.values.size, np.empty(0), np.empty(0)
+    )
 
 
 def _ladder(problem: Problem, solver: ModuleType) -> tuple[int, ...]:
@@ -94,23 +128,72 @@ def _ladder(problem: Problem, solver: ModuleType) -> tuple[int, ...]:
 
 
 def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference:
+    """Up the ladder until two agree; rungs too coarse to converge are passed over, unless two fail alike."""
     solver, points = METHODS[method], uniform_points(problem.domain, POINTS, seed=5).numpy()
-    begun, fine = time.perf_counter(), solver.solve(problem, ladder[0])
-    for resolution in ladder[1:]:
-        coarse, fine = fine, solver.solve(problem, resolution)
-        error = _difference(coarse, fine, points)
+    begun, fine, error, reason = time.perf_counter(), None, np.nan, None
+    for resolution in ladder:
+        try:
+            coarse, fine = fine, solver.solve(problem, resolution)
+        except OutOfMeans as limit:
+            reason = limit
+            break
+        except NotSolved as failure:
+            if str(failure) == str(reason):
+                raise
+            reason, fine, error = failure, None, np.nan
+            continue
+        if coarse is not None:
+            error = _difference(_nearest(coarse, fine, points), fine.values(points))
+            gaps = np.abs(fine.energies - coarse.energies)
         if error < AGREED:
             break
     if not np.isfinite(error):
-        raise NotSolved("did not converge: its values are not finite")
-    seconds = time.perf_counter() - begun
-    gaps = np.abs(fine.energies - coarse.energies)
-    return Reference(method, fine.values, error, seconds, fine.unknowns, fine.energies, gaps)
+        raise reason or NotSolved("did not converge: its values are not finite")
+    return Reference(method, fine.values, error, time.perf_counter() - begun, fine.unknowns, fine.energies, gaps)
 
 
-def _difference(coarse: Solved, fine: Solved, points: np.ndarray) -> float:
-    before, after = coarse.values(points), fine.values(points)
-    if after.shape[1] == len(fine.energies):  # states
-        before = before @ turning(before, after, fine.energies)
+def _family(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference:
+    """At more and more nodes of the parameters, until two sets agree as well as their members do."""
+    points, begun = uniform_points(problem.domain, POINTS, seed=5).numpy(), time.perf_counter()
+    known: dict[tuple[float, ...], Reference] = {}
+    found, coarse, error = None, None, np.nan
+    for count in node_counts(problem):
+        try:
+            family, members = _members(problem, method, ladder, count, known)
+        except OutOfMeans:
+            if found is None:
+                raise
+            break
+        fine, own = family(points), max(one.error for one in members)
+        if coarse is not None:
+            error = own + _difference(coarse, fine)
+            unknowns = sum(one.unknowns for one in members)
+            seconds = time.perf_counter() - begun
+            found = Reference(method, family, error, seconds, unknowns, np.empty(0), np.empty(0))
+            if error < max(AGREED, 2 * own):
+                break
+        coarse = fine
+    return found
+
+
+def _members(problem: Problem, method: str, ladder: tuple[int, ...], count: int, known: dict) -> tuple:
+    """The family on so many nodes of each parameter, and its members; those solved before are taken from `known`."""
+    axes = family_axes(problem, count)
+    for values in combinations(axes):
+        if values not in known:
+            known[values] = _solved(member(problem, values), method, ladder)
+    members = [known[values] for values in combinations(axes)]
+    return Family(axes, tuple(one.values for one in members)), members
+
+
+def _nearest(coarse: Solved, fine: Solved, points: np.ndarray) -> np.ndarray:
+    """The coarser values; states with the signs and rotations that are nearest to the finer ones."""
+    before = coarse.values(points)
+    if before.shape[1] == len(fine.energies):
+        return before @ turning(before, fine.values(points), fine.energies)
+    return before
+
+
+def _difference(before: np.ndarray, after: np.ndarray) -> float:
     size = np.linalg.norm(after)
     return float(np.linalg.norm(after - before) / (size if size > 0 else 1.0))

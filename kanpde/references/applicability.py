@@ -5,24 +5,24 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
+from kanpde.domains import Side
 from kanpde.statements import Problem
 
 
+def is_whole_box(problem: Problem) -> bool:
+    """One value of every parameter, no shapes, and conditions on whole sides."""
+    sides = all(isinstance(condition.side, Side) for condition in problem.conditions)
+    return not problem.family and problem.region is None and sides
+
+
 def is_stationary(problem: Problem) -> bool:
-    """No time, one value of every parameter, the whole box, and conditions on whole sides."""
-    parts = any(getattr(condition, "where", None) is not None for condition in problem.conditions)
-    return (
-        problem.time is None
-        and not getattr(problem, "family", ())
-        and getattr(problem, "region", None) is None
-        and not parts
-    )
+    """No time, and as `is_whole_box`."""
+    return problem.time is None and is_whole_box(problem)
 
 
 def walls_of(problem: Problem, axis: int) -> np.ndarray:
     """Where coefficients jump or kink along an axis, increasing, inside the box."""
-    walls = getattr(problem, "walls", None)
-    found = np.empty(0) if walls is None else np.unique(np.asarray(walls(axis), dtype=float))
+    found = np.array(problem.walls(axis), dtype=float)
     lower, upper = problem.domain.lower[axis], problem.domain.upper[axis]
     near = 1e-12 * (upper - lower)
     return found[(found > lower + near) & (found < upper - near)]

@@ -13,11 +13,12 @@ import numpy as np
 
 from kanpde.archive import replace_file
 from kanpde.errors import InputError
+from kanpde.references.families import Family
 from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant, Pieces
 from kanpde.statements import Problem
 
 AXES = {"chebyshev": Chebyshev, "fourier": Fourier, "pieces": Pieces}
-VERSION = 1
+VERSION = 2
 """To be raised when a solver changes: what was stored before is then solved anew."""
 
 NUMBERS = ("error", "seconds", "unknowns", "energies", "energy_errors")
@@ -36,31 +37,32 @@ def cache_path(problem: Problem, method: str, ladder: tuple[int, ...]) -> Path:
     return cache_folder() / f"reference-{hashlib.sha256(stated.encode()).hexdigest()[:24]}.npz"
 
 
-def load_interpolant(problem: Problem, method: str, ladder: tuple[int, ...]) -> tuple[Interpolant, dict] | None:
+def load_values(problem: Problem, method: str, ladder: tuple[int, ...]) -> tuple[Interpolant | Family, dict] | None:
     """What was stored; None where there is nothing, or nothing that can be read."""
     path = cache_path(problem, method, ladder)
     try:
         content = path.read_bytes()  # np.load leaves a file open that it finds spoiled
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            axes = tuple(_axis(stored, place) for place in range(problem.domain.dimension))
             numbers = {name: stored[name] for name in NUMBERS}
-            values = stored["values"]
+            values = _values(stored, problem)
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
         return None
     scalars = {name: numbers[name].item() for name in ("error", "seconds", "unknowns")}
-    return Interpolant(axes, values), {**numbers, **scalars}
+    return values, {**numbers, **scalars}
 
 
-def store_interpolant(
-    problem: Problem, method: str, ladder: tuple[int, ...], values: Interpolant, numbers: dict
+def store_values(
+    problem: Problem, method: str, ladder: tuple[int, ...], values: Interpolant | Family, numbers: dict
 ) -> None:
     """Keep a solution; a folder that cannot be written to keeps nothing."""
     path = cache_path(problem, method, ladder)
-    arrays = {"values": values.values, **{name: np.asarray(numbers[name]) for name in NUMBERS}}
-    for place, axis in enumerate(values.axes):
-        kind = next(kind for kind, cls in AXES.items() if isinstance(axis, cls))
-        arrays[f"axis_{place}_kind"] = np.array(kind)
-        arrays |= {f"axis_{place}_{name}": np.asarray(value) for name, value in _own(axis).items()}
+    arrays = {name: np.asarray(numbers[name]) for name in NUMBERS}
+    if isinstance(values, Family):
+        arrays |= _packed_axes(values.axes, "family_")
+        for number, member in enumerate(values.members):
+            arrays |= _packed(member, f"member_{number}_")
+    else:
+        arrays |= _packed(values, "")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, _npz(arrays))
@@ -68,17 +70,40 @@ def store_interpolant(
         return
 
 
+def _values(stored, problem: Problem) -> Interpolant | Family:
+    space = problem.domain.dimension - len(problem.family)
+    if not problem.family:
+        return _interpolant(stored, "", space)
+    axes = tuple(_axis(stored, f"family_axis_{place}") for place in range(len(problem.family)))
+    count = int(np.prod([axis.count for axis in axes]))
+    return Family(axes, tuple(_interpolant(stored, f"member_{number}_", space) for number in range(count)))
+
+
+def _interpolant(stored, prefix: str, dimension: int) -> Interpolant:
+    axes = tuple(_axis(stored, f"{prefix}axis_{place}") for place in range(dimension))
+    return Interpolant(axes, stored[f"{prefix}values"])
+
+
+def _packed(values: Interpolant, prefix: str) -> dict[str, np.ndarray]:
+    return {f"{prefix}values": values.values, **_packed_axes(values.axes, prefix)}
+
+
+def _packed_axes(axes: tuple, prefix: str) -> dict[str, np.ndarray]:
+    arrays = {}
+    for place, axis in enumerate(axes):
+        name = f"{prefix}axis_{place}"
+        arrays[f"{name}_kind"] = np.array(next(kind for kind, cls in AXES.items() if isinstance(axis, cls)))
+        arrays |= {f"{name}_{own}": np.asarray(getattr(axis, own)) for own in type(axis).__dataclass_fields__}
+    return arrays
+
+
 def _npz(arrays: dict[str, np.ndarray]) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 
-def _own(axis: object) -> dict:
-    return {name: getattr(axis, name) for name in type(axis).__dataclass_fields__}
-
-
-def _axis(stored, place: int) -> Chebyshev | Fourier | Pieces:
-    kind = AXES[str(stored[f"axis_{place}_kind"])]
-    own = {name: stored[f"axis_{place}_{name}"] for name in kind.__dataclass_fields__}
+def _axis(stored, name: str) -> Chebyshev | Fourier | Pieces:
+    kind = AXES[str(stored[f"{name}_kind"])]
+    own = {own: stored[f"{name}_{own}"] for own in kind.__dataclass_fields__}
     return kind(**{name: value if value.ndim else value.item() for name, value in own.items()})

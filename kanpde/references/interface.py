@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +18,10 @@ Field = Callable[[np.ndarray], np.ndarray]
 
 class NotSolved(Exception):
     """Why a method cannot solve a problem, or did not converge; the end of a sentence that begins with the method."""
+
+
+class OutOfMeans(NotSolved):
+    """The time or the memory allowed does not suffice: what was found with less stands."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,3 +41,26 @@ class Solved:
 
 Solver = Callable[[Problem, int], Solved]
 """A method at a resolution (its own unit: nodes an axis, cells, …); raises NotSolved."""
+
+_DEADLINE: ContextVar[tuple[float, float]] = ContextVar("deadline", default=(np.inf, np.inf))
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Within it, `check_time` raises once so many seconds have passed."""
+    token = _DEADLINE.set((time.perf_counter() + seconds, seconds))
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(token)
+
+
+def check_time() -> None:
+    """To be called now and then by solvers that can take long.
+
+    Raises:
+        OutOfMeans: the time is up.
+    """
+    deadline, seconds = _DEADLINE.get()
+    if time.perf_counter() > deadline:
+        raise OutOfMeans(f"did not come to an end within {seconds:g} s")

@@ -74,8 +74,11 @@ class Pieces:
         inner = self.breaks[:-1, None] + np.diff(self.breaks)[:, None] * self.unit[:-1]
         return np.append(inner.ravel(), self.breaks[-1])
 
+    def cells_of(self, x: np.ndarray) -> np.ndarray:  # [n] -> int [n]
+        return np.clip(np.searchsorted(self.breaks, x, side="right") - 1, 0, len(self.breaks) - 2)
+
     def matrix(self, x: np.ndarray) -> csr_array:
-        cell = np.clip(np.searchsorted(self.breaks, x, side="right") - 1, 0, len(self.breaks) - 2)
+        cell = self.cells_of(x)
         inside = (x - self.breaks[cell]) / np.diff(self.breaks)[cell]
         values = barycentric_matrix(inside, self.unit)
         columns = cell[:, None] * (len(self.unit) - 1) + np.arange(len(self.unit))
@@ -101,6 +104,24 @@ class Interpolant:
         return np.concatenate(parts) if parts else np.empty((0, len(self.values)))
 
     def _evaluated(self, points: np.ndarray) -> np.ndarray:
+        place = next((place for place, axis in enumerate(self.axes) if isinstance(axis, Pieces)), None)
+        if place is None or len(self.axes) == 1:
+            return self._contracted(points)
+        return self._cell_by_cell(points, place)
+
+    def _cell_by_cell(self, points: np.ndarray, place: int) -> np.ndarray:
+        """Only a cell's own nodes count in it, along one axis in pieces."""
+        axis, found = self.axes[place], np.empty((len(points), len(self.values)))
+        cells, degree = axis.cells_of(points[:, place]), len(axis.unit) - 1
+        for cell in np.unique(cells):
+            own = np.flatnonzero(cells == cell)
+            piece = Pieces(axis.breaks[cell : cell + 2], axis.unit)
+            values = np.take(self.values, np.arange(degree * cell, degree * (cell + 1) + 1), axis=place + 1)
+            part = Interpolant((*self.axes[:place], piece, *self.axes[place + 1 :]), values)
+            found[own] = part._contracted(points[own])
+        return found
+
+    def _contracted(self, points: np.ndarray) -> np.ndarray:
         first, *rest = (axis.matrix(x) for axis, x in zip(self.axes, points.T, strict=True))
         shape = self.values.shape
         found = self.values.transpose(1, 0, *range(2, self.values.ndim)).reshape(shape[1], -1)
