@@ -12,16 +12,17 @@ from types import ModuleType
 
 import numpy as np
 
-from kanpde.references import chebyshev, elements
-from kanpde.references.cache import NUMBERS, load_interpolant, store_interpolant
+from kanpde.references import chebyshev, elements, finite_elements
+from kanpde.references.cache import NUMBERS, Function, load_interpolant, store_interpolant
 from kanpde.references.interface import NotSolved, Solved
-from kanpde.references.interpolants import Interpolant
-from kanpde.sampling import uniform_points
+from kanpde.regions import inside_points
 from kanpde.statements import Problem
 
 __all__ = ["METHODS", "NotSolved", "Reference", "method_for", "reference_of"]
 
-METHODS: dict[str, ModuleType] = {"chebyshev": chebyshev, "elements": elements}
+METHODS: dict[str, ModuleType] = {
+    "chebyshev": chebyshev, "elements": elements, "finite_elements": finite_elements,
+}  # fmt: skip
 """By name; each has `applicable(problem)`, `resolutions(problem)` and `solve(problem, resolution)`."""
 
 AGREED = 1e-10
@@ -45,7 +46,7 @@ class Reference:
     """
 
     method: str
-    values: Interpolant
+    values: Function
     error: float
     seconds: float
     unknowns: int
@@ -90,7 +91,7 @@ def _ladder(problem: Problem, solver: ModuleType) -> tuple[int, ...]:
 
 
 def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference:
-    solver, points = METHODS[method], uniform_points(problem.domain, POINTS, seed=5).numpy()
+    solver, points = METHODS[method], inside_points(problem.region, problem.domain, POINTS, seed=5).numpy()
     begun, fine = time.perf_counter(), solver.solve(problem, ladder[0])
     for resolution in ladder[1:]:
         coarse, fine = fine, solver.solve(problem, resolution)

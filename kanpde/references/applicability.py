@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
+from kanpde.domains import Side
 from kanpde.statements import Problem
 
 
 def is_stationary(problem: Problem) -> bool:
     """No time, one value of every parameter, the whole box, and conditions on whole sides."""
-    parts = any(getattr(condition, "where", None) is not None for condition in problem.conditions)
+    parts = any(not isinstance(condition.side, Side) for condition in problem.conditions)
     return (
         problem.time is None
         and not getattr(problem, "family", ())

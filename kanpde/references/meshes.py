@@ -2,10 +2,10 @@
 
 Edges have about the length
 
-    h(x) = min(h₀, h₀ (|x - corner|/R)^0.8, h_piece + |x - piece|/4)
+    h(x) = min(h₀, h₀ (|x - corner|/R)^0.8, κ (r + |x - piece|)),   h₀ = longest side/resolution,  κ = 3/resolution
 
-with h₀ the longest side of the box over the resolution and h_piece smaller along tight curves and in narrow gaps; all
-but the slope of 1/4 fall with the resolution. The same problem gives the same mesh.
+with r the radius of a curved piece, or the width of the gap beside it: solutions vary there as log |x|. The same
+problem gives the same mesh.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from kanpde.regions import SubSide, on_boundary
 from kanpde.shapes import Cuboid, Facet, Round
 from kanpde.statements import Problem
 
-ANGLE, GAP = 6.0, 1 / 8  # along a curve, h = ANGLE radius / resolution; beside a gap, h = gap / (GAP resolution)
+ANGLE, GAP = 3.0, 2.0  # h = ANGLE radius / resolution along a curve, ANGLE GAP width / resolution beside a gap
 STEEPNESS, REACH = 0.8, 0.3  # h falls toward a corner like distance^STEEPNESS, from REACH times the box on
-SLOPE = 0.25
+STEEPEST = 0.3  # of h; steeper, neighbors would differ too much in size
 SMALLEST = 2e-5  # of the box: corners are known to about 1e-6
 LOOKED_AT = 2000  # places along a line as long as the box at which a piece is asked whether it bounds the region
-SMOOTHED = 8
+SMOOTHED, TRIED = 8, 3
 MOST_NODES = 60_000
 
 
@@ -78,14 +78,18 @@ def triangulate(problem: Problem, resolution: int) -> Mesh:
         NotSolved: the region has no such mesh within the allowed number of nodes.
     """
     arcs = boundary_arcs(problem)
-    sizes = _sizes(problem, arcs, resolution)
-    nodes, edges = _boundary(arcs, sizes)
-    fixed = len(nodes)
-    nodes = _smoothed(problem, np.concatenate([nodes, _inner(problem, nodes, sizes)]), fixed, sizes)
-    cells = _triangles(problem, nodes)
-    if _rim(cells) != {tuple(sorted(edge.nodes)) for edge in edges}:
-        raise NotSolved("finds no triangles that fill the region; a finer reference.resolution may have some")
-    return Mesh(nodes, cells, edges)
+    for attempt in range(TRIED):
+        mesh = _filled(problem, arcs, _sizes(problem, arcs, resolution * 1.25**attempt))
+        if _rim(mesh.cells) == {tuple(sorted(edge.nodes)) for edge in mesh.edges}:
+            return mesh
+    raise NotSolved("finds no triangles that fill the region; a finer reference.resolution may have some")
+
+
+def _filled(problem: Problem, arcs: tuple[Arc, ...], sizes: _Sizes) -> Mesh:
+    boundary, edges = _boundary(arcs, sizes)
+    nodes = np.concatenate([boundary, _inner(problem, boundary, sizes)])
+    nodes = _smoothed(problem, nodes, len(boundary), sizes)
+    return Mesh(nodes, _triangles(problem, nodes), edges)
 
 
 # the boundary
@@ -190,6 +194,7 @@ class _Sizes:
     smallest: float
     reach: float
     corners: np.ndarray  # [c, 2]
+    slope: float
     sources: np.ndarray  # [s, 2]
     at_sources: np.ndarray  # [s]
 
@@ -203,11 +208,11 @@ class _Sizes:
             found = np.minimum(found, np.maximum(self.largest * (away / self.reach) ** STEEPNESS, self.smallest))
         if len(self.sources):
             away = np.linalg.norm(points[:, None] - self.sources, axis=2)
-            found = np.minimum(found, (self.at_sources + SLOPE * away).min(1))
+            found = np.minimum(found, (self.at_sources + self.slope * away).min(1))
         return found
 
 
-def _sizes(problem: Problem, arcs: tuple[Arc, ...], resolution: int) -> _Sizes:
+def _sizes(problem: Problem, arcs: tuple[Arc, ...], resolution: float) -> _Sizes:
     length = max(problem.domain.lengths)
     largest, reach = length / resolution, REACH * length
     corners: list[np.ndarray] = []
@@ -218,13 +223,14 @@ def _sizes(problem: Problem, arcs: tuple[Arc, ...], resolution: int) -> _Sizes:
     smallest = max(0.4 * (2.5 * largest) ** 5 / reach**4, SMALLEST * length)
     samples = [arc.place(np.linspace(0, 1, 200)) for arc in arcs]
     own = [_along(arc, resolution, largest) for arc in arcs]
-    gaps = [_gaps(samples, place, smallest) / (GAP * resolution) for place in range(len(arcs))]
+    gaps = [_gaps(samples, place, smallest) * (GAP * ANGLE / resolution) for place in range(len(arcs))]
     points, at = np.concatenate(samples), np.minimum(np.repeat(own, 200), np.concatenate(gaps))
     kept = at < largest
-    return _Sizes(largest, smallest, reach, np.array(corners).reshape(-1, 2), points[kept], at[kept])
+    slope = min(ANGLE / resolution, STEEPEST)
+    return _Sizes(largest, smallest, reach, np.array(corners).reshape(-1, 2), slope, points[kept], at[kept])
 
 
-def _along(arc: Arc, resolution: int, largest: float) -> float:
+def _along(arc: Arc, resolution: float, largest: float) -> float:
     """The size that an arc's curvature asks for."""
     if not isinstance(arc.facet, Round):
         return largest
