@@ -12,6 +12,7 @@ wherever these agree at the corners. Values on disks, ellipses and balls are add
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count, takewhile
 
 import sympy
@@ -162,9 +163,9 @@ def _prescribed_on_shapes(problem: Problem, name: str) -> OnShapes:
     found = {}
     for condition in problem.conditions if not problem.periodic else ():
         solved = condition.solved(problem.coordinates) if measurable(problem, condition.side) else None
-        if solved is not None and solved[0] == (name, (0,) * problem.domain.dimension):
-            if not problem.learns(solved[1]):
-                found.setdefault(condition.side, (condition, solved[1]))
+        value = solved is not None and solved[0] == (name, (0,) * problem.domain.dimension)
+        if value and not problem.learns(solved[1]):
+            found.setdefault(condition.side, (condition, solved[1]))
     return found
 
 
@@ -211,7 +212,8 @@ def _checked_on_shapes(
             )
     data = {piece: value for piece, (_, value) in on_shapes.items()}
     lift, envelope = with_shapes(problem, lift, envelope, between, data)
-    _check_smooth(problem, name, lift)
+    _check_kinks(lift)
+    _check_finite(known_jet(lift, _looked_at(problem), _indices(problem, name), partial(_derivative_at, problem)))
     misses, sizes = [0.0], [0.0]
     for piece, value in data.items():
         points = piece_points(problem.region, problem.domain, piece, 64, 0)
@@ -225,21 +227,35 @@ def _checked_on_shapes(
 
 def _check_smooth(problem: Problem, name: str, lift: Expr) -> None:
     """A kink in the data would be carried into the domain, and its derivatives would lack what happens at the kink."""
+    _check_kinks(lift)
+    points = _looked_at(problem)
+    for index in _indices(problem, name):
+        _check_finite(_compiled_derivative(problem, lift, index)(points))
+
+
+def _check_kinks(lift: Expr) -> None:
     kinks = sorted({TEXT_NAMES.get(type(node), "where") for node in lift.atoms(*ROUGH)})
     if kinks:
         raise _NotExact(
             f"their data have kinks ({', '.join(kinks)}), which an exact lift would carry through the domain. Smooth "
             "the data to have them exact."
         )
-    indices = closure((index for field, index in problem.jets() if field == name), problem.domain.dimension)
-    where = problem.region, problem.domain
-    points = torch.cat(
-        [inside_points(*where, 512, seed=0)]
-        + [sampled_on(SobolSampling(), *where, side, 64, 0, ()).points for side in box_sides(problem.coordinates)]
-    )
-    jet = known_jet(lift, points, indices, lambda part, index, x: _compiled_derivative(problem, part, index)(x))
-    if not jet.isfinite().all():
+
+
+def _check_finite(values: Tensor) -> None:
+    if not values.isfinite().all():
         raise _NotExact("their data have derivatives that are not finite. Smooth the data to have them exact.")
+
+
+def _indices(problem: Problem, name: str) -> IndexSet:
+    return closure((index for field, index in problem.jets() if field == name), problem.domain.dimension)
+
+
+def _looked_at(problem: Problem) -> Tensor:  # -> [n, d]
+    """Points inside and on the sides."""
+    where, sides = (problem.region, problem.domain), box_sides(problem.coordinates)
+    on_sides = [sampled_on(SobolSampling(), *where, side, 64, 0, ()).points for side in sides]
+    return torch.cat([inside_points(*where, 512, seed=0), *on_sides])
 
 
 def _compiled_derivative(problem: Problem, expr: Expr, index: tuple[int, ...]) -> Formula:
@@ -276,6 +292,10 @@ def _unit_coordinate(problem: Problem, axis: int) -> Expr:
     lower, upper = _number(problem.domain.lower[axis]), _number(problem.domain.upper[axis])
     x = coordinate_symbols(problem.coordinates)[axis]
     return (x - (lower + upper) / 2) / ((upper - lower) / 2)
+
+
+def _derivative_at(problem: Problem, expr: Expr, index: tuple[int, ...], points: Tensor) -> Tensor:  # -> [n]
+    return _compiled_derivative(problem, expr, index)(points)
 
 
 def _number(value: float) -> Expr:

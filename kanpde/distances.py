@@ -21,6 +21,7 @@ import sympy
 import torch
 
 from kanpde.expressions import coordinate_symbols
+from kanpde.expressions.vocabulary import sqrt
 from kanpde.regions import ShapeBoundary, on_boundary
 from kanpde.shapes import Round, facet_points
 from kanpde.statements import Problem
@@ -69,7 +70,7 @@ def _level(problem: Problem, piece: ShapeBoundary) -> Expr:
 
 def _carried(problem: Problem, piece: ShapeBoundary, expr: Expr) -> Expr:
     """The value at the boundary's point on the same ray from the center."""
-    ratio = sympy.sqrt(_ratio_squared(problem, piece))
+    ratio = sqrt(_ratio_squared(problem, piece))
     symbols = coordinate_symbols(problem.coordinates)
     center = {symbols[axis]: sympy.Float(c) for axis, c in zip(problem.region.axes, piece.facet.center, strict=True)}
     return expr.xreplace({x: c + (x - c) / ratio for x, c in center.items()})

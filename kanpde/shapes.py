@@ -13,6 +13,7 @@ import sympy
 import torch
 from torch import Tensor
 
+from kanpde.expressions.vocabulary import sqrt
 from kanpde.sampling import sobol_unit
 
 
@@ -88,7 +89,7 @@ class Round:
         if len(set(self.axes)) == 1:
             return tuple(offset / sympy.Float(self.axes[0]) for offset in offsets)
         slopes = [offset / sympy.Float(a * a) for offset, a in zip(offsets, self.axes, strict=True)]
-        return tuple(slope / sympy.sqrt(sympy.Add(*(s**2 for s in slopes))) for slope in slopes)
+        return tuple(slope / sqrt(sympy.Add(*(s**2 for s in slopes))) for slope in slopes)
 
     @property
     def measure(self) -> float:

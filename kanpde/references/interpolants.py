@@ -117,7 +117,7 @@ class Interpolant:
 class Triangles:
     """Fields that are polynomials on triangles with quadratic sides; NaN away from the triangles.
 
-        x = Σ_i x_i φ_i(λ),  u = Σ_j u_j ψ_j(λ),   φ quadratic, ψ through the places `unit` of the triangle (0,0)(1,0)(0,1)
+        x = Σ_i x_i φ_i(λ),  u = Σ_j u_j ψ_j(λ),   φ quadratic, ψ through the places `unit` of the triangle below x + y = 1
     """
 
     nodes: np.ndarray  # [N, 2]
@@ -164,7 +164,7 @@ class Triangles:
 
 
 OUTSIDE = 0.2
-"""How far beyond a triangle its polynomials are continued, in its own coordinates: curves leave their chords by less."""
+"""How far beyond a triangle its polynomials are continued, in its own coordinates: curves leave chords by less."""
 
 
 def _inverted(corners: np.ndarray, points: np.ndarray) -> np.ndarray:  # [n, 6, 2], [n, 2] -> [n, 2]

@@ -156,8 +156,8 @@ def _boundary(arcs: tuple[Arc, ...], sizes: _Sizes) -> tuple[np.ndarray, tuple[B
         places = _spaced(arc, sizes)
         ids = [_joined(nodes, point, sizes.smallest) for point in arc.place(places)]
         middles = arc.place((places[1:] + places[:-1]) / 2)
-        edges += [BoundaryEdge(arc.carrier, pair, tuple(middle))
-                  for pair, middle in zip(pairwise(ids), middles.tolist(), strict=True) if pair[0] != pair[1]]  # fmt: skip
+        pairs = zip(pairwise(ids), middles.tolist(), strict=True)
+        edges += [BoundaryEdge(arc.carrier, pair, tuple(middle)) for pair, middle in pairs if pair[0] != pair[1]]
     return np.array(nodes), tuple(edges)
 
 
