@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import sympy
 import torch
+from numpy.polynomial import legendre, polynomial
 from scipy.sparse import csc_array, csr_array, diags_array, hstack
 from scipy.sparse.linalg import splu
 
@@ -160,7 +161,6 @@ def _normal(problem: Problem, piece: Piece) -> tuple[sympy.Expr, ...]:
 class _Space:
     """Nodes, and what scikit-fem says of the polynomials between them; its names for a mesh and its numbering."""
 
-    skfem: object
     mesh: object  # of quadratic triangles
     basis: object
     edges: tuple[BoundaryEdge, ...]
@@ -194,7 +194,7 @@ def _space(mesh: Mesh) -> _Space:
     places = curved.doflocs.copy()
     places[:, curved.dofs.facet_dofs[0, facets]] = np.array([edge.middle for edge in mesh.edges]).T
     curved = replace(curved, doflocs=places)
-    return _Space(skfem, curved, skfem.CellBasis(curved, skfem.ElementTriP4(), intorder=EXACT_TO), mesh.edges, facets)
+    return _Space(curved, skfem.CellBasis(curved, skfem.ElementTriP4(), intorder=EXACT_TO), mesh.edges, facets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +207,7 @@ class _Rule:
 
 
 def _rule(basis) -> _Rule:
-    points = np.asarray(basis.global_coordinates().value).reshape(2, -1).T.copy()
+    points = np.asarray(basis.global_coordinates()).reshape(2, -1).T.copy()
     count, rows = basis.dx.size, np.arange(basis.dx.size).reshape(basis.dx.shape)
     columns = [np.broadcast_to(dofs[:, None], rows.shape).ravel() for dofs in basis.element_dofs]
 
@@ -217,9 +217,36 @@ def _rule(basis) -> _Rule:
         return csr_array((data, place), shape=(count, basis.N))
 
     functions = [found[0] for found in basis.basis]
-    matrices = {VALUE: matrix([f.value for f in functions])}
+    matrices = {VALUE: matrix([np.asarray(f) for f in functions])}
     matrices |= {index: matrix([f.grad[axis] for f in functions]) for axis, index in enumerate(SLOPES)}
     return _Rule(torch.from_numpy(points), basis.dx.ravel(), matrices)
+
+
+def _line_rule(space: _Space, facets: np.ndarray) -> _Rule:
+    """On edges: a quadratic curve through three places, a quartic through five."""
+    s, weights = legendre.leggauss(EXACT_TO // 2 + 1)
+    s, mesh, basis = (s + 1) / 2, space.mesh, space.basis
+    low, high = mesh.facets[:, facets]  # scikit-fem numbers what lies between from the lower corner to the higher
+    ends, middle = mesh.doflocs[:, [low, high]], mesh.doflocs[:, mesh.dofs.facet_dofs[0, facets]]
+    curve = np.stack([ends[:, 0], middle, ends[:, 1]], axis=1)  # [2, 3, facets]
+    through, between = _lagrange(s, np.linspace(0, 1, 3)), _lagrange(s, np.linspace(0, 1, 5))
+    points = np.einsum("qk,dkf->fqd", through, curve).reshape(-1, 2)
+    slopes = np.einsum("qk,dkf->fqd", _lagrange(s, np.linspace(0, 1, 3), order=1), curve)
+    numbers = np.vstack([basis.nodal_dofs[0, low], basis.facet_dofs[:, facets], basis.nodal_dofs[0, high]])
+    rows = np.repeat(np.arange(len(points)), 5)
+    columns = np.repeat(numbers.T[:, None], len(s), axis=1).ravel()
+    values = np.tile(between.ravel(), len(facets))
+    matrix = csr_array((values, (rows, columns)), shape=(len(points), basis.N))
+    lengths = (np.linalg.norm(slopes, axis=2) * weights / 2).ravel()
+    return _Rule(torch.from_numpy(points), lengths, {VALUE: matrix})
+
+
+def _lagrange(s: np.ndarray, nodes: np.ndarray, order: int = 0) -> np.ndarray:  # [n], [m] -> [n, m]
+    """The polynomials that are 1 at one node and 0 at the others, or their slopes."""
+    coefficients = np.linalg.inv(np.vander(nodes, increasing=True))
+    if order:
+        coefficients = polynomial.polyder(coefficients, order)
+    return polynomial.polyvander(s, len(coefficients) - 1) @ coefficients
 
 
 # the system
@@ -341,8 +368,7 @@ def _boundary_integral(
     if statement is None:
         raise NotSolved(f"takes conditions with first derivatives of one field; {condition.name} has others")
     inflow, oblique = _inflow(problem, statement, condition)
-    skfem, facets = space.skfem, space.on(problem, condition.side)
-    rule = _rule(skfem.FacetBasis(space.mesh, skfem.ElementTriP4(), facets=facets, intorder=EXACT_TO))
+    rule = _line_rule(space, space.on(problem, condition.side))
     ones = {jet: torch.ones(len(rule.points), dtype=torch.float64) for jet in jets_of(oblique)}
     if not compile_expression(oblique, problem.coordinates, problem.fields)(rule.points, ones).max() < PARALLEL:
         raise NotSolved(
