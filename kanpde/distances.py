@@ -15,29 +15,41 @@ Source: Rvachev and Sheiko, Applied Mechanics Reviews 48 (1995): normalized func
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import sympy
 import torch
 
+from kanpde.domains import box_sides
 from kanpde.expressions import coordinate_symbols
 from kanpde.expressions.vocabulary import sqrt
-from kanpde.regions import ShapeBoundary, on_boundary
+from kanpde.regions import ShapeBoundary, on_boundary, piece_points
 from kanpde.shapes import Round, facet_points
 from kanpde.statements import Problem
 
 Expr = sympy.Expr
 LOOKED_AT = 256
+APART = 0.01
+"""Of the box: boundaries nearer to each other leave no room for a smooth lift between them."""
 
 
 def measurable(problem: Problem, piece: object) -> bool:
-    """Whether a piece is the whole of a smooth closed boundary inside the box."""
+    """Whether a piece is the whole of a smooth closed boundary inside the box, apart from all others."""
     if not isinstance(piece, ShapeBoundary) or not isinstance(piece.facet, Round):
         return False
     region, box = problem.region, problem.domain
     points = torch.zeros(LOOKED_AT, box.dimension, dtype=torch.float64)
-    points[:, list(region.axes)] = facet_points(piece.facet, len(region.axes), LOOKED_AT, 0)
-    return bool(on_boundary(region, box, piece, points).all())
+    points[:, list(region.axes)] = own = facet_points(piece.facet, len(region.axes), LOOKED_AT, 0)
+    if not on_boundary(region, box, piece, points).all():
+        return False
+    sides = [side for side in box_sides(problem.coordinates) if side.axis in region.axes]
+    gaps = [(points[:, side.axis] - side.level(box)).abs().min().item() for side in sides
+            if len(piece_points(region, box, side, 4, 0))]  # fmt: skip
+    for name in region.names():
+        others = [facet for facet in dict(region.shapes)[name].facets() if facet != piece.facet]
+        gaps += [torch.cdist(own, facet_points(facet, len(region.axes), LOOKED_AT, 0)).min().item() for facet in others]
+    return min(gaps, default=math.inf) > APART * min(box.lengths[axis] for axis in region.axes)
 
 
 def with_shapes(
