@@ -171,10 +171,13 @@ def _inverted(corners: np.ndarray, points: np.ndarray) -> np.ndarray:  # [n, 6, 
     """λ_1 and λ_2 of points, by Newton's method from the straight triangle's."""
     straight = np.stack([corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]], axis=2)
     inside = np.linalg.solve(straight, (points - corners[:, 0])[..., None])[..., 0]
+    near = np.abs(inside).max(1) < 2  # far away, the quadratic map may fold
+    corners, points, found = corners[near], points[near], inside[near]
     for _ in range(4):
-        miss = points - np.einsum("ni,nid->nd", _quadratics(inside), corners)
-        slopes = np.einsum("nie,nid->nde", _quadratic_slopes(inside), corners)
-        inside = inside + np.linalg.solve(slopes, miss[..., None])[..., 0]
+        miss = points - np.einsum("ni,nid->nd", _quadratics(found), corners)
+        slopes = np.einsum("nie,nid->nde", _quadratic_slopes(found), corners)
+        found = found + np.linalg.solve(slopes, miss[..., None])[..., 0]
+    inside[near] = found
     return inside
 
 
