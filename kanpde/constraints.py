@@ -6,18 +6,20 @@ degree m + n - 1 interpolate them. On each axis in turn the lift is corrected by
     L ← L + Σ_j p_j(x) (g_j - ∂^j L)|_end,        E ← E · (x - a)^m (x - b)^n,
 
 which is transfinite interpolation (Coons, Gordon). Both are built symbolically from the conditions alone, and hold
-wherever these agree at the corners.
+wherever these agree at the corners. Values on disks, ellipses and balls are added by `distances`.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count, takewhile
 
 import sympy
 import torch
 from torch import Tensor
 
+from kanpde.distances import measurable, with_shapes
 from kanpde.domains import Side, box_sides
 from kanpde.expressions import (
     ROUGH,
@@ -29,7 +31,9 @@ from kanpde.expressions import (
     derivative,
 )
 from kanpde.jets import IndexSet, closure, product_matrix
-from kanpde.sampling import SobolSampling, uniform_points
+from kanpde.known_jets import known_jet
+from kanpde.regions import ShapeBoundary, inside_points, piece_points, sampled_on
+from kanpde.sampling import SobolSampling
 from kanpde.statements import Condition, Problem
 
 Expr = sympy.Expr
@@ -62,7 +66,7 @@ class Ansatz:
         return BoundAnsatz(lift, torch.stack([factors[expr] for expr in self.envelopes], dim=1))
 
     def _jet(self, expr: Expr, points: Tensor, indices: IndexSet) -> Tensor:  # -> [n, s]
-        return torch.stack([self._derivative(expr, index)(points) for index in indices], dim=1)
+        return known_jet(expr, points, indices, lambda part, index, x: self._derivative(part, index)(x))
 
     def _derivative(self, expr: Expr, index: tuple[int, ...]):
         key = (expr, index)
@@ -98,16 +102,22 @@ def exact_ansatz(problem: Problem) -> Ansatz:
     """
     lifts, envelopes, met, warnings = list(_each(problem, 0)), list(_each(problem, 1)), [], []
     for place, name in enumerate(problem.fields):
-        prescribed = _prescribed(problem, name)
+        prescribed, on_shapes = _prescribed(problem, name), _prescribed_on_shapes(problem, name)
         try:
-            lift, envelope = _checked_lift(problem, name, prescribed)
+            lifts[place], envelopes[place] = _checked_lift(problem, name, prescribed)
+            met.extend(condition for conditions in prescribed.values() for condition, _ in conditions)
         except _NotExact as reason:
             warnings.append(
                 f"The conditions on {name} enter the loss as penalties instead of holding exactly, because {reason}"
             )
-            continue
-        lifts[place], envelopes[place] = lift, envelope
-        met.extend(condition for conditions in prescribed.values() for condition, _ in conditions)
+            prescribed = {}
+        try:
+            if on_shapes:
+                box = lifts[place], envelopes[place], _between(problem, prescribed)
+                lifts[place], envelopes[place] = _checked_on_shapes(problem, name, *box, on_shapes)
+                met.extend(condition for condition, _ in on_shapes.values())
+        except _NotExact as reason:
+            warnings.append(f"The conditions on {name} on shapes enter the loss as penalties, because {reason}")
     left = tuple(condition for condition in problem.conditions if condition not in met)
     return Ansatz(problem, tuple(lifts), tuple(envelopes), left, tuple(warnings))
 
@@ -145,6 +155,30 @@ def _data_by_order(problem: Problem, name: str, side: Side) -> dict[int, tuple[C
     return found
 
 
+OnShapes = Mapping[ShapeBoundary, tuple[Condition, Expr]]
+"""The condition on each whole disk, ellipse or ball with its data g: u = g."""
+
+
+def _prescribed_on_shapes(problem: Problem, name: str) -> OnShapes:
+    found = {}
+    for condition in problem.conditions if not problem.periodic else ():
+        solved = condition.solved(problem.coordinates) if measurable(problem, condition.side) else None
+        value = solved is not None and solved[0] == (name, (0,) * problem.domain.dimension)
+        if value and not problem.learns(solved[1]):
+            found.setdefault(condition.side, (condition, solved[1]))
+    return found
+
+
+def _between(problem: Problem, prescribed: Prescribed) -> Expr:
+    """The envelope of the sides in space, positive inside."""
+    found = sympy.Integer(1)
+    for side, given in prescribed.items():
+        if side.axis != problem.time:
+            xi = _unit_coordinate(problem, side.axis)
+            found *= (1 + xi if side.end == 0 else 1 - xi) ** len(given)
+    return found
+
+
 class _NotExact(Exception):
     """Why conditions cannot be built in; the end of a sentence."""
 
@@ -164,22 +198,64 @@ def _checked_lift(problem: Problem, name: str, prescribed: Prescribed) -> tuple[
     return lift, envelope
 
 
+def _checked_on_shapes(
+    problem: Problem, name: str, lift: Expr, envelope: Expr, between: Expr, on_shapes: OnShapes
+) -> tuple[Expr, Expr]:
+    """Lift and envelope with the shapes' conditions in them, if they are smooth and meet them."""
+    space = {coordinate_symbols(problem.coordinates)[axis] for axis in problem.region.axes}
+    for piece, (condition, data) in on_shapes.items():
+        center = torch.tensor([piece.facet.center], dtype=torch.float64)
+        if (data - lift).free_symbols & space and problem.region.holds(center).item():
+            raise _NotExact(
+                f"what {condition.name} gives would be carried to its center, which lies in the domain, and contradict "
+                "itself there."
+            )
+    data = {piece: value for piece, (_, value) in on_shapes.items()}
+    lift, envelope = with_shapes(problem, lift, envelope, between, data)
+    _check_kinks(lift)
+    _check_finite(known_jet(lift, _looked_at(problem), _indices(problem, name), partial(_derivative_at, problem)))
+    misses, sizes = [0.0], [0.0]
+    for piece, value in data.items():
+        points = piece_points(problem.region, problem.domain, piece, 64, 0)
+        given = compile_expression(value, problem.coordinates, ())(points)
+        misses.append((given - compile_expression(lift, problem.coordinates, ())(points)).abs().max().item())
+        sizes.append(given.abs().max().item())
+    if not max(misses) <= 1e-9 * (max(sizes) or 1.0):
+        raise _NotExact("no function that meets them could be built.")
+    return lift, envelope
+
+
 def _check_smooth(problem: Problem, name: str, lift: Expr) -> None:
     """A kink in the data would be carried into the domain, and its derivatives would lack what happens at the kink."""
+    _check_kinks(lift)
+    points = _looked_at(problem)
+    for index in _indices(problem, name):
+        _check_finite(_compiled_derivative(problem, lift, index)(points))
+
+
+def _check_kinks(lift: Expr) -> None:
     kinks = sorted({TEXT_NAMES.get(type(node), "where") for node in lift.atoms(*ROUGH)})
     if kinks:
         raise _NotExact(
             f"their data have kinks ({', '.join(kinks)}), which an exact lift would carry through the domain. Smooth "
             "the data to have them exact."
         )
-    indices = closure((index for field, index in problem.jets() if field == name), problem.domain.dimension)
-    points = torch.cat(
-        [uniform_points(problem.domain, 512, seed=0)]
-        + [SobolSampling().on_side(problem.domain, side, 64, seed=0).points for side in box_sides(problem.coordinates)]
-    )
-    for index in indices:
-        if not _compiled_derivative(problem, lift, index)(points).isfinite().all():
-            raise _NotExact("their data have derivatives that are not finite. Smooth the data to have them exact.")
+
+
+def _check_finite(values: Tensor) -> None:
+    if not values.isfinite().all():
+        raise _NotExact("their data have derivatives that are not finite. Smooth the data to have them exact.")
+
+
+def _indices(problem: Problem, name: str) -> IndexSet:
+    return closure((index for field, index in problem.jets() if field == name), problem.domain.dimension)
+
+
+def _looked_at(problem: Problem) -> Tensor:  # -> [n, d]
+    """Points inside and on the sides."""
+    where, sides = (problem.region, problem.domain), box_sides(problem.coordinates)
+    on_sides = [sampled_on(SobolSampling(), *where, side, 64, 0, ()).points for side in sides]
+    return torch.cat([inside_points(*where, 512, seed=0), *on_sides])
 
 
 def _compiled_derivative(problem: Problem, expr: Expr, index: tuple[int, ...]) -> Formula:
@@ -192,8 +268,7 @@ def _interpolate(problem: Problem, prescribed: Prescribed) -> tuple[Expr, Expr]:
     lift, envelope = sympy.Integer(0), sympy.Integer(1)
     for axis, x in enumerate(coordinate_symbols(problem.coordinates)):
         lower, upper = _number(problem.domain.lower[axis]), _number(problem.domain.upper[axis])
-        half = (upper - lower) / 2
-        xi = (x - (lower + upper) / 2) / half
+        half, xi = (upper - lower) / 2, _unit_coordinate(problem, axis)
         conditions = [
             (side.end, order, data)
             for side, given in prescribed.items()
@@ -210,6 +285,17 @@ def _interpolate(problem: Problem, prescribed: Prescribed) -> tuple[Expr, Expr]:
         for end, _, _ in conditions:
             envelope *= xi + (1 if end == 0 else -1)
     return lift, envelope
+
+
+def _unit_coordinate(problem: Problem, axis: int) -> Expr:
+    """ξ from -1 to 1 along an axis."""
+    lower, upper = _number(problem.domain.lower[axis]), _number(problem.domain.upper[axis])
+    x = coordinate_symbols(problem.coordinates)[axis]
+    return (x - (lower + upper) / 2) / ((upper - lower) / 2)
+
+
+def _derivative_at(problem: Problem, expr: Expr, index: tuple[int, ...], points: Tensor) -> Tensor:  # -> [n]
+    return _compiled_derivative(problem, expr, index)(points)
 
 
 def _number(value: float) -> Expr:
@@ -230,7 +316,9 @@ def _largest_miss(problem: Problem, prescribed: Prescribed, lift: Expr) -> float
     """How far the lift is from its conditions at scrambled points of each side, relative to all of the field's data."""
     misses, sizes = [0.0], [0.0]
     for side, conditions in prescribed.items():
-        points = uniform_points(problem.domain, 64, 0, side)
+        points = piece_points(problem.region, problem.domain, side, 64, 0)
+        if not len(points):
+            continue  # all of the side is cut away
         for order, (_, data) in enumerate(conditions):
             index = tuple(order if axis == side.axis else 0 for axis in range(problem.domain.dimension))
             given = compile_expression(data, problem.coordinates, ())(points)

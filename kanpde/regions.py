@@ -119,7 +119,8 @@ def on_boundary(region: Region | None, box: Box, piece: Piece, points: Tensor) -
         return inside & (region.contains(points) if region is not None else True)
     moved = points.clone()
     moved[:, side.axis] -= STEP * (2 * side.end - 1) * box.lengths[side.axis]
-    return inside & region.contains(moved)
+    # The second keeps out where a disk that touches the side is nearer to it than the step.
+    return inside & region.contains(moved) & region.contains(points)
 
 
 def piece_points(region: Region | None, box: Box, piece: Piece, count: int, seed: int) -> Tensor:  # -> [n, d]

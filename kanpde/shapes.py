@@ -13,6 +13,7 @@ import sympy
 import torch
 from torch import Tensor
 
+from kanpde.expressions.vocabulary import sqrt
 from kanpde.sampling import sobol_unit
 
 
@@ -88,7 +89,7 @@ class Round:
         if len(set(self.axes)) == 1:
             return tuple(offset / sympy.Float(self.axes[0]) for offset in offsets)
         slopes = [offset / sympy.Float(a * a) for offset, a in zip(offsets, self.axes, strict=True)]
-        return tuple(slope / sympy.sqrt(sympy.Add(*(s**2 for s in slopes))) for slope in slopes)
+        return tuple(slope / sqrt(sympy.Add(*(s**2 for s in slopes))) for slope in slopes)
 
     @property
     def measure(self) -> float:
@@ -161,6 +162,22 @@ class Polygon:
 
 Facet = Flat | Round
 Shape = Round | Cuboid | Polygon
+
+
+def meets(shape: Shape, box: Cuboid) -> bool:
+    """Whether a shape has points inside a box: exactly for round ones, by points along its edges for others."""
+    if isinstance(shape, Round):
+        center = torch.tensor([shape.center], dtype=torch.float64)
+        nearest = center.clamp(center.new_tensor(box.lower), center.new_tensor(box.upper))
+        return bool((((nearest - center) / center.new_tensor(shape.axes)).square().sum(1) < 1).item())
+    low, high = (np.array(end) for end in shape.bounds)
+    if isinstance(shape, Cuboid):
+        return bool(np.all(low < box.upper) and np.all(np.array(box.lower) < high))
+    middle = torch.tensor([[(a + b) / 2 for a, b in zip(box.lower, box.upper, strict=True)]], dtype=torch.float64)
+    places = torch.linspace(0, 1, 257, dtype=torch.float64)[:, None]
+    along = torch.cat([facet.place(places) for facet in shape.facets()])
+    inside = (along > along.new_tensor(box.lower)) & (along < along.new_tensor(box.upper))
+    return bool(inside.all(1).any() | shape.contains(middle).any())
 
 
 def perimeter(shape: Shape) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -138,3 +139,55 @@ def test_a_problem_with_a_table_is_solved_for_a_few_steps(tmp_path, monkeypatch)
     smooth = stated({"random_cells": {**CELLS, "smooth": 0.25}})
     run = solve(smooth, training={"stages": 1, "starts": 1, "steps": 5})
     assert run.metrics and all(np.isfinite(v) for v in run.metrics.values() if isinstance(v, float))
+
+
+def stored(path, **datasets):
+    with h5py.File(path, "w") as file:
+        for name, values in datasets.items():
+            file[name.replace("__", "/")] = values
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["/fields/v", "fields/v", "v"])
+def test_samples_from_a_dataset(tmp_path, name):
+    x = np.linspace(0, 10, 41)
+    path = stored(tmp_path / "v.h5", fields__v=np.sin(x), v=np.sin(x).astype(">f4"))
+    problem = load_problem(stated({"file": path, "dataset": name}))
+    inside = np.linspace(0, 10, 7)
+    assert np.abs(values_of(problem, inside) - np.sin(inside)).max() < 1e-4
+    assert np.abs(values_of(problem, inside) - 1.01 * np.sin(inside)).max() > 1e-3
+
+
+def test_datasets_that_lead_out_of_the_file_or_are_too_large_are_refused(tmp_path):
+    other = stored(tmp_path / "other.h5", v=np.ones(9))
+    path = stored(tmp_path / "v.h5", v=np.ones(9), group__v=np.ones(9))
+    with h5py.File(path, "a") as file:
+        file["soft"] = h5py.SoftLink("/v")
+        file["outside"] = h5py.ExternalLink(other, "/v")
+        file["gone"] = h5py.ExternalLink("missing.h5", "/")
+        file.create_dataset("huge", (10**12,), chunks=(1000,), dtype=float)
+        file.create_dataset("large", (3_000_000,), chunks=(1000,), dtype=float)
+        layout = h5py.VirtualLayout((9,), dtype=float)
+        layout[:] = h5py.VirtualSource(other, "v", (9,))
+        file.create_virtual_dataset("virtual", layout)
+        file["text"] = ["a"] * 9
+        file["nan"] = np.full(9, np.nan)
+    links, places = ("soft", "outside", "gone", "gone/v"), ("group", "missing", "v/v", "/")
+    for name in (*links, *places, "huge", "large", "virtual", "text", "nan"):
+        with pytest.raises(InputError, match="coefficients.V.file"):
+            load_problem(stated({"file": path, "dataset": name}))
+
+
+@pytest.mark.parametrize("options", [{}, {"dataset": 3}, {"dataset": "v", "other": 1}])
+def test_a_file_of_datasets_needs_the_name_of_one(tmp_path, options):
+    path = stored(tmp_path / "v.h5", v=np.ones(9))
+    with pytest.raises(InputError, match="coefficients.V"):
+        load_problem(stated({"file": path, **options}))
+
+
+def test_what_is_no_file_of_datasets_is_refused(tmp_path):
+    (tmp_path / "v.h5").write_bytes(b"no HDF5")
+    np.save(tmp_path / "v.npy", np.ones(9))
+    for name in ("v.h5", "v.npy"):
+        with pytest.raises(InputError, match="coefficients.V"):
+            load_problem(stated({"file": str(tmp_path / name), "dataset": "v"}))

@@ -102,6 +102,30 @@ def _open_member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     return item
 
 
+def read_dataset(path: Path, name: str, largest: int) -> np.ndarray:
+    """One array of a stranger's file, found through hard links alone.
+
+    Raises:
+        Unsafe: It is no plain array of at most `largest` bytes, or the way to it leads out of the file.
+        KeyError: There is none of that name.
+        OSError, RuntimeError: The file is no HDF5 file, or damaged.
+    """
+    check_texts(path)
+    with h5py.File(path, "r", locking=False) as root:
+        item: h5py.Group | h5py.Dataset = root
+        for part in filter(None, name.split("/")):
+            if not isinstance(item, h5py.Group) or not item.id.links.exists(part.encode()):
+                raise KeyError(f"it has no dataset {name}")
+            item = _open_member(item, part)
+        if not isinstance(item, h5py.Dataset):
+            raise Unsafe(f"{item.name}, a group, where an array is needed")
+        check_dataset(item)
+        if _size(item) > largest:
+            raise Unsafe(f"{_size(item)} bytes in {name}, where {largest} are allowed")
+        values = np.asarray(item[()])
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
 def _size(dataset: h5py.Dataset) -> int:
     return int(np.prod([int(n) for n in dataset.shape or ()], dtype=object)) * dataset.dtype.itemsize
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import sympy
 
+from kanpde.archive.safety import read_dataset
 from kanpde.coefficients import Cells, Splines, Table, coefficient, random_cells, tabulated
 from kanpde.domains import Box
 from kanpde.errors import InputError
@@ -17,7 +18,8 @@ from kanpde.keys.messages import wrong_kind
 MAX_CELLS = 4096
 MAX_BYTES = 20_000_000
 CELL_KEYS = {"cells", "low", "high", "seed", "smooth"}
-FILE_KEYS = {"file", "interpolation"}
+FILE_KEYS = {"file", "dataset", "interpolation"}
+ENDINGS = {".npy": "array", ".csv": "text", ".h5": "dataset", ".hdf5": "dataset"}
 EXAMPLE = "{random_cells: {cells: [50], low: 0, high: 4, seed: 0}}"
 
 
@@ -83,7 +85,7 @@ def _from_file(options: dict, bounds: list[tuple[float, float]], where: str) -> 
     kind = options.get("interpolation", "cubic")
     if not isinstance(kind, str) or kind not in kinds:
         raise wrong_kind(f"{where}.interpolation", "linear or cubic", kind, "interpolation: cubic")
-    samples = _samples(options["file"], f"{where}.file")
+    samples = _samples(options, where)
     least = kinds[kind] + 1
     if samples.ndim != len(bounds) or min(samples.shape) < least:
         raise InputError(
@@ -94,21 +96,38 @@ def _from_file(options: dict, bounds: list[tuple[float, float]], where: str) -> 
     return tabulated(axes, samples)
 
 
-def _samples(name: object, where: str) -> np.ndarray:
-    if not isinstance(name, str) or Path(name).suffix not in (".npy", ".csv"):
-        raise wrong_kind(where, "the name of a .npy or .csv file", name, "file: v.npy")
+def _samples(options: dict, where: str) -> np.ndarray:
+    name, dataset = options["file"], options.get("dataset")
+    kind = ENDINGS.get(Path(name).suffix) if isinstance(name, str) else None
+    if kind is None:
+        raise wrong_kind(f"{where}.file", f"the name of a file ({', '.join(ENDINGS)})", name, "file: v.npy")
+    if (kind == "dataset") != isinstance(dataset, str):
+        raise wrong_kind(
+            f"{where}.dataset", "a dataset's name in an HDF5 file, and none for others", dataset, "dataset: /fields/v"
+        )
     path = Path(name)
     if not path.is_file():
-        raise InputError(f"{where} needs a file; there is none at {path}. Correct the path.")
-    if path.stat().st_size > MAX_BYTES:
-        raise InputError(f"{where} may have {MAX_BYTES} bytes; {path} has {path.stat().st_size}. Use fewer samples.")
-    try:
-        text = path.suffix == ".csv"
-        values = np.loadtxt(path, delimiter=",", ndmin=1) if text else np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{where}.file needs a file; there is none at {path}. Correct the path.")
+    if kind != "dataset" and path.stat().st_size > MAX_BYTES:
         raise InputError(
-            f"{where} needs an array of numbers; {path} cannot be read ({error}). Write it anew."
-        ) from None
+            f"{where}.file may have {MAX_BYTES} bytes; {path} has {path.stat().st_size}. Use fewer samples."
+        )
+    values = _read(path, kind, dataset, f"{where}.file")
     if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
-        raise InputError(f"{where} needs finite real numbers; {path} has others (or NaN). Replace them.")
+        raise InputError(f"{where}.file needs finite real numbers; {path} has others (or NaN). Replace them.")
     return values.astype(float)
+
+
+def _read(path: Path, kind: str, dataset: str | None, where: str) -> np.ndarray:
+    try:
+        match kind:
+            case "text":
+                return np.loadtxt(path, delimiter=",", ndmin=1)
+            case "array":
+                return np.load(path, allow_pickle=False)
+        return read_dataset(path, dataset, MAX_BYTES)
+    except (ValueError, OSError, EOFError, RuntimeError, KeyError) as error:
+        reason = error.args[0] if error.args else type(error).__name__
+        raise InputError(
+            f"{where} needs an array of numbers; {path} cannot be read ({reason}). Write it anew."
+        ) from None

@@ -13,7 +13,7 @@ from kanpde.errors import InputError
 from kanpde.expressions import ExpressionError, Scope, check_name, constant_value, parse_expression, shortened
 from kanpde.keys.messages import wrong_kind
 from kanpde.regions import Region, inside_points
-from kanpde.shapes import Cuboid, Polygon, Round, Shape
+from kanpde.shapes import Cuboid, Polygon, Round, Shape, meets
 
 if TYPE_CHECKING:
     from kanpde.keys.statement import Statement
@@ -23,8 +23,10 @@ FORMS = {
     "box": "box(x0, x1, y0, y1)", "polygon": "polygon(x1, y1, x2, y2, x3, y3)",
 }  # fmt: skip
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.BitAnd: "&"}
-CELLS = {1: 4001, 2: 301, 3: 61}
+CELLS = ({1: 4001, 2: 301, 3: 61}, {1: 4001, 2: 1501, 3: 121})
+"""Cells an axis on which parts are counted; the finer ones where the coarse ones close a gap."""
 LONGEST = 400
+MOST_CORNERS, MOST_SHAPES = 200, 100
 
 
 def read_region(statement: Statement, scope: Scope, box: Box) -> Region | None:
@@ -35,10 +37,12 @@ def read_region(statement: Statement, scope: Scope, box: Box) -> Region | None:
     """
     axes = tuple(axis for axis, name in enumerate(scope.coordinates) if name != "t")
     bounds = Cuboid(tuple(box.lower[a] for a in axes), tuple(box.upper[a] for a in axes))
-    shapes = {
-        name: _shape(statement, name, text, scope, bounds)
-        for name, text in statement.mapping("shapes", '{hole: "disk(0, 0, 0.1)"}').items()
-    }
+    stated = statement.mapping("shapes", '{hole: "disk(0, 0, 0.1)"}')
+    if len(stated) > MOST_SHAPES:
+        raise InputError(
+            f"{statement.where('shapes')} may have {MOST_SHAPES} shapes; it has {len(stated)}. Use fewer."
+        )
+    shapes = {name: _shape(statement, name, text, scope, bounds) for name, text in stated.items()}
     text = statement.data.get("domain")
     if text is None:
         if shapes:
@@ -61,11 +65,14 @@ def _shape(statement: Statement, name: str, text: object, scope: Scope, bounds: 
     if match is None or match[1] not in FORMS:
         raise wrong_kind(where, f"a shape ({', '.join(FORMS)})", text, "disk(0.3, 0.3, 0.1)")
     constants = Scope(parameters=scope.parameters, definitions=scope.definitions)
-    values = [_number(part, constants, where) for part in _arguments(match[2])]
+    arguments = _arguments(match[2])
+    if len(arguments) > 2 * MOST_CORNERS:
+        raise InputError(
+            f"{where} may have {MOST_CORNERS} corners; it has {len(arguments) // 2}. Use a coarser polygon."
+        )
+    values = [_number(part, constants, where) for part in arguments]
     shape = _made(match[1], values, len(bounds.lower), where)
-    low, high = shape.bounds
-    apart = [not (a < d and c < b) for a, b, c, d in zip(low, high, bounds.lower, bounds.upper, strict=True)]
-    if any(apart):
+    if not meets(shape, bounds):
         raise InputError(f"{where} needs a shape that meets the box; {shortened(text)} lies outside it. Move it.")
     return shape
 
@@ -117,18 +124,26 @@ def _check_size(where: str, good: bool, wanted: str, values: list[float]) -> Non
 
 
 def _is_simple(polygon: Polygon) -> bool:
+    """Corners all different, no two edges that cross, no corner on another's edge."""
     corners = polygon.corners
     if len(set(corners)) < len(corners) or polygon.area == 0:
         return False
     edges = list(zip(corners, corners[1:] + corners[:1], strict=True))
-    return not any(_cross(*a, *b) for a, b in combinations(edges, 2))
+    touched = any(_lies_on(point, *edge) for edge in edges for point in corners if point not in edge)
+    return not touched and not any(_cross(*a, *b) for a, b in combinations(edges, 2))
+
+
+def _turn(p, q, r) -> float:
+    return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
 
 
 def _cross(a, b, c, d) -> bool:
-    def turn(p, q, r):
-        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+    return _turn(a, b, c) * _turn(a, b, d) < 0 and _turn(c, d, a) * _turn(c, d, b) < 0
 
-    return turn(a, b, c) * turn(a, b, d) < 0 and turn(c, d, a) * turn(c, d, b) < 0
+
+def _lies_on(point, a, b) -> bool:
+    length = math.dist(a, b)
+    return abs(_turn(a, b, point)) <= 1e-12 * length**2 and math.dist(a, point) + math.dist(point, b) < length + 1e-9
 
 
 def _tree(statement: Statement, text: object, shapes: dict[str, Shape]) -> str | tuple:
@@ -157,7 +172,13 @@ def _check_region(statement: Statement, region: Region, box: Box) -> None:
     where = statement.where("domain")
     if len(inside_points(region, box, 64, 0)) < 64:
         raise InputError(f"{where} needs points inside the box; it has none, or next to none. Change the shapes.")
-    if len(region.axes) in CELLS and (parts := region.parts(CELLS)) > 1:
+    if len(region.axes) in CELLS[0] and (parts := _parts(region)) > 1:
         raise InputError(
             f"{where} needs to be connected; it falls into {parts} parts. State a problem for each, or join them."
         )
+
+
+def _parts(region: Region) -> int:
+    """How many parts the region has."""
+    parts = region.parts(CELLS[0])
+    return region.parts(CELLS[1]) if parts > 1 else parts

@@ -13,12 +13,13 @@ from types import ModuleType
 
 import numpy as np
 
-from kanpde.references import chebyshev, elements, lines
+from kanpde.references import chebyshev, elements, finite_elements, lines
 from kanpde.references.cache import NUMBERS, load_values, store_values
 from kanpde.references.families import Family, combinations, family_axes, member, middle, node_counts
 from kanpde.references.interface import Field, NotSolved, OutOfMeans, Solved, time_limit
 from kanpde.references.states import Turned, turning
 from kanpde.references.tables import check_table, read_table
+from kanpde.regions import inside_points
 from kanpde.sampling import uniform_points
 from kanpde.statements import Problem
 
@@ -27,7 +28,9 @@ __all__ = [
     "turning",
 ]  # fmt: skip
 
-METHODS: dict[str, ModuleType] = {"chebyshev": chebyshev, "elements": elements, "lines": lines}
+METHODS: dict[str, ModuleType] = {
+    "chebyshev": chebyshev, "elements": elements, "finite_elements": finite_elements, "lines": lines,
+}  # fmt: skip
 """By name; each has `applicable(problem)`, `resolutions(problem)` and `solve(problem, resolution)`."""
 
 AGREED = 1e-10
@@ -129,7 +132,7 @@ def _ladder(problem: Problem, solver: ModuleType) -> tuple[int, ...]:
 
 def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference:
     """Up the ladder until two agree; rungs too coarse to converge are passed over, unless two fail alike."""
-    solver, points = METHODS[method], uniform_points(problem.domain, POINTS, seed=5).numpy()
+    solver, points = METHODS[method], inside_points(problem.region, problem.domain, POINTS, seed=5).numpy()
     begun, fine, error, reason = time.perf_counter(), None, np.nan, None
     for resolution in ladder:
         try:

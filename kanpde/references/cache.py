@@ -14,12 +14,14 @@ import numpy as np
 from kanpde.archive import replace_file
 from kanpde.errors import InputError
 from kanpde.references.families import Family
-from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant, Pieces
+from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant, Pieces, Triangles
 from kanpde.statements import Problem
 
 AXES = {"chebyshev": Chebyshev, "fourier": Fourier, "pieces": Pieces}
-VERSION = 2
+VERSION = 3
 """To be raised when a solver changes: what was stored before is then solved anew."""
+
+Function = Interpolant | Triangles
 
 NUMBERS = ("error", "seconds", "unknowns", "energies", "energy_errors")
 
@@ -37,7 +39,7 @@ def cache_path(problem: Problem, method: str, ladder: tuple[int, ...]) -> Path:
     return cache_folder() / f"reference-{hashlib.sha256(stated.encode()).hexdigest()[:24]}.npz"
 
 
-def load_values(problem: Problem, method: str, ladder: tuple[int, ...]) -> tuple[Interpolant | Family, dict] | None:
+def load_values(problem: Problem, method: str, ladder: tuple[int, ...]) -> tuple[Function | Family, dict] | None:
     """What was stored; None where there is nothing, or nothing that can be read."""
     path = cache_path(problem, method, ladder)
     try:
@@ -52,7 +54,7 @@ def load_values(problem: Problem, method: str, ladder: tuple[int, ...]) -> tuple
 
 
 def store_values(
-    problem: Problem, method: str, ladder: tuple[int, ...], values: Interpolant | Family, numbers: dict
+    problem: Problem, method: str, ladder: tuple[int, ...], values: Function | Family, numbers: dict
 ) -> None:
     """Keep a solution; a folder that cannot be written to keeps nothing."""
     path = cache_path(problem, method, ladder)
@@ -70,21 +72,25 @@ def store_values(
         return
 
 
-def _values(stored, problem: Problem) -> Interpolant | Family:
+def _values(stored, problem: Problem) -> Function | Family:
     space = problem.domain.dimension - len(problem.family)
     if not problem.family:
-        return _interpolant(stored, "", space)
+        return _function(stored, "", space)
     axes = tuple(_axis(stored, f"family_axis_{place}") for place in range(len(problem.family)))
     count = int(np.prod([axis.count for axis in axes]))
-    return Family(axes, tuple(_interpolant(stored, f"member_{number}_", space) for number in range(count)))
+    return Family(axes, tuple(_function(stored, f"member_{number}_", space) for number in range(count)))
 
 
-def _interpolant(stored, prefix: str, dimension: int) -> Interpolant:
+def _function(stored, prefix: str, dimension: int) -> Function:
+    if f"{prefix}cells" in stored:
+        return Triangles(**{name: stored[f"{prefix}{name}"] for name in Triangles.__dataclass_fields__})
     axes = tuple(_axis(stored, f"{prefix}axis_{place}") for place in range(dimension))
     return Interpolant(axes, stored[f"{prefix}values"])
 
 
-def _packed(values: Interpolant, prefix: str) -> dict[str, np.ndarray]:
+def _packed(values: Function, prefix: str) -> dict[str, np.ndarray]:
+    if isinstance(values, Triangles):
+        return {f"{prefix}{name}": getattr(values, name) for name in Triangles.__dataclass_fields__}
     return {f"{prefix}values": values.values, **_packed_axes(values.axes, prefix)}
 
 

@@ -23,7 +23,6 @@ from numpy.polynomial import legendre
 
 from kanpde.references.interpolants import Axis, Chebyshev, Fourier, Pieces, chebyshev_nodes
 
-
 MOST_DENSE = 1e4
 """Largest density of cells, over the inverse length of the axis."""
 

@@ -35,11 +35,10 @@ from kanpde.expressions import (
 from kanpde.references.applicability import is_stationary, walls_of, with_values
 from kanpde.references.interface import NotSolved, Solved
 from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant
+from kanpde.references.newton import newton
 from kanpde.statements import Problem
 
 MOST_UNKNOWNS = 5000  # a dense matrix of 200 MB, some copies of it while it is factored
-MOST_STEPS = 40
-STEP = 1e-9  # relative; the next Newton step would be its square
 STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the first, as log(u)
 
 
@@ -212,7 +211,7 @@ def _start(system: _System, bases: tuple, fields: int) -> np.ndarray:
 def _newton(system: _System, c: np.ndarray) -> np.ndarray:
     """Damped Newton; where it stalls, along r(c) = (1 - s) r(c₀) from s = 0 to 1."""
     try:
-        return _descent(system.values, system.jacobian, c)
+        return newton(system.values, lambda c: _least_squares(system.jacobian(c)), c)
     except NotSolved:
         return _continued(system, c)
 
@@ -222,39 +221,16 @@ def _continued(system: _System, c: np.ndarray) -> np.ndarray:
     while reached < 1:
         target = min(1.0, reached + step)
         try:
-            c = _descent(lambda c, rest=1 - target: system.values(c) - rest * first, system.jacobian, c)
+            c = newton(
+                lambda c, rest=1 - target: system.values(c) - rest * first,
+                lambda c: _least_squares(system.jacobian(c)), c,
+            )  # fmt: skip
             reached, step = target, 2 * step
         except NotSolved:
             step /= 4
             if step < 1e-3:
                 raise
     return c
-
-
-def _descent(values: Callable, jacobian: Callable, c: np.ndarray) -> np.ndarray:
-    residual = values(c)
-    for _ in range(MOST_STEPS):
-        inverse = _least_squares(jacobian(c))
-        step = -inverse(residual)
-        if np.abs(step).max() <= STEP * (1e-3 + np.abs(c).max()):
-            return c + step
-        c, residual = _line_search(values, inverse, c, step)
-    raise NotSolved(f"did not converge in {MOST_STEPS} steps of Newton's method")
-
-
-def _line_search(values: Callable, inverse: Callable, c: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Halve the step until the next, with the same slopes, is shorter; the new c and residual.
-
-    The test does not change with the scale of the equations. Source: Deuflhard, Newton Methods for Nonlinear Problems
-    (2004), section 3.3.
-    """
-    for length in 0.5 ** np.arange(16):
-        residual = values(c + length * step)
-        if np.isfinite(residual).all():
-            after = np.linalg.norm(inverse(residual))
-            if after <= (1 - length / 4) * np.linalg.norm(step):
-                return c + length * step, residual
-    raise NotSolved("did not converge: no step of Newton's method comes nearer to a solution")
 
 
 def _least_squares(matrix: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

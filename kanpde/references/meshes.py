@@ -1,0 +1,312 @@
+"""Triangles that fill a plane region: nodes along its boundary, inner nodes from a graded quadtree, smoothed.
+
+Edges have about the length
+
+    h(x) = min(h₀, h₀ (|x - corner|/R)^0.8, κ (r + |x - piece|)),   h₀ = longest side/resolution,  κ = 3/resolution
+
+with r the radius of a curved piece, or the width of the gap beside it: solutions vary there as log |x|. The same
+problem gives the same mesh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from scipy.spatial import Delaunay, cKDTree
+
+from kanpde.domains import Side, box_sides
+from kanpde.references.interface import NotSolved
+from kanpde.regions import SubSide, on_boundary
+from kanpde.shapes import Cuboid, Facet, Round
+from kanpde.statements import Problem
+
+ANGLE, GAP = 3.0, 2.0  # h = ANGLE radius / resolution along a curve, ANGLE GAP width / resolution beside a gap
+STEEPNESS, REACH = 0.8, 0.3  # h falls toward a corner like distance^STEEPNESS, from REACH times the box on
+STEEPEST = 0.3  # of h; steeper, neighbors would differ too much in size
+SMALLEST = 2e-5  # of the box: corners are known to about 1e-6
+LOOKED_AT = 2000  # places along a line as long as the box at which a piece is asked whether it bounds the region
+SMOOTHED, TRIED = 8, 3
+MOST_NODES = 60_000
+
+
+@dataclass(frozen=True)
+class Arc:
+    """The stretch of a side's or a shape's facet between two parameters; `carrier` is the side or the facet."""
+
+    carrier: Side | Facet
+    facet: Facet
+    start: float
+    end: float
+
+    def place(self, s: np.ndarray) -> np.ndarray:  # [n] in [0, 1] -> [n, 2]
+        along = self.start + (self.end - self.start) * s
+        if isinstance(self.facet, Round):
+            along = np.mod(along, 1.0)
+        return self.facet.place(torch.from_numpy(along[:, None])).numpy()
+
+    @property
+    def closed(self) -> bool:
+        return isinstance(self.facet, Round) and self.end - self.start == 1.0
+
+
+@dataclass(frozen=True)
+class BoundaryEdge:
+    """An edge between two nodes on one carrier, and the carrier's own point in its middle."""
+
+    carrier: Side | Facet
+    nodes: tuple[int, int]
+    middle: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Triangles by their corners, and which of their edges lie on which piece of the boundary."""
+
+    nodes: np.ndarray  # [N, 2]
+    cells: np.ndarray  # [T, 3]
+    edges: tuple[BoundaryEdge, ...]
+
+
+def triangulate(problem: Problem, resolution: int) -> Mesh:
+    """A mesh of the problem's plane region, finer with the resolution.
+
+    Raises:
+        NotSolved: the region has no such mesh within the allowed number of nodes.
+    """
+    arcs = boundary_arcs(problem)
+    for attempt in range(TRIED):
+        mesh = _filled(problem, arcs, _sizes(problem, arcs, resolution * 1.25**attempt))
+        if _rim(mesh.cells) == {tuple(sorted(edge.nodes)) for edge in mesh.edges}:
+            return mesh
+    raise NotSolved("finds no triangles that fill the region; a finer reference.resolution may have some")
+
+
+def _filled(problem: Problem, arcs: tuple[Arc, ...], sizes: _Sizes) -> Mesh:
+    boundary, edges = _boundary(arcs, sizes)
+    nodes = np.concatenate([boundary, _inner(problem, boundary, sizes)])
+    nodes = _smoothed(problem, nodes, len(boundary), sizes)
+    return Mesh(nodes, _triangles(problem, nodes), edges)
+
+
+# the boundary
+
+
+def boundary_arcs(problem: Problem) -> tuple[Arc, ...]:
+    """What bounds the region, cut at corners and where a condition on a part of a side begins or ends."""
+    box = Cuboid(problem.domain.lower, problem.domain.upper)
+    carriers = list(zip(box_sides(problem.coordinates), box.facets(), strict=True))
+    if problem.region is not None:
+        shapes = dict(problem.region.shapes)
+        carriers += [(facet, facet) for name in problem.region.names() for facet in shapes[name].facets()]
+    return tuple(arc for carrier, facet in carriers for arc in _arcs(problem, carrier, facet))
+
+
+def _arcs(problem: Problem, carrier: Side | Facet, facet: Facet) -> list[Arc]:
+    label = _labels(problem, carrier, facet)
+    count = int(np.clip(LOOKED_AT * facet.measure / max(problem.domain.lengths), 50, 2 * LOOKED_AT))
+    places = (np.arange(count) + 0.5) / count
+    found = label(places)
+    breaks = [_break(label, *places[[i, i + 1]]) for i in np.flatnonzero(np.diff(found))]
+    if isinstance(facet, Round):  # goes on where it began
+        if found[-1] != found[0]:
+            breaks.append(_break(label, places[-1], places[0] + 1))
+        ends = [*breaks, breaks[0] + 1] if breaks else [0.0, 1.0]
+    else:
+        ends = [0.0, *breaks, 1.0]
+    return [Arc(carrier, facet, a, b) for a, b in pairwise(ends) if label(np.array([(a + b) / 2]))[0]]
+
+
+def _labels(problem: Problem, carrier: Side | Facet, facet: Facet) -> Callable[[np.ndarray], np.ndarray]:
+    """0 where the carrier bounds nothing, else a number that changes where another condition holds."""
+    parts = [c.side for c in problem.conditions if isinstance(c.side, SubSide) and c.side.side == carrier]
+
+    def label(along: np.ndarray) -> np.ndarray:
+        points = torch.from_numpy(Arc(carrier, facet, 0.0, 1.0).place(along))
+        if isinstance(carrier, Side):
+            bounds = on_boundary(problem.region, problem.domain, carrier, points)
+        else:
+            bounds = problem.region.signs(facet, points) != 0
+        masks = sum(2 ** (i + 1) * part.covers(points).int() for i, part in enumerate(parts))
+        return (bounds.int() * (1 + masks)).numpy()
+
+    return label
+
+
+def _break(label: Callable, low: float, high: float) -> float:
+    """Where the label changes, by bisection."""
+    before = label(np.array([low]))[0]
+    for _ in range(50):
+        middle = (low + high) / 2
+        if label(np.array([middle]))[0] == before:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _boundary(arcs: tuple[Arc, ...], sizes: _Sizes) -> tuple[np.ndarray, tuple[BoundaryEdge, ...]]:
+    """Nodes along all arcs, shared where arcs meet or lie upon each other, and the edges between them."""
+    nodes: list[np.ndarray] = list(sizes.corners)
+    edges = []
+    for arc in arcs:
+        places = _spaced(arc, sizes)
+        ids = [_joined(nodes, point, sizes.smallest) for point in arc.place(places)]
+        middles = arc.place((places[1:] + places[:-1]) / 2)
+        pairs = zip(pairwise(ids), middles.tolist(), strict=True)
+        edges += [BoundaryEdge(arc.carrier, pair, tuple(middle)) for pair, middle in pairs if pair[0] != pair[1]]
+    return np.array(nodes), tuple(edges)
+
+
+def _spaced(arc: Arc, sizes: _Sizes) -> np.ndarray:  # -> [n] from 0 to 1
+    """Parameters with equal ∫ ds/h between them."""
+    fine = np.linspace(0, 1, 1001)
+    for _ in range(2):  # again on parameters crowded where h is small
+        points = arc.place(fine)
+        middles = arc.place((fine[1:] + fine[:-1]) / 2)
+        steps = np.linalg.norm(np.diff(points, axis=0), axis=1) / sizes(middles)
+        along = np.concatenate([[0.0], np.cumsum(steps)])
+        count = max(int(np.ceil(along[-1])), 12 if arc.closed else 1)
+        fine, crowded = np.interp(np.linspace(0, along[-1], 1001), along, fine), fine
+    return np.interp(np.linspace(0, along[-1], count + 1), along, crowded)
+
+
+def _joined(nodes: list[np.ndarray], point: np.ndarray, near: float) -> int:
+    """The number of the node at a point, a new one where there is none."""
+    gaps = np.linalg.norm(np.array(nodes) - point, axis=1) if nodes else np.array([])
+    if len(gaps) and gaps.min() < near / 2:
+        return int(gaps.argmin())
+    nodes.append(point)
+    return len(nodes) - 1
+
+
+# sizes
+
+
+@dataclass(frozen=True, eq=False)
+class _Sizes:
+    """h(x)."""
+
+    largest: float
+    smallest: float
+    reach: float
+    corners: np.ndarray  # [c, 2]
+    slope: float
+    sources: np.ndarray  # [s, 2]
+    at_sources: np.ndarray  # [s]
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:  # [n, 2] -> [n]
+        return np.concatenate([self._chunk(points[i : i + 2000]) for i in range(0, len(points), 2000)])
+
+    def _chunk(self, points: np.ndarray) -> np.ndarray:
+        found = np.full(len(points), self.largest)
+        if len(self.corners):
+            away = np.linalg.norm(points[:, None] - self.corners, axis=2).min(1)
+            found = np.minimum(found, np.maximum(self.largest * (away / self.reach) ** STEEPNESS, self.smallest))
+        if len(self.sources):
+            away = np.linalg.norm(points[:, None] - self.sources, axis=2)
+            found = np.minimum(found, (self.at_sources + self.slope * away).min(1))
+        return found
+
+
+def _sizes(problem: Problem, arcs: tuple[Arc, ...], resolution: float) -> _Sizes:
+    length = max(problem.domain.lengths)
+    largest, reach = length / resolution, REACH * length
+    corners: list[np.ndarray] = []
+    for arc in arcs:
+        for point in [] if arc.closed else arc.place(np.array([0.0, 1.0])):
+            _joined(corners, point, 2 * SMALLEST * length)
+    # Nearer to a corner than this, h would fall faster than the distance.
+    smallest = max(0.4 * (2.5 * largest) ** 5 / reach**4, SMALLEST * length)
+    samples = [arc.place(np.linspace(0, 1, 200)) for arc in arcs]
+    own = [_along(arc, resolution, largest) for arc in arcs]
+    gaps = [_gaps(samples, place, smallest) * (GAP * ANGLE / resolution) for place in range(len(arcs))]
+    points, at = np.concatenate(samples), np.minimum(np.repeat(own, 200), np.concatenate(gaps))
+    kept = at < largest
+    slope = min(ANGLE / resolution, STEEPEST)
+    return _Sizes(largest, smallest, reach, np.array(corners).reshape(-1, 2), slope, points[kept], at[kept])
+
+
+def _along(arc: Arc, resolution: float, largest: float) -> float:
+    """The size that an arc's curvature asks for."""
+    if not isinstance(arc.facet, Round):
+        return largest
+    return min(largest, ANGLE * min(arc.facet.axes) ** 2 / max(arc.facet.axes) / resolution)
+
+
+def _gaps(samples: list[np.ndarray], place: int, near: float) -> np.ndarray:  # -> [200]
+    """How far the arcs are that do not touch this one."""
+    own, found = samples[place], np.full(len(samples[place]), np.inf)
+    for other in samples[:place] + samples[place + 1 :]:
+        ends = np.linalg.norm(own[[0, -1], None] - other[None, [0, -1]], axis=2)
+        if ends.min() > near:
+            found = np.minimum(found, cKDTree(other).query(own)[0])
+    return found
+
+
+# the inside
+
+
+def _inner(problem: Problem, boundary: np.ndarray, sizes: _Sizes) -> np.ndarray:
+    """Centers of a quadtree's leaves no larger than h, but those too near to the boundary's nodes."""
+    lower, lengths = np.array(problem.domain.lower), np.array(problem.domain.lengths)
+    counts = np.ceil(lengths / sizes.largest).astype(int)
+    side, leaves = lengths / counts, []
+    centers = lower + side * (0.5 + np.stack(np.meshgrid(*map(np.arange, counts), indexing="ij"), -1).reshape(-1, 2))
+    while len(centers):
+        split = side.max() > 1.2 * sizes(centers)
+        leaves.append(centers[~split])
+        quarters = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]]) / 4
+        centers, side = (centers[split][:, None] + side * quarters).reshape(-1, 2), side / 2
+        if len(centers) + sum(map(len, leaves)) > 4 * MOST_NODES:
+            break
+    points = np.concatenate(leaves)
+    if len(points) > MOST_NODES:
+        raise NotSolved(f"takes meshes of up to {MOST_NODES} nodes; this one has {len(points)} and more")
+    return points[_free(problem, boundary, points, 0.7 * sizes(points))]
+
+
+def _free(problem: Problem, boundary: np.ndarray, points: np.ndarray, apart: np.ndarray) -> np.ndarray:  # -> bool [n]
+    return _within(problem, points) & (cKDTree(boundary).query(points)[0] > apart)
+
+
+def _within(problem: Problem, points: np.ndarray) -> np.ndarray:  # [n, 2] -> bool [n]
+    if problem.region is not None:
+        return problem.region.holds(torch.from_numpy(points)).numpy()
+    return ((points >= problem.domain.lower) & (points <= problem.domain.upper)).all(1)
+
+
+def _smoothed(problem: Problem, nodes: np.ndarray, fixed: int, sizes: _Sizes) -> np.ndarray:
+    """Move each inner node to the mean of its neighbors, where it keeps away from the boundary."""
+    apart = 0.55 * sizes(nodes[fixed:])
+    for _ in range(SMOOTHED):
+        cells = _triangles(problem, nodes)
+        pairs = np.concatenate([cells[:, [0, 1]], cells[:, [1, 2]], cells[:, [2, 0]]])
+        sums, counts = np.zeros_like(nodes), np.zeros(len(nodes))
+        for a, b in (pairs.T, pairs.T[::-1]):
+            np.add.at(sums, a, nodes[b])
+            np.add.at(counts, a, 1.0)
+        moved = sums[fixed:] / np.maximum(counts[fixed:], 1)[:, None]
+        good = _free(problem, nodes[:fixed], moved, apart) & (counts[fixed:] > 0)
+        nodes = np.concatenate([nodes[:fixed], np.where(good[:, None], moved, nodes[fixed:])])
+    return nodes
+
+
+def _triangles(problem: Problem, nodes: np.ndarray) -> np.ndarray:  # -> [T, 3]
+    """Delaunay's triangles whose centers are inside, but the flat ones that rounding makes of nodes on a line."""
+    cells = Delaunay(nodes).simplices
+    a, b, c = nodes[cells.T]
+    (ux, uy), (vx, vy), (wx, wy) = (b - a).T, (c - a).T, (c - b).T
+    area, longest = np.abs(ux * vy - uy * vx), np.max([ux**2 + uy**2, vx**2 + vy**2, wx**2 + wy**2], axis=0)
+    cells = cells[area > 1e-6 * longest]
+    return cells[_within(problem, nodes[cells].mean(1))]
+
+
+def _rim(cells: np.ndarray) -> set[tuple[int, int]]:
+    """Edges of one triangle only."""
+    pairs = np.sort(np.concatenate([cells[:, [0, 1]], cells[:, [1, 2]], cells[:, [2, 0]]]), axis=1)
+    distinct, counts = np.unique(pairs, axis=0, return_counts=True)
+    return set(map(tuple, distinct[counts == 1].tolist()))
