@@ -86,6 +86,11 @@ class BoundAnsatz:
         return self.lift + (self.matrix @ network.transpose(1, 2)[..., None])[..., 0].transpose(1, 2)
 
 
+def ansatz_of(problem: Problem, conditions: str) -> Ansatz:
+    """The ansatz that training.conditions names."""
+    return {"exact": exact_ansatz, "penalty": penalty_ansatz}[conditions](problem)
+
+
 def penalty_ansatz(problem: Problem) -> Ansatz:
     """Leave every condition to the loss."""
     return Ansatz(problem, _each(problem, 0), _each(problem, 1), problem.conditions)

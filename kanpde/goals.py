@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
 from torch import nn
 
 from kanpde.constraints import Ansatz
+from kanpde.densities import Density, following
 from kanpde.energies import Integrals, integrals_of
 from kanpde.errors import InputError
 from kanpde.optimizers import Objective
@@ -36,8 +37,8 @@ class Goal(Protocol):
     def objective(self, network: nn.Module, sampling: Sampling, seed: int) -> Objective:
         """The loss at points drawn with a seed."""
 
-    def judge(self, network: nn.Module) -> Objective:
-        """The figure at points that no training has seen."""
+    def judge(self, network: nn.Module, densities: Mapping[int, Density] | None = None) -> Objective:
+        """The figure at points that no training has seen, more of them where the densities are high."""
 
     def parting(self, figure: float, loss: float) -> float:
         """How far the figure is from what the loss promises; 1 where they agree."""
@@ -63,8 +64,8 @@ class Equations:
         samples = draw(self.problem, self.blocks, sampling, interior_count(sampling, _size(network)), seed)
         return bind(network, self.problem, self.ansatz, self.blocks, samples)
 
-    def judge(self, network: nn.Module) -> Residuals:
-        even = SobolSampling(clustering=0.0)
+    def judge(self, network: nn.Module, densities: Mapping[int, Density] | None = None) -> Residuals:
+        even = following(SobolSampling(clustering=0.0), densities, weighted=True)
         blocks = [block if block.tested is None else replace(block, observed=block.tested) for block in self.blocks]
         samples = draw(self.problem, blocks, even, HELD_OUT_POINTS, HELD_OUT_SEED)
         return bind(network, self.problem, self.ansatz, blocks, samples)
@@ -96,7 +97,7 @@ class Minimum:
     def objective(self, network: nn.Module, sampling: Sampling, seed: int) -> Integrals:
         return self._integrals(network, interior_count(sampling, _size(network)), seed)
 
-    def judge(self, network: nn.Module) -> Integrals:
+    def judge(self, network: nn.Module, densities: Mapping[int, Density] | None = None) -> Integrals:
         count = HELD_OUT_SHARE**self.problem.domain.dimension * max(HELD_OUT_POINTS, 5 * _size(network))
         return self._integrals(network, count, HELD_OUT_SEED)
 
