@@ -37,8 +37,13 @@ class Goal(Protocol):
     def objective(self, network: nn.Module, sampling: Sampling, seed: int) -> Objective:
         """The loss at points drawn with a seed."""
 
-    def judge(self, network: nn.Module, densities: Mapping[int, Density] | None = None) -> Objective:
-        """The figure at points that no training has seen, more of them where the densities are high."""
+    def judge(
+        self, network: nn.Module, densities: Mapping[int, Density] | None = None, weighted: bool = True
+    ) -> Objective:
+        """The figure at points that no training has seen, more of them where the densities are high.
+
+        Weighted, it is that of the whole domain all the same; otherwise of where training looks.
+        """
 
     def parting(self, figure: float, loss: float) -> float:
         """How far the figure is from what the loss promises; 1 where they agree."""
@@ -64,8 +69,10 @@ class Equations:
         samples = draw(self.problem, self.blocks, sampling, interior_count(sampling, _size(network)), seed)
         return bind(network, self.problem, self.ansatz, self.blocks, samples)
 
-    def judge(self, network: nn.Module, densities: Mapping[int, Density] | None = None) -> Residuals:
-        even = following(SobolSampling(clustering=0.0), densities, weighted=True)
+    def judge(
+        self, network: nn.Module, densities: Mapping[int, Density] | None = None, weighted: bool = True
+    ) -> Residuals:
+        even = following(SobolSampling(clustering=0.0), densities, weighted)
         blocks = [block if block.tested is None else replace(block, observed=block.tested) for block in self.blocks]
         samples = draw(self.problem, blocks, even, HELD_OUT_POINTS, HELD_OUT_SEED)
         return bind(network, self.problem, self.ansatz, blocks, samples)
@@ -97,7 +104,9 @@ class Minimum:
     def objective(self, network: nn.Module, sampling: Sampling, seed: int) -> Integrals:
         return self._integrals(network, interior_count(sampling, _size(network)), seed)
 
-    def judge(self, network: nn.Module, densities: Mapping[int, Density] | None = None) -> Integrals:
+    def judge(
+        self, network: nn.Module, densities: Mapping[int, Density] | None = None, weighted: bool = True
+    ) -> Integrals:
         count = HELD_OUT_SHARE**self.problem.domain.dimension * max(HELD_OUT_POINTS, 5 * _size(network))
         return self._integrals(network, count, HELD_OUT_SEED)
 

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from kanpde.constraints import Ansatz
+from kanpde.errors import InputError
 from kanpde.goals import goal_of
 from kanpde.solution import Solution
 from kanpde.statements import Problem
@@ -24,12 +25,23 @@ from kanpde.windows import Windows, in_window, next_piece, window_ends
 Track = Callable[[nn.Module], float]
 
 
-def march(
-    task: Task, on_event: Callable[[Event], None], track_of: Callable[[Problem, Ansatz], Track]
-) -> Trained:
-    """Train a task in its windows, or as a whole where there are none."""
+def march(task: Task, on_event: Callable[[Event], None], track_of: Callable[[Problem, Ansatz], Track]) -> Trained:
+    """Train a task in its windows, or as a whole where there are none.
+
+    Args:
+        task: As for `train`; its settings say where time is cut.
+        on_event: Gets the events of all windows as those of one run.
+        track_of: Makes what measures the error within a window, from the problem limited to it and its ansatz.
+    """
     ends = window_ends(task.problem, task.settings.windows)
-    return train(task, on_event) if ends is None else _March(task, on_event, track_of, ends).run()
+    if ends is None:
+        return train(task, on_event)
+    if task.design is None:
+        raise InputError(
+            "training.windows makes a network for each window and needs model=kan or model=mlp; a module of your own "
+            "came. Set training.windows=null."
+        )
+    return _March(task, on_event, track_of, ends).run()
 
 
 class _March:
@@ -47,19 +59,25 @@ class _March:
         return len(self.ends) - 1
 
     def run(self) -> Trained:
-        outcome = Outcome.FINISHED
+        interrupted = False
         try:
-            while len(self.trained) < self.count:
+            while len(self.trained) < self.count and (not self.trained or self.trained[-1].outcome.status == "done"):
                 self._train_next()
-                if self.trained[-1].outcome.status != "done":
-                    break
         except KeyboardInterrupt:  # between two windows
             if not self.trained:
                 raise
-            outcome = Outcome.INTERRUPTED
-        result = self._result(outcome)
+            interrupted = True
+        result = self._result(Outcome.INTERRUPTED if interrupted else self._outcome())
         self.emit(Finished(result.outcome))
         return result
+
+    def _outcome(self) -> Outcome:
+        """How the last window ended, or that some earlier one ran out of its time."""
+        last = self.trained[-1].outcome
+        return Outcome.TIME if last.status == "done" and self._short_of_time() else last
+
+    def _short_of_time(self) -> list[int]:
+        return [place + 1 for place, trained in enumerate(self.trained) if trained.outcome is Outcome.TIME]
 
     def _train_next(self) -> None:
         task, place = self.task, len(self.trained)
@@ -82,48 +100,49 @@ class _March:
 
     def _relay(self, event: Event, place: int, begun: float) -> None:
         """Events of one window as those of the run: one start, one end, steps and seconds counted on."""
-        if isinstance(event, Step):
-            self.steps += 1
-            at = {"step": self.steps, "window": place + 1, "time_s": begun + event.record["time_s"]}
-            self.emit(Step({**event.record, **at}))
-        elif isinstance(event, Started) and place == 0:
-            self.emit(event)
-        if isinstance(event, Started):
-            begin, end = self.ends[place : place + 2]
-            self.emit(Note(f"window {place + 1} of {self.count}: t from {begin:g} to {end:g}"))
-        elif not isinstance(event, (Step, Finished)):
-            self.emit(event)
+        match event:
+            case Step(record):
+                self.steps += 1
+                at = {"step": self.steps, "window": place + 1, "time_s": begun + record["time_s"]}
+                self.emit(Step({**record, **at}))
+            case Started():
+                if place == 0:
+                    self.emit(event)
+                begin, end = self.ends[place : place + 2]
+                self.emit(Note(f"window {place + 1} of {self.count}: t from {begin:g} to {end:g}"))
+            case Finished():
+                pass
+            case _:
+                self.emit(event)
 
     def _result(self, outcome: Outcome) -> Trained:
-        last = self.trained[-1]
         lengths = [b - a for a, b in pairwise(self.ends[: len(self.trained) + 1])]
         squares = sum(h * trained.heldout**2 for h, trained in zip(lengths, self.trained, strict=True))
-        timed = [str(k + 1) for k, trained in enumerate(self.trained) if trained.outcome is Outcome.TIME]
-        if outcome is Outcome.FINISHED:
-            outcome = Outcome.TIME if timed and last.outcome.status == "done" else last.outcome
         return replace(
-            last,
+            self.trained[-1],
             network=Windows(self.ends, self._networks()),
             points=_joined([trained.points for trained in self.trained]),
             heldout=(squares / sum(lengths)) ** 0.5,
             parting=max(trained.parting for trained in self.trained),
             outcome=outcome,
-            sentence=self._sentence(outcome, timed),
+            sentence=self._sentence(outcome),
             seconds=self._elapsed(),
         )
 
-    def _sentence(self, outcome: Outcome, timed: list[str]) -> str:
-        text = str(outcome.value) if outcome is not self.trained[-1].outcome else self.trained[-1].sentence
-        if timed and outcome is Outcome.TIME:
-            text = f"{outcome.value} So it was in window {', '.join(timed)} of {self.count}."
-        reached = len(self.trained)
+    def _sentence(self, outcome: Outcome) -> str:
+        """How the run ended, which windows fell short, and how far it came."""
+        reached, short = len(self.trained), self._short_of_time()
+        last = self.trained[-1]
+        parts = [last.sentence if outcome is last.outcome and not short else outcome.value]
+        if short:
+            parts.append(f"Time was short in window {', '.join(map(str, short))} of {self.count}.")
         if reached < self.count:
-            text += (
-                f" Windows from {reached + 1} on were not trained: the solution is good up to t = "
-                f"{self.ends[reached - 1]:g} at most, as far as window {reached} was trained up to "
-                f"{self.ends[reached]:g}, and only continued beyond."
+            parts.append(
+                f"Windows from {reached + 1} on were not trained: the solution stands up to t = "
+                f"{self.ends[reached - 1]:g}, is as far as window {reached} came up to {self.ends[reached]:g}, and is "
+                "merely continued beyond."
             )
-        return text
+        return " ".join(parts)
 
     def _networks(self) -> list[nn.Module]:
         """Those trained; windows that were not reached go on from the last state without change."""

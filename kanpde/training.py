@@ -221,7 +221,7 @@ class _Course:
         self.grids = task.design.grids(self.settings.stages) if task.design else (0,) * self.settings.stages
         self.network = self._fresh(0)
         self.densities: dict[int, Density] = {}
-        self.objective = self.judge = None
+        self.objective = self.judge = self.witness = None
         self.best: Trained | None = None
         self.last_reason, self.parting, self.measured = "", 1.0, -math.inf
 
@@ -352,7 +352,8 @@ class _Course:
     def _measure(self, loss: float) -> float:
         """The held-out residual of the network as it stands; the state is kept if it is the best so far."""
         heldout = self.judge.figure()
-        self.parting = self.task.goal.parting(heldout, loss)
+        likewise = heldout if self.witness is self.judge else self.witness.figure()
+        self.parting = self.task.goal.parting(likewise, loss)  # of what is weighted alike
         self.measured = self._elapsed()
         self._keep_if_best(heldout)
         return heldout
@@ -401,7 +402,9 @@ class _Course:
         )
         self.objective.checkpoint = self._check_clock
         if not redraw:  # a redraw keeps the network
-            self.judge = task.goal.judge(self.network, self.densities)
+            self.judge = self.witness = task.goal.judge(self.network, self.densities)
+            if self.densities:
+                self.witness = task.goal.judge(self.network, self.densities, weighted=False)
 
     def _spread_points(self) -> Tensor:
         return torch.cat([*self.judge.points().values()])

@@ -4,8 +4,8 @@ With m the order in time of a field's equations, L the lift and B the envelope o
 
     u_k = L + Σ_{j<m} (t - t_k)^j / j! · ∂_t^j (u_{k-1} - L)(x, t_k) + B τ^m N_k(x, t),    τ = (t - t_k)/(t_{k+1} - t_k)
 
-in the window [t_k, t_{k+1}]; the first window is the problem's own ansatz. So u has m - 1 continuous derivatives in time
-whatever the networks are, and boundary conditions that were built in stay so.
+in the window [t_k, t_{k+1}]; the first window is the problem's own ansatz. So u has m - 1 continuous derivatives in
+time whatever the networks are, and boundary conditions that were built in stay so.
 """
 
 from dataclasses import dataclass, replace

@@ -134,7 +134,8 @@ def test_a_small_diffusion_in_two_windows(tmp_path):
     again = open_run(tmp_path / "result.h5")
     points = np.random.default_rng(0).uniform([-1, 0], [1, 1], (50, 2))
     assert np.array_equal(again.solution(points), run.solution(points))
-    assert np.array_equal(again.solution.derivative("u_xx - u_t", points), run.solution.derivative("u_xx - u_t", points))
+    heat = [opened.solution.derivative("u_xx - u_t", points) for opened in (again, run)]
+    assert np.array_equal(*heat)
     assert json.loads(again.data.model.config_json)["windows"] == [0.0, 0.5, 1.0]
     assert set(again.history["window"]) == {1, 2}
     wrong = exact_jets(run.problem, torch.from_numpy(points), 0)[:, 0, 0].numpy() - run.solution(points)[:, 0]
@@ -191,6 +192,11 @@ def test_ends_of_windows():
 def test_windows_that_do_not_fit_are_refused(name, windows, sentence):
     with pytest.raises(InputError, match=sentence):
         solve(name, training={"windows": windows})
+
+
+def test_a_module_of_ones_own_is_refused():
+    with pytest.raises(InputError, match="needs model=kan or model=mlp; a module of your own came"):
+        solve("diffusion_1d", model=torch.nn.Linear(2, 1), training={"windows": 2})
 
 
 def test_no_windows_are_refused():
