@@ -30,6 +30,7 @@ from kanpde.expressions import (
 )
 from kanpde.jets import IndexSet, closure, product_matrix
 from kanpde.sampling import SobolSampling, uniform_points
+from kanpde.seams import rounding
 from kanpde.statements import Condition, Problem
 
 Expr = sympy.Expr
@@ -111,7 +112,7 @@ def exact_ansatz(problem: Problem) -> Ansatz:
                 f"The conditions on {name} enter the loss as penalties instead of holding exactly, because {reason}"
             )
             continue
-        lifts[place], envelopes[place] = lift, envelope
+        lifts[place], envelopes[place] = lift + rounding(problem, name, lift), envelope
         met.extend(condition for conditions in prescribed.values() for condition, _ in conditions)
     left = tuple(condition for condition in problem.conditions if condition not in met)
     return Ansatz(problem, tuple(lifts), tuple(envelopes), left, tuple(warnings))
