@@ -83,6 +83,11 @@ class Training:
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"training.{name} must be positive and finite; {value} came. Set it so.")
 
+    @property
+    def window_count(self) -> int:
+        """Into how many windows time is cut; 1 where it is not."""
+        return self.windows if isinstance(self.windows, int) else len(self.windows or ()) + 1
+
 
 class Outcome(StrEnum):
     """How a run ended; the value is the sentence the user reads."""

@@ -17,7 +17,7 @@ from kanpde.jets import closure
 from kanpde.metrics import exact_jets
 from kanpde.networks import KAN
 from kanpde.runs import solve_config
-from kanpde.training import Finished, Note, Started, Step
+from kanpde.training import Finished, Note, Started, Step, Training
 from kanpde.windows import Windows, solution_of, window_ends
 
 QUICK = {"stages": 2, "starts": 1, "steps": 12, "windows": 2}
@@ -178,6 +178,11 @@ def test_ends_of_windows():
     assert window_ends(problem, None) is None and window_ends(problem, 1) is None
     assert window_ends(problem, 4) == (0.0, 0.25, 0.5, 0.75, 1.0)
     assert window_ends(problem, (0.2, 0.7)) == (0.0, 0.2, 0.7, 1.0)
+
+
+@pytest.mark.parametrize(("windows", "count"), [(None, 1), (4, 4), ((0.2, 0.7), 3)])
+def test_the_bar_knows_how_many_windows_there_are(windows, count):
+    assert Training(windows=windows).window_count == count
 
 
 @pytest.mark.parametrize(
