@@ -33,7 +33,8 @@ from kanpde.expressions import (
 from kanpde.jets import IndexSet, closure, product_matrix
 from kanpde.known_jets import known_jet
 from kanpde.regions import ShapeBoundary, inside_points, piece_points, sampled_on
-from kanpde.sampling import SobolSampling
+from kanpde.sampling import SobolSampling, uniform_points
+from kanpde.seams import rounding
 from kanpde.statements import Condition, Problem
 
 Expr = sympy.Expr
@@ -90,6 +91,11 @@ class BoundAnsatz:
         return self.lift + (self.matrix @ network.transpose(1, 2)[..., None])[..., 0].transpose(1, 2)
 
 
+def ansatz_of(problem: Problem, conditions: str) -> Ansatz:
+    """The ansatz that training.conditions names."""
+    return {"exact": exact_ansatz, "penalty": penalty_ansatz}[conditions](problem)
+
+
 def penalty_ansatz(problem: Problem) -> Ansatz:
     """Leave every condition to the loss."""
     return Ansatz(problem, _each(problem, 0), _each(problem, 1), problem.conditions)
@@ -104,7 +110,8 @@ def exact_ansatz(problem: Problem) -> Ansatz:
     for place, name in enumerate(problem.fields):
         prescribed, on_shapes = _prescribed(problem, name), _prescribed_on_shapes(problem, name)
         try:
-            lifts[place], envelopes[place] = _checked_lift(problem, name, prescribed)
+            lift, envelopes[place] = _checked_lift(problem, name, prescribed)
+            lifts[place] = lift + rounding(problem, name, lift)
             met.extend(condition for conditions in prescribed.values() for condition, _ in conditions)
         except _NotExact as reason:
             warnings.append(

@@ -39,7 +39,7 @@ CHUNK = 2048
 
 
 @dataclass(frozen=True)
-class Density:
+class Integrand:
     """What is integrated, and its first and second derivatives by the jets it depends on."""
 
     jets: tuple[Jet, ...]
@@ -47,14 +47,14 @@ class Density:
     first: tuple[Formula, ...]
     second: tuple[tuple[Formula, ...], ...]
 
-    def bind(self, points: Tensor) -> BoundDensity:
+    def bind(self, points: Tensor) -> BoundIntegrand:
         first = tuple(formula.bind(points) for formula in self.first)
         second = tuple(tuple(formula.bind(points) for formula in row) for row in self.second)
-        return BoundDensity(self.jets, self.value.bind(points), first, second)
+        return BoundIntegrand(self.jets, self.value.bind(points), first, second)
 
 
 @dataclass(frozen=True)
-class BoundDensity:
+class BoundIntegrand:
     """A density at fixed points; j holds the values of its jets, [n, q]."""
 
     jets: tuple[Jet, ...]
@@ -76,7 +76,7 @@ class BoundDensity:
         return dict(zip(self.jets, j.unbind(1), strict=True))
 
 
-def density_of(expr, jets: tuple[Jet, ...], problem: Problem, fields: tuple[str, ...]) -> Density:
+def integrand_of(expr, jets: tuple[Jet, ...], problem: Problem, fields: tuple[str, ...]) -> Integrand:
     """Compile a density and its derivatives; jets that it lacks count as well, with derivatives of zero."""
 
     def compiled(expr) -> Formula:
@@ -85,7 +85,7 @@ def density_of(expr, jets: tuple[Jet, ...], problem: Problem, fields: tuple[str,
     first = jet_slopes(expr, problem.coordinates)
     lines = [first.get(jet, expr * 0) for jet in jets]
     second = [jet_slopes(line, problem.coordinates) for line in lines]
-    return Density(
+    return Integrand(
         jets,
         compiled(expr),
         tuple(map(compiled, lines)),
@@ -99,7 +99,7 @@ class _Part:
 
     points: Tensor
     weights: Tensor
-    densities: tuple[BoundDensity, ...]
+    densities: tuple[BoundIntegrand, ...]
     ansatz: object
     prepared: object
 
@@ -125,7 +125,7 @@ class Integrals(ABC):
                      self.route.prepare(points, self.indices))  # fmt: skip
 
     @abstractmethod
-    def compiled(self, problem: Problem) -> tuple[Density, ...]:
+    def compiled(self, problem: Problem) -> tuple[Integrand, ...]:
         """The densities, all in the same jets."""
 
     @abstractmethod
@@ -187,9 +187,9 @@ class Integrals(ABC):
 class RitzEnergy(Integrals):
     """E(θ) of `Energy`."""
 
-    def compiled(self, problem: Problem) -> tuple[Density, ...]:
+    def compiled(self, problem: Problem) -> tuple[Integrand, ...]:
         density = problem.task.density
-        return (density_of(density, jets_of(density), problem, problem.fields),)
+        return (integrand_of(density, jets_of(density), problem, problem.fields),)
 
     def value(self, theta: Tensor) -> float:
         self.theta = theta
@@ -225,10 +225,10 @@ def _roots(matrices: Tensor) -> Tensor:  # [n, q, q] -> [n, q, q]
 class RayleighQuotients(Integrals):
     """T(θ) of `Eigen`; one output of the network per state."""
 
-    def compiled(self, problem: Problem) -> tuple[Density, ...]:
+    def compiled(self, problem: Problem) -> tuple[Integrand, ...]:
         task = problem.task
         jets = tuple(sorted({*jets_of(task.density), *jets_of(task.norm)}))
-        return tuple(density_of(expr, jets, problem, (task.name,)) for expr in (task.density, task.norm))
+        return tuple(integrand_of(expr, jets, problem, (task.name,)) for expr in (task.density, task.norm))
 
     def field_jets(self) -> tuple[Jet, ...]:
         return tuple((state, index) for state in self.problem.fields for _, index in self.densities[0].jets)

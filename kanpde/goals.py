@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Protocol
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.constraints import Ansatz
+from kanpde.densities import Density, following
 from kanpde.energies import Integrals, fit_outputs, integrals_of
 from kanpde.errors import InputError
 from kanpde.grids import grid_axes, grid_points
@@ -45,8 +46,13 @@ class Goal(Protocol):
     def objective(self, network: nn.Module, sampling: Sampling, seed: int) -> Objective:
         """The loss at points drawn with a seed."""
 
-    def judge(self, network: nn.Module) -> Objective:
-        """The figure at points that no training has seen."""
+    def judge(
+        self, network: nn.Module, densities: Mapping[int, Density] | None = None, weighted: bool = True
+    ) -> Objective:
+        """The figure at points that no training has seen, more of them where the densities are high.
+
+        Weighted, it is that of the whole domain all the same; otherwise of where training looks.
+        """
 
     def parting(self, figure: float, loss: float) -> float:
         """How far the figure is from what the loss promises; 1 where they agree."""
@@ -75,8 +81,10 @@ class Equations:
         samples = draw(self.problem, self.blocks, sampling, interior_count(sampling, _size(network)), seed)
         return bind(network, self.problem, self.ansatz, self.blocks, samples)
 
-    def judge(self, network: nn.Module) -> Residuals:
-        even = SobolSampling(clustering=0.0)
+    def judge(
+        self, network: nn.Module, densities: Mapping[int, Density] | None = None, weighted: bool = True
+    ) -> Residuals:
+        even = following(SobolSampling(clustering=0.0), densities, weighted)
         blocks = [block if block.tested is None else replace(block, observed=block.tested) for block in self.blocks]
         samples = draw(self.problem, blocks, even, HELD_OUT_POINTS, HELD_OUT_SEED)
         return bind(network, self.problem, self.ansatz, blocks, samples)
@@ -126,13 +134,18 @@ class Minimum:
     def objective(self, network: nn.Module, sampling: Sampling, seed: int) -> Integrals:
         return self._integrals(network, interior_count(sampling, _size(network)), seed)
 
-    def judge(self, network: nn.Module, seed: int = HELD_OUT_SEED) -> Integrals:
+    def judge(
+        self, network: nn.Module, densities: Mapping[int, Density] | None = None, weighted: bool = True
+    ) -> Integrals:
+        return self._held_out(network, HELD_OUT_SEED)
+
+    def _held_out(self, network: nn.Module, seed: int) -> Integrals:
         count = HELD_OUT_SHARE**self.problem.domain.dimension * max(HELD_OUT_POINTS, 5 * _size(network))
         return self._integrals(network, count, seed)
 
     def energies(self, network: nn.Module) -> tuple[Tensor, Tensor]:  # [m] each
         """The energy, or each state's, on two held-out rules."""
-        return tuple(self.judge(network, HELD_OUT_SEED + rule).energies() for rule in (0, 1))
+        return tuple(self._held_out(network, HELD_OUT_SEED + rule).energies() for rule in (0, 1))
 
     def _integrals(self, network: nn.Module, count: int, seed: int) -> Integrals:
         return integrals_of(network, self.problem, self.ansatz, quadrature(self.problem, count, seed))

@@ -37,7 +37,7 @@ def step_text(record: Mapping[str, Any]) -> str:
     'stage 2 grid 4 step 7: loss 2.0e-03'
     """
     counted = {**record, "stage": record["stage"] + 1} if "stage" in record else record
-    place = [f"{name} {counted[name]}" for name in ("stage", "grid", "step") if name in counted]
+    place = [f"{name} {counted[name]}" for name in ("window", "stage", "grid", "step") if name in counted]
     measured = [(name.removesuffix("_residual"), record.get(name)) for name in MEASURES]
     digits = ".8g" if "heldout_energy" in record else ".1e"  # the last digits of an energy are those that matter
     values = [
@@ -128,7 +128,7 @@ class Bar(Display):
         self.progress.console.print(printable(text), highlight=False, markup=False)
 
     def _share(self, record: Mapping[str, Any]) -> float:
-        steps = max(self.training.stages * self.training.steps, 1)
+        steps = max(self.training.window_count * self.training.stages * self.training.steps, 1)
         return min(1.0, max(record.get("step", 0) / steps, record.get("time_s", 0.0) / self.training.time_limit))
 
 

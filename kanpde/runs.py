@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import nn
 
 from kanpde.archive import ModelData, RunData, read_archive, write_archive
 from kanpde.config import Config, compose, override_words
-from kanpde.constraints import Ansatz, exact_ansatz, penalty_ansatz
+from kanpde.constraints import Ansatz, ansatz_of
 from kanpde.errors import InputError
 from kanpde.flops import flops_per_step
 from kanpde.goals import Minimum, goal_of
@@ -23,6 +23,7 @@ from kanpde.grids import grid_axes, grid_points
 from kanpde.inverse import data_metrics
 from kanpde.landscapes import known_functions, wells_metrics
 from kanpde.learned import learn
+from kanpde.marching import march
 from kanpde.memory import peak_memory_mb
 from kanpde.metrics import (
     conditions_rms,
@@ -41,7 +42,8 @@ from kanpde.regions import inside_points
 from kanpde.solution import Solution
 from kanpde.spectra import spectrum_of
 from kanpde.statements import Eigen
-from kanpde.training import Event, Note, Outcome, Step, Task, Trained, train
+from kanpde.training import Event, Note, Outcome, Step, Task, Trained
+from kanpde.windows import Windows, solution_of, window_ends
 
 BELIEVABLE = 10.0
 """Held-out over training residual above which a warning is due; good runs have about 2, cheated ones 30 and more."""
@@ -89,7 +91,7 @@ class Run:
         """The trained fields; call it with points [n, d]."""
         model = json.loads(self.data.model.config_json)
         network = self.network if self.network is not None else _rebuilt(self.data.model, self.problem.learned)
-        return Solution(self.problem, _ansatz(self.problem, model["conditions"]), network)
+        return solution_of(self.problem, model["conditions"], network)
 
     def save(self, path: str | Path) -> None:
         """Write the archive; an existing file is replaced only once the new one is complete."""
@@ -146,7 +148,8 @@ def solve_config(
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     device = _device(config.device)
-    ansatz = _ansatz(config.problem, config.training.conditions)
+    window_ends(config.problem, config.training.windows)  # before time goes into a reference
+    ansatz = ansatz_of(config.problem, config.training.conditions)
     reference, note = _reference(config, on_event)
     history: list[dict[str, float]] = []
 
@@ -156,7 +159,7 @@ def solve_config(
         on_event(event)
 
     task = _task(config, ansatz, device, network, reference)
-    trained = train(task, listen)
+    trained = march(task, listen, partial(_tracker, reference=reference))
     return _finished(config, task, trained, history, reference, note)
 
 
@@ -177,10 +180,6 @@ def _reference(config: Config, on_event: Callable[[Event], None]) -> tuple[Refer
 def _device(name: str) -> torch.device:
     automatic = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(automatic if name == "auto" else name)
-
-
-def _ansatz(problem: Problem, conditions: str) -> Ansatz:
-    return {"exact": exact_ansatz, "penalty": penalty_ansatz}[conditions](problem)
 
 
 def _task(
@@ -226,7 +225,7 @@ def _finished(
     reference: Reference | None,
     notes: tuple[str, ...],
 ) -> Run:
-    solution = Solution(config.problem, task.goal.ansatz, trained.network)
+    solution = solution_of(config.problem, config.training.conditions, trained.network)
     if reference is not None and isinstance(config.problem.task, Eigen):
         points = tracking_points(config.problem).numpy()
         reference = reference.turned(points, solution(points))
@@ -275,10 +274,10 @@ def _metrics(config, task, trained, solution, history, reference) -> dict[str, f
     inside = trained.points.get("interior", held_out)
     values = {
         **errors(solution, config.output.resolution, reference),
-        "residual_rms": equations_rms(solution, inside[:MEASURED_POINTS]),
+        "residual_rms": equations_rms(solution, _some_of(inside)),
         "heldout_residual_rms": equations_rms(solution, held_out),
         "boundary_rms": conditions_rms(solution),
-        "n_parameters": trained.objective.theta.numel() if trained.objective else 0,
+        "n_parameters": sum(p.numel() for p in trained.network.parameters()) if trained.objective else 0,
         "n_points": len(inside),
         "wall_time_s": trained.seconds,
         "steps": len(history),
@@ -287,10 +286,27 @@ def _metrics(config, task, trained, solution, history, reference) -> dict[str, f
     values |= data_metrics(task, solution)
     if trained.objective is not None and trained.outcome.status == "done":
         values["flops_per_step"] = flops_per_step(task.optimizer, trained.objective) or math.nan  # no step was left
-    if isinstance(trained.network, Chain):
-        like = next(trained.network.parameters())
-        values["outside_grid_fraction"] = trained.network.outside_fraction(held_out.to(like))
+    if (outside := _outside(trained.network, held_out)) is not None:
+        values["outside_grid_fraction"] = outside
     return values
+
+
+def _some_of(points: torch.Tensor) -> torch.Tensor:
+    """Points of all windows, if there are more than are measured at."""
+    if len(points) <= MEASURED_POINTS:
+        return points
+    chosen = torch.randperm(len(points), generator=torch.Generator().manual_seed(3))[:MEASURED_POINTS]
+    return points[chosen.to(points.device)]
+
+
+def _outside(network: nn.Module, points: torch.Tensor) -> float | None:
+    """The largest share of hidden activations that lie off their grids, of each network in its own part."""
+    chains = network.networks if isinstance(network, Windows) else [network]
+    if not all(isinstance(chain, Chain) for chain in chains):
+        return None
+    placed = [points.to(chain.inputs.lower) for chain in chains]
+    own = [((x >= c.inputs.lower) & (x <= c.inputs.upper)).all(1) for x, c in zip(placed, chains, strict=True)]
+    return max(chain.outside_fraction(x[inside]) for chain, x, inside in zip(chains, placed, own, strict=True))
 
 
 def _fields(
@@ -332,6 +348,7 @@ def _model_data(config: Config, task: Task, network: nn.Module) -> ModelData:
         "inputs": config.problem.domain.dimension,
         "outputs": len(config.problem.fields),
         "periodic": list(config.problem.periodic),
+        "windows": network.ends.tolist() if isinstance(network, Windows) else None,
     }
     return ModelData(
         kind=_kind(task.design) if own else "module",
@@ -353,18 +370,24 @@ def _rebuilt(model: ModelData, learned: dict[str, float]) -> nn.Module:
             f"{', '.join(MODELS)}. Give the module: open_run(path, network=…)."
         )
     design = MODELS[model.kind](**{key: _tuple(value) for key, value in described["design"].items()})
-    ends = [0.0] * described["inputs"], [1.0] * described["inputs"]  # filled in with the grids
-    network = design.build(
+    grids = described["grid"]
+    networks = [_unfilled(design, described, grid) for grid in (grids if isinstance(grids, list) else [grids])]
+    windows = described.get("windows")  # what was trained as a whole, or before there were windows, has none
+    return _fill(learn(Windows(windows, networks) if windows else networks[0], learned), model)
+
+
+def _unfilled(design: Any, described: dict[str, Any], grid: int) -> nn.Module:
+    """A network of the right shape; boxes and parameters come from the archive."""
+    return design.build(
         described["inputs"],
         described["outputs"],
-        described["grid"],
-        lower=ends[0],
-        upper=ends[1],
+        grid,
+        lower=[0.0] * described["inputs"],
+        upper=[1.0] * described["inputs"],
         periodic=described["periodic"],
         dtype=getattr(torch, described["dtype"]),
         generator=torch.Generator(),  # its numbers are replaced at once; the global generator is left alone
     )
-    return _fill(learn(network, learned), model)
 
 
 def _tuple(value: Any) -> Any:

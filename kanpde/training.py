@@ -15,6 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from kanpde.densities import Density, densities_of, first_knots, following
 from kanpde.errors import InputError, RunError
 from kanpde.goals import Goal
 from kanpde.learned import learn
@@ -22,11 +23,16 @@ from kanpde.memory import want_of_memory
 from kanpde.networks import Design
 from kanpde.optimizers import Iterate, Objective, Optimizer, Stop, StopReason
 from kanpde.sampling import Sampling
+from kanpde.solution import Solution
 from kanpde.statements import Problem
 
 MEASURE_EVERY = 5
 MEASURE_AFTER = 1.0
 """Steps and seconds after which to look at the held-out residual and the error again."""
+
+
+EVEN_CELLS = 16
+"""Cells by which the densities are graded where a model has none of its own."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,9 @@ class Training:
         resample: Steps after which the points are drawn anew within a stage; null keeps them for the stage.
         target: Held-out residual at which to stop; null goes on, and so do energies.
         time_limit: Seconds of training after which to stop.
+        adapt: From the second stage on, the knots of a KAN's first layer and the points follow the solution's bends.
+        windows: Times between which time is cut, or a number of equal windows, each with a network of its own; null
+            trains all of time at once.
     """
 
     conditions: Literal["exact", "penalty"] = "exact"
@@ -57,18 +66,27 @@ class Training:
     resample: int | None = None
     target: float | None = None
     time_limit: float = 120.0
+    adapt: bool = False
+    windows: int | tuple[float, ...] | None = None
 
     def __post_init__(self):
         counts = {name: getattr(self, name) for name in ("stages", "starts", "steps", "resample")}
         for name, value in counts.items():
             if value is not None and not value >= 1:
                 raise InputError(f"training.{name} must be 1 or more; {value} came. Set it so.")
+        if isinstance(self.windows, int) and not self.windows >= 1:
+            raise InputError(f"training.windows must be 1 or more, or times; {self.windows} came. Set it so.")
         if self.start_steps < 0:
             raise InputError(f"training.start_steps must not be negative; {self.start_steps} came. Set it so.")
         for name in ("time_limit", "boundary_weight", "data_weight", "target"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"training.{name} must be positive and finite; {value} came. Set it so.")
+
+    @property
+    def window_count(self) -> int:
+        """Into how many windows time is cut; 1 where it is not."""
+        return self.windows if isinstance(self.windows, int) else len(self.windows or ()) + 1
 
 
 class Outcome(StrEnum):
@@ -208,7 +226,8 @@ class _Course:
         self.steps = self.stage = 0
         self.grids = task.design.grids(self.settings.stages) if task.design else (0,) * self.settings.stages
         self.network = self._fresh(0)
-        self.objective = self.judge = None
+        self.densities: dict[int, Density] = {}
+        self.objective = self.judge = self.witness = None
         self.best: Trained | None = None
         self.last_reason, self.parting, self.measured = "", 1.0, -math.inf
 
@@ -339,7 +358,8 @@ class _Course:
     def _measure(self, loss: float) -> float:
         """The held-out residual of the network as it stands; the state is kept if it is the best so far."""
         heldout = self.judge.figure()
-        self.parting = self.task.goal.parting(heldout, loss)
+        likewise = heldout if self.witness is self.judge else self.witness.figure()
+        self.parting = self.task.goal.parting(likewise, loss)  # of what is weighted alike
         self.measured = self._elapsed()
         self._keep_if_best(heldout)
         return heldout
@@ -353,8 +373,12 @@ class _Course:
         """Go on from the best state on a finer grid and new points."""
         if self.best is not None:
             self.network = copy.deepcopy(self.best.network)
+        if self.settings.adapt:
+            solution = Solution(self.task.problem, self.task.goal.ansatz, self.network)
+            self.densities = densities_of(solution, grid or EVEN_CELLS)
         if grid:
-            self.network.extend(grid, self._spread_points())
+            knots = first_knots(self.network.inputs, self.densities, grid) if self.densities else None
+            self.network.extend(grid, self._spread_points(), knots)
         self._bind_points()
 
     def _fresh(self, start: int) -> nn.Module:
@@ -379,12 +403,15 @@ class _Course:
 
     def _bind_points(self, redraw: int = 0) -> None:
         task = self.task
+        sampling = following(task.sampling, self.densities)
         self.objective = task.goal.objective(
-            self.network, task.sampling, derived_seed(task.seed, 101 * self.stage + redraw)
+            self.network, sampling, derived_seed(task.seed, 101 * self.stage + redraw)
         )
         self.objective.checkpoint = self._check_clock
         if not redraw:  # a redraw keeps the network
-            self.judge = task.goal.judge(self.network)
+            self.judge = self.witness = task.goal.judge(self.network, self.densities)
+            if self.densities:
+                self.witness = task.goal.judge(self.network, self.densities, weighted=False)
 
     def _spread_points(self) -> Tensor:
         return torch.cat([*self.judge.points().values()])

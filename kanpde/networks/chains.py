@@ -36,6 +36,11 @@ class Inputs(nn.Module):
         self.periodic = tuple(periodic)
         self.size = len(lower) + len(self.periodic)
 
+    def columns(self, axis: int) -> list[int]:
+        """Which inputs of the network come from a coordinate."""
+        first = axis + sum(other < axis for other in self.periodic)
+        return [first, first + 1] if axis in self.periodic else [first]
+
     def forward(self, x: Tensor) -> Tensor:  # [n, d] -> [n, size]
         """The scaled coordinates."""
         if self.periodic:

@@ -10,9 +10,8 @@ from kanpde.splines import uniform_grid
 Interval = tuple[Tensor, Tensor]
 
 
-def set_features(layer: Layer, interval: Interval, resolution: int) -> None:
-    """Put the layer's grid on an interval; the weight's shape must fit."""
-    moved = ranged_part(layer).resized(*interval, resolution)
+def set_features(layer: Layer, moved: RangedFeatureMap) -> None:
+    """Put other features in the place of the layer's ranged part; the weight's shape must fit."""
     if isinstance(layer.features, Joined):
         layer.features = Joined(moved, *list(layer.features.parts)[1:])
     else:
@@ -36,9 +35,10 @@ def kept_or_moved(ranged: RangedFeatureMap, y: Tensor) -> Interval:
     return torch.where(move, lower, ranged.lower), torch.where(move, upper, ranged.upper)
 
 
-def refine(layer: Layer, interval: Interval, resolution: int) -> None:
+def refine(layer: Layer, finer: RangedFeatureMap) -> None:
+    """Put other features in place of the ranged part, with the edges as near to what they were as can be."""
     old = layer.features
-    set_features(layer, interval, resolution)
+    set_features(layer, finer)
     nodes = fit_nodes(ranged_part(layer))
     layer.weight = nn.Parameter(fitted_weights(layer.features, nodes, edge_values(old, layer.weight.data, nodes)))
 

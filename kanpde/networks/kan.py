@@ -107,25 +107,30 @@ class KAN(Chain):
         y = self.inputs(box.to(self.inputs.lower.device)).detach()
         for depth, layer in enumerate(self.layers):
             if depth:
-                set_features(layer, around(y), ranged_part(layer).resolution)
+                ranged = ranged_part(layer)
+                set_features(layer, ranged.resized(*around(y), ranged.resolution))
             _draw(layer, generator)
             spread_out = layer(y).detach().std(0).clamp(min=1e-6)
             layer.weight.data /= 2 * spread_out
             y = layer(y).detach()
 
-    def extend(self, resolution: int, points: Tensor) -> None:
+    def extend(self, resolution: int, points: Tensor, knots: Tensor | None = None) -> None:
         """Refine every basis to `resolution`, keeping the function.
 
         Nested refinements (grid doubling, more Chebyshev or Fourier modes) keep it to rounding. A hidden interval
         moves only when the activations at `points` [n, d] have outgrown it or fill less than half of it; then the
-        edge is fitted by least squares over the activations seen.
+        edge is fitted by least squares over the activations seen. So are the edges of the first layer where splines are
+        given knots for it, [in, resolution + 1].
         """
         y = self.inputs(points).detach()
         for depth, layer in enumerate(self.layers):
             before = layer(y).detach()
             ranged = ranged_part(layer)
             interval = (ranged.lower, ranged.upper) if depth == 0 else kept_or_moved(ranged, y)
-            refine(layer, interval, resolution)
+            finer = ranged.resized(*interval, resolution)
+            if depth == 0 and knots is not None and isinstance(ranged, BSplines):
+                finer = BSplines(knots, ranged.degree)
+            refine(layer, finer)
             y = before
 
 
