@@ -33,7 +33,7 @@ from kanpde.expressions import (
 from kanpde.jets import IndexSet, closure, product_matrix
 from kanpde.known_jets import known_jet
 from kanpde.regions import ShapeBoundary, inside_points, piece_points, sampled_on
-from kanpde.sampling import SobolSampling, uniform_points
+from kanpde.sampling import SobolSampling
 from kanpde.seams import rounding
 from kanpde.statements import Condition, Problem
 
