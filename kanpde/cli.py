@@ -11,7 +11,6 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 import kanpde
 from kanpde.archive import RunData, read_archive
@@ -21,16 +20,8 @@ from kanpde.expressions import compile_expression, jet_expression, text_of
 from kanpde.jobs import ARCHIVE, Result, State, solve_one, sweep
 from kanpde.overrides import compose_mapping
 from kanpde.problems import Problem, load_problem, problem_names
-from kanpde.progress import printable
 from kanpde.references import METHODS, NotSolved, Reference, method_for, reference_of
-
-SETTINGS = """settings are key=value words:
-  problem=burgers | problem=path/to/file.yaml      problem.parameters.nu=0.02
-  model=kan|mlp|chebyshev|gaussian|fourier         model.width=[5,5] model.grid=10 model.degree=5
-  optimizer=lm|lbfgs|adam   sampling=sobol|gauss   training=default|quick  training.time_limit=60
-  seed=1  device=auto|cpu|cuda  dtype=float64  threads=2  output.folder=outputs  rerun=true
-
-exit codes: 0 done, 1 the run failed, 2 the input cannot be used, 130 stopped by Ctrl-C"""
+from kanpde.terminal import Command, command_parser, say
 
 CLOSED_PIPE = 141  # what shells report for a program that SIGPIPE ended
 FIRST_METRICS = (
@@ -79,7 +70,7 @@ def argument_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"kanpde {kanpde.__version__}")
-    listed = "\n".join(f"{name:9} {_summary(name)}" for name in COMMANDS)
+    listed = "\n".join(f"{name:9} {command.__doc__}" for name, command in COMMANDS.items())
     parser.add_argument("command", nargs="?", choices=list(COMMANDS), metavar="COMMAND", help=argparse.SUPPRESS)
     parser.description += f"\n\ncommands:\n{listed}"
     return parser
@@ -87,7 +78,7 @@ def argument_parser() -> argparse.ArgumentParser:
 
 def solve_command(words: Sequence[str]) -> int:
     """solve a problem, plot and archive it; -m: every combination of several values"""
-    parser = _command_parser("solve", settings=True)
+    parser = command_parser(solve_command, settings=True)
     parser.add_argument("-m", "--multirun", action="store_true", help="run every combination: model=kan,mlp seed=0,1")
     options = parser.parse_intermixed_args(words)
     if options.multirun:
@@ -99,16 +90,16 @@ def solve_command(words: Sequence[str]) -> int:
 
 def check_command(words: Sequence[str]) -> int:
     """run the checks of a problem alone, with its equations echoed"""
-    options = _command_parser("check", settings=True).parse_intermixed_args(words)
+    options = command_parser(check_command, settings=True).parse_intermixed_args(words)
     config = config_of(compose_mapping(options.settings))
     warnings = dict.fromkeys((*config.problem.warnings, *config.warnings))
-    _say(*checked_lines(config.problem), *(f"warning: {sentence}" for sentence in warnings), "checks passed")
+    say(*checked_lines(config.problem), *(f"warning: {sentence}" for sentence in warnings), "checks passed")
     return 0
 
 
 def reference_command(words: Sequence[str]) -> int:
     """solve a problem by a classical method alone, at several resolutions"""
-    options = _command_parser("reference", settings=True).parse_intermixed_args(words)
+    options = command_parser(reference_command, settings=True).parse_intermixed_args(words)
     problem = config_of(compose_mapping(options.settings)).problem
     method = method_for(problem)
     if method is None:
@@ -120,60 +111,42 @@ def reference_command(words: Sequence[str]) -> int:
     try:
         found = reference_of(problem, method)
     except NotSolved as reason:
-        _say(f"failed: {method} {reason}", stream=sys.stderr)
+        say(f"failed: {method} {reason}", stream=sys.stderr)
         return State.FAILED.exit_code
-    _say(*reference_lines(problem, found))
+    say(*reference_lines(problem, found))
     return 0
 
 
 def problems_command(words: Sequence[str]) -> int:
     """list the problems there are, a line each"""
-    _command_parser("problems").parse_args(words)
+    command_parser(problems_command).parse_args(words)
     names = problem_names()
     width = max(map(len, names), default=0)
     for name in sorted(names):
-        _say(f"{name:{width}}  {_title(names[name])}")
+        say(f"{name:{width}}  {_title(names[name])}")
     return 0
 
 
 def show_command(words: Sequence[str]) -> int:
     """show what a run's archive holds"""
-    parser = _command_parser("show")
+    parser = command_parser(show_command)
     parser.add_argument("run", metavar="RUN", help="a run's folder or its result.h5")
     path = Path(parser.parse_args(words).run)
     archive = path / ARCHIVE if path.is_dir() else path
-    _say(*shown_lines(read_archive(archive)), str(archive))
+    say(*shown_lines(read_archive(archive)), str(archive))
     return 0
 
 
-COMMANDS = {
-    "solve": solve_command, "check": check_command, "reference": reference_command, "problems": problems_command,
+COMMANDS: dict[str, Command] = {
+    "solve": solve_command,
+    "check": check_command,
+    "reference": reference_command,
+    "problems": problems_command,
     "show": show_command,
-}  # fmt: skip
-
-
-def _summary(name: str) -> str:
-    return COMMANDS[name].__doc__
-
-
-def _command_parser(name: str, settings: bool = False) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=f"kanpde {name}",
-        description=_summary(name),
-        epilog=SETTINGS if settings else None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    if settings:
-        parser.add_argument("settings", nargs="*", metavar="key=value", help="a setting; see below")
-    return parser
+}
 
 
 # What the commands print
-
-
-def _say(*lines: str, stream: IO[str] | None = None) -> None:
-    for line in lines:
-        print(printable(line), file=stream or sys.stdout)
 
 
 def checked_lines(problem: Problem) -> list[str]:
@@ -232,7 +205,7 @@ def _report(result: Result) -> None:
     lines = [f"warning: {sentence}" for sentence in result.warnings]
     lines += [f"{result.state.value}: {result.sentence}", *_metric_lines(result.metrics)]
     lines += [f"{folder}: {'  '.join(files)}"] if files else []
-    _say(*lines, stream=sys.stderr if result.state is State.FAILED else sys.stdout)
+    say(*lines, stream=sys.stderr if result.state is State.FAILED else sys.stdout)
 
 
 def _report_sweep(results: Sequence[Result]) -> int:
@@ -241,10 +214,10 @@ def _report_sweep(results: Sequence[Result]) -> int:
     own = [" ".join(words) for words in _own_words([result.words for result in results])]
     width = max(map(len, own), default=0)
     for result, words in zip(results, own, strict=True):
-        _say(f"{result.state.value:11}  {words:{width}}  {result.folder}  {result.note()}")
-        _say(*(f"{'':11}  warning: {sentence}" for sentence in result.warnings))
+        say(f"{result.state.value:11}  {words:{width}}  {result.folder}  {result.note()}")
+        say(*(f"{'':11}  warning: {sentence}" for sentence in result.warnings))
     counts = Counter(result.state for result in results)
-    _say(", ".join(f"{counts[state]} {state.value}" for state in State if counts[state]))
+    say(", ".join(f"{counts[state]} {state.value}" for state in State if counts[state]))
     return max((result.state.exit_code for result in results), default=0)
 
 
