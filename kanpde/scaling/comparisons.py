@@ -18,7 +18,7 @@ TOLERANCES = {"parameters": 1.15, "flops": 1.15, "seconds": 1.3}
 
 VERDICT_RULE = (
     "One of a pair is better only where the two 95% intervals of the median error do not overlap; they come from the "
-    "scatter of seeds, pooled over the sizes of a series."
+    "scatter of the size's seeds, or from that usual in its series if it is larger."
 )
 
 
@@ -252,7 +252,8 @@ def _verdict(pairs: Sequence[Pair]) -> str:
 
 def _law_sentences(comparison: Comparison) -> list[str]:
     lines = []
-    for one in comparison.series:
+    growing = [one for one in comparison.series if one.growth]
+    for one in growing or comparison.series:
         law = one.laws["parameters"]
         if law.resolved:
             lines.append(f"{one.name}: error falls like N^−{law.exponent:.3g} ({law.low:.2g} to {law.high:.2g}).")

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
-from kanpde.plots import FAINT, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION, BLUE
+from kanpde.plots import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION
 from kanpde.scaling.classical import Classical
 from kanpde.scaling.comparisons import BUDGETS, Comparison, Series
 from kanpde.scaling.power_laws import PowerLaw
@@ -18,6 +18,7 @@ KAN_COLORS, MLP_COLORS = (BLUE, SKY, GREEN, INK), (VERMILION, ORANGE, PURPLE)
 MARKERS = "osD^vP"
 LABELS = {"parameters": "trainable parameters", "flops": "FLOPs per step", "seconds": "seconds of training"}
 CLASSICAL_LABELS = {"parameters": "unknowns", "seconds": "seconds"}
+BELOW = 30.0
 PANEL = (4.7, 4.6)  # inches; the size at which its letters are those of the text around it
 
 
@@ -51,25 +52,37 @@ def _draw_panel(axes: Axes, comparison: Comparison, classical: Sequence[Classica
     for series, color, marker in _styled(comparison.series):
         _draw_series(axes, series, budget, color, marker)
     axes.set(xscale="log", yscale="log", xlabel=LABELS[budget])
-    _tick(axes)
-    limits = axes.get_ylim()
+    low, high, across = *_extent(comparison), axes.get_xlim()
     for series, color, _ in _styled(comparison.series):
         if budget == "parameters" and series.order is not None:
             _draw_theory(axes, series, color)
     _draw_classical(axes, classical, budget)
     reference = max((record.reference_error for record in comparison.records), default=math.nan)
-    if reference > limits[0]:
+    # Classical solvers may go on far below: that the line leaves the picture says it.
+    low = low / BELOW if classical else low
+    if low < reference < high:
         axes.axhline(reference, color=FAINT, lw=1, ls="-.", label="error of the reference")
-    lowest = min((one.error for one in classical), default=limits[0])
-    axes.set_ylim(max(min(limits[0], lowest / 2), 1e-16), limits[1])
+    axes.set_ylim(low, high)
+    if budget != "seconds":
+        axes.set_xlim(across)
+    _tick(axes)
     axes.grid(color="#e4e4e4", lw=0.6)
+
+
+def _extent(comparison: Comparison) -> tuple[float, float]:
+    """What shows every run; intervals may be cut."""
+    errors = [record.error for record in comparison.records] or [1.0]
+    return min(errors) / 3, max(errors) * 3
 
 
 def _styled(series: Iterable[Series]) -> list[tuple[Series, str, str]]:
     found, counts = [], {"kan": 0, "mlp": 0}
-    for one in series:
+    for one in sorted(series, key=lambda one: not one.growth):
         colors, place = (KAN_COLORS if one.model == "kan" else MLP_COLORS), counts[one.model]
         shift = 0 if one.model == "kan" else 3
+        if not one.growth:
+            found.append((one, FAINT, "x" if one.model == "kan" else "+"))
+            continue
         found.append((one, colors[place % len(colors)], MARKERS[(place + shift) % len(MARKERS)]))
         counts[one.model] += 1
     return found
@@ -92,7 +105,7 @@ def _draw_series(axes: Axes, series: Series, budget: str, color: str, marker: st
             axes.plot([size.budget(budget)] * 2, [center.low, center.high], color=color, lw=1, alpha=0.7)
     axes.plot(x, y, color=color, lw=1, alpha=0.5)
     kept = np.array(law.kept, dtype=bool)
-    label = f"{series.name}{_exponent(law)}"
+    label = f"{series.name}{_exponent(law)}" if series.growth else f"single sizes of other {series.model.upper()}s"
     axes.plot(x[kept], y[kept], marker, color=color, ms=6, label=label, ls="none")
     axes.plot(x[~kept], y[~kept], marker, color=color, ms=6, mfc="white", ls="none")
     if law.resolved:

@@ -89,7 +89,7 @@ def fit_power_law(sizes: Sequence[float], errors: Sequence[Sequence[float]], see
     slope, error, start = _line(x[kept], medians[kept])
     reason = _why_not(x, y, kept)
     low, high = math.nan, math.nan
-    if number >= FEWEST_SIZES and min(len(y[i]) for i in np.flatnonzero(kept)) >= FEWEST_SEEDS:
+    if number >= FEWEST_SIZES and _usual_seeds(y, kept) >= FEWEST_SEEDS:
         shape = _bootstrap_shape(x[kept], [y[i] for i in np.flatnonzero(kept)], seed)
         low, high = (-slope - q * error * student(number - 2) for q in shape)
         reason = reason or ("" if low > 0 else f"the interval from {low:.2g} to {high:.2g} does not exclude 0")
@@ -176,11 +176,14 @@ def _why_not(x: Array, y: Sequence[Array], kept: NDArray[np.bool_]) -> str:
     if number < FEWEST_SIZES:
         left = f", {out} of {len(x)} being a plateau" if out else ""
         return f"{number} size{'s' if number != 1 else ''}{left}, where {FEWEST_SIZES} are needed"
-    seeds = min(len(y[i]) for i in np.flatnonzero(kept))
-    if seeds < FEWEST_SEEDS:
+    if _usual_seeds(y, kept) < FEWEST_SEEDS:
         return "one seed a size does not show how runs scatter"
     span = math.exp(np.ptp(x[kept]))
     return f"the sizes span a factor {span:.2g} only" if span < NARROWEST_SPAN else ""
+
+
+def _usual_seeds(y: Sequence[Array], kept: NDArray[np.bool_]) -> float:
+    return float(np.median([len(y[i]) for i in np.flatnonzero(kept)]))
 
 
 # Comparisons at one size
@@ -196,17 +199,21 @@ class Center:
 
 
 def centers(errors: Sequence[Sequence[float]]) -> list[Center]:
-    """Median errors of the sizes of one series, with intervals from the scatter pooled over its sizes.
+    """Median errors of the sizes of one series, with intervals that cover at least 95%.
 
-        log m ± t σ √(π/2) / √s,    σ² = Σ_ij (log e_ij - mean_i)² / Σ_i (s_i - 1)
+        log m ± t σ √(π/2) / √s,    σ the larger of the size's own scatter and the series' (`seed_scatter`)
+
+    t is Student's, for half of the degrees of freedom of all seeds: ranges waste some, and a size may differ.
     """
     y = [np.log(np.asarray(values, dtype=float)) for values in errors]
-    degrees = sum(len(values) - 1 for values in y)
-    square = sum(float(((values - values.mean()) ** 2).sum()) for values in y)
-    if degrees < 2:
+    degrees, common = sum(len(values) - 1 for values in y) / 2, seed_scatter(y)
+    if degrees < 1:
         return [Center(math.exp(np.median(values)), 0.0, math.inf) for values in y]
-    half = float(stats.t.ppf(0.975, degrees)) * math.sqrt(square / degrees) * MEDIAN_OVER_MEAN
-    return [_around(float(np.median(values)), half / math.sqrt(len(values))) for values in y]
+    factor = float(stats.t.ppf(0.975, degrees))
+    return [
+        _around(float(np.median(values)), factor * max(common, seed_scatter([values])) / math.sqrt(len(values)))
+        for values in y
+    ]
 
 
 def _around(center: float, half: float) -> Center:
