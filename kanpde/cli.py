@@ -1,4 +1,4 @@
-"""The commands: `kanpde solve | check | reference | problems | show`.
+"""The commands: `kanpde solve | check | reference | problems | show | scaling | collect | report`.
 
 Exit codes: 0 done; 1 the run failed; 2 the input cannot be used; 130 stopped by Ctrl-C, as shells report it.
 """
@@ -14,6 +14,9 @@ from pathlib import Path
 
 import kanpde
 from kanpde.archive import RunData, read_archive
+from kanpde.commands.collect import collect_command
+from kanpde.commands.report import report_command
+from kanpde.commands.scaling import scaling_command
 from kanpde.config import config_of
 from kanpde.errors import InputError
 from kanpde.expressions import compile_expression, jet_expression, text_of
@@ -143,6 +146,9 @@ COMMANDS: dict[str, Command] = {
     "reference": reference_command,
     "problems": problems_command,
     "show": show_command,
+    "scaling": scaling_command,
+    "collect": collect_command,
+    "report": report_command,
 }
 
 

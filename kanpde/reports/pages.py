@@ -35,9 +35,10 @@ figcaption { color: var(--faint); font-size: .88rem; text-align: center; }
 .scroll { overflow-x: auto; margin: .6rem 0; }
 table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--faint); padding-bottom: .3rem; }
-th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
-th { font-weight: 600; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; white-space: normal; min-width: 7rem; }
+th, td { padding: .3rem .5rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
+th { font-weight: 600; vertical-align: bottom; white-space: normal; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; white-space: normal; min-width: 6rem; }
+td.long { white-space: normal; }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .2rem .9rem; font-size: .9rem; }
 dt { color: var(--faint); } dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
 pre { background: var(--ground); padding: .7rem; border-radius: .4rem; font-size: .78rem; white-space: pre-wrap;
@@ -46,8 +47,13 @@ code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .9em
 details > summary { cursor: pointer; color: #0057a0; margin: .5rem 0; }
 @media (max-width: 30rem) {
   body { padding: 1rem .8rem 2rem; } h1 { font-size: 1.35rem; }
-  dl { grid-template-columns: 1fr; gap: 0; } dt { margin-top: .4rem; }
+  dl { grid-template-columns: minmax(5.5rem, 32%) 1fr; }
   th, td { padding: .3rem .4rem; }
+  .stacked thead { display: none; } .stacked, .stacked caption, .stacked tbody, .stacked tr { display: block; }
+  .stacked tr { border-bottom: 1px solid var(--rule); padding: .35rem 0; }
+  .stacked td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0; white-space: normal; }
+    .stacked td::before { content: attr(data-label); color: var(--faint); text-align: left; flex: none; }
+  .stacked td:first-child { font-weight: 600; }
 }
 @page { margin: 16mm 14mm; }
 @media print {
@@ -77,8 +83,9 @@ def element(tag: str, *children: Child, **attributes: str | None) -> Markup:
     >>> element("p", "a < b ", element("b", "c"), class_="x")
     '<p class="x">a &lt; b <b>c</b></p>'
     """
-    words = [f' {name.rstrip("_").replace("_", "-")}="{html.escape(value)}"' for name, value in attributes.items() if value is not None]
-    opening = f"<{tag}{''.join(words)}>"
+    named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items() if value is not None}
+    words = "".join(f' {name}="{html.escape(value)}"' for name, value in named.items())
+    opening = f"<{tag}{words}>"
     return Markup(opening if tag in VOID else f"{opening}{_joined(children)}</{tag}>")
 
 
@@ -112,12 +119,19 @@ def section(title: str, *body: Child) -> Markup:
     return element("section", element("h2", title), *body)
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[Child]], caption: str | None = None) -> Markup:
-    """Rows of cells, in a box of its own that scrolls where the screen is narrower than the table."""
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[Child]], caption: str | None = None, stacked: bool = False
+) -> Markup:
+    """Rows of cells, in a box of its own that scrolls where the screen is narrower than the table.
+
+    stacked: On narrow screens a row becomes a block, a line for each cell, so that nothing is out of sight.
+    """
     head = element("thead", element("tr", [element("th", heading, scope="col") for heading in headings]))
-    body = element("tbody", [element("tr", [element("td", cell) for cell in row]) for row in rows])
+    body = element("tbody", [element("tr", [element("td", cell, data_label=heading)
+                                            for heading, cell in zip(headings, row, strict=True)]) for row in rows])  # fmt: skip
     above = element("caption", caption) if caption else None
-    return element("div", element("table", above, head, body), class_="scroll", tabindex="0")
+    kind = "stacked" if stacked else None
+    return element("div", element("table", above, head, body, class_=kind), class_="scroll", tabindex="0")
 
 
 def facts(pairs: Iterable[tuple[str, Child]]) -> Markup:

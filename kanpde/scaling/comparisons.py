@@ -240,7 +240,7 @@ def _verdict(pairs: Sequence[Pair]) -> str:
     counts = Counter(pair.better for pair in pairs)
     kan, mlp, open_ = counts["kan"], counts["mlp"], counts[""]
     low, high = (f(pair.advantage for pair in pairs) for f in (min, max))
-    spread = f"the MLP's median error over the KAN's is {low:.2g} to {high:.2g}"
+    spread = f"the MLP's median error over the KAN's is {ratio(low)} to {ratio(high)}"
     if not kan and not mlp:
         return f"not resolved, the intervals overlap in all {len(pairs)} pairs; {spread}."
     if kan and mlp:
@@ -250,16 +250,29 @@ def _verdict(pairs: Sequence[Pair]) -> str:
     return f"{who}{f', {open_} are not resolved' if open_ else ''}; {spread}."
 
 
+def ratio(value: float) -> str:
+    """Two digits, without exponents as far as people read them: 0.031, 4.2, 280.
+
+    >>> ratio(0.0312), ratio(4.16), ratio(283.1), ratio(4.1e6)
+    ('0.031', '4.2', '280', '4.1e+06')
+    """
+    rounded = float(f"{value:.2g}")
+    return f"{rounded:.0f}" if 10 <= rounded < 1e6 else f"{rounded:.2g}"
+
+
 def _law_sentences(comparison: Comparison) -> list[str]:
     lines = []
     growing = [one for one in comparison.series if one.growth]
     for one in growing or comparison.series:
         law = one.laws["parameters"]
         if law.resolved:
-            lines.append(f"{one.name}: error falls like N^−{law.exponent:.3g} ({law.low:.2g} to {law.high:.2g}).")
+            lines.append(
+                f"{one.name}: the error falls with the number of parameters N like N^−α, α = {law.exponent:.3g} "
+                f"({law.low:.2g} to {law.high:.2g})."
+            )
         else:
             lines.append(f"{one.name}: the exponent is not resolved; {law.reason}.")
-        if one.order is not None and math.isfinite(one.order.low):
+        if one.order is not None and one.order.resolved:
             lines.append(_order_sentence(one))
     return lines
 

@@ -117,7 +117,7 @@ class Mlp:
     activation: str
 
     def __str__(self):
-        return f"MLP {self.activation}, {self.depth} layers of {self.width}"
+        return f"MLP {self.activation}, depth {self.depth}, width {self.width}"
 
     def words(self, study: Study) -> list[str]:
         width = ",".join([str(self.width)] * self.depth)

@@ -32,6 +32,7 @@ INTERVAL_RULE = (
     "of freedom, in the shape of 2000 bootstrap resamples of the seeds within each size."
 )
 STANDARD_ERRORS = 2.0
+LEAST_SHARE = 0.249  # of the whole span that the sizes before a plateau must cover: neighbors predict nothing
 NEAR_THE_FLOOR = 3.0
 MEDIAN_OVER_MEAN = math.sqrt(math.pi / 2)
 """Standard error of a median over that of a mean, of many normal numbers; of three to five it is 1.16 to 1.2."""
@@ -104,7 +105,7 @@ def without_plateau(x: Array, y: Array, standard_error: float) -> tuple[NDArray[
         standard_error: Of each y, from the scatter of seeds.
     """
     for first in range(2, len(x)):
-        if _all_above(x, y, first, standard_error):
+        if x[first - 1] - x[0] >= LEAST_SHARE * np.ptp(x) and _all_above(x, y, first, standard_error):
             floor = math.exp(np.median(y[first:]))
             return (np.arange(len(x)) < first) & (y > math.log(NEAR_THE_FLOOR * floor)), floor
     return np.ones(len(x), dtype=bool), None

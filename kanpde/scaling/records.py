@@ -37,6 +37,7 @@ class Record:
 
     Attributes:
         path: Of the archive.
+        title: Of the problem.
         name: What was trained, up to its size: `KAN degree 5`, `MLP depth 2 tanh`.
         model: `kan` or `mlp`.
         width: Hidden layers.
@@ -49,6 +50,7 @@ class Record:
     """
 
     path: str
+    title: str
     name: str
     model: str
     width: tuple[int, ...]
@@ -171,6 +173,7 @@ def _record(path: Path, data: RunData) -> Record:
         error = max(error, 1.0) if math.isfinite(error) else 1.0
     return Record(
         path=str(path),
+        title=str(about.get("title", "")),
         **_architecture(design),
         seed=int(about["seed"]),
         status=status,

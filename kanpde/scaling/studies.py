@@ -173,7 +173,7 @@ def run_study(plan: Plan, say: Say) -> Outcome:
         ) from error
     runner, study = Runner(plan, say), plan.study
     kan, mlp, tuning = _tuned(runner)
-    say(f"tuned: KAN of degree {kan.degree} and width {kan.width}, MLP of {mlp.depth} layers with {mlp.activation}")
+    say(f"tuned: KAN of degree {kan.degree} and width {kan.width}, MLP of depth {mlp.depth} with {mlp.activation}")
     main = _ladder(runner, kan, mlp)
     own, own_words = _own_optimizers(runner, kan, mlp) if study.own_optimizer else (Collection((), ()), {})
     chosen = {"kan": asdict(kan), "mlp": asdict(mlp)}
