@@ -426,8 +426,8 @@ def _panel(draw: Callable[[Figure], None]) -> Figure:
 def _field_panels(view: View) -> list[tuple[str, Callable[[Figure], None]]]:
     name = view.name + view.where.replace("\n", " ")
     if len(view.axes) == 1:
-        error = [] if view.error is None else [_error_title(view)]
-        return [(f"{name}: " + "; ".join(["solution and reference", *error]), lambda f: _draw_profile(f, _whole(f), view))]
+        error = "" if view.error is None else f"; {_error_title(view)}"
+        return [(f"{name}{error}", lambda figure: _draw_profile(figure, figure.add_gridspec(1, 1)[0], view))]
     scale = _range([view.solution, view.reference])
     panels = [(f"{name}, computed", view.solution, SOLUTION_COLORS, scale)]
     if view.reference is not None:
@@ -435,10 +435,6 @@ def _field_panels(view: View) -> list[tuple[str, Callable[[Figure], None]]]:
     if view.error is not None:
         panels.append((_error_title(view), view.error, ERROR_COLORS, (0.0, _largest(view.error) or 1.0)))
     return [(title, lambda f, rest=rest: _draw_one_map(f, view, *rest)) for title, *rest in panels]
-
-
-def _whole(figure: Figure) -> SubplotSpec:
-    return figure.add_gridspec(1, 1)[0]
 
 
 def _draw_one_map(figure: Figure, view: View, values: np.ndarray, colors: str, limits: tuple) -> None:

@@ -24,7 +24,8 @@ def collect_command(words: Sequence[str]) -> int:
         )
     for comparison in outcome.comparisons():
         say("", *comparison.conclusions())
-    target = _made(Path(options.to) if options.to else folders[0].parent / "collected" if folders[0].is_file() else folders[0] / "collected")
+    first = folders[0].parent if folders[0].is_file() else folders[0]
+    target = _made(Path(options.to) if options.to else first / "collected")
     say(f"{target}: {'  '.join(path.name for path in write_study(target, outcome))}")
     return 0
 
@@ -33,5 +34,7 @@ def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: a folder to write in is needed; {error.strerror}. Choose another: --to FOLDER.") from error
+        raise InputError(
+            f"{folder}: a folder to write in is needed; {error.strerror}. Choose another: --to FOLDER."
+        ) from error
     return folder

@@ -24,7 +24,9 @@ def drawing(figure: Figure, caption: str, label: str, wide: bool = False) -> Mar
         for mesh in axes.collections:
             if isinstance(mesh, QuadMesh):
                 mesh.set_rasterized(True)
-    svg = element("figure", svg_of(figure, label, caption), element("figcaption", caption), class_="wide" if wide else None)
+    svg = element(
+        "figure", svg_of(figure, label, caption), element("figcaption", caption), class_="wide" if wide else None
+    )
     return svg
 
 
@@ -33,7 +35,9 @@ def svg_of(figure: Figure, label: str, title: str) -> Markup:
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": label}), warnings.catch_warnings():
         # A title in a script that the font lacks becomes boxes; no reason to alarm anybody.
         warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(buffer, format="svg", dpi=150, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        figure.savefig(
+            buffer, format="svg", dpi=150, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -44,7 +48,7 @@ def _sized_by_page(svg: str, title: str) -> str:
     """Without a size of its own, and with words for those who do not see it."""
     opening, rest = svg.split(">", 1)
     opening = re.sub(r'\s(width|height)="[^"]*"', "", opening)
-    return f"{opening} role=\"img\">{element('title', title)}{rest}"
+    return f'{opening} role="img">{element("title", title)}{rest}'
 
 
 def _named_apart(svg: str, label: str) -> str:

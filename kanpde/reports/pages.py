@@ -51,8 +51,9 @@ details > summary { cursor: pointer; color: #0057a0; margin: .5rem 0; }
   th, td { padding: .3rem .4rem; }
   .stacked thead { display: none; } .stacked, .stacked caption, .stacked tbody, .stacked tr { display: block; }
   .stacked tr { border-bottom: 1px solid var(--rule); padding: .35rem 0; }
-  .stacked td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0; white-space: normal; }
-    .stacked td::before { content: attr(data-label); color: var(--faint); text-align: left; flex: none; }
+  .stacked td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0;
+    white-space: normal; }
+  .stacked td::before { content: attr(data-label); color: var(--faint); text-align: left; flex: none; }
   .stacked td:first-child { font-weight: 600; }
 }
 @page { margin: 16mm 14mm; }
@@ -127,11 +128,14 @@ def table(
     stacked: On narrow screens a row becomes a block, a line for each cell, so that nothing is out of sight.
     """
     head = element("thead", element("tr", [element("th", heading, scope="col") for heading in headings]))
-    body = element("tbody", [element("tr", [element("td", cell, data_label=heading)
-                                            for heading, cell in zip(headings, row, strict=True)]) for row in rows])  # fmt: skip
+    body = element("tbody", [element("tr", _cells(headings, row)) for row in rows])
     above = element("caption", caption) if caption else None
     kind = "stacked" if stacked else None
     return element("div", element("table", above, head, body, class_=kind), class_="scroll", tabindex="0")
+
+
+def _cells(headings: Sequence[str], row: Sequence[Child]) -> list[Markup]:
+    return [element("td", cell, data_label=name) for name, cell in zip(headings, row, strict=True)]
 
 
 def facts(pairs: Iterable[tuple[str, Child]]) -> Markup:

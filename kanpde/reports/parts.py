@@ -21,7 +21,9 @@ def problem_section(text: str) -> Markup:
     try:
         problem = load_problem(read_problem_text(text, "problem"))
     except InputError as error:
-        return section("Problem", element("p", f"This version does not read the problem: {error}"), element("pre", text))
+        return section(
+            "Problem", element("p", f"This version does not read the problem: {error}"), element("pre", text)
+        )
     return section("Problem", _equations(problem), _conditions(problem), _exact(problem), written)
 
 

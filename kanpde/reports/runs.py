@@ -31,14 +31,22 @@ def run_report(data: RunData) -> str:
     return page(
         title,
         element("h1", title),
-        element("p", f"{data.model.kind.upper()}, seed {about.get('seed', '?')}: {status}. ", str(about.get("stop_reason", "")),
-                class_="lead"),  # fmt: skip
+        element(
+            "p",
+            f"{data.model.kind.upper()}, seed {about.get('seed', '?')}: {status}. ",
+            str(about.get("stop_reason", "")),
+            class_="lead",
+        ),  # fmt: skip
         [warning(text, failed=status == "failed") for text in run_warnings(data)],
         cards((NAMES[name], number(data.metrics[name])) for name in FIRST if name in data.metrics),
         element("p", reference_sentence(data)),
         problem_section(str(about.get("problem_yaml", ""))),
         section("Solution and training", element("div", _figures(data), class_="figures")),
-        section("What was run", facts(_settings(data)), folded("All settings", element("pre", str(about.get("config_yaml", ""))))),
+        section(
+            "What was run",
+            facts(_settings(data)),
+            folded("All settings", element("pre", str(about.get("config_yaml", "")))),
+        ),
         section("Figures", _metrics(data.metrics)),
         provenance_section(about),
     )

@@ -1,8 +1,9 @@
 """The report of a study, from scaling.h5 or the runs' archives alone."""
 
-import json
 import math
 from collections.abc import Iterable, Sequence
+
+import numpy as np
 
 from kanpde.plain_yaml import write_yaml
 from kanpde.reports.drawings import drawing
@@ -109,7 +110,10 @@ def _laws(series: Iterable[Series]) -> Markup:
         return element("p", "Every model has a single size, so there is no exponent.")
     headings = ["series", *BUDGETS.values(), "cells of the grid", "k + 1, in theory for cells"]
     notes = [element("p", f"{place}) {reason}.", class_="faint") for place, reason in enumerate(reasons, 1)]
-    return Markup(table(headings, rows, "Exponent α of error ∝ N^−α with its 95% interval, N being", stacked=True) + "".join(notes))
+    return Markup(
+        table(headings, rows, "Exponent α of error ∝ N^−α with its 95% interval, N being", stacked=True)
+        + "".join(notes)
+    )
 
 
 def _law_cell(law: PowerLaw, reasons: list[str]) -> str:
@@ -136,7 +140,15 @@ def _pairs(one: Comparison) -> Child:
             for pair in one.pairs if pair.budget == budget
         ]  # fmt: skip
         if rows:
-            headings = ["KAN", "MLP", f"{title}, KAN / MLP", "error of the KAN", "error of the MLP", "MLP's over KAN's", "lower error"]
+            headings = [
+                "KAN",
+                "MLP",
+                f"{title}, KAN / MLP",
+                "error of the KAN",
+                "error of the MLP",
+                "MLP's over KAN's",
+                "lower error",
+            ]
             tables += [element("h3", f"Equal {title}"), table(headings, rows, stacked=True)]
     said = element("p", f"{', '.join(sorted(names))}; errors are medians with 95% intervals.") if short else None
     return [said, *tables]
@@ -147,7 +159,7 @@ def _short(size: Size, short: bool) -> str:
 
 
 def _center(center) -> str:
-    bounded = 0 < center.low and math.isfinite(center.high)
+    bounded = center.low > 0 and math.isfinite(center.high)
     return f"{number(center.median)} ({span(center.low, center.high)})" if bounded else number(center.median)
 
 
@@ -156,13 +168,14 @@ def _sizes(one: Comparison) -> Markup:
     for size in one.sizes:
         errors = size.errors
         late = sum(record.timed_out for record in size.records)
-        rows.append([
-            f"{size.first.name} {size.first.size}", number(size.budget("parameters"), 4), number(size.budget("flops")),
-            number(size.budget("seconds")), number(sorted(errors)[len(errors) // 2]), f"{number(min(errors))} to {number(max(errors))}",
-            str(len(errors)), str(size.failed), str(late),
-        ])  # fmt: skip
-    headings = ["architecture", "parameters", "FLOPs a step", "seconds", "median error", "all errors", "seeds", "failed",
-                "at the time limit"]  # fmt: skip
+        budgets = [number(size.budget(name), 4 if name == "parameters" else 2) for name in BUDGETS]
+        found = [number(float(np.median(errors))), span(min(errors), max(errors))]
+        counts = [str(count) for count in (len(errors), size.failed, late)]
+        rows.append([f"{size.first.name} {size.first.size}", *budgets, *found, *counts])
+    headings = [
+        "architecture", "parameters", "FLOPs a step", "seconds", "median error", "all errors", "seeds", "failed",
+        "at the time limit",
+    ]  # fmt: skip
     return table(headings, rows, "Every run counts, failed ones too.")
 
 
@@ -196,8 +209,11 @@ def _own_section(outcome: Outcome) -> Child:
             for size, center in zip(one.sizes, one.centers, strict=True)]  # fmt: skip
     return section(
         "Each model with its own best optimizer",
-        element("p", f"Chosen on the seeds of tuning, at its size ({said}). Optimizers differ here, so steps and their "
-                     "cost do too: compare errors at equal seconds."),  # fmt: skip
+        element(
+            "p",
+            f"Chosen on the seeds of tuning, at its size ({said}). Optimizers differ here, so steps and their "
+            "cost do too: compare errors at equal seconds.",
+        ),  # fmt: skip
         table(["series", "size", "parameters", "seconds", "error"], rows),
     )
 
@@ -226,7 +242,7 @@ def _classical(outcome: Outcome) -> Child:
     if not outcome.classical:
         return None
     rows = [[one.method, str(one.unknowns), number(one.error), number(one.seconds)] for one in outcome.classical]
-    text = "The same problem, solved by a classical method on the same machine: what a network is measured against in the end."
+    text = "The same problem by a classical method on the same machine: what a network is measured against in the end."
     return section("Classical solver", element("p", text), table(["method", "unknowns", "error", "seconds"], rows))
 
 
@@ -234,11 +250,14 @@ def _matching(outcome: Outcome) -> list[str]:
     study = mapping_of(outcome.attributes.get("study_json"))
     if not study:
         return []
+    budgets = study.get("match")
+    matched = ", ".join(map(str, budgets)) if isinstance(budgets, list) else ""
     return [
-        f"Every run took at most {study.get('steps')} steps on {study.get('points')} points and {study.get('time_limit')} "
-        f"seconds; MLPs were matched to KANs by {', '.join(map(str, study.get('match') or ()))}: parameters from the "
+        f"Every run took at most {study.get('steps')} steps on {study.get('points')} points and "
+        f"{study.get('time_limit')} seconds; MLPs were matched to KANs by {matched}: parameters from the "
         "architecture, FLOPs per step as counted and seconds as measured in runs of this study, interpolated in the "
-        "width. Products and factorizations of matrices are counted, elementwise work such as evaluating splines is not."
+        "width. Products and factorizations of matrices are counted; elementwise work, such as evaluating splines, is "
+        "not."
     ]
 
 

@@ -1,4 +1,4 @@
-"""The line that keeps a comparison of networks honest: classical solvers on the same problem, at several resolutions."""
+"""The line that keeps a comparison of networks honest: classical solvers at several resolutions."""
 
 import math
 import time

@@ -154,7 +154,7 @@ def _comparison(settings: str, records: Sequence[Record]) -> Comparison:
 
 
 def series_of(records: Iterable[Record]) -> list[Series]:
-    """Sort runs into sizes and sizes into series: KANs by grid at each width and by width at each grid, MLPs by width."""
+    """Runs -> sizes -> series: KANs by grid at each width and by width at each grid, MLPs by width at each depth."""
     sizes = _sizes(records)
     groups: dict[tuple, list[Size]] = {}
     for size in sizes:
@@ -163,7 +163,9 @@ def series_of(records: Iterable[Record]) -> list[Series]:
     long = {key: group for key, group in groups.items() if len(group) > 1}
     placed = {id(size) for group in long.values() for size in group}
     alone = [Series(f"{size.first.name}, {size.first.size}", "", (size,)) for size in sizes if id(size) not in placed]
-    return [Series(_series_name(key), key[1], tuple(sorted(group, key=_growing))) for key, group in long.items()] + alone
+    return [
+        Series(_series_name(key), key[1], tuple(sorted(group, key=_growing))) for key, group in long.items()
+    ] + alone
 
 
 def _sizes(records: Iterable[Record]) -> list[Size]:
@@ -279,7 +281,9 @@ def _law_sentences(comparison: Comparison) -> list[str]:
 
 def _order_sentence(series: Series) -> str:
     order, theory = series.order, series.degree + 1
-    where = f"{series.name}: the order in the grid spacing is {order.exponent:.3g} ({order.low:.2g} to {order.high:.2g})"
+    where = (
+        f"{series.name}: the order in the grid spacing is {order.exponent:.3g} ({order.low:.2g} to {order.high:.2g})"
+    )
     if order.low <= theory <= order.high:
         return f"{where}, which agrees with k + 1 = {theory} of best approximation by splines."
     return f"{where}, {'below' if order.high < theory else 'above'} k + 1 = {theory} of best approximation by splines."

@@ -12,7 +12,7 @@ Texts are in the attributes, as JSON; everything else repeats them as numbers, f
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -25,7 +25,7 @@ from kanpde.archive.writing import FILTERS, SCHEMA
 from kanpde.errors import InputError
 from kanpde.scaling.classical import Classical
 from kanpde.scaling.comparisons import BUDGETS, Comparison, compare
-from kanpde.scaling.records import STATUSES, Collection, Record, Skipped
+from kanpde.scaling.records import Collection, Record, Skipped
 
 KIND = "scaling"
 MODELS = ("kan", "mlp")
@@ -178,7 +178,7 @@ def read_outcome(path: Path) -> Outcome:
         raise
     except (Unsafe, OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path}: a whole scaling.h5 is needed; this one cannot be used: {error}. Make it again with `kanpde collect`."
+            f"{path}: a whole scaling.h5 is needed; this one cannot be used: {error}. Make it again: `kanpde collect`."
         ) from error
     del texts["kind"], texts["kanpde_schema"]
     return Outcome({name: str(text) for name, text in texts.items()}, **lists)

@@ -20,6 +20,7 @@ TUNING_SEED = 10_000
 """The first seed of tuning: far from those of the study, which start at 0."""
 
 WIDEST = 1000
+COARSEST, FINEST = 2, 64
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,14 @@ class Study:
     def __post_init__(self):
         for name in ("kan_degrees", "kan_widths", "mlp_depths", "mlp_activations", "optimizers"):
             if not getattr(self, name):
-                raise InputError(f"study.{name} needs one value or more; the list is empty. Leave it out for the default.")
+                raise InputError(
+                    f"study.{name} needs one value or more; the list is empty. Leave it out for the default."
+                )
         counts = ("tuning_seeds", "width_grid", "seeds", "points", "steps", "stages")
         numbers = {name: (getattr(self, name),) for name in counts}
-        numbers |= {name: getattr(self, name) for name in ("kan_degrees", "kan_widths", "mlp_depths", "grids", "widths")}
+        numbers |= {
+            name: getattr(self, name) for name in ("kan_degrees", "kan_widths", "mlp_depths", "grids", "widths")
+        }
         for name, values in numbers.items():
             if any(value < 1 for value in values):
                 raise InputError(f"study.{name} needs whole numbers of 1 or more; {min(values)} came. Set it so.")
@@ -105,7 +110,8 @@ class Kan:
 
     def sized(self, parameters: int, problem: Problem) -> "Kan":
         """With the grid that brings it nearest to so many parameters."""
-        return min((replace(self, grid=grid) for grid in range(2, 65)), key=_distance(parameters, problem))
+        grids = range(COARSEST, FINEST + 1)
+        return min((replace(self, grid=grid) for grid in grids), key=_distance(parameters, problem))
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,9 @@ class Mlp:
         low, high = 1, WIDEST
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if replace(self, width=middle).parameters(problem) <= parameters else (low, middle)
+            low, high = (
+                (middle, high) if replace(self, width=middle).parameters(problem) <= parameters else (low, middle)
+            )
         return min((replace(self, width=width) for width in (low, high)), key=_distance(parameters, problem))
 
 
@@ -155,8 +163,12 @@ def _distance(parameters: int, problem: Problem):
 
 
 def tuning_size(study: Study, problem: Problem) -> int:
-    """How many parameters the candidates of both models have: the median over the sizes of the first KAN candidate."""
-    return int(np.median([kan.parameters(problem) for kan in study.kans(study.kan_candidates[0])]))
+    """How many parameters the candidates of both models have.
+
+    The median over the sizes of the first KAN candidate, or what the largest candidate has on the coarsest grid.
+    """
+    usual = int(np.median([kan.parameters(problem) for kan in study.kans(study.kan_candidates[0])]))
+    return max(usual, *(replace(one, grid=COARSEST).parameters(problem) for one in study.kan_candidates))
 
 
 def base_words(study: Study) -> list[str]:
@@ -193,4 +205,3 @@ def _inverse(x: np.ndarray, y: np.ndarray, power: float, value: float) -> float:
         return float(x[end] + (value - y[end]) / power)
     i = above[0]
     return float(np.interp(value, [y[i - 1], y[i]], [x[i - 1], x[i]]))
-

@@ -155,7 +155,9 @@ def record_of(path: Path) -> Record:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path}: an archive of a whole run is needed; {error!r} is amiss in it. Run again.") from error
+        raise InputError(
+            f"{path}: an archive of a whole run is needed; {error!r} is amiss in it. Run again."
+        ) from error
 
 
 def _record(path: Path, data: RunData) -> Record:

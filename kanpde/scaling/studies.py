@@ -191,7 +191,9 @@ def _tuned(runner: Runner) -> tuple[Kan, Mlp, tuple[Record, ...]]:
     """The candidate of each model with the lowest median error, all at about the same number of parameters."""
     study, problem = runner.plan.study, runner.plan.config.problem
     size = tuning_size(study, problem)
-    runner.say(f"tuning: {len(study.kan_candidates)} KANs and {len(study.mlp_candidates)} MLPs of about {size} parameters")
+    runner.say(
+        f"tuning: {len(study.kan_candidates)} KANs and {len(study.mlp_candidates)} MLPs of about {size} parameters"
+    )
     found, records = [], []
     for candidates in (study.kan_candidates, study.mlp_candidates):
         results = [(runner.run([one.sized(size, problem)], study.tuning), one) for one in candidates]
@@ -236,7 +238,9 @@ def _own_optimizers(runner: Runner, kan: Kan, mlp: Mlp) -> tuple[Collection, dic
     size = tuning_size(study, problem)
     chosen, found = {}, []
     for name, one in (("kan", kan), ("mlp", mlp)):
-        tried = {word: runner.run([one.sized(size, problem)], study.tuning, f"optimizer={word}") for word in study.optimizers}
+        tried = {
+            word: runner.run([one.sized(size, problem)], study.tuning, f"optimizer={word}") for word in study.optimizers
+        }
         chosen[name] = min(tried, key=lambda word: _median_error(tried[word]))
         sizes = study.kans(kan)
         rivals = sizes if name == "kan" else [mlp.sized(other.parameters(problem), problem) for other in sizes]
