@@ -100,10 +100,9 @@ class Kan:
         return f"KAN degree {self.degree}, width {self.width}, grid {self.grid}"
 
     def words(self, study: Study) -> list[str]:
-        stages = len(KANDesign(grid=self.grid).grids(study.stages))
+        grids = len(KANDesign(grid=self.grid).grids(study.stages))
         size = [f"model.width=[{self.width}]", f"model.grid={self.grid}", f"model.degree={self.degree}"]
-        rest = ["model.basis=bspline", "model.base=none", f"training.steps={study.steps // stages}"]
-        return ["model=kan", *size, *rest]
+        return ["model=kan", *size, "model.basis=bspline", "model.base=none", *_staged(study, grids)]
 
     def parameters(self, problem: Problem) -> int:
         return _count(KANDesign((self.width,), self.grid, self.degree), problem, self.grid)
@@ -127,10 +126,8 @@ class Mlp:
 
     def words(self, study: Study) -> list[str]:
         width = ",".join([str(self.width)] * self.depth)
-        return [
-            "model=mlp", f"model.width=[{width}]", f"model.activation={self.activation}",
-            f"training.steps={study.steps // study.stages}",
-        ]  # fmt: skip
+        size = [f"model.width=[{width}]", f"model.activation={self.activation}"]
+        return ["model=mlp", *size, *_staged(study, study.stages)]
 
     def parameters(self, problem: Problem) -> int:
         return _count(MLPDesign((self.width,) * self.depth, self.activation), problem, 0)
@@ -147,6 +144,11 @@ class Mlp:
 
 
 Architecture = Kan | Mlp
+
+
+def _staged(study: Study, stages: int) -> list[str]:
+    """The same number of steps altogether, in however many stages: as many as there are grids, or rounds of points."""
+    return [f"training.stages={stages}", f"training.steps={study.steps // stages}"]
 
 
 def _count(design: KANDesign | MLPDesign, problem: Problem, grid: int) -> int:
@@ -173,7 +175,7 @@ def tuning_size(study: Study, problem: Problem) -> int:
 
 def base_words(study: Study) -> list[str]:
     """What all runs of a study have in common."""
-    training = [f"training.{name}={getattr(study, name)}" for name in ("stages", "starts", "start_steps", "time_limit")]
+    training = [f"training.{name}={getattr(study, name)}" for name in ("starts", "start_steps", "time_limit")]
     return [*training, f"sampling.points={study.points}"]
 
 

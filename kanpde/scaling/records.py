@@ -14,7 +14,6 @@ import numpy as np
 
 from kanpde.archive import RunData, read_archive
 from kanpde.errors import InputError
-from kanpde.networks import MODELS
 from kanpde.plain_yaml import read_yaml
 
 STATUSES = ("done", "interrupted", "failed")
@@ -213,21 +212,12 @@ def _architecture(design: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _settings(config: Mapping[str, Any]) -> str:
-    """All that must be equal between models; the steps of a run altogether, however its stages divide them."""
+    """All that must be equal between models; of the steps, how many there may be however stages divide them."""
     problem = {key: value for key, value in config["problem"].items() if key not in UNEQUAL}
     training = config["training"]
-    design = MODELS[config["model"]["kind"]](
-        **{key: _tuple(value) for key, value in config["model"].items() if key != "kind"}
-    )
-    equal = {name: training[name] for name in EQUAL_TRAINING} | {
-        "steps": training["steps"] * len(design.grids(training["stages"]))
-    }
+    equal = {name: training[name] for name in EQUAL_TRAINING} | {"steps": training["steps"] * training["stages"]}
     parts = {name: config[name] for name in ("optimizer", "sampling", "dtype")}
     return json.dumps({"problem": problem, **parts, "training": equal}, sort_keys=True)
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _checked(record: Record, data: RunData) -> Record:
