@@ -1,4 +1,4 @@
-"""The commands: `kanpde solve | check | reference | problems | show | export | …`.
+"""The commands: `kanpde solve | check | reference | problems | show | export | scaling | collect | report`.
 
 Exit codes: 0 done; 1 the run failed; 2 the input cannot be used; 130 stopped by Ctrl-C, as shells report it.
 """
@@ -16,6 +16,9 @@ from pathlib import Path
 
 import kanpde
 from kanpde.archive import RunData, read_archive
+from kanpde.commands.collect import collect_command
+from kanpde.commands.report import report_command
+from kanpde.commands.scaling import scaling_command
 from kanpde.config import config_of
 from kanpde.errors import InputError
 from kanpde.exports.command import export_command
@@ -151,6 +154,9 @@ COMMANDS: dict[str, Command] = {
     "problems": problems_command,
     "show": show_command,
     "export": export_command,
+    "scaling": scaling_command,
+    "collect": collect_command,
+    "report": report_command,
 }
 
 

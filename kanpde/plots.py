@@ -3,7 +3,7 @@
 import io
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from kanpde.plot_styles import BLUE, CYCLE, FAINT, INK, PURPLE, VERMILION, label
 from kanpde.potential_plots import draw_potentials, effective_potential, has_potentials, potentials_of
 
 WIDTH = 11.0  # inches
+PANEL_WIDTH = 4.7
 HISTORY_HEIGHT = 3.0
 CAPTION_HEIGHT = 0.9
 PROFILE_HEIGHT = 3.9
@@ -423,3 +424,54 @@ def _figures(data: RunData) -> list[str]:
     if "wall_time_s" in known:
         parts.append(f"{known['wall_time_s']:.1f} s")
     return parts
+
+
+# One panel a figure
+
+
+def panel_figures(data: RunData) -> list[tuple[str, Figure]]:
+    """The same as `solution_figure`, a small figure for each panel with its caption: for pages that may be narrow."""
+    found = []
+    for name in data.solved_fields if data.axes else ():
+        view = _view(data, name)
+        found += [(caption, _panel(draw)) for caption, draw in _field_panels(view)]
+    losses = {"loss": "total"} | {name: name.removeprefix("loss_") for name in _largest_blocks(data)}
+    errors = {"rel_l2": "relative L2 error", "heldout_residual": "held-out residual (rms)"}
+    for caption, labels in (("Loss", losses), ("Error and held-out residual", errors)):
+        found.append((f"{caption}, by step", _panel(lambda figure, labels=labels: _draw_course(figure, data, labels))))
+    return found
+
+
+def _panel(draw: Callable[[Figure], None]) -> Figure:
+    figure = Figure(figsize=(PANEL_WIDTH, 0.8 * PANEL_WIDTH), layout="constrained")
+    FigureCanvasAgg(figure)
+    draw(figure)
+    return figure
+
+
+def _field_panels(view: View) -> list[tuple[str, Callable[[Figure], None]]]:
+    name = view.name + view.where.replace("\n", " ")
+    if len(view.axes) == 1:
+        error = "" if view.error is None else f"; {_error_title(view)}"
+        return [(f"{name}{error}", lambda figure: _draw_profile(figure, figure.add_gridspec(1, 1)[0], view))]
+    scale = _range([view.solution, view.reference])
+    panels = [(f"{name}, computed", view.solution, SOLUTION_COLORS, scale)]
+    if view.reference is not None:
+        panels.append((f"{name}, reference", view.reference, SOLUTION_COLORS, scale))
+    if view.error is not None:
+        panels.append((_error_title(view), view.error, ERROR_COLORS, (0.0, _largest(view.error) or 1.0)))
+    return [(title, lambda f, rest=rest: _draw_one_map(f, view, *rest)) for title, *rest in panels]
+
+
+def _draw_one_map(figure: Figure, view: View, values: np.ndarray, colors: str, limits: tuple) -> None:
+    axes = figure.subplots()
+    mesh = _draw_map(axes, view.axes, values, colors, limits)
+    _add_color_bar(figure, axes, mesh)
+    vertical, horizontal = view.axes
+    label(axes, "", horizontal, vertical)
+
+
+def _draw_course(figure: Figure, data: RunData, labels: dict[str, str]) -> None:
+    axes = figure.subplots()
+    _draw_columns(axes, data, labels)
+    label(axes, "", "step", None)
