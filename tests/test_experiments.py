@@ -20,8 +20,7 @@ FEW += ["training.stages=1", "training.starts=1", "training.steps=1", "seed=0", 
 def test_every_experiment_runs_a_few_steps(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     jobs = sweep_jobs([f"experiment={path.stem}"])
-    for words in (jobs[0], jobs[-1]):
-        assert main(["solve", *words, *FEW, "rerun=true"]) == 0
+    assert main(["solve", *jobs[-1], *FEW]) == 0
     assert list(tmp_path.glob("outputs/*/*/*/result.h5"))
 
 

@@ -1,6 +1,7 @@
 """Sweeps that are killed, stopped, run side by side, under each launcher that is installed."""
 
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -229,12 +230,44 @@ def test_joblib_goes_on_after_kill(empty_folder, started, capsys):
     assert [status(path) for path in archives()] == ["done"] * 5
 
 
+# What stands in for Slurm here: a job is a process, of which nothing is known but its files.
+SLURM = {
+    "sbatch": """script="${@: -1}"
+grep '^#SBATCH' "$script" > options
+export SLURM_JOB_ID=7 SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_NODEID=0 SLURM_PROCID=0 SLURM_LOCALID=0
+export SLURM_JOB_NODELIST=localhost
+setsid bash "$script" > /dev/null 2> errors < /dev/null &
+echo "Submitted batch job 7"
+""",
+    "srun": """while [[ "$1" == -* ]]; do [[ "$1" == --output || "$1" == --error ]] && shift; shift; done
+exec "$@"
+""",
+    "sacct": "echo 'JobID|State|NodeList|'\n",
+    "scancel": "",
+}
+
+
 @needs("hydra_submitit_launcher")
-def test_submitit_runs_jobs_in_processes_of_their_own(empty_folder, monkeypatch, capsys):
-    (empty_folder / "bar.yaml").write_text(ROD)
-    assert main(["solve", "-m", *FEW, "problem=bar.yaml", "hydra/launcher=submitit_local"]) == 0
+@pytest.mark.skipif(not Path("/bin/bash").exists(), reason="the stand-in for Slurm is in bash")
+def test_slurm_runs_jobs_with_the_cores_that_were_asked_for(empty_folder, monkeypatch, capsys):
+    (empty_folder / "bin").mkdir()
+    for name, text in SLURM.items():
+        (empty_folder / "bin" / name).write_text(f"#!/bin/bash\n{text}")
+        (empty_folder / "bin" / name).chmod(0o755)
+    (empty_folder / "mine").mkdir()
+    (empty_folder / "mine" / "rod.yaml").write_text(ROD)
+    monkeypatch.setenv("KANPDE_PROBLEM_PATH", "mine")
+    monkeypatch.setenv("PATH", f"{empty_folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    signal.alarm(120)  # ends the tests rather than waiting for a job that is gone
+    words = ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=cpu", "hydra.launcher.cpus_per_task=2"]
+    assert main(["solve", "-m", *FEW, "problem=rod", *words]) == 0
+    signal.alarm(0)
     assert "1 done" in capsys.readouterr().out
-    assert [status(path) for path in archives()] == ["done"]
+    options = Path("options").read_text()
+    assert all(f"#SBATCH --{o}\n" in options for o in ("partition=cpu", "cpus-per-task=2", "job-name=kanpde"))
+    with h5py.File(archives()[0]) as file:
+        assert json.loads(file.attrs["hardware_json"])["threads"] == 2
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
