@@ -155,6 +155,8 @@ def _add_legend(figure: Figure, panels: Sequence[Axes], columns: int) -> None:
             name = label if columns == 1 else label.partition(": α")[0]
             found.setdefault(name, handle)
     if found:
-        figure.legend(
+        legend = figure.legend(
             found.values(), found.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5
         )
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # names may be a stranger's
