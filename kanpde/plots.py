@@ -19,7 +19,7 @@ from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, 
 from kanpde.archive import RunData, replace_file
 
 WIDTH = 11.0  # inches
-PANEL_WIDTH = 4.7
+PANEL_WIDTH = 3.9
 HISTORY_HEIGHT = 3.0
 CAPTION_HEIGHT = 0.9
 PROFILE_HEIGHT = 3.9
