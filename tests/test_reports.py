@@ -39,8 +39,8 @@ def records(text: str = "") -> tuple[Record, ...]:
     settings = {"problem": problem, "optimizer": {"kind": "lm"}, "sampling": {"points": 100}, "dtype": "float64"}
     common = {
         "title": f"Poisson {text}", "steps": 60, "points": 100, "heldout": 1e-5, "reference_error": 1e-16,
-        "created": "2026-01-01", "sha256": "", "hardware": "{}", "versions": "{}", "commit": "abc", "reference": "exact",
-        "settings": json.dumps(settings | {"training": {"steps": 60, "note": text}}),
+        "created": "2026-01-01", "sha256": "", "hardware": "{}", "versions": "{}", "commit": "abc",
+        "reference": "exact", "settings": json.dumps(settings | {"training": {"steps": 60, "note": text}}),
     }  # fmt: skip
     found = []
     for seed in range(3):
@@ -79,7 +79,8 @@ def test_a_run_report_says_what_was_asked_and_what_came_out(run):
     text = html.unescape(run_report(run))
     for words in (
         "Poisson equation on a square", "relative L2 error", "exact solution", "seed 0", "held-out residual",
-        "All stages were completed", "kanpde", "-lap(u) = 2*pi**2*sin(pi*x)*sin(pi*y)", "at x = -1, x = 1, y = -1, y = 1",
+        "All stages were completed", "kanpde", "-lap(u) = 2*pi**2*sin(pi*x)*sin(pi*y)",
+        "at x = -1, x = 1, y = -1, y = 1",
     ):  # fmt: skip
         assert words in text, words
     assert text.count("<figure") == 5

@@ -307,8 +307,8 @@ def _shortcomings(comparison: Comparison) -> list[str]:
     full = sum("all steps were taken" in record.stop_reason for record in comparison.records)
     if full:
         lines.append(
-            f"{full} of {len(comparison.records)} runs used all their steps: errors are those of equal training, and more "
-            "steps might lower them."
+            f"{full} of {len(comparison.records)} runs used all their steps: errors are those of equal training, and "
+            "more steps might lower them."
         )
     if comparison.unfinished:
         lines.append(f"{len(comparison.unfinished)} interrupted runs are left out.")
