@@ -21,7 +21,7 @@ from kanpde.plot_styles import BLUE, CYCLE, FAINT, INK, PURPLE, VERMILION, label
 from kanpde.potential_plots import draw_potentials, effective_potential, has_potentials, potentials_of
 
 WIDTH = 11.0  # inches
-PANEL_WIDTH = 4.7
+PANEL_WIDTH = 3.9
 HISTORY_HEIGHT = 3.0
 CAPTION_HEIGHT = 0.9
 PROFILE_HEIGHT = 3.9

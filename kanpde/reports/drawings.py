@@ -40,7 +40,7 @@ def svg_of(figure: Figure, label: str, title: str) -> Markup:
         )
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
     return Markup(_named_apart(_sized_by_page(text, title), label))
 
 

@@ -99,7 +99,7 @@ def _legend(one: Comparison) -> Markup:
 
 
 def _laws(series: Iterable[Series]) -> Markup:
-    """A row for each series; a cell that is not resolved has a number, and the reason below."""
+    """A row for each series; what there is to say of a cell stands below, under its number."""
     rows, reasons = [], []
     for one in series:
         if one.growth:
@@ -118,12 +118,11 @@ def _laws(series: Iterable[Series]) -> Markup:
 
 def _law_cell(law: PowerLaw, reasons: list[str]) -> str:
     out = len(law.kept) - sum(law.kept)
-    without = f", {out} of {len(law.kept)} sizes left out" if out else ""
-    if law.resolved:
-        return f"{number(law.exponent, 3)} ({span(law.low, law.high)}{without})"
-    if law.reason not in reasons:
-        reasons.append(law.reason)
-    return f"not resolved {reasons.index(law.reason) + 1})"
+    note = law.reason if law.reason else f"{out} of {len(law.kept)} sizes left out as a plateau" if out else ""
+    if note and note not in reasons:
+        reasons.append(note)
+    place = f" {reasons.index(note) + 1})" if note else ""
+    return f"{number(law.exponent, 3)} ({span(law.low, law.high)}){place}" if law.resolved else f"not resolved{place}"
 
 
 def _pairs(one: Comparison) -> Child:
@@ -257,7 +256,7 @@ def _matching(outcome: Outcome) -> list[str]:
         f"{study.get('time_limit')} seconds; MLPs were matched to KANs by {matched}: parameters from the "
         "architecture, FLOPs per step as counted and seconds as measured in runs of this study, interpolated in the "
         "width. Products and factorizations of matrices are counted; elementwise work, such as evaluating splines, is "
-        "not."
+        "not. Runs followed one another, one seed of all sizes after another; seconds are those of the wall clock."
     ]
 
 

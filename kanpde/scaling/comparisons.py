@@ -304,6 +304,12 @@ def _shortcomings(comparison: Comparison) -> list[str]:
     late = sum(record.timed_out for record in comparison.records)
     if late:
         lines.append(f"{late} of {len(comparison.records)} runs ended at the time limit, not by themselves.")
+    full = sum("all steps were taken" in record.stop_reason for record in comparison.records)
+    if full:
+        lines.append(
+            f"{full} of {len(comparison.records)} runs used all their steps: errors are those of equal training, and "
+            "more steps might lower them."
+        )
     if comparison.unfinished:
         lines.append(f"{len(comparison.unfinished)} interrupted runs are left out.")
     below = sum(record.error < record.reference_error for record in comparison.records)

@@ -19,7 +19,7 @@ MARKERS = "osD^vP"
 LABELS = {"parameters": "trainable parameters", "flops": "FLOPs per step", "seconds": "seconds of training"}
 CLASSICAL_LABELS = {"parameters": "unknowns", "seconds": "seconds"}
 BELOW = 30.0
-PANEL = (4.7, 4.6)  # inches; the size at which its letters are those of the text around it
+PANEL = (3.9, 4.4)  # inches; the size at which its letters are those of the text around it
 
 
 def scaling_figure(comparison: Comparison, classical: Sequence[Classical] = ()) -> Figure:
@@ -152,9 +152,11 @@ def _add_legend(figure: Figure, panels: Sequence[Axes], columns: int) -> None:
     found: dict[str, object] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            name = label if columns == 1 else label.partition(": α")[0]
+            name = label.replace(": α", ":\nα") if columns == 1 else label.partition(": α")[0]
             found.setdefault(name, handle)
     if found:
-        figure.legend(
+        legend = figure.legend(
             found.values(), found.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5
         )
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # names may be a stranger's

@@ -10,6 +10,7 @@ show, such as a size that suits the optimizer badly. Resampling seeds within siz
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ INTERVAL_RULE = (
     "Intervals are at 95%: the scatter of the sizes' medians about the line with Student's factor for n - 2 degrees "
     "of freedom, in the shape of 2000 bootstrap resamples of the seeds within each size."
 )
+NORMAL = 1.959964  # the 97.5% quantile of a normal number
 STANDARD_ERRORS = 2.0
 LEAST_SHARE = 0.249  # of the whole span that the sizes before a plateau must cover: neighbors predict nothing
 NEAR_THE_FLOOR = 3.0
@@ -136,9 +138,10 @@ def _mean_range(count: int) -> float:
     return table[count - 2] if count <= 10 else 2 * float(stats.norm.ppf(1 - 0.5264 / count))
 
 
-def student(degrees: int) -> float:
+@lru_cache
+def student(degrees: float) -> float:
     """Student's 97.5% quantile over the normal one: how much wider an interval must be for so few degrees."""
-    return float(stats.t.ppf(0.975, degrees) / stats.norm.ppf(0.975))
+    return float(stats.t.ppf(0.975, degrees)) / NORMAL
 
 
 def _line(x: Array, y: Array) -> tuple[float, float, float]:
@@ -162,12 +165,11 @@ def _bootstrap_shape(x: Array, y: Sequence[Array], seed: int, resamples: int = 2
     centered = x - x.mean()
     slopes = np.stack(medians, axis=1) @ centered / (centered @ centered)
     scatter = slopes.std()
-    normal = float(stats.norm.ppf(0.975))
     if scatter < 1e-12:
-        return normal, -normal
+        return NORMAL, -NORMAL
     # at least the normal quantiles: the ends of so few medians are close
     high, low = np.quantile((slopes - slopes.mean()) / scatter, (0.975, 0.025))
-    return max(float(high), normal), min(float(low), -normal)
+    return max(float(high), NORMAL), min(float(low), -NORMAL)
 
 
 def _why_not(x: Array, y: Sequence[Array], kept: NDArray[np.bool_]) -> str:
@@ -210,7 +212,7 @@ def centers(errors: Sequence[Sequence[float]]) -> list[Center]:
     degrees, common = sum(len(values) - 1 for values in y) / 2, seed_scatter(y)
     if degrees < 1:
         return [Center(math.exp(np.median(values)), 0.0, math.inf) for values in y]
-    factor = float(stats.t.ppf(0.975, degrees))
+    factor = student(degrees) * NORMAL
     return [
         _around(float(np.median(values)), factor * max(common, seed_scatter([values])) / math.sqrt(len(values)))
         for values in y

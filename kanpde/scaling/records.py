@@ -5,8 +5,10 @@ Files are data from strangers: one that cannot be read, is no run, or contradict
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +163,7 @@ def record_of(path: Path) -> Record:
 
 def _record(path: Path, data: RunData) -> Record:
     about, metrics = data.attributes, data.metrics
-    config = read_yaml(str(about["config_yaml"]), path.name)
+    config = _config(str(about["config_yaml"]))
     missing = [name for name in NEEDED if name not in metrics]
     if missing:
         raise InputError(
@@ -197,6 +199,19 @@ def _record(path: Path, data: RunData) -> Record:
         reference_seconds=float(metrics.get("reference_time_s", math.nan)),
         reference_unknowns=float(metrics.get("reference_unknowns", math.nan)),
     )
+
+
+def _config(text: str) -> dict[str, Any]:
+    """The settings, part by part: most parts are the same in all runs of a sweep, and are read once."""
+    return {key: value for part in re.split(r"\n(?=\S)", text) for key, value in _part(part).items()}
+
+
+@lru_cache(maxsize=1000)
+def _part(text: str) -> dict[str, Any]:
+    found = read_yaml(text, "config_yaml")
+    if not isinstance(found, dict):
+        raise ValueError("config_yaml")
+    return found
 
 
 def _architecture(design: Mapping[str, Any]) -> dict[str, Any]:

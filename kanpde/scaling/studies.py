@@ -130,10 +130,13 @@ class Runner:
         self.log = plan.folder / "study.log"
 
     def run(self, architectures: Sequence[Architecture], seeds: Sequence[int], *more: str) -> Collection:
-        """Every architecture with every seed; what is finished already is only read."""
+        """Every architecture with every seed; what is finished already is only read.
+
+        Seeds on the outside, so that a machine that is busy for a while slows all architectures alike.
+        """
         paths = []
-        for one in dict.fromkeys(architectures):
-            for seed in seeds:
+        for seed in seeds:
+            for one in dict.fromkeys(architectures):
                 words = [*self.plan.words, *more, *one.words(self.plan.study), f"seed={seed}"]
                 result = self._solve(words, " ".join([f"{one}, seed {seed}", *more]))
                 archive = Path(result.folder) / ARCHIVE
@@ -211,9 +214,8 @@ def _ladder(runner: Runner, kan: Kan, mlp: Mlp, *more: str) -> Collection:
     """All sizes of the KAN, and MLPs of equal parameters, then of equal measured budgets."""
     study, problem = runner.plan.study, runner.plan.config.problem
     kans = study.kans(kan)
-    found = [runner.run(kans, range(study.seeds), *more)]
-    widths = {mlp.sized(one.parameters(problem), problem).width for one in kans}
-    found.append(runner.run([replace(mlp, width=width) for width in sorted(widths)], range(study.seeds), *more))
+    pairs = [(one, mlp.sized(one.parameters(problem), problem)) for one in kans]
+    found = [runner.run([one for pair in pairs for one in pair], range(study.seeds), *more)]
     for budget in [name for name in study.match if name != "parameters"] * ROUNDS:
         records = _joined(found).records
         sizes = {size.first.path: size for one in series_of(records) for size in one.sizes}.values()
