@@ -73,7 +73,8 @@ def test_a_family_of_stationary_problems_in_two_parameters():
 
 def test_a_family_whose_members_have_no_solution(capsys):
     bratu = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "parameters": {"c": {"range": [1, 5]}},
-             "equations": "u_xx + c*exp(u) = 0", "boundary": {"*": "u = 0"}}  # fmt: skip
+             "equations": "u_xx + c*exp(u) = 0", "boundary": {"*": "u = 0"},
+             "reference": {"method": "chebyshev", "resolution": 16}}  # fmt: skip
     run = kanpde.solve(bratu, **QUICK)
     assert any("There is no reference" in sentence for sentence in run.warnings) and "rel_l2" not in run.metrics
 
