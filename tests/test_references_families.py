@@ -50,12 +50,12 @@ def test_a_family_against_its_exact_solution(monkeypatch):
 
 
 def test_burgers_at_any_viscosity_against_cole_and_hopf(monkeypatch):
-    monkeypatch.setattr("kanpde.references.families.COUNTS", {1: (5, 9)})
+    monkeypatch.setattr("kanpde.references.families.COUNTS", {1: (3, 5)})
     data = {**load_problem("burgers_parametric").source, "reference": {"method": "lines", "resolution": 84}}
     problem = load_problem(data)
     found, points = reference_of(problem, "lines"), inside_points(None, problem.domain, 300, 9).numpy()
     known = np.array([oracles.cole_hopf(point[None, :2], point[2])[0] for point in points])
-    assert relative(found.values(points)[:, 0], known) < found.error < 1e-2
+    assert relative(found.values(points)[:, 0], known) < found.error < 5e-2
     assert method_for(load_problem("burgers_parametric")) == "lines"
 
 

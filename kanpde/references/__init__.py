@@ -16,12 +16,14 @@ import numpy as np
 from kanpde.references import chebyshev, elements, lines
 from kanpde.references.cache import NUMBERS, load_values, store_values
 from kanpde.references.families import Family, combinations, family_axes, member, middle, node_counts
-from kanpde.references.interface import Field, NotSolved, OutOfMeans, Solved, time_limit
+from kanpde.references.interface import Field, NotSolved, OutOfMeans, time_limit
 from kanpde.references.tables import check_table, read_table
 from kanpde.sampling import uniform_points
 from kanpde.statements import Problem
 
-__all__ = ["FILE", "METHODS", "NotSolved", "Reference", "applicable_method", "check_table", "method_for", "reference_of"]
+__all__ = [
+    "FILE", "METHODS", "NotSolved", "Reference", "applicable_method", "check_table", "method_for", "reference_of",
+]  # fmt: skip
 
 METHODS: dict[str, ModuleType] = {"chebyshev": chebyshev, "elements": elements, "lines": lines}
 """By name; each has `applicable(problem)`, `resolutions(problem)` and `solve(problem, resolution)`."""

@@ -125,7 +125,8 @@ class _March:
     def __init__(self, system: System, scheme: _Scheme, tolerance: float, begin: float, end: float):
         self.system, self.scheme, self.tolerance = system, scheme, tolerance
         self.t, self.begin, self.end = begin, begin, end
-        self.h = 0.1 * (end - begin) * tolerance ** (1 / (scheme.stages + 1))  # so that other tolerances have other steps
+        # other tolerances have other steps from the first on, or two solutions could agree in one error
+        self.h = 0.1 * (end - begin) * tolerance ** (1 / (scheme.stages + 1))
         self.shortest = SHORTEST * (end - begin)
         self.sizes = np.zeros(len(system.scales))
         self.factors: list[Solve] | None = None
@@ -222,7 +223,8 @@ class _March:
                 return z, rate
             if size < 1e-3 * self.tolerance:
                 return z, min(rate, 1.0)
-            if not size < 2 * before or (iteration > 2 and rate ** (MOST_ITERATIONS - iteration) * size > self.tolerance):
+            hopeless = iteration > 2 and rate ** (MOST_ITERATIONS - iteration) * size > self.tolerance
+            if not size < 2 * before or hopeless:
                 return None, rate
             before = size
         return None, rate
