@@ -63,6 +63,7 @@ class Result:
     metrics: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    reference: str = ""  # the method that found what the error is measured against
 
     def note(self) -> str:
         """The error where one was measured, else the sentence on how the job ended."""
@@ -128,7 +129,10 @@ def attempt(config: Config, composition: Composition, bar: bool = True) -> Resul
             return _failed(config, f"The run could not be written: {error}. Free space there, or set output.folder=….")
         traceback.print_exc()
         return _failed(config, f"{type(error).__name__}: {error} (a fault of kanpde: the traceback is above)")
-    return Result(State(run.status), str(config.folder), run.stop_reason, dict(run.metrics), (*run.warnings, *kept))
+    return Result(
+        State(run.status), str(config.folder), run.stop_reason, dict(run.metrics), (*run.warnings, *kept),
+        reference=str(run.data.attributes["reference"]),
+    )  # fmt: skip
 
 
 def _failed(config: Config, sentence: str) -> Result:

@@ -25,7 +25,8 @@ from kanpde.references.interface import NotSolved, OutOfMeans, check_time
 STAGES = 7
 MOST_ITERATIONS = 25
 MOST_STEPS = 20_000
-SHORTEST, HASTE = 1e-12, 1e6  # step relative to the whole time at which it gives up; how much sooner if need be
+SHORTEST, HASTE = 1e-9, 1e3  # step relative to the whole time at which it gives up; how much sooner if need be
+ROUNDING = 1e-12  # of the end of time, relative to the whole
 KEPT = (1.0, 1.5)  # changes of the step that are not worth new factors
 WELL = 0.05  # rate of Newton's method at which old slopes are still good
 
@@ -141,7 +142,7 @@ class _March:
         if not np.isfinite(y).all():
             raise NotSolved("needs finite initial values")
         breaks, kept = [self.t], [y[None]]
-        while self.end - self.t > 10 * SHORTEST * (self.end - self.begin):
+        while self.end - self.t > ROUNDING * (self.end - self.begin):
             if len(breaks) > MOST_STEPS:
                 raise OutOfMeans(f"did not come to the end of time in {MOST_STEPS} steps")
             try:
