@@ -25,7 +25,7 @@ from kanpde.exports.command import export_command
 from kanpde.jobs import ARCHIVE, Result, State, solve_one
 from kanpde.overrides import compose_mapping
 from kanpde.problems import Problem, load_problem, problem_names
-from kanpde.references import METHODS, NotSolved, Reference, method_for, reference_of
+from kanpde.references import FILE, METHODS, NotSolved, Reference, method_for, reference_of
 from kanpde.sweeps import sweep
 from kanpde.terminal import Command, command_parser, say
 from kanpde.verdicts import statement_lines, verdicts
@@ -114,9 +114,9 @@ def reference_command(words: Sequence[str]) -> int:
     method = method_for(problem)
     if method is None:
         raise InputError(
-            f"{problem.name} needs no reference, or one that no method here finds ({', '.join(METHODS)}): "
-            f"{'it has an exact solution' if problem.exact else 'it has no exact solution either'}. "
-            "Write reference: {method: …} in the problem file to choose one."
+            f"{problem.name} needs a reference to be found, by one of {', '.join(METHODS)}; "
+            f"{'it has an exact solution' if problem.exact else 'no one of them takes it'}. "
+            "Write reference: {method: …} in the problem file to choose one, or {method: file, file: …}."
         )
     try:
         found = reference_of(problem, method)
@@ -165,7 +165,8 @@ COMMANDS: dict[str, Command] = {
 
 def reference_lines(problem: Problem, found: Reference) -> list[str]:
     """A classical solution in a few lines."""
-    lines = [f"{problem.title}: solved by {found.method}", f"  {'unknowns':22} {found.unknowns}"]
+    how = "read from a file" if found.method == FILE else f"solved by {found.method}"
+    lines = [f"{problem.title}: {how}", f"  {'unknowns':22} {found.unknowns}"]
     lines += [f"  {'relative error':22} {found.error:.2e}", f"  {'seconds':22} {found.seconds:.2f}"]
     energies = zip(found.energies, found.energy_errors, strict=True)
     return lines + [f"  {f'energy {n}':22} {energy:.10g} ± {gap:.1e}" for n, (energy, gap) in enumerate(energies, 1)]
@@ -176,7 +177,7 @@ def shown_lines(data: RunData) -> list[str]:
     about = data.attributes
     lines = [f"{about.get('title')}: {about.get('status')}", str(about.get("stop_reason"))]
     shape = ", ".join(f"{name} [{values.size}]" for name, values in data.axes.items())
-    lines += _metric_lines(data.metrics)
+    lines += [*_metric_lines(data.metrics), f"  {'reference':22} {about.get('reference', 'none')}"]
     lines.append(f"  {'model':22} {data.model.kind}, seed {about.get('seed')}")
     lines.append(f"  {'fields':22} {', '.join(data.fields)} over {shape}")
     return [*lines, f"  {'created':22} {about.get('created')}"]
@@ -202,6 +203,7 @@ def _report(result: Result) -> None:
     files = sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
     lines = [f"warning: {sentence}" for sentence in result.warnings]
     lines += [f"{result.state.value}: {result.sentence}", *_metric_lines(result.metrics)]
+    lines += [f"  {'reference':22} {result.reference}"] if result.reference else []
     lines += [f"{folder}: {'  '.join(files)}"] if files else []
     say(*lines, stream=sys.stderr if result.state is State.FAILED else sys.stdout)
 

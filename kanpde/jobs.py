@@ -58,6 +58,7 @@ class Result:
     metrics: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    reference: str = ""  # the method that found what the error is measured against
 
     def note(self) -> str:
         """The error where one was measured, else the sentence on how the job ended."""
@@ -175,7 +176,10 @@ def attempt(config: Config, composition: Composition, watch: Watch = on_terminal
             return found.result
         except Exception as error:
             return _failed(config, _sentence(error), lock)
-    return Result(State(run.status), str(config.folder), run.stop_reason, dict(run.metrics), (*run.warnings, *kept))
+    return Result(
+        State(run.status), str(config.folder), run.stop_reason, dict(run.metrics), (*run.warnings, *kept),
+        reference=str(run.data.attributes["reference"]),
+    )  # fmt: skip
 
 
 def _claim(lock: FolderLock, config: Config) -> None:

@@ -50,12 +50,12 @@ def test_a_family_against_its_exact_solution(monkeypatch):
 
 
 def test_burgers_at_any_viscosity_against_cole_and_hopf(monkeypatch):
-    monkeypatch.setattr("kanpde.references.families.COUNTS", {1: (5, 9)})
+    monkeypatch.setattr("kanpde.references.families.COUNTS", {1: (3, 5)})
     data = {**load_problem("burgers_parametric").source, "reference": {"method": "lines", "resolution": 84}}
     problem = load_problem(data)
     found, points = reference_of(problem, "lines"), inside_points(None, problem.domain, 300, 9).numpy()
     known = np.array([oracles.cole_hopf(point[None, :2], point[2])[0] for point in points])
-    assert relative(found.values(points)[:, 0], known) < found.error < 1e-2
+    assert relative(found.values(points)[:, 0], known) < found.error < 5e-2
     assert method_for(load_problem("burgers_parametric")) == "lines"
 
 
@@ -73,7 +73,8 @@ def test_a_family_of_stationary_problems_in_two_parameters():
 
 def test_a_family_whose_members_have_no_solution(capsys):
     bratu = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "parameters": {"c": {"range": [1, 5]}},
-             "equations": "u_xx + c*exp(u) = 0", "boundary": {"*": "u = 0"}}  # fmt: skip
+             "equations": "u_xx + c*exp(u) = 0", "boundary": {"*": "u = 0"},
+             "reference": {"method": "chebyshev", "resolution": 16}}  # fmt: skip
     run = kanpde.solve(bratu, **QUICK)
     assert any("There is no reference" in sentence for sentence in run.warnings) and "rel_l2" not in run.metrics
 

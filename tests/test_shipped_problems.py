@@ -13,7 +13,8 @@ from kanpde.runs import solve
 
 TASKS = {"landscape_1d", "landscape_1d_smooth", "landscape_2d", "schrodinger_random_1d", "schrodinger_quasiperiodic_1d"}
 WITHOUT_EXACT = TASKS | {
-    "burgers", "allen_cahn", "cavity", "fitzhugh_nagumo", "kdv", "kuramoto_sivashinsky", "laplace_holes",
+    "burgers", "burgers_parametric", "allen_cahn", "cavity", "fitzhugh_nagumo", "kdv", "kuramoto_sivashinsky",
+    "laplace_holes",
 }  # fmt: skip
 WARNED = set()
 FILES = sorted(problem_folders()[-1].glob("*.yaml"))
@@ -23,7 +24,7 @@ EXPECTED = {
     "diffusion_variable", "advection_1d", "wave_1d", "burgers", "biharmonic_1d", "poisson_5d", "reaction_diffusion",
     "allen_cahn", "bratu", "cavity", "eikonal", "fisher", "fitzhugh_nagumo", "heat_3d", "heat_robin", "kdv",
     "kuramoto_sivashinsky", "poisson_multiscale", "sine_gordon", "inverse_diffusion", "inverse_source",
-    "diffusion_parametric", "laplace_holes", "poisson_lshape", *TASKS,
+    "diffusion_parametric", "laplace_holes", "poisson_lshape", "burgers_parametric", *TASKS,
 }  # fmt: skip
 
 

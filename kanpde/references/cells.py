@@ -122,7 +122,8 @@ class Waves:
 def equidistributed(breaks: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """As many cells again, half of them spread evenly, half by `sizes`, a density on each old cell.
 
-    A density is no less than half of its neighbors', so that cells grow step by step, and bounded, so that none vanishes.
+    A density is no less than half of its neighbors', so that cells grow step by step, and bounded, so that none
+    vanishes.
     """
     sizes = np.minimum(sizes, MOST_DENSE / (breaks[-1] - breaks[0]))
     for _ in range(len(sizes)):

@@ -159,8 +159,8 @@ def evolution_of(problem: Problem) -> Evolution:
 
 
 def _check_solvable(evolution: Evolution, name: str, one: Statement) -> None:
-    highest = set(evolution.highest)
-    mixed = [jet for jet in one.slopes if jet not in highest and jet[1][evolution.problem.time] >= evolution.orders[jet[0]]]
+    highest, time, orders = set(evolution.highest), evolution.problem.time, evolution.orders
+    mixed = [jet for jet in one.slopes if jet not in highest and jet[1][time] >= orders[jet[0]]]
     bent = [jet for jet in highest & set(one.slopes) if highest & set(one.slopes[jet].jets)]
     if mixed or bent or not highest & set(one.slopes):
         raise NotSolved(

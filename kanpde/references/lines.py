@@ -96,19 +96,29 @@ def _is_smooth_torus(evolution: Evolution) -> bool:
 
 
 def _grid(evolution: Evolution, resolution: int) -> _Torus | _Grid:
+    """Points and functions of space for a problem."""
     problem, space = evolution.problem, _space(evolution.problem)
     ends = [(problem.domain.lower[axis], problem.domain.upper[axis]) for axis in space]
     if _is_smooth_torus(evolution):
         count = resolution + resolution % 2
         return _Torus(evolution, tuple(Fourier(low, high, count) for low, high in ends))
-    lines = tuple(
-        Waves(Fourier(low, high, resolution | 1)) if axis in problem.periodic else Cells(np.array([low, high]), resolution)
-        for axis, (low, high) in zip(space, ends, strict=True)
+    one_line = len(space) == 1 and space[0] not in problem.periodic
+    if resolution > ONE_CELL and one_line and _is_balanced(evolution):
+        return _adapted(evolution, *ends[0], resolution)
+    return _Grid(evolution, tuple(
+        Waves(Fourier(low, high, resolution | 1)) if axis in problem.periodic
+        else Cells(np.array([low, high]), resolution) for axis, (low, high) in zip(space, ends, strict=True)
+    ))  # fmt: skip
+
+
+def _is_balanced(evolution: Evolution) -> bool:
+    """Whether every variable has as many conditions as its order, two at most, so that cells can be joined smoothly."""
+    space = _space(evolution.problem)
+    return all(
+        count == evolution.order_along(variable, axis) <= 2
+        for variable, counts in _free(evolution, _assigned(evolution)).items()
+        for axis, count in zip(space, counts, strict=True)
     )
-    if resolution <= ONE_CELL or len(space) > 1 or space[0] in problem.periodic:
-        return _Grid(evolution, lines)
-    grid = _Grid(evolution, lines, matrices=False)
-    return _adapted(evolution, *ends[0], resolution) if grid.balanced else _Grid(evolution, lines)
 
 
 def _adapted(evolution: Evolution, low: float, high: float, resolution: int) -> _Grid:
@@ -228,7 +238,8 @@ class _Torus(_Points):
         return (*(slice(None) for _ in self.axes[1:]), slice(0, self.axes[-1].count // 2 + 1))
 
     def jets(self, y: np.ndarray) -> dict[Jet, torch.Tensor]:  # [s, N] -> [s n] each
-        parts = {variable: y[:, self.part(variable)].reshape(len(y), *self.shape) for variable in self.evolution.variables}
+        parts = {variable: y[:, self.part(variable)].reshape(len(y), *self.shape)
+                 for variable in self.evolution.variables}  # fmt: skip
         turned = {variable: np.fft.rfftn(part, axes=self.places) for variable, part in parts.items()}
         found = {}
         for jet, factor in self.multipliers.items():
@@ -283,13 +294,11 @@ class _Matrix:
 class _Grid(_Points):
     """Products of lines, conditions eliminated: derivatives by matrices, slopes exact."""
 
-    def __init__(self, evolution: Evolution, lines: tuple[Line, ...], matrices: bool = True):
+    def __init__(self, evolution: Evolution, lines: tuple[Line, ...]):
         self.evolution, self.lines = evolution, lines
         self.inner = tuple(line.inner for line in lines)
         self.conditions = _assigned(evolution)
         self.free = _free(evolution, self.conditions)
-        if not matrices:
-            return
         sizes = [self.size(variable) for variable in evolution.variables]
         ends = np.cumsum([0, *sizes])
         self.borders = {variable: slice(*ends[i : i + 2]) for i, variable in enumerate(evolution.variables)}
@@ -299,16 +308,6 @@ class _Grid(_Points):
             raise OutOfMeans(f"takes up to {MOST_UNKNOWNS} unknowns; there are {self.unknowns}")
         self.matrices = {jet: self.matrix(*evolution.variable(jet), self.inner) for jet in evolution.jets}
         self.border = _Border(self)
-
-    @property
-    def balanced(self) -> bool:
-        """Whether every variable has as many conditions as its order, so that cells can be joined smoothly."""
-        evolution = self.evolution
-        return all(
-            count == evolution.order_along(variable, axis) <= 2
-            for variable, counts in self.free.items()
-            for axis, count in zip(_space(evolution.problem), counts, strict=True)
-        )
 
     def size(self, variable: Variable) -> int:
         return int(np.prod([len(x) + k for x, k in zip(self.inner, self.free[variable], strict=True)])) - self.count
@@ -340,6 +339,8 @@ class _Grid(_Points):
     def slopes(self, time: float, y: np.ndarray) -> Callable:
         times = np.array([time])
         free = self.border.solved(times, y[None])
+        if not np.isfinite(free).all():
+            raise NotSolved(f"did not converge: no values on the border satisfy the conditions at t = {time:.3g}")
         found = self.evolution.slopes(torch.from_numpy(self.points(times)), self.jets(y[None], free))
         following = self.border.slopes(time, y, free[0])
         matrix = np.zeros((self.state, self.state))
@@ -456,8 +457,7 @@ class _Border:
                 )
         most = [max(counts) for counts in zip(*grid.free.values(), strict=True)]
         at = tuple(
-            np.array([condition.side.level(problem.domain)]) if axis == condition.side.axis
-            else line.axis(0).nodes if isinstance(line, Waves) else Cells(line.breaks, line.gauss).axis(free).nodes
+            np.array([condition.side.level(problem.domain)]) if axis == condition.side.axis else line.axis(free).nodes
             for axis, line, free in zip(_space(problem), grid.lines, most, strict=True)
         )  # fmt: skip
         matrices = {jet: grid.matrix(*grid.evolution.variable(jet), at) for jet in one.slopes}
@@ -528,13 +528,16 @@ class _Border:
         return (v.T / sizes) @ (u.T * weights)
 
     def _newton(self, time: float, y: np.ndarray) -> np.ndarray:
+        """From the last values; not finite where there are none, so that the step is shortened."""
         free, before = self.last, np.inf
         for _ in range(MOST_BENT):
             residual = self.residual(np.array([time]), y[None], free[None])[0]
+            if not np.isfinite(residual).all():
+                break
             step = -self._pseudoinverse(self._linear(time, y, free)[1]) @ residual
             free, size = free + step, float(np.abs(step).max())
             if size <= 1e-13 * (1 + np.abs(free).max()) or (size < 1e-9 and size >= before / 2):
                 self.last = free
                 return free
             before = size
-        raise NotSolved(f"did not converge: no values on the border satisfy the conditions at t = {time:.6g}")
+        return np.full(self.count, np.nan)

@@ -25,7 +25,8 @@ from kanpde.references.interface import NotSolved, OutOfMeans, check_time
 STAGES = 7
 MOST_ITERATIONS = 25
 MOST_STEPS = 20_000
-SHORTEST, HASTE = 1e-12, 1e6  # step relative to the whole time at which it gives up; how much sooner if need be
+SHORTEST, HASTE = 1e-9, 1e3  # step relative to the whole time at which it gives up; how much sooner if need be
+ROUNDING = 1e-12  # of the end of time, relative to the whole
 KEPT = (1.0, 1.5)  # changes of the step that are not worth new factors
 WELL = 0.05  # rate of Newton's method at which old slopes are still good
 
@@ -125,7 +126,8 @@ class _March:
     def __init__(self, system: System, scheme: _Scheme, tolerance: float, begin: float, end: float):
         self.system, self.scheme, self.tolerance = system, scheme, tolerance
         self.t, self.begin, self.end = begin, begin, end
-        self.h = 0.1 * (end - begin) * tolerance ** (1 / (scheme.stages + 1))  # so that other tolerances have other steps
+        # other tolerances have other steps from the first on, or two solutions could agree in one error
+        self.h = 0.1 * (end - begin) * tolerance ** (1 / (scheme.stages + 1))
         self.shortest = SHORTEST * (end - begin)
         self.sizes = np.zeros(len(system.scales))
         self.factors: list[Solve] | None = None
@@ -140,7 +142,7 @@ class _March:
         if not np.isfinite(y).all():
             raise NotSolved("needs finite initial values")
         breaks, kept = [self.t], [y[None]]
-        while self.end - self.t > 10 * SHORTEST * (self.end - self.begin):
+        while self.end - self.t > ROUNDING * (self.end - self.begin):
             if len(breaks) > MOST_STEPS:
                 raise OutOfMeans(f"did not come to the end of time in {MOST_STEPS} steps")
             try:
@@ -222,7 +224,8 @@ class _March:
                 return z, rate
             if size < 1e-3 * self.tolerance:
                 return z, min(rate, 1.0)
-            if not size < 2 * before or (iteration > 2 and rate ** (MOST_ITERATIONS - iteration) * size > self.tolerance):
+            hopeless = iteration > 2 and rate ** (MOST_ITERATIONS - iteration) * size > self.tolerance
+            if not size < 2 * before or hopeless:
                 return None, rate
             before = size
         return None, rate

@@ -194,6 +194,8 @@ def _from_csv(path: Path, problem: Problem) -> dict[str, np.ndarray]:
     for name in (*problem.coordinates, *problem.fields):
         if header.count(name) != 1:
             raise KeyError(name)
+    if len(lines) < 2:
+        raise ValueError("it has no values")
     table = np.loadtxt(lines[1:], delimiter=",", ndmin=2)
     if table.shape[1:] != (len(header),):
         raise ValueError(f"its lines have {table.shape[1]} values and its first one {len(header)} names")
