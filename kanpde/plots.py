@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullLocator
+from scipy import ndimage
 
 from kanpde.archive import RunData, replace_file
+from kanpde.errors import InputError
+from kanpde.problems import load_problem, read_problem_text
+from kanpde.regions import Region
 
 WIDTH = 11.0  # inches
 HISTORY_HEIGHT = 3.0
@@ -33,6 +39,7 @@ TIME = "t"
 MOST_BLOCKS = 6
 LARGEST_DRAWN = 1e300
 MOST_SMOOTHED = 250**2
+COVERED = 500  # cells an axis of what covers the outside of a domain
 STATUS_COLORS = {"done": INK, "interrupted": "#8a5a00", "failed": "#b00020"}
 
 
@@ -56,7 +63,8 @@ def solution_figure(data: RunData) -> Figure:
         >>> [axes.get_title() for axes in solution_figure(run).axes][0]
         'u'
     """
-    views = [_view(data, name) for name in data.solved_fields if data.axes]
+    region = _region(data)
+    views = [_view(data, name, region) for name in data.solved_fields if data.axes]
     height = PROFILE_HEIGHT if len(data.axes) == 1 else MAP_HEIGHT
     heights = [height] * len(views) + [HISTORY_HEIGHT]
     figure = Figure(figsize=(WIDTH, sum(heights) + CAPTION_HEIGHT), layout="constrained")
@@ -99,9 +107,18 @@ class View:
     solution: np.ndarray
     reference: np.ndarray | None
     error: np.ndarray | None
+    region: Region | None = None  # that shapes leave of the plane that is drawn
+
+    def inside(self, axes: Sequence[np.ndarray]) -> np.ndarray:  # upwards, to the right -> bool [n, m]
+        """Which points of a grid belong to the domain."""
+        upwards, right = np.meshgrid(*axes, indexing="ij")
+        if self.region is None:
+            return np.ones(upwards.shape, dtype=bool)
+        points = np.stack([right.ravel(), upwards.ravel()], axis=1)
+        return self.region.holds(torch.from_numpy(points)).numpy().reshape(upwards.shape)
 
 
-def _view(data: RunData, name: str) -> View:
+def _view(data: RunData, name: str, region: Region | None = None) -> View:
     shown = _shown_axes(tuple(data.axes))
     middle = {axis: len(values) // 2 for axis, values in data.axes.items() if axis not in shown}
     index = tuple(middle.get(axis, slice(None)) for axis in data.axes)
@@ -113,7 +130,21 @@ def _view(data: RunData, name: str) -> View:
             error = parts[name] - reference
     where = ", ".join(f"{axis} = {data.axes[axis][i]:.3g}" for axis, i in middle.items())
     axes = {axis: np.asarray(data.axes[axis]) for axis in shown}
-    return View(name, textwrap.fill(f" at {where}", 40) if where else "", axes, parts[name], reference, _size(error))
+    where = textwrap.fill(f" at {where}", 40) if where else ""
+    return View(name, where, axes, parts[name], reference, _size(error), region)
+
+
+def _region(data: RunData) -> Region | None:
+    """What shapes leave of a plane whose axes are the two that are drawn; None is all of it."""
+    text = str(data.attributes.get("problem_yaml", ""))
+    if "shapes" not in text or len(data.axes) < 2:
+        return None
+    try:
+        problem = load_problem(read_problem_text(text, "archive"), name="archive")
+    except InputError:  # of a version with other rules
+        return None
+    drawn = tuple(problem.coordinates[axis] for axis in problem.region.axes) if problem.region else ()
+    return problem.region if drawn == _shown_axes(tuple(data.axes))[::-1] else None
 
 
 def _keys(name: str) -> tuple[str, str, str]:
@@ -176,16 +207,21 @@ def _draw_error_profile(axes: Axes, x: np.ndarray, error: np.ndarray) -> None:
 
 def _draw_maps(figure: Figure, cell: SubplotSpec, view: View) -> None:
     scale = _range([view.solution, view.reference])
-    panels = [(view.name + view.where + _missing_note(view.solution), view.solution, SOLUTION_COLORS, scale)]
+    there = view.inside(tuple(view.axes.values()))
+    panels = [(view.name + view.where + _missing_note(view.solution[there]), view.solution, SOLUTION_COLORS, scale)]
     if view.reference is not None:
-        panels.append(("reference" + _missing_note(view.reference), view.reference, SOLUTION_COLORS, scale))
+        panels.append(("reference" + _missing_note(view.reference[there]), view.reference, SOLUTION_COLORS, scale))
     if view.error is not None:
         panels.append((_error_title(view), view.error, ERROR_COLORS, (0.0, _largest(view.error) or 1.0)))
     grid = cell.subgridspec(1, len(panels))
     vertical, horizontal = view.axes
     for column, (title, values, colors, limits) in enumerate(panels):
         axes = figure.add_subplot(grid[column])
+        if view.region is not None:
+            values = _continued(values, there)
         mesh = _draw_map(axes, view.axes, values, colors, limits)
+        if view.region is not None:
+            _cover_outside(axes, view)
         _add_color_bar(figure, axes, mesh)
         _label(axes, title, horizontal, vertical if column == 0 else None)
         axes.tick_params(labelleft=column == 0)
@@ -203,6 +239,22 @@ def _draw_map(axes: Axes, grid: dict, values: np.ndarray, colors: str, limits: t
         if TIME not in grid and 1 / 3 < np.ptp(y) / np.ptp(x) < 3:
             axes.set_aspect("equal")
     return mesh
+
+
+def _continued(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Outside the domain the nearest value inside, so that colors go up to the boundary wherever it cuts the grid."""
+    if not inside.any():
+        return values
+    nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
+    return values[tuple(nearest)]
+
+
+def _cover_outside(axes: Axes, view: View) -> None:
+    """Gray over all that does not belong to the domain."""
+    ends = [np.linspace(values[0], values[-1], COVERED + 1) for values in view.axes.values()]
+    outside = ~view.inside([(edges[1:] + edges[:-1]) / 2 for edges in ends])
+    cover = np.ma.masked_equal(outside.astype(float), 0.0)
+    axes.pcolormesh(ends[1], ends[0], cover, cmap=ListedColormap([MISSING]), rasterized=True)
 
 
 def _add_color_bar(figure: Figure, axes: Axes, mesh: QuadMesh) -> None:
