@@ -5,20 +5,27 @@ import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullLocator
+from scipy import ndimage
 
 from kanpde.archive import RunData, replace_file
+from kanpde.errors import InputError
 from kanpde.plot_styles import BLUE, CYCLE, FAINT, INK, PURPLE, VERMILION, label
 from kanpde.potential_plots import draw_potentials, effective_potential, has_potentials, potentials_of
+from kanpde.problems import load_problem, read_problem_text
+from kanpde.regions import Region
 
 WIDTH = 11.0  # inches
 PANEL_WIDTH = 3.9
@@ -33,6 +40,7 @@ TIME = "t"
 MOST_BLOCKS = 6
 LARGEST_DRAWN = 1e300
 MOST_SMOOTHED = 250**2
+COVERED = 500  # cells an axis of what covers the outside of a domain
 STATUS_COLORS = {"done": INK, "interrupted": "#8a5a00", "failed": "#b00020"}
 
 
@@ -56,7 +64,8 @@ def solution_figure(data: RunData) -> Figure:
         >>> [axes.get_title() for axes in solution_figure(run).axes][0]
         'u'
     """
-    views = [_view(data, name) for name in data.solved_fields if data.axes]
+    region = _region(data)
+    views = [_view(data, name, region) for name in data.solved_fields if data.axes]
     line = len(data.axes) == 1
     potentials = [POTENTIAL_HEIGHT if line else MAP_HEIGHT] * has_potentials(data)
     heights = [*potentials, *[PROFILE_HEIGHT if line else MAP_HEIGHT] * len(views), HISTORY_HEIGHT]
@@ -103,9 +112,18 @@ class View:
     solution: np.ndarray
     reference: np.ndarray | None
     error: np.ndarray | None
+    region: Region | None = None  # that shapes leave of the plane that is drawn
+
+    def inside(self, axes: Sequence[np.ndarray]) -> np.ndarray:  # upwards, to the right -> bool [n, m]
+        """Which points of a grid belong to the domain."""
+        upwards, right = np.meshgrid(*axes, indexing="ij")
+        if self.region is None:
+            return np.ones(upwards.shape, dtype=bool)
+        points = np.stack([right.ravel(), upwards.ravel()], axis=1)
+        return self.region.holds(torch.from_numpy(points)).numpy().reshape(upwards.shape)
 
 
-def _view(data: RunData, name: str) -> View:
+def _view(data: RunData, name: str, region: Region | None = None) -> View:
     shown = _shown_axes(tuple(data.axes))
     middle = {axis: len(values) // 2 for axis, values in data.axes.items() if axis not in shown}
     index = tuple(middle.get(axis, slice(None)) for axis in data.axes)
@@ -117,7 +135,21 @@ def _view(data: RunData, name: str) -> View:
             error = parts[name] - reference
     where = ", ".join(f"{axis} = {data.axes[axis][i]:.3g}" for axis, i in middle.items())
     axes = {axis: np.asarray(data.axes[axis]) for axis in shown}
-    return View(name, textwrap.fill(f" at {where}", 40) if where else "", axes, parts[name], reference, _size(error))
+    where = textwrap.fill(f" at {where}", 40) if where else ""
+    return View(name, where, axes, parts[name], reference, _size(error), region)
+
+
+def _region(data: RunData) -> Region | None:
+    """What shapes leave of a plane whose axes are the two that are drawn; None is all of it."""
+    text = str(data.attributes.get("problem_yaml", ""))
+    if "shapes" not in text or len(data.axes) < 2:
+        return None
+    try:
+        problem = load_problem(read_problem_text(text, "archive"), name="archive")
+    except InputError:  # of a version with other rules
+        return None
+    drawn = tuple(problem.coordinates[axis] for axis in problem.region.axes) if problem.region else ()
+    return problem.region if drawn == _shown_axes(tuple(data.axes))[::-1] else None
 
 
 def _keys(name: str) -> tuple[str, str, str]:
@@ -180,12 +212,22 @@ def _draw_error_profile(axes: Axes, x: np.ndarray, error: np.ndarray) -> None:
 
 def _draw_maps(figure: Figure, cell: SubplotSpec, view: View) -> None:
     scale = _range([view.solution, view.reference])
-    panels = [(view.name + view.where + _missing_note(view.solution), view.solution, SOLUTION_COLORS, scale)]
+    there = view.inside(tuple(view.axes.values()))
+    panels = [(view.name + view.where + _missing_note(view.solution[there]), view.solution, SOLUTION_COLORS, scale)]
     if view.reference is not None:
-        panels.append(("reference" + _missing_note(view.reference), view.reference, SOLUTION_COLORS, scale))
+        panels.append(("reference" + _missing_note(view.reference[there]), view.reference, SOLUTION_COLORS, scale))
     if view.error is not None:
         panels.append((_error_title(view), view.error, ERROR_COLORS, (0.0, _largest(view.error) or 1.0)))
-    _draw_panels(figure, cell, view.axes, panels)
+    _draw_panels(figure, cell, view.axes, panels, partial(_draw_in_view, view))
+
+
+def _draw_in_view(view: View, axes: Axes, values: np.ndarray, colors: str, limits: tuple) -> QuadMesh:
+    """A map, gray where shapes are cut away."""
+    if view.region is None:
+        return _draw_map(axes, view.axes, values, colors, limits)
+    mesh = _draw_map(axes, view.axes, _continued(values, view.inside(tuple(view.axes.values()))), colors, limits)
+    _cover_outside(axes, view)
+    return mesh
 
 
 def _draw_potential_maps(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
@@ -197,16 +239,19 @@ def _draw_potential_maps(figure: Figure, cell: SubplotSpec, data: RunData) -> No
     limits["1/u"] = limits["1/u"][0], top
     order = [list(data.axes).index(axis) for axis in shown]
     panels = [(name, np.transpose(values, order), POTENTIAL_COLORS, limits[name]) for name, values in maps.items()]
-    _draw_panels(figure, cell, {axis: np.asarray(data.axes[axis]) for axis in shown}, panels)
+    axes = {axis: np.asarray(data.axes[axis]) for axis in shown}
+    _draw_panels(figure, cell, axes, panels, lambda place, *rest: _draw_map(place, axes, *rest))
 
 
-def _draw_panels(figure: Figure, cell: SubplotSpec, grid_axes: dict, panels: Sequence[tuple]) -> None:
+def _draw_panels(
+    figure: Figure, cell: SubplotSpec, grid_axes: dict, panels: Sequence[tuple], draw: Callable[..., QuadMesh]
+) -> None:
     """Maps side by side, each with its title, colors and limits."""
     grid = cell.subgridspec(1, len(panels))
     vertical, horizontal = grid_axes
     for column, (title, values, colors, limits) in enumerate(panels):
         axes = figure.add_subplot(grid[column])
-        mesh = _draw_map(axes, grid_axes, values, colors, limits)
+        mesh = draw(axes, values, colors, limits)
         _add_color_bar(figure, axes, mesh)
         label(axes, title, horizontal, vertical if column == 0 else None)
         axes.tick_params(labelleft=column == 0)
@@ -224,6 +269,22 @@ def _draw_map(axes: Axes, grid: dict, values: np.ndarray, colors: str, limits: t
         if TIME not in grid and 1 / 3 < np.ptp(y) / np.ptp(x) < 3:
             axes.set_aspect("equal")
     return mesh
+
+
+def _continued(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Outside the domain the nearest value inside, so that colors go up to the boundary wherever it cuts the grid."""
+    if not inside.any():
+        return values
+    nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
+    return values[tuple(nearest)]
+
+
+def _cover_outside(axes: Axes, view: View) -> None:
+    """Gray over all that does not belong to the domain."""
+    ends = [np.linspace(values[0], values[-1], COVERED + 1) for values in view.axes.values()]
+    outside = ~view.inside([(edges[1:] + edges[:-1]) / 2 for edges in ends])
+    cover = np.ma.masked_equal(outside.astype(float), 0.0)
+    axes.pcolormesh(ends[1], ends[0], cover, cmap=ListedColormap([MISSING]), rasterized=True)
 
 
 def _add_color_bar(figure: Figure, axes: Axes, mesh: QuadMesh) -> None:
@@ -272,30 +333,35 @@ def _missing_note(values: np.ndarray) -> str:
 
 def _draw_history(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
     grid = cell.subgridspec(1, 2)
-    left, right = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
+    for part, (caption, shown, labels) in zip(grid, _courses(data), strict=True):
+        axes = figure.add_subplot(part)
+        _draw_columns(axes, shown, labels)
+        label(axes, caption, "step", None)
+
+
+def _courses(data: RunData) -> list[tuple[str, RunData, dict[str, str]]]:
+    """What training lowered and how the error went: captions, and columns of the history with their names."""
     if "heldout_energy" in data.history:
-        _draw_energy_history(left, right, data)
-        return
+        caption, above = _energy_above(data)
+        return [
+            (caption, above, {"loss": "trained", "heldout_energy": "held out"}),
+            ("Error", data, {"rel_l2": "relative L2 error"}),
+        ]
     blocks = _largest_blocks(data)
+    hidden = sum(name.startswith("loss_") for name in data.history) - len(blocks) if blocks else 0
     losses = {"loss": "total"} | {name: name.removeprefix("loss_") for name in blocks}
     errors = {"rel_l2": "relative L2 error", "heldout_residual": "held-out residual (rms)"}
-    hidden = sum(name.startswith("loss_") for name in data.history) - len(blocks) if blocks else 0
-    _draw_columns(left, data, losses)
-    _draw_columns(right, data, errors)
-    label(left, f"Loss ({hidden} smaller blocks not shown)" if hidden else "Loss", "step", None)
-    label(right, "Error and held-out residual", "step", None)
+    return [(f"Loss ({hidden} smaller blocks not shown)" if hidden else "Loss", data, losses),
+            ("Error and held-out residual", data, errors)]  # fmt: skip
 
 
-def _draw_energy_history(left: Axes, right: Axes, data: RunData) -> None:
-    """Energies are of any sign: what is drawn is how far they are above the reference, or the least one seen."""
+def _energy_above(data: RunData) -> tuple[str, RunData]:
+    """Energies are of any sign: how far they are above the reference, or above the least one seen."""
     known = [value for name, value in data.metrics.items() if name.endswith("_reference") and "energy" in name]
     columns = {name: data.history[name] for name in ("loss", "heldout_energy")}
     least = sum(known) if known else min(np.nanmin(values, initial=np.inf) for values in columns.values())
-    above = {**data.history, **{name: values - least for name, values in columns.items()}}
-    _draw_columns(left, replace(data, history=above), {"loss": "trained", "heldout_energy": "held out"})
-    _draw_columns(right, data, {"rel_l2": "relative L2 error"})
-    label(left, f"Energy above the {'reference' if known else 'least one seen'}", "step", None)
-    label(right, "Error", "step", None)
+    history = {**data.history, **{name: values - least for name, values in columns.items()}}
+    return f"Energy above the {'reference' if known else 'least one seen'}", replace(data, history=history)
 
 
 def _largest_blocks(data: RunData) -> list[str]:
@@ -431,15 +497,20 @@ def _figures(data: RunData) -> list[str]:
 
 def panel_figures(data: RunData) -> list[tuple[str, Figure]]:
     """The same as `solution_figure`, a small figure for each panel with its caption: for pages that may be narrow."""
-    found = []
+    found, region = [], _region(data)
+    if has_potentials(data):
+        found.append(("Potential and effective potential 1/u", _panel(lambda figure: _draw_potentials(figure, data))))
     for name in data.solved_fields if data.axes else ():
-        view = _view(data, name)
+        view = _view(data, name, region)
         found += [(caption, _panel(draw)) for caption, draw in _field_panels(view)]
-    losses = {"loss": "total"} | {name: name.removeprefix("loss_") for name in _largest_blocks(data)}
-    errors = {"rel_l2": "relative L2 error", "heldout_residual": "held-out residual (rms)"}
-    for caption, labels in (("Loss", losses), ("Error and held-out residual", errors)):
-        found.append((f"{caption}, by step", _panel(lambda figure, labels=labels: _draw_course(figure, data, labels))))
+    for caption, shown, labels in _courses(data):
+        found.append((f"{caption}, by step", _panel(lambda f, d=shown, names=labels: _draw_course(f, d, names))))
     return found
+
+
+def _draw_potentials(figure: Figure, data: RunData) -> None:
+    draw = draw_potentials if len(data.axes) == 1 else _draw_potential_maps
+    draw(figure, figure.add_gridspec(1, 1)[0], data)
 
 
 def _panel(draw: Callable[[Figure], None]) -> Figure:
@@ -465,7 +536,7 @@ def _field_panels(view: View) -> list[tuple[str, Callable[[Figure], None]]]:
 
 def _draw_one_map(figure: Figure, view: View, values: np.ndarray, colors: str, limits: tuple) -> None:
     axes = figure.subplots()
-    mesh = _draw_map(axes, view.axes, values, colors, limits)
+    mesh = _draw_in_view(view, axes, values, colors, limits)
     _add_color_bar(figure, axes, mesh)
     vertical, horizontal = view.axes
     label(axes, "", horizontal, vertical)

@@ -290,3 +290,30 @@ def test_no_global_state_is_loaded():
     code = "import sys, kanpde.plots; print('matplotlib.pyplot' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
+
+
+def with_hole(spoiled=False):
+    """x*y on a square with a disk cut out, NaN there as in archives."""
+    yaml = (
+        "coordinates: {x: [-1, 1], y: [-1, 2]}\nfields: [u]\nshapes: {hole: 'disk(0.3, 0.5, 0.4)'}\n"
+        "domain: box - hole\nequations: {e: lap(u) = 0}\nboundary: {'*': u = x*y}\n"
+    )
+    x, y = np.linspace(-1, 1, 41), np.linspace(-1, 2, 61)
+    u = x[:, None] * y
+    u[np.hypot(x[:, None] - 0.3, y - 0.5) < 0.4] = np.nan
+    if spoiled:
+        u[0, 0] = np.nan
+    model = ModelData("kan", "{}", {}, {})
+    return RunData({"title": "a hole", "problem_yaml": yaml}, {"x": x, "y": y}, {"u": u}, {}, {}, model, {})
+
+
+def test_what_is_cut_out_is_covered_and_not_counted_as_missing():
+    axes = solution_figure(with_hole()).axes[0]
+    assert axes.get_title() == "u"
+    field, cover = axes.collections
+    assert np.isfinite(np.ma.filled(field.get_array(), np.nan)).all()  # colors go up to the rim
+    grid = np.ma.filled(cover.get_array(), 0).reshape(500, 500)
+    assert grid.mean() == pytest.approx(np.pi * 0.16 / 6, rel=1e-2)
+    row, column = np.argwhere(grid > 0).mean(0) / 500
+    assert (2 * column - 1, 3 * row - 1) == pytest.approx((0.3, 0.5), abs=0.01)
+    assert "1 of" in solution_figure(with_hole(spoiled=True)).axes[0].get_title()

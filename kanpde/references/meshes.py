@@ -117,7 +117,8 @@ def _arcs(problem: Problem, carrier: Side | Facet, facet: Facet) -> list[Arc]:
         ends = [*breaks, breaks[0] + 1] if breaks else [0.0, 1.0]
     else:
         ends = [0.0, *breaks, 1.0]
-    return [Arc(carrier, facet, a, b) for a, b in pairwise(ends) if label(np.array([(a + b) / 2]))[0]]
+    # Asked at two places, one of which may be where another piece touches this one.
+    return [Arc(carrier, facet, a, b) for a, b in pairwise(ends) if label(a + (b - a) * np.array([0.31, 0.5])).all()]
 
 
 def _labels(problem: Problem, carrier: Side | Facet, facet: Facet) -> Callable[[np.ndarray], np.ndarray]:
