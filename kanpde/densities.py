@@ -17,6 +17,7 @@ from torch import Tensor
 
 from kanpde.jets import closure
 from kanpde.networks.chains import Inputs
+from kanpde.regions import inside_points
 from kanpde.sampling import Sample, Sampling, uniform_points
 from kanpde.solution import Solution
 
@@ -81,7 +82,7 @@ def densities_of(solution: Solution, cells: int) -> dict[int, Density]:
     """The density along each space axis, as a solution is now."""
     problem = solution.problem
     space = [axis for axis in range(len(problem.coordinates)) if axis != problem.time and axis not in problem.family]
-    size = solution(uniform_points(problem.domain, 2000, seed=4)) ** 2
+    size = solution(inside_points(problem.region, problem.domain, 2000, seed=4)) ** 2
     scale = np.sqrt(size.mean(axis=0)).clip(1e-300)
     return {axis: _density_along(solution, axis, scale, cells) for axis in space}
 
@@ -98,8 +99,11 @@ def _density_along(solution: Solution, axis: int, scale: np.ndarray, cells: int)
     points[:, :, axis] = torch.from_numpy(middles)
     second = tuple(2 if a == axis else 0 for a in range(box.dimension))
     indices = closure((second,), box.dimension)
-    bend = solution.jets(points.flatten(0, 1), indices)[:, indices.index(second)].cpu().double().numpy()
-    bend = np.abs(bend).reshape(ACROSS, CELLS, -1).max(axis=0) * ((upper - lower) / 2) ** 2 / scale
+    points = points.flatten(0, 1)
+    bend = solution.jets(points, indices)[:, indices.index(second)].cpu().double().abs().nan_to_num(0.0, 0.0)
+    if solution.problem.region is not None:
+        bend[~solution.problem.region.contains(points)] = 0
+    bend = bend.numpy().reshape(ACROSS, CELLS, -1).max(axis=0) * ((upper - lower) / 2) ** 2 / scale
     return density_of(1 + np.sqrt(bend.max(axis=1)), lower, upper, cells)
 
 

@@ -128,3 +128,12 @@ def test_training_takes_knots_and_points_along():
     assert torch.allclose(grid[1], torch.linspace(-1, 1, grid.shape[1]))  # time keeps even cells
     cells = grid[0].diff()
     assert cells.max() / cells.min() > 2
+
+
+def test_a_region_is_adapted_to_as_well():
+    """Where the shapes leave nothing, nothing bends."""
+    run = solve("poisson_lshape", model={"width": [2], "grid": 4}, training={"stages": 2, "starts": 1, "steps": 2,
+                "adapt": True}, reference=False)  # fmt: skip
+    assert run.status == "done" and not run.solution.network.layers[0].features.uniform
+    points = torch.from_numpy(run.data.points["interior"])
+    assert run.problem.region.contains(points).all()
