@@ -19,7 +19,7 @@ import sympy
 import torch
 from torch import Tensor
 
-from kanpde.distances import measurable, with_shapes
+from kanpde.distances import even_over, measurable, with_shapes
 from kanpde.domains import Side, box_sides
 from kanpde.expressions import (
     ROUGH,
@@ -120,7 +120,7 @@ def exact_ansatz(problem: Problem) -> Ansatz:
             prescribed = {}
         try:
             if on_shapes:
-                box = lifts[place], envelopes[place], _between(problem, prescribed)
+                box = lifts[place], envelopes[place], prescribed
                 lifts[place], envelopes[place] = _checked_on_shapes(problem, name, *box, on_shapes)
                 met.extend(condition for condition, _ in on_shapes.values())
         except _NotExact as reason:
@@ -163,16 +163,18 @@ def _data_by_order(problem: Problem, name: str, side: Side) -> dict[int, tuple[C
 
 
 OnShapes = Mapping[ShapeBoundary, tuple[Condition, Expr]]
-"""The condition on each whole disk, ellipse or ball with its data g: u = g."""
+"""The condition on each whole disk, ellipse or ball with its data g, the same all over it: u = g."""
 
 
 def _prescribed_on_shapes(problem: Problem, name: str) -> OnShapes:
     found = {}
     for condition in problem.conditions if not problem.periodic else ():
         solved = condition.solved(problem.coordinates) if measurable(problem, condition.side) else None
-        value = solved is not None and solved[0] == (name, (0,) * problem.domain.dimension)
-        if value and not problem.learns(solved[1]):
-            found.setdefault(condition.side, (condition, solved[1]))
+        if solved is None or solved[0] != (name, (0,) * problem.domain.dimension) or problem.learns(solved[1]):
+            continue
+        data = even_over(problem, condition.side, solved[1])
+        if data is not None:
+            found.setdefault(condition.side, (condition, data))
     return found
 
 
@@ -206,29 +208,23 @@ def _checked_lift(problem: Problem, name: str, prescribed: Prescribed) -> tuple[
 
 
 def _checked_on_shapes(
-    problem: Problem, name: str, lift: Expr, envelope: Expr, between: Expr, on_shapes: OnShapes
+    problem: Problem, name: str, lift: Expr, envelope: Expr, prescribed: Prescribed, on_shapes: OnShapes
 ) -> tuple[Expr, Expr]:
     """Lift and envelope with the shapes' conditions in them, if they are smooth and meet them."""
-    space = {coordinate_symbols(problem.coordinates)[axis] for axis in problem.region.axes}
     for piece, (condition, data) in on_shapes.items():
         center = torch.tensor([piece.facet.center], dtype=torch.float64)
-        if (data - lift).free_symbols & space and problem.region.holds(center).item():
+        if even_over(problem, piece, data - lift) is None and problem.region.holds(center).item():
             raise _NotExact(
-                f"what {condition.name} gives would be carried to its center, which lies in the domain, and contradict "
-                "itself there."
+                f"what else is given would be carried to the center of {condition.name}, which lies in the domain, "
+                "and contradict itself there."
             )
     data = {piece: value for piece, (_, value) in on_shapes.items()}
-    lift, envelope = with_shapes(problem, lift, envelope, between, data)
+    lift, envelope = with_shapes(problem, lift, envelope, _between(problem, prescribed), data)
     _check_kinks(lift)
     _check_finite(known_jet(lift, _looked_at(problem), _indices(problem, name), partial(_derivative_at, problem)))
-    misses, sizes = [0.0], [0.0]
-    for piece, value in data.items():
-        points = piece_points(problem.region, problem.domain, piece, 64, 0)
-        given = compile_expression(value, problem.coordinates, ())(points)
-        misses.append((given - compile_expression(lift, problem.coordinates, ())(points)).abs().max().item())
-        sizes.append(given.abs().max().item())
-    if not max(misses) <= 1e-9 * (max(sizes) or 1.0):
-        raise _NotExact("no function that meets them could be built.")
+    sides = {piece: [(condition, data)] for piece, (condition, data) in on_shapes.items()}
+    if not _largest_miss(problem, {**prescribed, **sides}, lift) <= 1e-9:
+        raise _NotExact("they disagree with the initial conditions where they meet. Smooth these to have them exact.")
     return lift, envelope
 
 
@@ -329,7 +325,8 @@ def _largest_miss(problem: Problem, prescribed: Prescribed, lift: Expr) -> float
         for order, (_, data) in enumerate(conditions):
             index = tuple(order if axis == side.axis else 0 for axis in range(problem.domain.dimension))
             given = compile_expression(data, problem.coordinates, ())(points)
-            found = _compiled_derivative(problem, lift, index)(points)
+            jets = closure([index], len(index))
+            found = known_jet(lift, points, jets, partial(_derivative_at, problem))[:, jets.index(index)]
             misses.append(torch.nan_to_num((given - found).abs(), nan=math.inf).max().item())
             sizes.append(given.abs().max().item())
     return max(misses) / (max(sizes) or 1.0)

@@ -8,7 +8,10 @@ and a lift L of their conditions, the shapes i with data g_i are added by invers
 
     L ← L + Σ_i w_i (g_i - L)∘p_i,   w_i = (1/φ_i) / (1/b + Σ_j 1/φ_j),        E ← E Π_i φ_i,
 
-where p_i leads to the boundary along the ray from the center: only what is given there enters.
+where p_i leads to the boundary along the ray from the center. Only values that are the same all over a shape are
+built in. Measured against penalties of weight 100: a ring with u = log r 8e-8 against 5e-6, a grounded cylinder in a
+uniform field 6e-7 against 1e-5; but where values vary around the shape, and in tests the solution has no trace of it,
+3e-7 against 8e-12 (disk), 3e-5 against 3e-10 (ellipse), 1e-5 against 4e-10 (ball).
 
 Source: Rvachev and Sheiko, Applied Mechanics Reviews 48 (1995): normalized functions and transfinite interpolation.
 """
@@ -22,7 +25,7 @@ import sympy
 import torch
 
 from kanpde.domains import box_sides
-from kanpde.expressions import coordinate_symbols
+from kanpde.expressions import compile_expression, coordinate_symbols
 from kanpde.expressions.vocabulary import sqrt
 from kanpde.regions import ShapeBoundary, on_boundary, piece_points
 from kanpde.shapes import Round, facet_points
@@ -52,6 +55,19 @@ def measurable(problem: Problem, piece: object) -> bool:
     return min(gaps, default=math.inf) > APART * min(box.lengths[axis] for axis in region.axes)
 
 
+def even_over(problem: Problem, piece: ShapeBoundary, data: Expr) -> Expr | None:
+    """What is given on a piece if it is the same all over it, a number or a function of time; None if it varies."""
+    space = {coordinate_symbols(problem.coordinates)[axis] for axis in problem.region.axes}
+    if not data.free_symbols & space:
+        return data
+    if data.free_symbols - space:
+        return None
+    points = piece_points(problem.region, problem.domain, piece, LOOKED_AT, 0)
+    values = compile_expression(data, problem.coordinates, ())(points)
+    middle = values.mean().item()
+    return sympy.Float(middle) if (values - middle).abs().max() <= 1e-12 * max(abs(middle), 1) else None
+
+
 def with_shapes(
     problem: Problem, lift: Expr, envelope: Expr, between: Expr, data: Mapping[ShapeBoundary, Expr]
 ) -> tuple[Expr, Expr]:
@@ -68,7 +84,8 @@ def with_shapes(
     total = sympy.Add(*(between * other for other in others))
     if between != 1:  # else no side takes part
         total += sympy.Mul(*levels)
-    missing = [_carried(problem, piece, data[piece] - lift) for piece in pieces]
+    gaps = {piece: even_over(problem, piece, data[piece] - lift) for piece in pieces}
+    missing = [_carried(problem, p, data[p] - lift) if gap is None else gap for p, gap in gaps.items()]
     added = [between * other / total * miss for other, miss in zip(others, missing, strict=True)]
     return lift + sympy.Add(*added), envelope * sympy.Mul(*levels)
 
