@@ -60,7 +60,7 @@ SECOND = {
     "burgers_parametric": burgers_parametric,
     "allen_cahn": lambda problem: at_end(oracles.allen_cahn(8192, 2000), 1.0),
     "kdv": lambda problem: at_end(oracles.kdv(1024, 20000), 1.0),
-    "kuramoto_sivashinsky": lambda problem: at_end(oracles.kuramoto_sivashinsky(512, 10000), 0.5),
+    "kuramoto_sivashinsky": lambda problem: at_end(oracles.kuramoto_sivashinsky(512, 40000), 0.5),
     "fitzhugh_nagumo": fitzhugh_nagumo,
     "cavity": cavity,
 }
