@@ -110,6 +110,25 @@ def test_the_command(cache, tmp_path, capsys):
     assert "solved by chebyshev" in text and "relative error" in text and "unknowns" in text
     assert main(["reference", "problem=poisson_1d"]) == 2
     assert "exact solution" in capsys.readouterr().err
+    assert main(["reference", "problem=laplace_holes"]) in (0, 2)  # whether or not a method here takes shapes
+    assert main(["reference", f"problem={path}", "problem.reference.method=magic"]) == 2
+    path.write_text(load_problem({**BRATU, "equations": {"bratu": "u_xx + 4*exp(u) = 0"}}).yaml())
+    assert main(["reference", f"problem={path}"]) == 1
+    assert "failed: chebyshev" in capsys.readouterr().err
+
+
+def test_method_error_and_time_stand_beside_the_metrics(cache, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "mine.yaml"
+    path.write_text(load_problem(BRATU).yaml())
+    monkeypatch.chdir(tmp_path)
+    words = ["training.stages=1", "training.starts=1", "training.steps=3", "model.width=[3]", "output.plot=false"]
+    assert main(["solve", f"problem={path}", *words]) == 0
+    solved = capsys.readouterr().out
+    (archive,) = tmp_path.glob("outputs/**/result.h5")
+    assert main(["show", str(archive)]) == 0
+    for text in (solved, capsys.readouterr().out):
+        assert all(name in text for name in ("reference_error", "reference_time_s", "reference_unknowns"))
+        assert any(line.split() == ["reference", "chebyshev"] for line in text.splitlines())
 
 
 @pytest.mark.parametrize(

@@ -276,3 +276,11 @@ def test_the_choice():
     rough = {**HEAT, "equations": "u_t = V*u_xx",
              "coefficients": {"V": {"random_cells": {"cells": [5], "low": 1, "high": 2, "seed": 0}}}}  # fmt: skip
     assert method_for(load_problem(rough)) is None
+
+
+def test_a_problem_whose_parameter_is_unknown_has_none(tmp_path):
+    (tmp_path / "seen.csv").write_text("x, t, u\n0.5, 0.5, 0.1\n0.5, 0.7, 0.05\n")
+    learned = {**HEAT, "equations": "u_t = k*u_xx", "parameters": {"k": {"learn": True, "start": 2.0}},
+               "data": {"file": str(tmp_path / "seen.csv")}}  # fmt: skip
+    assert method_for(load_problem(learned)) is None
+    assert method_for(load_problem({**learned, "reference": {"method": "lines"}})) == "lines"

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import oracles
 import pytest
 import sympy
 import torch
@@ -399,3 +400,11 @@ def test_the_finer_of_two_meshes_is_finer_whatever_the_walls(walls):
     problem = energetic({**LINE, "coordinates": {"x": [0, 50]}}, "u_x**2/2 - u", walls=walls)
     coarse, fine = (elements.element_breaks(problem, 0, count) for count in elements.resolutions(problem)[:2])
     assert len(fine) > 1.5 * len(coarse) and set(walls) <= set(coarse.tolist())
+
+
+def test_the_cavity_against_finite_differences():
+    problem, (points, known) = load_problem("cavity"), oracles.cavity(32)
+    coarse, fine = (chebyshev.solve(problem, count).values(points)[:, 0] for count in (18, 28))
+    size = np.linalg.norm(known)
+    bar, miss = np.linalg.norm(fine - coarse) / size, np.linalg.norm(fine - known) / size
+    assert miss < bar < 3e-3

@@ -73,14 +73,17 @@ class Reference:
 
 
 def method_for(problem: Problem) -> str | None:
-    """The solver that the file asks for, else the first that can take the problem; none for an exact solution."""
+    """The solver that the file asks for, else the first that can take the problem; none for an exact solution.
+
+    Nor, unless asked for, where a parameter is learned: its true value need not be known.
+    """
     asked = problem.source.get("reference") or {}
     name = asked.get("method") if isinstance(asked, dict) else asked
     if problem.exact and name in (None, "exact"):
         return None
     if name is not None:
         return name
-    return applicable_method(problem)
+    return None if problem.learned else applicable_method(problem)
 
 
 def applicable_method(problem: Problem) -> str | None:

@@ -22,7 +22,7 @@ def is_stationary(problem: Problem) -> bool:
 
 def walls_of(problem: Problem, axis: int) -> np.ndarray:
     """Where coefficients jump or kink along an axis, increasing, inside the box."""
-    found = np.array(problem.walls(axis), dtype=float)
+    found = np.unique(np.asarray(problem.walls(axis), dtype=float))
     lower, upper = problem.domain.lower[axis], problem.domain.upper[axis]
     near = 1e-12 * (upper - lower)
     return found[(found > lower + near) & (found < upper - near)]

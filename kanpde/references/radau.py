@@ -27,6 +27,7 @@ MOST_ITERATIONS = 25
 MOST_STEPS = 20_000
 SHORTEST, HASTE = 1e-9, 1e3  # step relative to the whole time at which it gives up; how much sooner if need be
 ROUNDING = 1e-12  # of the end of time, relative to the whole
+SAFE = 0.8  # of the step that would just do
 KEPT = (1.0, 1.5)  # changes of the step that are not worth new factors
 WELL = 0.05  # rate of Newton's method at which old slopes are still good
 
@@ -162,26 +163,24 @@ class _March:
 
     def step(self, y: np.ndarray) -> np.ndarray:  # [N] -> [s, N]
         """One accepted step: t, h and the stage values."""
-        fresh = False
+        fresh, order = False, self.scheme.stages + 1
         while True:
             check_time()
             if self.h < self.shortest:
                 raise NotSolved(f"did not converge: the steps become too short at t = {self.t:.3g}")
             self.h = min(self.h, self.end - self.t)
-            fresh |= self.renew(y, fresh)
+            fresh |= self.renew(y)
             increments, rate = self.stages(y)
-            if increments is None:
-                if fresh:
-                    self.h /= 4
-                self.slopes, fresh = None, False
-                continue
-            wanted = 0.8 * (self.tolerance / max(self.error(y, increments), 1e-3 * self.tolerance)) ** (
-                1 / (self.scheme.stages + 1)
-            )
-            if wanted < 0.8:
+            if increments is None and fresh:
+                self.h /= 4
+            elif increments is None:
+                self.slopes = None
+            else:
+                error = max(self.error(y, increments), 1e-3 * self.tolerance)
+                wanted = SAFE * (self.tolerance / error) ** (1 / order)
+                if wanted >= SAFE:
+                    return self.accept(y, increments, wanted, rate)
                 self.h *= max(wanted, 0.2)
-                continue
-            return self.accept(y, increments, wanted, rate)
 
     def accept(self, y: np.ndarray, increments: np.ndarray, wanted: float, rate: float) -> np.ndarray:
         values = y + increments
@@ -194,7 +193,7 @@ class _March:
             self.h *= float(np.clip(wanted, 0.2, 3.0))
         return values
 
-    def renew(self, y: np.ndarray, fresh: bool) -> bool:
+    def renew(self, y: np.ndarray) -> bool:
         """New slopes where there are none, new factors where the step is another; whether slopes were made."""
         made = self.slopes is None
         if made:

@@ -46,17 +46,23 @@ def fitzhugh_nagumo(problem):
 
 
 def burgers_parametric(problem):
-    points = points_of(problem)
-    return points, np.concatenate([oracles.cole_hopf(point[None, :2], point[2]) for point in points[:1000]])[:, None]
+    points = points_of(problem)[:1000]
+    return points, np.concatenate([oracles.cole_hopf(point[None, :2], point[2]) for point in points])[:, None]
+
+
+def cavity(problem):
+    points, values = oracles.cavity(64)
+    return points, values[:, None]
 
 
 SECOND = {
     "burgers": lambda problem: (points_of(problem), oracles.cole_hopf(points_of(problem), 0.01 / np.pi)[:, None]),
-    "burgers_parametric": lambda problem: tuple(part[:1000] for part in burgers_parametric(problem)),
+    "burgers_parametric": burgers_parametric,
     "allen_cahn": lambda problem: at_end(oracles.allen_cahn(8192, 2000), 1.0),
     "kdv": lambda problem: at_end(oracles.kdv(1024, 20000), 1.0),
-    "kuramoto_sivashinsky": lambda problem: at_end(oracles.kuramoto_sivashinsky(512, 10000), 0.5),
+    "kuramoto_sivashinsky": lambda problem: at_end(oracles.kuramoto_sivashinsky(512, 40000), 0.5),
     "fitzhugh_nagumo": fitzhugh_nagumo,
+    "cavity": cavity,
 }
 
 
