@@ -175,7 +175,7 @@ def attempt(config: Config, composition: Composition, watch: Watch = on_terminal
         except _Settled as found:
             return found.result
         except Exception as error:
-            return _failed(config, _sentence(error), lock)
+            return _failed(config, _sentence(error))
     return Result(
         State(run.status), str(config.folder), run.stop_reason, dict(run.metrics), (*run.warnings, *kept),
         reference=str(run.data.attributes["reference"]),
@@ -206,9 +206,9 @@ def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {error} (a fault of kanpde: the traceback is above)"
 
 
-def _failed(config: Config, sentence: str, lock: FolderLock) -> Result:
+def _failed(config: Config, sentence: str) -> Result:
     """A run that ended without an archive; where it had begun, its history tells, so that a sweep knows next time."""
-    if lock.file is not None:
+    if config.folder.is_dir():
         with contextlib.suppress(OSError):  # a full disk, which the sentence is about then
             append_record(config.folder / HISTORY, {"status": State.FAILED.value, "reason": sentence})
     return Result(State.FAILED, str(config.folder), sentence)

@@ -41,10 +41,6 @@ def threads_per_job(name: str, launcher: DictConfig, jobs: int) -> int | None:
     """The threads of each of so many jobs: the cores, divided by the jobs that run at the same time.
 
     None leaves the choice to PyTorch: where one job runs at a time, and where OMP_NUM_THREADS says what is wanted.
-
-    >>> from omegaconf import OmegaConf
-    >>> threads_per_job("submitit_slurm", OmegaConf.create({"cpus_per_task": 4}), jobs=100)
-    4
     """
     if name == BASIC or "OMP_NUM_THREADS" in os.environ:
         return None
@@ -62,7 +58,11 @@ def _asked_cores(name: str, launcher: DictConfig) -> int | None:
 
 
 def _at_once(name: str, launcher: DictConfig, cores: int) -> int | None:
-    """Jobs at a time on this machine, at most; None where others hand out cores, one a job unless asked for more."""
+    """Jobs at a time on this machine, at most; None where others hand out cores, one a job unless asked for more.
+
+    >>> _at_once("joblib", OmegaConf.create({"n_jobs": -2}), cores=8)
+    7
+    """
     if name == "joblib":
         asked = launcher.n_jobs
         return asked if asked > 0 else max(1, cores + 1 + asked)

@@ -60,19 +60,6 @@ class FolderLock(AbstractContextManager):
             self.file = None
 
 
-def left_behind(folder: Path) -> bool:
-    """Whether a process was killed in the folder: its lock file is there, and nobody holds it."""
-    lock = FolderLock(folder)
-    if not lock.path.exists():
-        return False
-    try:
-        with lock:
-            lock.take()
-    except (Held, OSError):
-        return False
-    return True
-
-
 def _lock(file: IO[str]) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

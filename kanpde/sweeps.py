@@ -19,9 +19,8 @@ from omegaconf import DictConfig
 
 from kanpde.config import Config, config_of
 from kanpde.errors import InputError
-from kanpde.jobs import Result, State, attempt, left, no_folder, on_terminal, settled, skipped
+from kanpde.jobs import HISTORY, Result, State, attempt, left, no_folder, on_terminal, settled, skipped
 from kanpde.launchers import BASIC, check_launcher, children_shielded, threads_per_job
-from kanpde.locks import left_behind
 from kanpde.overrides import (
     Composition,
     compose_mapping,
@@ -39,6 +38,7 @@ STOPPING = (
     "stopping: what runs ends and is archived, what has not begun is left. Ctrl-C again leaves at once, and what runs "
     "ends by itself."
 )
+NOTHING_KEPT = "or stopped before there was anything to keep"
 
 
 @dataclass(frozen=True)
@@ -85,36 +85,51 @@ def checked_jobs(words: Sequence[str]) -> list[Job]:
 def _master(words: Sequence[str]) -> DictConfig:
     """The settings that the launcher gets; one that is not installed, or cannot work here, is refused."""
     master = compose_master(words)
-    check_launcher(master.hydra.runtime.choices["hydra/launcher"], master.hydra.launcher)
+    check_launcher(_name(master), master.hydra.launcher)
     return master
 
 
 def _launched(jobs: Sequence[Job], master: DictConfig) -> list[Result]:
-    """Run jobs by the launcher; should it break down, each job's folder tells what became of it."""
-    folder = Path(jobs[0].config.output.folder)
-    name = master.hydra.runtime.choices["hydra/launcher"]
+    """Run jobs by the launcher, and those it has not come to again, should it break down over another."""
+    results: dict[Path, Result] = {}
+    while waiting := [job for job in jobs if job.config.folder not in results]:
+        results |= _launched_once(waiting, master)
+    return [results[job.config.folder] for job in jobs]
+
+
+def _launched_once(jobs: Sequence[Job], master: DictConfig) -> dict[Path, Result]:
+    """The results of some of the jobs by folder: of all, unless the launcher broke down."""
+    folder, name = Path(jobs[0].config.output.folder), _name(master)
     master.hydra.sweep.dir = str(folder)
-    stop = folder / f".stop-{secrets.token_hex(4)}"
-    task = SweepTask(
-        launcher=name,
-        threads=threads_per_job(name, master.hydra.launcher, len(jobs)),
-        stop=stop,
-        folder=os.getcwd(),
-        search_path=os.environ.get(SEARCH_PATH, ""),
-    )
+    task = _task(jobs, master)
+    before = {job.config.folder: _trace(job.config.folder) for job in jobs}
     with hydra_1_3():
         launcher = _launcher(master, task)
         try:
-            with _stopped_by_ctrl_c(stop) if name != BASIC else contextlib.nullcontext():
+            with _stopped_by_ctrl_c(task.stop) if name != BASIC else contextlib.nullcontext():
                 returns = launcher.launch([list(job.words) for job in jobs], initial_job_idx=0)
         except KeyboardInterrupt:
-            return [_left_by_interrupt(job.config) for job in jobs]
+            return {path: _interrupted(path, trace) for path, trace in before.items()}
         except OSError as error:  # launchers make the folder before the first job
             raise no_folder(folder, error) from error
         except Exception as error:
             traceback.print_exception(error)
-            return [_left_by_breakdown(job.config, name, error) for job in jobs]
-    return [result.return_value for result in returns]
+            return _broken_down(before, f"{name}: {' '.join(str(error).split())[:160]}")
+    return {job.config.folder: result.return_value for job, result in zip(jobs, returns, strict=True)}
+
+
+def _name(master: DictConfig) -> str:
+    return master.hydra.runtime.choices["hydra/launcher"]
+
+
+def _task(jobs: Sequence[Job], master: DictConfig) -> "SweepTask":
+    return SweepTask(
+        launcher=_name(master),
+        threads=threads_per_job(_name(master), master.hydra.launcher, len(jobs)),
+        stop=Path(jobs[0].config.output.folder) / f".stop-{secrets.token_hex(4)}",
+        folder=os.getcwd(),
+        search_path=os.environ.get(SEARCH_PATH, ""),
+    )
 
 
 def _launcher(master: DictConfig, task: "SweepTask") -> Launcher:
@@ -143,16 +158,30 @@ def _stopped_by_ctrl_c(stop: Path) -> Iterator[None]:
     stop.unlink(missing_ok=True)  # after a second Ctrl-C it stays, for jobs that still wait in a queue
 
 
-def _left_by_interrupt(config: Config) -> Result:
-    begun = left(config.folder)
-    return begun or Result(State.NOT_BEGUN, str(config.folder), "or stopped before there was anything to keep")
+def _trace(folder: Path) -> tuple[int, int] | None:
+    """What changes as soon as the run in a folder begins."""
+    try:
+        found = os.stat(folder / HISTORY)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
-def _left_by_breakdown(config: Config, launcher: str, error: Exception) -> Result:
-    if (ended := left(config.folder)) is not None:
-        return ended
-    what = "its process was killed" if left_behind(config.folder) else f"{launcher} broke down before it began"
-    return Result(State.FAILED, str(config.folder), f"{what}: {' '.join(str(error).split())[:200]}")
+def _interrupted(folder: Path, before: tuple[int, int] | None) -> Result:
+    begun = left(folder) if _trace(folder) != before else None
+    return begun or Result(State.NOT_BEGUN, str(folder), NOTHING_KEPT)
+
+
+def _broken_down(before: dict[Path, tuple[int, int] | None], reason: str) -> dict[Path, Result]:
+    """Of jobs whose launcher broke down, those that had begun; all of them where none had, so that this ends.
+
+    A job that was killed is not marked as failed: it is made again when the sweep is started again.
+    """
+    begun = [folder for folder, trace in before.items() if _trace(folder) != trace]
+    if not begun:
+        return {folder: Result(State.FAILED, str(folder), f"It did not begin. {reason}") for folder in before}
+    killed = {folder: Result(State.FAILED, str(folder), f"Its process was killed. {reason}") for folder in begun}
+    return {folder: left(folder) or killed[folder] for folder in begun}
 
 
 # In the process that solves, which may be another one, on another machine
@@ -201,7 +230,7 @@ class SweepTask:
         except KeyboardInterrupt:
             if self.launcher == BASIC:
                 raise
-            return _left_by_interrupt(config)
+            return Result(State.NOT_BEGUN, str(config.folder), NOTHING_KEPT)
 
     def _watch(self, prefix: str):
         @contextmanager

@@ -14,7 +14,8 @@ SETTINGS = """settings are key=value words:
   problem=burgers | problem=path/to/file.yaml      problem.parameters.nu=0.02
   model=kan|mlp|chebyshev|gaussian|fourier         model.width=[5,5] model.grid=10 model.degree=5
   optimizer=lm|lbfgs|adam   sampling=sobol|gauss   training=default|quick  training.time_limit=60
-  seed=1  device=auto|cpu|cuda  dtype=float64  threads=2  output.folder=outputs  rerun=true
+  seed=1  device=auto|cpu|cuda  dtype=float64  threads=2  output.folder=outputs  rerun=true|failed
+  tracker=none|tensorboard|mlflow   with -m: hydra/launcher=basic|joblib|submitit_slurm|submitit_local|ray
 
 exit codes: 0 done, 1 the run failed, 2 the input cannot be used, 130 stopped by Ctrl-C"""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kanpde import locks
-from kanpde.locks import FolderLock, Held, left_behind
+from kanpde.locks import FolderLock, Held
 
 pytestmark = pytest.mark.skipif(locks.fcntl is None, reason="no flock here")
 
@@ -39,7 +39,6 @@ def holder(tmp_path):
 def test_a_second_process_is_told_who_is_there(tmp_path, holder):
     with FolderLock(tmp_path) as lock, pytest.raises(Held, match=f"process {holder.pid} on "):
         lock.take()
-    assert not left_behind(tmp_path)
     assert holder.poll() is None and (tmp_path / ".lock").exists()
 
 
@@ -51,13 +50,6 @@ def test_a_process_that_is_killed_leaves_a_lock_that_can_be_taken(tmp_path, hold
         lock.take()
         assert (tmp_path / ".lock").read_text().startswith(f"process {os.getpid()} on ")
     assert not (tmp_path / ".lock").exists()
-
-
-def test_what_was_left_behind_is_seen_once_and_cleared(tmp_path, holder):
-    holder.kill()
-    holder.wait()
-    assert left_behind(tmp_path)
-    assert not left_behind(tmp_path)
 
 
 def test_a_lock_is_taken_once_and_given_back(tmp_path):

@@ -4,7 +4,7 @@ import io
 import json
 import math
 
-from kanpde.progress import Bar, History, Lines, display
+from kanpde.progress import Bar, History, Lines, append_record, display, last_record
 from kanpde.training import Finished, Outcome, StageEnded, Started, StartEnded, Step, Training
 
 STARTED = Started(parameters=10, points=50, grids=(2, 4), blocks=("interior",))
@@ -77,3 +77,21 @@ def test_history_is_strict_json_a_line_a_step(tmp_path):
     assert [step["step"] for step in steps] == [0, 1, 2]
     assert all(step["rel_l2"] is None for step in steps)
     assert last == {"status": "done", "reason": str(Outcome.FINISHED)}
+
+
+def test_the_last_line_of_a_history_tells_how_the_run_ended(tmp_path):
+    path = tmp_path / "history.jsonl"
+    assert last_record(path) == {}
+    path.write_text('{"step": 1}\n{"st')  # killed in the middle
+    assert last_record(path) == {}
+    path.write_text('{"step": 1}\n' * 20_000)
+    append_record(path, {"status": "failed", "reason": "of want"})
+    assert last_record(path) == {"status": "failed", "reason": "of want"}
+    path.write_text("[1]\n")
+    assert last_record(path) == {}
+
+
+def test_lines_say_whose_they_are():
+    stream = io.StringIO()
+    Lines(stream, prefix="#3  ").note("stage 1 ended")
+    assert stream.getvalue() == "#3  stage 1 ended\n"

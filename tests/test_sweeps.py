@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 import kanpde
 from kanpde import jobs, launchers, sweeps
 from kanpde.cli import main
+from kanpde.config import compose
 from kanpde.jobs import Result, State
 from kanpde.launchers import threads_per_job, usable_cores
 from kanpde.locks import FolderLock
@@ -91,15 +92,15 @@ def leftovers() -> list[Path]:
 
 
 def test_a_killed_sweep_goes_on_with_no_finished_run_lost_or_repeated(started, capsys):
-    words = ["-m", *FEW, "seed=range(0,6)", "training.steps=200", "optimizer=adam"]
+    words = ["-m", *FEW, "seed=range(0,8)", "training.steps=100", "optimizer=adam"]
     process = started(lambda: len(archives()) >= 2, *words)
     process.kill()
     process.wait()
     before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in archives()}
-    assert 2 <= len(before) < 6
+    assert 2 <= len(before) < 8
     assert main(["solve", *words]) == 0
-    assert f"{6 - len(before)} done, {len(before)} skipped" in capsys.readouterr().out
-    assert [status(path) for path in archives()] == ["done"] * 6
+    assert f"{8 - len(before)} done, {len(before)} skipped" in capsys.readouterr().out
+    assert [status(path) for path in archives()] == ["done"] * 8
     assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in before} == before
     assert leftovers() == []
 
@@ -167,27 +168,38 @@ def test_rerun_takes_three_values(capsys):
     assert "rerun needs true or false or one of failed" in capsys.readouterr().err
 
 
+calls: list[list[str]] = []
+
+
 class BrokenLauncher:
-    """Runs the first job and loses its workers over the second."""
+    """Runs the first job, and loses its workers over the second."""
 
     def __init__(self, master, task):
-        self.task, self.master = task, master
+        """Nothing to keep."""
 
     def launch(self, overrides, initial_job_idx):
-        del initial_job_idx
-        assert main(["solve", *overrides[0]]) == 0
+        calls.append([words[-1] for words in overrides])
+        if len(overrides) > 2:
+            assert main(["solve", *overrides[0]]) == 0
+            (history,) = Path("outputs").glob("*/*/*/history.jsonl")
+            killed = compose(overrides[1]).folder
+            killed.mkdir(parents=True)
+            (killed / history.name).write_text(history.read_text().splitlines()[0])
         raise RuntimeError("A worker process\nwas terminated")
 
 
-def test_a_launcher_that_breaks_down_is_said_of_each_job_it_lost(monkeypatch, capsys):
+def test_a_launcher_that_breaks_down_goes_on_with_what_it_had_not_begun(monkeypatch, capsys):
+    calls.clear()
     with monkeypatch.context() as broken:
         broken.setattr(sweeps, "_launcher", BrokenLauncher)
-        assert main(["solve", "-m", *FEW, "seed=0,1,2"]) == 1
+        assert main(["solve", "-m", *FEW, "seed=0,1,2,3"]) == 1
     said = capsys.readouterr().out
-    assert "1 done, 2 failed" in said
-    assert "basic broke down before it began: A worker process was terminated" in said
-    assert main(["solve", "-m", *FEW, "seed=0,1,2"]) == 0  # nothing was marked: it had not failed by itself
-    assert "2 done, 1 skipped" in capsys.readouterr().out
+    assert calls == [["seed=0", "seed=1", "seed=2", "seed=3"], ["seed=2", "seed=3"]]
+    assert "1 done, 3 failed" in said
+    assert "Its process was killed. basic: A worker process was terminated" in said
+    assert said.count("It did not begin. basic: ") == 2
+    assert main(["solve", "-m", *FEW, "seed=0,1,2,3"]) == 0  # nothing was marked: they had not failed by themselves
+    assert "3 done, 1 skipped" in capsys.readouterr().out
 
 
 # Launchers
@@ -218,7 +230,7 @@ def test_joblib_finds_problems_by_path_and_by_file_and_is_stopped_by_ctrl_c(empt
 @needs("hydra_joblib_launcher")
 def test_joblib_goes_on_after_kill(empty_folder, started, capsys):
     (empty_folder / "bar.yaml").write_text(ROD)
-    words = ["-m", *FEW, "problem=bar.yaml", "seed=range(0,5)", "training.steps=300", "optimizer=adam"]
+    words = ["-m", *FEW, "problem=bar.yaml", "seed=range(0,5)", "training.steps=150", "optimizer=adam"]
     words += ["hydra/launcher=joblib", "hydra.launcher.n_jobs=1"]
     process = started(lambda: len(archives()) >= 2, *words)
     os.killpg(process.pid, signal.SIGKILL)
