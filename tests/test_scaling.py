@@ -232,7 +232,10 @@ def test_a_study_comes_back_as_it_was(tmp_path, outcome):
     assert [one.conclusions() for one in again.comparisons()] == [one.conclusions() for one in outcome.comparisons()]
 
 
-@pytest.mark.parametrize("name, text", [("records_json", "[{}]"), ("records_json", "{"), ("kind", "run"), ("own_json", "3")])
+SPOILED = [("records_json", "[{}]"), ("records_json", "{"), ("kind", "run"), ("own_json", "3")]
+
+
+@pytest.mark.parametrize("name, text", SPOILED)
 def test_a_spoiled_study_is_refused(tmp_path, outcome, name, text):
     write_outcome(tmp_path / "scaling.h5", outcome)
     _set(tmp_path / "scaling.h5", **{name: text})
