@@ -319,7 +319,7 @@ def test_a_study_that_cannot_be_made_is_refused_before_it_begins(tmp_path, monke
 SMALL = [
     "scaling", "problem=poisson_1d", "study.grids=[2,4]", "study.widths=[2]", "study.seeds=2", "study.points=40",
     "study.steps=2", "study.stages=2", "study.starts=1", "study.kan_widths=[3]", "study.kan_degrees=[3]",
-    "study.mlp_depths=[1]", "study.mlp_activations=[tanh]", "output.resolution=101",
+    "study.mlp_depths=[1]", "study.mlp_activations=[tanh]", "study.tuning_seeds=1", "output.resolution=101",
 ]  # fmt: skip
 
 
