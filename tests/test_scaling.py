@@ -14,8 +14,10 @@ import kanpde
 from kanpde.archive import RunData, write_archive
 from kanpde.cli import main
 from kanpde.errors import InputError
+from kanpde.jobs import Result, State
 from kanpde.problems import load_problem
 from kanpde.reports.folders import collected, csv_text, write_study
+from kanpde.scaling import studies
 from kanpde.scaling.classical import classical_solutions
 from kanpde.scaling.comparisons import compare
 from kanpde.scaling.outcomes import read_outcome, write_outcome
@@ -363,3 +365,19 @@ def test_each_model_with_its_own_optimizer_is_shown_apart(tmp_path, monkeypatch)
     assert json.loads(outcome.attributes["own_optimizers_json"]) == {"kan": "lm", "mlp": "lm"}
     assert {record.model for record in outcome.own} == {"kan", "mlp"}
     assert "own best optimizer" in (file.parent / "report.html").read_text()
+
+
+def test_ctrl_c_ends_a_study_and_a_run_without_an_archive_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    ended = iter([Result(State.FAILED, "nowhere", "no memory"), Result(State.INTERRUPTED, "nowhere", "stopped")])
+    monkeypatch.setattr(studies, "solve_one", lambda words: next(ended))
+    plan = plan_of(SMALL[1:])
+    plan.folder.mkdir(parents=True)
+    runner = studies.Runner(plan, lambda line: None)
+    assert runner.run([Kan(3, 2, 3)], [0]).records == ()
+    assert runner.lost[0].reason == "failed without an archive: no memory"
+    with pytest.raises(KeyboardInterrupt):
+        runner.run([Kan(3, 2, 3)], [1])
+    monkeypatch.setattr(studies, "solve_one", lambda words: Result(State.INTERRUPTED, "nowhere", "stopped"))
+    assert main(SMALL) == 130
+    assert "stopped by Ctrl-C" in capsys.readouterr().err
