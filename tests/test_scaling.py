@@ -165,12 +165,15 @@ def test_drafts_killed_runs_and_repeats_are_named(tmp_path, runs):
     good = saved(tmp_path, "good", varied(runs["kan"], 4, 0, 1e-3, created="2026-01-02"))
     saved(tmp_path, "again", varied(runs["kan"], 4, 0, 2e-3, created="2026-01-01"))
     (tmp_path / "killed").mkdir()
-    (tmp_path / "killed" / "history.jsonl").write_text("{}\n")
+    (tmp_path / "killed" / "history.jsonl").write_text('{"step": 1}\n{"ste')
+    (tmp_path / "fault").mkdir()
+    (tmp_path / "fault" / "history.jsonl").write_text('{"step": 1}\n{"status": "failed", "reason": "no memory"}\n')
     (tmp_path / "good" / ".result.h5.12ab.part").write_bytes(b"\x89HDF")
     found = collect([tmp_path])
     assert [record.path for record in found.records] == [str(good)]
     reasons = "\n".join(one.reason for one in found.skipped)
-    assert len(found.skipped) == 3
+    assert len(found.skipped) == 4
+    assert "left no archive (failed): no memory" in reasons
     assert "contradicts (error 2.00e-03 against 1.00e-03)" in reasons
     assert "killed or still runs" in reasons and "writing was cut off" in reasons
 
@@ -375,7 +378,7 @@ def test_ctrl_c_ends_a_study_and_a_run_without_an_archive_is_named(tmp_path, mon
     plan.folder.mkdir(parents=True)
     runner = studies.Runner(plan, lambda line: None)
     assert runner.run([Kan(3, 2, 3)], [0]).records == ()
-    assert runner.lost[0].reason == "failed without an archive: no memory"
+    assert runner.lost[0].reason == "left no archive (failed): no memory"
     with pytest.raises(KeyboardInterrupt):
         runner.run([Kan(3, 2, 3)], [1])
     monkeypatch.setattr(studies, "solve_one", lambda words: Result(State.INTERRUPTED, "nowhere", "stopped"))
