@@ -14,6 +14,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
@@ -289,7 +290,10 @@ def _cover_outside(axes: Axes, view: View) -> None:
 
 def _add_color_bar(figure: Figure, axes: Axes, mesh: QuadMesh) -> None:
     """As high as the map, whatever its aspect; every tick says its whole number."""
-    bar = figure.colorbar(mesh, cax=axes.inset_axes([1.03, 0, 0.05, 1]), ticks=MaxNLocator(6))
+    _label_bar(figure.colorbar(mesh, cax=axes.inset_axes([1.03, 0, 0.05, 1]), ticks=MaxNLocator(6)))
+
+
+def _label_bar(bar: Colorbar) -> None:
     bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}".replace("-", "\N{MINUS SIGN}"))
     bar.ax.tick_params(labelsize=8)
 
@@ -537,7 +541,7 @@ def _field_panels(view: View) -> list[tuple[str, Callable[[Figure], None]]]:
 def _draw_one_map(figure: Figure, view: View, values: np.ndarray, colors: str, limits: tuple) -> None:
     axes = figure.subplots()
     mesh = _draw_in_view(view, axes, values, colors, limits)
-    _add_color_bar(figure, axes, mesh)
+    _label_bar(figure.colorbar(mesh, ax=axes, ticks=MaxNLocator(6), fraction=0.05))
     vertical, horizontal = view.axes
     label(axes, "", horizontal, vertical)
 

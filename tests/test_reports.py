@@ -16,7 +16,7 @@ from kanpde.problems import load_problem, problem_names
 from kanpde.reports.formulas import equation, formula
 from kanpde.reports.pages import element, page
 from kanpde.reports.parts import problem_section
-from kanpde.reports.runs import run_report
+from kanpde.reports.runs import reference_sentence, run_report, run_warnings
 from kanpde.reports.studies import study_report
 from kanpde.scaling.classical import Classical
 from kanpde.scaling.outcomes import Outcome
@@ -68,6 +68,7 @@ def study(text: str = "") -> Outcome:
                    classical=classical)  # fmt: skip
 
 
+@pytest.fixture(scope="module")
 def pages(run) -> dict[str, str]:
     return {"run": run_report(run), "study": study_report(study())}
 
@@ -75,8 +76,8 @@ def pages(run) -> dict[str, str]:
 # what is in them
 
 
-def test_a_run_report_says_what_was_asked_and_what_came_out(run):
-    text = html.unescape(run_report(run))
+def test_a_run_report_says_what_was_asked_and_what_came_out(pages):
+    text = html.unescape(pages["run"])
     for words in (
         "Poisson equation on a square", "relative L2 error", "exact solution", "seed 0", "held-out residual",
         "All stages were completed", "kanpde", "-lap(u) = 2*pi**2*sin(pi*x)*sin(pi*y)",
@@ -86,8 +87,8 @@ def test_a_run_report_says_what_was_asked_and_what_came_out(run):
     assert text.count("<figure") == 5
 
 
-def test_a_study_report_says_who_wins_where_and_what_failed():
-    text = html.unescape(study_report(study()))
+def test_a_study_report_says_who_wins_where_and_what_failed(pages):
+    text = html.unescape(pages["study"])
     for words in (
         "At equal parameters: the KAN has the lower error", "1 of 30 runs failed", "α = ", "k + 1", "chebyshev",
         "Left out", "cut off", "Tuning", "own best optimizer", "95%", "Equal for all of these runs", "plateau",
@@ -98,17 +99,18 @@ def test_a_study_report_says_who_wins_where_and_what_failed():
 
 def test_a_run_that_failed_or_parted_warns(run):
     failed = replace(run, attributes={**run.attributes, "status": "failed", "stop_reason": "The run diverged."})
-    assert "The run is failed: The run diverged." in run_report(failed)
+    assert "The run is failed: The run diverged." in run_warnings(failed)
     cheated = replace(run, metrics={**run.metrics, "residual_rms": 1e-9})
-    assert "the points were fitted rather than the equation" in run_report(cheated)
+    assert "the points were fitted rather than the equation" in run_warnings(cheated)[0]
     below = replace(run, metrics={**run.metrics, "reference_error": 0.9, "rel_l2": 0.5})
-    assert "below that of the reference" in run_report(below)
+    assert "below that of the reference" in run_warnings(below)[0]
+    assert run_warnings(run) == []
 
 
 def test_the_classical_solver_has_its_line(run):
     numbers = {"reference_error": 1e-11, "reference_time_s": 0.4, "reference_unknowns": 784}
     solved = replace(run, attributes={**run.attributes, "reference": "chebyshev"}, metrics={**run.metrics, **numbers})
-    assert "chebyshev, 784 unknowns, its own error 1.0·10⁻¹¹, 0.4 s" in html.unescape(run_report(solved))
+    assert "chebyshev, 784 unknowns, its own error 1.0·10⁻¹¹, 0.4 s" in reference_sentence(solved)
 
 
 def test_reports_are_made_from_archives_alone(tmp_path, monkeypatch, run):
@@ -175,8 +177,8 @@ ALLOWED = {
 }  # fmt: skip
 
 
-def test_there_is_nothing_outside_the_file(run):
-    for name, text in pages(run).items():
+def test_there_is_nothing_outside_the_file(pages):
+    for name, text in pages.items():
         references = re.findall(r'(?:src|href|action|data)="([^"]*)"', text) + re.findall(r"url\(([^)]*)\)", text)
         assert all(one.startswith(("#", "data:image/png;base64,")) for one in references), name
         assert "@import" not in text and "<script" not in text and "http-equiv" in text
@@ -211,9 +213,9 @@ def browsed(path, *words: str) -> str:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
 @pytest.mark.parametrize("kind", ["run", "study"])
-def test_a_phone_shows_it_without_scrolling_sideways(tmp_path, run, kind):
+def test_a_phone_shows_it_without_scrolling_sideways(tmp_path, pages, kind):
     """The page itself allows no script; the copy that measures it does. An iframe is as wide as a phone."""
-    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", pages(run)[kind])
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", pages[kind])
     path = tmp_path / "probed.html"
     inner = html.escape(text.replace("</body>", PROBE))
     path.write_text(f'<!DOCTYPE html><iframe srcdoc="{inner}" style="width: {PHONE}px; height: 900px; border: 0">')
@@ -226,9 +228,9 @@ def test_a_phone_shows_it_without_scrolling_sideways(tmp_path, run, kind):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
-def test_it_prints(tmp_path, run):
+def test_it_prints(tmp_path, pages):
     path = tmp_path / "report.html"
-    path.write_text(pages(run)["study"])
+    path.write_text(pages["study"])
     browsed(path, "--no-pdf-header-footer", f"--print-to-pdf={tmp_path / 'report.pdf'}")
     content = (tmp_path / "report.pdf").read_bytes()
     assert content.startswith(b"%PDF") and 2 <= len(re.findall(rb"/Type\s*/Page\b", content)) <= 12

@@ -14,8 +14,10 @@ import kanpde
 from kanpde.archive import RunData, write_archive
 from kanpde.cli import main
 from kanpde.errors import InputError
+from kanpde.jobs import Result, State
 from kanpde.problems import load_problem
 from kanpde.reports.folders import collected, csv_text, write_study
+from kanpde.scaling import studies
 from kanpde.scaling.classical import classical_solutions
 from kanpde.scaling.comparisons import compare
 from kanpde.scaling.outcomes import read_outcome, write_outcome
@@ -163,12 +165,15 @@ def test_drafts_killed_runs_and_repeats_are_named(tmp_path, runs):
     good = saved(tmp_path, "good", varied(runs["kan"], 4, 0, 1e-3, created="2026-01-02"))
     saved(tmp_path, "again", varied(runs["kan"], 4, 0, 2e-3, created="2026-01-01"))
     (tmp_path / "killed").mkdir()
-    (tmp_path / "killed" / "history.jsonl").write_text("{}\n")
+    (tmp_path / "killed" / "history.jsonl").write_text('{"step": 1}\n{"ste')
+    (tmp_path / "fault").mkdir()
+    (tmp_path / "fault" / "history.jsonl").write_text('{"step": 1}\n{"status": "failed", "reason": "no memory"}\n')
     (tmp_path / "good" / ".result.h5.12ab.part").write_bytes(b"\x89HDF")
     found = collect([tmp_path])
     assert [record.path for record in found.records] == [str(good)]
     reasons = "\n".join(one.reason for one in found.skipped)
-    assert len(found.skipped) == 3
+    assert len(found.skipped) == 4
+    assert "left no archive (failed): no memory" in reasons
     assert "contradicts (error 2.00e-03 against 1.00e-03)" in reasons
     assert "killed or still runs" in reasons and "writing was cut off" in reasons
 
@@ -232,7 +237,10 @@ def test_a_study_comes_back_as_it_was(tmp_path, outcome):
     assert [one.conclusions() for one in again.comparisons()] == [one.conclusions() for one in outcome.comparisons()]
 
 
-@pytest.mark.parametrize("name, text", [("records_json", "[{}]"), ("records_json", "{"), ("kind", "run"), ("own_json", "3")])
+SPOILED = [("records_json", "[{}]"), ("records_json", "{"), ("kind", "run"), ("own_json", "3")]
+
+
+@pytest.mark.parametrize("name, text", SPOILED)
 def test_a_spoiled_study_is_refused(tmp_path, outcome, name, text):
     write_outcome(tmp_path / "scaling.h5", outcome)
     _set(tmp_path / "scaling.h5", **{name: text})
@@ -316,7 +324,7 @@ def test_a_study_that_cannot_be_made_is_refused_before_it_begins(tmp_path, monke
 SMALL = [
     "scaling", "problem=poisson_1d", "study.grids=[2,4]", "study.widths=[2]", "study.seeds=2", "study.points=40",
     "study.steps=2", "study.stages=2", "study.starts=1", "study.kan_widths=[3]", "study.kan_degrees=[3]",
-    "study.mlp_depths=[1]", "study.mlp_activations=[tanh]", "output.resolution=101",
+    "study.mlp_depths=[1]", "study.mlp_activations=[tanh]", "study.tuning_seeds=1", "output.resolution=101",
 ]  # fmt: skip
 
 
@@ -360,3 +368,19 @@ def test_each_model_with_its_own_optimizer_is_shown_apart(tmp_path, monkeypatch)
     assert json.loads(outcome.attributes["own_optimizers_json"]) == {"kan": "lm", "mlp": "lm"}
     assert {record.model for record in outcome.own} == {"kan", "mlp"}
     assert "own best optimizer" in (file.parent / "report.html").read_text()
+
+
+def test_ctrl_c_ends_a_study_and_a_run_without_an_archive_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    ended = iter([Result(State.FAILED, "nowhere", "no memory"), Result(State.INTERRUPTED, "nowhere", "stopped")])
+    monkeypatch.setattr(studies, "solve_one", lambda words: next(ended))
+    plan = plan_of(SMALL[1:])
+    plan.folder.mkdir(parents=True)
+    runner = studies.Runner(plan, lambda line: None)
+    assert runner.run([Kan(3, 2, 3)], [0]).records == ()
+    assert runner.lost[0].reason == "left no archive (failed): no memory"
+    with pytest.raises(KeyboardInterrupt):
+        runner.run([Kan(3, 2, 3)], [1])
+    monkeypatch.setattr(studies, "solve_one", lambda words: Result(State.INTERRUPTED, "nowhere", "stopped"))
+    assert main(SMALL) == 130
+    assert "stopped by Ctrl-C" in capsys.readouterr().err

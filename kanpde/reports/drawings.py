@@ -35,9 +35,9 @@ def svg_of(figure: Figure, label: str, title: str) -> Markup:
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": label}), warnings.catch_warnings():
         # A title in a script that the font lacks becomes boxes; no reason to alarm anybody.
         warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(
-            buffer, format="svg", dpi=150, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-        )
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        # tight: the layout leaves too little room beside axes of equal scales
+        figure.savefig(buffer, format="svg", dpi=150, metadata=nothing, bbox_inches="tight", pad_inches=0.04)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)

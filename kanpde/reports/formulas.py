@@ -24,6 +24,7 @@ _REWRITTEN = (
 )  # fmt: skip
 
 _FLAT_BRACKETS = re.compile(r"\\left\(((?:(?!\\left|\\right|\\frac|\\sqrt).)*)\\right\)")
+_LEADING_FRACTION = re.compile(r"^((?:[-+]|\\ )*)\\frac")
 _FUNCTIONS = re.compile(r"([\w})])\s*(\\(?:sin|cos|tan|sinh|cosh|tanh|log|exp|mathrm)\b)")
 
 
@@ -58,6 +59,7 @@ def _outline(latex: str) -> tuple[float, float, float, str]:
 def _for_matplotlib(latex: str) -> str:
     for known, unknown in _REWRITTEN:
         latex = latex.replace(known, unknown)
+    latex = _LEADING_FRACTION.sub(r"\1\\dfrac", latex)
     # Its brackets around letters without height are too small, and it sets functions too near.
     while latex != (latex := _FLAT_BRACKETS.sub(r"(\1)", latex)):
         pass

@@ -64,7 +64,7 @@ details > summary { cursor: pointer; color: #0057a0; margin: .5rem 0; }
   thead { display: table-header-group; }
   .scroll { overflow: visible; } table { font-size: 7.5pt; } th, td { padding: .15rem .35rem; }
   .figures { grid-template-columns: 1fr 1fr; }
-  details > summary { list-style: none; color: var(--ink); }
+  details:not([open]) { display: none; }
 }
 """
 

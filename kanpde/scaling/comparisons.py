@@ -68,9 +68,9 @@ class Series:
         return self.sizes[0].first.degree
 
     @property
-    def seeds(self) -> int:
-        """Of the size that has the fewest."""
-        return min(len(size.records) for size in self.sizes)
+    def seeds(self) -> float:
+        """Of most sizes."""
+        return float(np.median([len(size.records) for size in self.sizes]))
 
     @cached_property
     def centers(self) -> list[Center]:

@@ -147,7 +147,7 @@ def record_of(path: Path) -> Record:
         InputError: It cannot be read, is incomplete, or contradicts itself.
     """
     if path.name == HISTORY:
-        raise InputError(f"{path}: a run that came to an end is needed; it was killed or still runs. Start it again.")
+        raise InputError(f"{path}: {_lost(path)}")
     if path.name.endswith(".part"):
         raise InputError(f"{path}: a whole archive is needed; writing was cut off. Remove it.")
     data = read_archive(path)
@@ -159,6 +159,18 @@ def record_of(path: Path) -> Record:
         raise InputError(
             f"{path}: an archive of a whole run is needed; {error!r} is amiss in it. Run again."
         ) from error
+
+
+def _lost(path: Path) -> str:
+    """Why a run left a history and no archive, as far as the history's last line tells."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    try:
+        last = json.loads(lines[-1] if lines else "")
+    except ValueError:
+        last = None
+    if isinstance(last, dict) and "status" in last:
+        return f"left no archive ({last['status']}): {last.get('reason')}"
+    return "a run that came to an end is needed; it was killed or still runs. Start it again."
 
 
 def _record(path: Path, data: RunData) -> Record:

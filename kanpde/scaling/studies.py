@@ -39,7 +39,6 @@ SET_BY_THE_STUDY = {
     "training.time_limit": "study.time_limit=…",
     "sampling.points": "study.points=…",
     "hydra": "none: the runs of a study follow one another, so that their times can be compared",
-    "rerun": "none: remove the run's folder instead",
 }
 DEFAULTS = {"threads": "1", "output.plot": "false"}
 ROUNDS = 2
@@ -143,7 +142,9 @@ class Runner:
                 if archive.is_file():
                     paths.append(archive)
                 else:
-                    self.lost.append(Skipped(result.folder, f"failed without an archive: {result.sentence}"))
+                    self.lost.append(
+                        Skipped(result.folder, f"left no archive ({result.state.value}): {result.sentence}")
+                    )
         return read_all(paths)
 
     def _solve(self, words: list[str], what: str) -> Result:
