@@ -8,14 +8,13 @@ import atexit
 import gc
 import math
 import os
-import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import kanpde
-from kanpde.archive import RunData, read_archive
+from kanpde.archive import RunData, metric_digits, read_archive
 from kanpde.commands.collect import collect_command
 from kanpde.commands.report import report_command
 from kanpde.commands.scaling import scaling_command
@@ -31,7 +30,6 @@ from kanpde.terminal import Command, command_parser, say
 from kanpde.verdicts import statement_lines, verdicts
 
 CLOSED_PIPE = 141  # what shells report for a program that SIGPIPE ended
-ENERGY = re.compile(r"energy(_\d+)?(_reference)?")
 FIRST_METRICS = (
     "rel_l2",
     "reference_error",
@@ -192,10 +190,7 @@ def _title(path: Path) -> str:
 
 def _metric_lines(metrics: Mapping[str, float]) -> list[str]:
     names = [*(name for name in FIRST_METRICS if name in metrics), *(n for n in metrics if n not in FIRST_METRICS)]
-    # an energy is asked for to more digits than an error is
-    digits = {name: 10 for name in names if ENERGY.fullmatch(name)}
-    known = [name for name in names if not math.isnan(metrics[name])]
-    return [f"  {name:22} {metrics[name]:.{digits.get(name, 4)}g}" for name in known]
+    return [f"  {name:22} {metrics[name]:.{metric_digits(name)}g}" for name in names if not math.isnan(metrics[name])]
 
 
 def _report(result: Result) -> None:

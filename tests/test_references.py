@@ -6,6 +6,7 @@ import pytest
 import kanpde
 from kanpde.cli import main
 from kanpde.errors import InputError
+from kanpde.keys.reference import REFERENCE_METHODS
 from kanpde.problems import load_problem
 from kanpde.references import METHODS, NotSolved, method_for, reference_of
 from kanpde.references.cache import cache_path
@@ -137,3 +138,7 @@ def test_method_error_and_time_stand_beside_the_metrics(cache, tmp_path, monkeyp
 def test_bad_references_are_refused(reference):
     with pytest.raises(InputError, match="reference"):
         load_problem({**BRATU, "reference": reference})
+
+
+def test_every_method_can_be_asked_for_by_name():
+    assert set(REFERENCE_METHODS) == {"exact", "file", *METHODS}

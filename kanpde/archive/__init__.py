@@ -12,7 +12,9 @@ From the bottom up:
 
 from kanpde.archive.files import replace_file
 from kanpde.archive.reading import read_archive
-from kanpde.archive.record import ModelData, RunData
+from kanpde.archive.record import ModelData, RunData, metric_digits
 from kanpde.archive.writing import archive_bytes, write_archive
 
-__all__ = ["ModelData", "RunData", "archive_bytes", "read_archive", "replace_file", "write_archive"]
+__all__ = [
+    "ModelData", "RunData", "archive_bytes", "metric_digits", "read_archive", "replace_file", "write_archive",
+]  # fmt: skip

@@ -13,7 +13,7 @@ from kanpde.keys.messages import wrong_kind
 if TYPE_CHECKING:
     from kanpde.keys.statement import Statement
 
-REFERENCE_METHODS = ("exact", "chebyshev", "elements", "lines", "file")
+REFERENCE_METHODS = ("exact", "chebyshev", "elements", "finite_elements", "lines", "file")
 TABLES = (".npz", ".h5", ".csv")
 LEAST_RESOLVED, MOST_RESOLVED = 8, 20_000
 

@@ -86,6 +86,18 @@ def equation(left: sympy.Expr, right: sympy.Expr | None = None, where: str = "")
     return element("div", spaced, element("span", where, class_="where") if where else None, class_="math")
 
 
+def integral(density: sympy.Expr, coordinates: tuple[str, ...], where: str = "") -> Markup:
+    """∫ density dx dy …, broken into lines between its terms."""
+    terms = _terms(density)
+    several = len(terms) > 1
+    measure = r"\ ".join(rf"\mathrm{{d}}{name}" if len(name) == 1 else rf"\mathrm{{d\,{name}}}" for name in coordinates)
+    first = formula(r"\int\ (" if several else r"\int\ ", "∫ (" if several else "∫")
+    words = " ".join(f"d{name}" for name in coordinates)
+    last = formula(rf")\ {measure}" if several else rf"\ {measure}", f") {words}" if several else words)
+    spaced = [(piece, " ") for piece in (first, *terms, last)]
+    return element("div", spaced, element("span", where, class_="where") if where else None, class_="math")
+
+
 def _sides(residual: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
     """What depends on the solution on the left, the rest on the right."""
     terms = sympy.Add.make_args(residual)

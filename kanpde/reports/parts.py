@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import sympy
 
 from kanpde.errors import InputError
-from kanpde.expressions import text_of
 from kanpde.problems import Condition, Problem, load_problem, read_problem_text
-from kanpde.reports.formulas import equation
+from kanpde.reports.formulas import equation, integral
 from kanpde.reports.pages import Child, Markup, element, facts, folded, section
+from kanpde.statements import Eigen, Energy
 
 MOST_CONDITIONS = 40
 
@@ -33,9 +33,19 @@ def _equations(problem: Problem) -> Child:
     region = "; of the box, what the shapes leave" if problem.region is not None else ""
     shown = [equation(residual, where=name if len(problem.equations) > 1 else "")
              for name, residual in problem.equations.items()]  # fmt: skip
-    densities = [element("div", element("code", f"∫ {text_of(density)}"), class_="math")
-                 for density in problem.densities()]  # fmt: skip
-    return [shown, densities, element("p", f"for {where}{region}")]
+    return [shown, _integrals(problem), element("p", f"for {where}{region}")]
+
+
+def _integrals(problem: Problem) -> Child:
+    """What a task lowers."""
+    match problem.task:
+        case Energy(density):
+            return [integral(density, problem.coordinates, "least")]
+        case Eigen(_, density, norm):
+            lowest = f"the {len(problem.fields)} least values" if len(problem.fields) > 1 else "the least value"
+            over = element("p", "over")
+            return [integral(density, problem.coordinates, lowest), over, integral(norm, problem.coordinates)]
+    return []
 
 
 def _conditions(problem: Problem) -> Child:

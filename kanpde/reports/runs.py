@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from kanpde.archive import RunData
+from kanpde.archive import RunData, metric_digits
 from kanpde.plots import panel_figures
 from kanpde.reports.drawings import drawing
 from kanpde.reports.pages import Child, Markup, cards, element, facts, folded, page, section, table, warning
@@ -38,7 +38,7 @@ def run_report(data: RunData) -> str:
             class_="lead",
         ),  # fmt: skip
         [warning(text, failed=status == "failed") for text in run_warnings(data)],
-        cards((NAMES[name], number(data.metrics[name])) for name in FIRST if name in data.metrics),
+        cards((NAMES[name], number(data.metrics[name])) for name in FIRST if _measured(data.metrics, name)),
         element("p", reference_sentence(data)),
         problem_section(str(about.get("problem_yaml", ""))),
         section("Solution and training", element("div", _figures(data), class_="figures")),
@@ -96,5 +96,11 @@ def _settings(data: RunData) -> list[tuple[str, Child]]:
 
 
 def _metrics(metrics: Mapping[str, float]) -> Markup:
-    known = [*(name for name in NAMES if name in metrics), *(name for name in metrics if name not in NAMES)]
-    return table(["", "value"], [(NAMES.get(name, name), number(float(metrics[name]), 4)) for name in known])
+    known = [*NAMES, *(name for name in metrics if name not in NAMES)]
+    shown = [name for name in known if _measured(metrics, name)]
+    rows = [(NAMES.get(name, name), number(float(metrics[name]), metric_digits(name))) for name in shown]
+    return table(["", "value"], rows)
+
+
+def _measured(metrics: Mapping[str, float], name: str) -> bool:
+    return name in metrics and not math.isnan(metrics[name])
