@@ -92,7 +92,7 @@ def test_one_bad_size_in_the_middle_is_no_plateau():
         ([10, 20], [[1e-3] * 3, [1e-4] * 3], "2 sizes, where 3 are needed"),
         ([10, 20, 40], [[1e-3], [1e-4], [1e-5]], "one seed a size"),
         ([10, 11, 12], [[1e-3] * 2, [1e-4] * 2, [1e-5] * 2], "span a factor 1.2 only"),
-        ([10, 20, 40, 80], [[1e-3, 2e-3], [2e-3, 1e-3], [1e-3, 3e-3], [2e-3, 1e-3]], "does not exclude 0"),
+        ([10, 20, 40, 80], [[1e-3, 2e-3], [2e-3, 1e-3], [1e-3, 3e-3], [2e-3, 1e-3]], "does not lie above 0"),
         ([10, 20, 40, 80], [[1.0, 1.2], [1e-3, 1.1e-3], [9e-4, 1e-3], [1e-3, 1.1e-3]], "3 of 4 being a plateau"),
         ([], [], "0 sizes"),
     ],

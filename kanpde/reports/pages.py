@@ -38,7 +38,6 @@ caption { text-align: left; color: var(--faint); padding-bottom: .3rem; }
 th, td { padding: .3rem .5rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 th { font-weight: 600; vertical-align: bottom; white-space: normal; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; white-space: normal; min-width: 6rem; }
-.stacked td { white-space: normal; }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .2rem .9rem; font-size: .9rem; }
 dt { color: var(--faint); } dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
 pre { background: var(--ground); padding: .7rem; border-radius: .4rem; font-size: .78rem; white-space: pre-wrap;

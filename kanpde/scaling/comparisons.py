@@ -18,7 +18,8 @@ TOLERANCES = {"parameters": 1.15, "flops": 1.15, "seconds": 1.3}
 
 VERDICT_RULE = (
     "One of a pair is better only where the two 95% intervals of the median error do not overlap; they come from the "
-    "scatter of the size's seeds, or from that usual in its series if it is larger."
+    "scatter of the size's seeds, or from that usual in its series if it is larger. Budgets are equal up to a factor "
+    f"{TOLERANCES['parameters']}, seconds up to {TOLERANCES['seconds']}."
 )
 
 

@@ -95,7 +95,7 @@ def fit_power_law(sizes: Sequence[float], errors: Sequence[Sequence[float]], see
     if number >= FEWEST_SIZES and _usual_seeds(y, kept) >= FEWEST_SEEDS:
         shape = _bootstrap_shape(x[kept], [y[i] for i in np.flatnonzero(kept)], seed)
         low, high = (-slope - q * error * student(number - 2) for q in shape)
-        reason = reason or ("" if low > 0 else f"the interval from {low:.2g} to {high:.2g} does not exclude 0")
+        reason = reason or ("" if low > 0 else f"the interval from {low:.2g} to {high:.2g} does not lie above 0")
     return PowerLaw(-slope, low, high, math.exp(start), tuple(kept.tolist()), floor, reason)
 
 

@@ -23,9 +23,6 @@ OWN_FILES = ("scaling.h5",)
 HISTORY = "history.jsonl"
 NEEDED = ("n_parameters", "wall_time_s", "rel_l2")
 UNEQUAL = ("title", "settings")  # of a problem, what does not change its solution
-EQUAL_TRAINING = (
-    "conditions", "boundary_weight", "data_weight", "starts", "start_steps", "resample", "target", "time_limit"
-)  # fmt: skip
 FAILURE_RULE = (
     "A failed run counts with the error of its best state, or with 1, the error of answering zero, if that is larger; "
     "it stays in the medians."
@@ -242,7 +239,8 @@ def _settings(config: Mapping[str, Any]) -> str:
     """All that must be equal between models; of the steps, how many there may be however stages divide them."""
     problem = {key: value for key, value in config["problem"].items() if key not in UNEQUAL}
     training = config["training"]
-    equal = {name: training[name] for name in EQUAL_TRAINING} | {"steps": training["steps"] * training["stages"]}
+    equal = {name: value for name, value in training.items() if name not in ("stages", "steps")}
+    equal["steps"] = training["steps"] * training["stages"]
     parts = {name: config[name] for name in ("optimizer", "sampling", "dtype")}
     return json.dumps({"problem": problem, **parts, "training": equal}, sort_keys=True)
 
