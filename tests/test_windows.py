@@ -161,11 +161,12 @@ def test_an_interrupt_in_the_second_window_keeps_the_first():
 
 
 def test_the_time_limit_is_shared():
-    training = {**QUICK, "steps": 10_000, "time_limit": 1.0, "stages": 1}
+    training = {**QUICK, "steps": 10_000, "time_limit": 3.0, "stages": 1}
     run = solve("diffusion_1d", model=SMALL, training=training, optimizer={"tolerance": 0})
     assert run.status == "done" and "window 1, 2 of 2" in run.stop_reason
-    assert 0.9 < run.metrics["wall_time_s"] < 4
-    assert max(t for t, w in zip(run.history["time_s"], run.history["window"], strict=True) if w == 1) < 0.8
+    assert 2.9 < run.metrics["wall_time_s"] < 12
+    first = run.history["window"] == 1
+    assert 0 < first.sum() < len(first) and run.history["time_s"][first].max() < run.history["time_s"][-1]
 
 
 def test_an_mlp_is_trained_in_windows_as_well():
