@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 
-from kanpde.plot_styles import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION
+from kanpde.plots.styles import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION
 from kanpde.scaling.classical import Classical
 from kanpde.scaling.comparisons import BUDGETS, Comparison, Series
 from kanpde.scaling.power_laws import PowerLaw

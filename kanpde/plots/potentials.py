@@ -1,7 +1,5 @@
 """Potentials and what sits in them: V, 1/u, states at their energies, and how far states reach."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import cycle
 
@@ -11,11 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
 from kanpde.archive import RunData
-from kanpde.plot_styles import CYCLE, FAINT, INK, label
+from kanpde.plots.maps import draw_map, draw_panels
+from kanpde.plots.styles import CYCLE, FAINT, INK, label, value_range
+from kanpde.plots.views import shown_axes
 
 EFFECTIVE, LANDSCAPE = "effective_potential", "landscape"
 SMALLEST = 1e-12
 """Of a state, relative to its largest value: below it, a curve on a logarithmic scale is rounding."""
+POTENTIAL_COLORS = "cividis"
 
 
 def has_potentials(data: RunData) -> bool:
@@ -99,3 +100,16 @@ def _colored(data: RunData) -> Iterator[tuple[str, float, str]]:
     """Name, energy and color of each state."""
     for (name, energy), color in zip(_states(data).items(), cycle(CYCLE), strict=False):
         yield name, energy, color
+
+
+def draw_potential_maps(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
+    """Coefficients, and 1/u up to a little above the largest of them: it has no bound at the walls."""
+    shown = shown_axes(tuple(data.axes))
+    maps = {**{name: data.coefficients[name] for name in potentials_of(data)}, "1/u": effective_potential(data)}
+    top = 1.2 * max([value_range([maps[name]])[1] for name in potentials_of(data)], default=np.nanmedian(maps["1/u"]))
+    limits = {name: value_range([values]) for name, values in maps.items()}
+    limits["1/u"] = limits["1/u"][0], top
+    order = [list(data.axes).index(axis) for axis in shown]
+    panels = [(name, np.transpose(values, order), POTENTIAL_COLORS, limits[name]) for name, values in maps.items()]
+    axes = {axis: np.asarray(data.axes[axis]) for axis in shown}
+    draw_panels(figure, cell, axes, panels, lambda place, *rest: draw_map(place, axes, *rest))
