@@ -1,9 +1,11 @@
-"""Solutions of evolution problems by other means than kanpde's: written out by hand, equation by equation."""
+"""Solutions of shipped problems by other means than kanpde's: written out by hand, equation by equation."""
 
 import numpy as np
 from scipy import sparse
 from scipy.integrate import solve_ivp
-from scipy.sparse.linalg import spsolve
+from scipy.optimize import brentq
+from scipy.sparse.linalg import eigs, spsolve
+from scipy.special import erf
 
 
 def cole_hopf(points, nu):  # [n, 2] -> [n]
@@ -134,3 +136,142 @@ def _cavity(count, re):
         if np.abs(step).max() < 1e-9:
             return psi.reshape(count - 1, count - 1)
     raise AssertionError("Newton's method did not converge")
+
+
+# Random and quasi-periodic potentials: (-½ d²/dx² + V) u = 1, and = E u
+
+
+def cells(*counts):
+    """The cells' values of the shipped problems."""
+    return np.random.default_rng(0).uniform(0, 4, counts)
+
+
+def landscape_of_cells(values, x):
+    """u on unit cells: 1/V and two exponentials, joined with their slopes."""
+    right = np.zeros(2 * len(values))
+    right[0], right[-1], right[1:-1:2] = -1 / values[0], -1 / values[-1], -np.diff(1 / values)
+    coefficients = np.linalg.solve(_joints(values), right)
+    return 1 / values[_cell(values, x)] + _joined(values, coefficients, x)
+
+
+def states_of_cells(values, x, count):
+    """Lowest energies, by shooting through the cells, and states of these energies with their largest value at one."""
+    grid = np.linspace(1e-3, 2.0, 2000)
+    ends = np.array([_shot(values, energy) for energy in grid])
+    places = np.flatnonzero(ends[1:] * ends[:-1] < 0)[:count]
+    energies = [brentq(lambda energy: _shot(values, energy), *grid[i : i + 2], xtol=1e-14) for i in places]
+    states = [_joined(values - e, np.linalg.svd(_joints(values - e))[2][-1], x) for e in energies]
+    return np.array(energies), np.stack([state / state[np.argmax(np.abs(state))] for state in states], axis=1)
+
+
+def _pair(height, s):  # -> values and slopes of two solutions of ψ'' = 2 height ψ at s in [0, 1]
+    k = np.sqrt(2 * abs(height))
+    if height > 0:
+        left, right = np.exp(-k * s), np.exp(k * (s - 1))
+        return np.array([[left, right], [-k * left, k * right]])
+    return np.array([[np.cos(k * s), np.sin(k * s)], [-k * np.sin(k * s), k * np.cos(k * s)]])
+
+
+def _joints(heights):
+    """Zero at both ends, values and slopes equal at walls; two coefficients a cell."""
+    matrix, count = np.zeros((2 * len(heights), 2 * len(heights))), len(heights)
+    matrix[0, :2], matrix[-1, -2:] = _pair(heights[0], 0.0)[0], _pair(heights[-1], 1.0)[0]
+    for j in range(count - 1):
+        matrix[2 * j + 1 : 2 * j + 3, 2 * j : 2 * j + 2] = -_pair(heights[j], 1.0)
+        matrix[2 * j + 1 : 2 * j + 3, 2 * j + 2 : 2 * j + 4] = _pair(heights[j + 1], 0.0)
+    return matrix
+
+
+def _joined(heights, coefficients, x):
+    cell = _cell(heights, x)
+    pairs = [_pair(heights[j], place - j)[0] for j, place in zip(cell, x, strict=True)]
+    return (np.array(pairs) * coefficients.reshape(-1, 2)[cell]).sum(1)
+
+
+def _cell(values, x):
+    return np.clip(x.astype(int), 0, len(values) - 1)
+
+
+def _shot(values, energy):
+    """ψ at the far end from (0, 1), scaled on the way."""
+    end = np.array([0.0, 1.0])
+    for height in values - energy:
+        there, here = _pair(height, 1.0), _pair(height, 0.0)
+        end = there @ np.linalg.solve(here, end)
+        end = end / np.linalg.norm(end)
+    return end[0]
+
+
+def smoothed_cells(values, x, width):
+    steps = [(1 + erf((x - wall) / width)) / 2 for wall in range(1, len(values))]
+    return values[0] + sum(jump * step for jump, step in zip(np.diff(values), steps, strict=True))
+
+
+def numerov(potential, length, count):
+    """Inner nodes, and sparse A, B with A u = B (…): order four. -½ u'' = f is -½ δ²u/h² = (1 + δ²/12) f."""
+    h, x = length / count, np.linspace(0, length, count + 1)[1:-1]
+    second = sparse.diags_array([1.0, -2.0, 1.0], offsets=[-1, 0, 1], shape=(count - 1, count - 1), format="csc")
+    mean = sparse.eye_array(count - 1, format="csc") + second / 12
+    return x, sparse.csc_array(-second / (2 * h**2) + mean @ sparse.diags_array(potential(x))), mean
+
+
+def landscape_by_numerov(potential, length, count):
+    """Nodes and u there; 1 at the ends counts in the mean, where u vanishes."""
+    x, operator, _ = numerov(potential, length, count)
+    return x, spsolve(operator, np.ones(count - 1))
+
+
+def energies_by_numerov(potential, length, count, states):
+    """Lowest energies, extrapolated from two steps: (16 fine - coarse)/15."""
+    coarse, fine = (_lowest(*numerov(potential, length, n)[1:], states) for n in (count, 2 * count))
+    return (16 * fine - coarse) / 15
+
+
+def _lowest(operator, mean, states):
+    return np.sort(eigs(operator, states, sparse.csc_array(mean), sigma=0.0, return_eigenvectors=False).real)
+
+
+def landscape_2d(values, nodes):
+    """Corners of unit cells' grid, `nodes` steps a cell, and u there: differences of order two, extrapolated."""
+    coarse, fine = _landscape_2d(values, nodes), _landscape_2d(values, 2 * nodes)[1::2, 1::2]
+    x = np.linspace(0, len(values), len(values) * nodes + 1)[1:-1]
+    return np.stack([part.ravel() for part in np.meshgrid(x, x, indexing="ij")], 1), ((4 * fine - coarse) / 3).ravel()
+
+
+def _landscape_2d(values, nodes):
+    """Five-point differences; on walls V is the mean of the cells beside."""
+    steps, h = len(values) * nodes, 1 / nodes
+    fine = np.kron(values, np.ones((nodes, nodes)))
+    potential = (fine[1:, 1:] + fine[:-1, 1:] + fine[1:, :-1] + fine[:-1, :-1]) / 4
+    second = sparse.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(steps - 1, steps - 1)) / (2 * h**2)
+    one = sparse.eye_array(steps - 1)
+    operator = sparse.kron(second, one) + sparse.kron(one, second) + sparse.diags_array(potential.ravel())
+    return spsolve(sparse.csc_array(operator), np.ones((steps - 1) ** 2)).reshape(steps - 1, steps - 1)
+
+
+# Wires in a tube
+
+
+def wires_in_a_tube(points):
+    """laplace_holes, by least squares on one side and one wire; the others follow by symmetry."""
+    s, angle = np.cos(np.pi * (np.arange(120) + 0.5) / 120) / 2, 2 * np.pi * np.arange(200) / 200
+    z = np.concatenate([s + 0.5j, (s + 0.5j) * 1j, 0.3 + 0.3j + 0.1 * np.exp(1j * angle)])
+    right = np.concatenate([np.zeros(240), -np.ones(200)])
+    matrix = _multipoles(z)
+    scale = np.abs(matrix).max(0)
+    c = np.linalg.lstsq(matrix / scale, right, rcond=1e-15)[0] / scale
+    assert np.abs(matrix @ c - right).max() < 1e-8
+    return 1 + _multipoles(points[:, 0] + 1j * points[:, 1]) @ c
+
+
+def _multipoles(z, order=12):
+    """Functions odd about each side of the square: multipoles of the four wires and of their mirror images."""
+    centers = [(complex(i + (-1) ** i * a, j + (-1) ** j * b), (-1) ** (i + j), (-1) ** i * a, (-1) ** j * b)
+               for i in range(-2, 3) for j in range(-2, 3) for a in (-0.3, 0.3) for b in (-0.3, 0.3)]  # fmt: skip
+    columns = [(((z / 0.7071) ** (4 * m)).real) for m in range(20)]
+    turned = [(np.sign(a) * (z - c).real + 1j * np.sign(b) * (z - c).imag, sign) for c, sign, a, b in centers]
+    columns.append(sum(sign * np.log(np.abs(w) / 0.1) for w, sign in turned))
+    for m in range(1, order + 1):
+        power = sum(sign * (0.1 / w) ** m for w, sign in turned)
+        columns += [power.real, sum(sign * ((0.1 / w) ** m).imag for w, sign in turned)]
+    return np.stack(columns, axis=1)

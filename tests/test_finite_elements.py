@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import oracles
 import pytest
 
 import kanpde
@@ -164,39 +165,13 @@ def test_an_energy_has_the_solution_as_its_minimum():
 # laplace_holes, by a second method
 
 
-def multipoles(z, order=12):
-    """Functions odd about each side of the square: multipoles of the four wires and of their mirror images."""
-    centers = [(complex(i + (-1) ** i * a, j + (-1) ** j * b), (-1) ** (i + j), (-1) ** i * a, (-1) ** j * b)
-               for i in range(-2, 3) for j in range(-2, 3) for a in (-0.3, 0.3) for b in (-0.3, 0.3)]  # fmt: skip
-    columns = [(((z / 0.7071) ** (4 * m)).real) for m in range(20)]
-    turned = [(np.sign(a) * (z - c).real + 1j * np.sign(b) * (z - c).imag, sign) for c, sign, a, b in centers]
-    columns.append(sum(sign * np.log(np.abs(w) / 0.1) for w, sign in turned))
-    for m in range(1, order + 1):
-        power = sum(sign * (0.1 / w) ** m for w, sign in turned)
-        columns += [power.real, sum(sign * ((0.1 / w) ** m).imag for w, sign in turned)]
-    return np.stack(columns, axis=1)
-
-
-@pytest.fixture(scope="module")
-def wires():
-    """The potential, by least squares on one side and one wire; the others follow by symmetry."""
-    s, angle = np.cos(np.pi * (np.arange(120) + 0.5) / 120) / 2, 2 * np.pi * np.arange(200) / 200
-    z = np.concatenate([s + 0.5j, (s + 0.5j) * 1j, 0.3 + 0.3j + 0.1 * np.exp(1j * angle)])
-    right = np.concatenate([np.zeros(240), -np.ones(200)])
-    matrix = multipoles(z)
-    scale = np.abs(matrix).max(0)
-    c = np.linalg.lstsq(matrix / scale, right, rcond=1e-15)[0] / scale
-    assert np.abs(matrix @ c - right).max() < 1e-8
-    return lambda points: 1 + multipoles(points[:, 0] + 1j * points[:, 1]) @ c
-
-
-def test_wires_in_a_tube_against_multipoles(wires, tmp_path, monkeypatch):
+def test_wires_in_a_tube_against_multipoles(tmp_path, monkeypatch):
     monkeypatch.setenv("KANPDE_CACHE", str(tmp_path))
     problem = load_problem("laplace_holes")
     assert method_for(problem) == "finite_elements"
     found = reference_of(problem, "finite_elements")
     points = inside_points(problem.region, problem.domain, 1000, 0).numpy()
-    known = wires(points)
+    known = oracles.wires_in_a_tube(points)
     miss = np.linalg.norm(found.values(points)[:, 0] - known) / np.linalg.norm(known)
     assert miss < found.error < 3e-6
     assert np.linalg.norm(found.values(points)[:, 0] - 1.001 * known) > 100 * found.error * np.linalg.norm(known)

@@ -1,6 +1,7 @@
 """The localization landscape: against a closed form, what it says of states, and what is drawn of it."""
 
 import numpy as np
+import oracles
 import pytest
 
 from kanpde.archive import ModelData, RunData
@@ -35,6 +36,43 @@ def test_the_bound_holds_for_the_states_of_a_random_potential():
     for k, energy in enumerate(found.energies):
         assert (states[:, k] <= energy * u * states[:, k].max() + 1e-9).all()
         assert energy * u[states[:, k].argmax()] == pytest.approx(1.28, abs=0.1)
+
+
+def test_the_reference_of_random_cells_against_exponentials_joined_at_walls():
+    problem, x = load_problem("landscape_1d"), np.linspace(0.013, 49.98, 700)
+    found = reference_of(problem, "elements")
+    known = oracles.landscape_of_cells(oracles.cells(50), x)
+    miss = np.linalg.norm(found.values(x[:, None])[:, 0] - known) / np.linalg.norm(known)
+    assert miss < max(3 * found.error, 1e-9) and found.error < 1e-9
+
+
+def test_the_reference_of_states_against_shooting():
+    problem, x = load_problem("schrodinger_random_1d"), np.linspace(0, 50, 1001)
+    found, (energies, states) = reference_of(problem, "elements"), oracles.states_of_cells(oracles.cells(50), x, 2)
+    assert found.energies == pytest.approx(energies, abs=1e-10)
+    own = found.turned(x[:, None], states).values(x[:, None])
+    overlaps = (own * states).sum(0) / np.linalg.norm(own, axis=0) / np.linalg.norm(states, axis=0)
+    assert (overlaps > 1 - 1e-10).all()
+
+
+def test_the_references_of_smooth_potentials_against_numerov():
+    smooth = load_problem("landscape_1d_smooth")
+    values, found = oracles.cells(50), reference_of(smooth, "elements")
+    x, u = oracles.landscape_by_numerov(lambda x: oracles.smoothed_cells(values, x, 0.25), 50, 20_000)
+    assert np.linalg.norm(found.values(x[:, None])[:, 0] - u) < max(3 * found.error, 1e-8) * np.linalg.norm(u)
+    quasi = load_problem("schrodinger_quasiperiodic_1d")
+    ratio = (5**0.5 - 1) / 2
+    energies = oracles.energies_by_numerov(
+        lambda x: 3 * (2 - np.cos(2 * np.pi * x) - np.cos(2 * np.pi * ratio * x + 1)), 30, 3000, 2
+    )
+    assert reference_of(quasi, "elements").energies == pytest.approx(energies, abs=1e-8)
+
+
+def test_the_reference_in_the_plane_against_differences():
+    found = reference_of(load_problem("landscape_2d"), "elements")
+    points, u = oracles.landscape_2d(oracles.cells(10, 10), 12)
+    miss = np.linalg.norm(found.values(points)[:, 0] - u) / np.linalg.norm(u)
+    assert miss < 3e-4 and found.error < 1e-4
 
 
 def test_norms_with_derivatives_and_operators_without_a_minimum_have_none():

@@ -24,6 +24,7 @@ from kanpde.expressions import compile_expression
 from kanpde.problems import load_problem, problem_folders
 from kanpde.references import NotSolved, applicable_method, method_for, reference_of
 from kanpde.regions import inside_points
+from kanpde.statements import Eigen
 
 
 def points_of(problem):
@@ -61,7 +62,39 @@ def cavity(problem):
     return points, values[:, None]
 
 
+def on_line(length, values):
+    """Points of a line and values there, fields in columns."""
+    x = np.linspace(0, length, 5001)
+    found = np.asarray(values(x))
+    return x[:, None], found.reshape(len(x), -1)
+
+
+def states_of_cells(x):
+    states = oracles.states_of_cells(oracles.cells(50), x, 2)[1]
+    return states / np.sqrt(np.trapezoid(states**2, x, axis=0))
+
+
+def landscape_1d_smooth(problem):
+    x, u = oracles.landscape_by_numerov(lambda x: oracles.smoothed_cells(oracles.cells(50), x, 0.25), 50, 20_000)
+    return x[:, None], u[:, None]
+
+
+def landscape_2d(problem):
+    points, u = oracles.landscape_2d(oracles.cells(10, 10), 16)
+    return points, u[:, None]
+
+
+def laplace_holes(problem):
+    points = points_of(problem)
+    return points, oracles.wires_in_a_tube(points)[:, None]
+
+
 SECOND = {
+    "laplace_holes": laplace_holes,
+    "landscape_1d": lambda problem: on_line(50, lambda x: oracles.landscape_of_cells(oracles.cells(50), x)),
+    "landscape_1d_smooth": landscape_1d_smooth,
+    "landscape_2d": landscape_2d,
+    "schrodinger_random_1d": lambda problem: on_line(50, states_of_cells),
     "burgers": lambda problem: (points_of(problem), oracles.cole_hopf(points_of(problem), 0.01 / np.pi)[:, None]),
     "burgers_parametric": burgers_parametric,
     "allen_cahn": allen_cahn,
@@ -92,6 +125,8 @@ def line(name):
     except NotSolved as reason:
         return f"| `{name}` | {method} | not solved: {reason} | | | {time.process_time() - start:.1f} |"
     seconds, known = time.process_time() - start, second(problem)
+    if known is not None and isinstance(problem.task, Eigen):
+        found = found.turned(*known)
     true = "–" if known is None else f"{relative(found.values(known[0]), known[1]):.1e}"
     return f"| `{name}` | {method} | {found.unknowns} | {found.error:.1e} | {true} | {seconds:.1f} |"
 
