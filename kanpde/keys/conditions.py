@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import sympy
 
@@ -12,15 +11,13 @@ from kanpde.domains import Box, Side, box_sides
 from kanpde.errors import InputError
 from kanpde.expressions import Scope, coordinate_symbols, jets_of, parse_expression, shortened, suggestion
 from kanpde.keys.messages import wrong_kind
+from kanpde.keys.source import Source
 from kanpde.regions import Piece, Region, ShapeBoundary, SubSide, piece_points
 from kanpde.statements import Condition
 
-if TYPE_CHECKING:
-    from kanpde.keys.statement import Statement
-
 
 def read_conditions(
-    statement: Statement,
+    statement: Source,
     scope: Scope,
     exact: dict[str, sympy.Expr],
     periodic: tuple[int, ...],
@@ -35,7 +32,7 @@ def read_conditions(
 class _Conditions:
     """Reads `boundary` and `initial`."""
 
-    statement: Statement
+    statement: Source
     scope: Scope
     exact: dict[str, sympy.Expr]
     periodic: tuple[int, ...]

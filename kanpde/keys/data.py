@@ -6,7 +6,6 @@ import csv
 import io
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import sympy
@@ -17,10 +16,8 @@ from kanpde.domains import Box
 from kanpde.errors import InputError
 from kanpde.expressions import compile_expression, shortened, suggestion
 from kanpde.keys.messages import wrong_kind
+from kanpde.keys.source import Source
 from kanpde.sampling import uniform_points
-
-if TYPE_CHECKING:
-    from kanpde.keys.statement import Statement
 
 FROM_FILE = ("file", "table", "fields", "test", "seed")
 FROM_EXACT = ("points", "of", "noise", "fields", "test", "seed")
@@ -59,7 +56,7 @@ def _text_of(path: Path, where: str) -> str:
 
 
 def read_data(
-    statement: Statement, fields: tuple[str, ...], coordinates: tuple[str, ...], box: Box, exact: dict[str, sympy.Expr]
+    statement: Source, fields: tuple[str, ...], coordinates: tuple[str, ...], box: Box, exact: dict[str, sympy.Expr]
 ) -> Data | None:
     """The observations, if the problem has any."""
     given = statement.data.get("data")

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kanpde.errors import InputError
 from kanpde.expressions import shortened
-
-if TYPE_CHECKING:
-    from kanpde.keys.statement import Statement
-
-
-def is_range(text: object) -> bool:
-    """Whether a parameter's entry gives a range instead of a value."""
-    return isinstance(text, dict) and "range" in text
+from kanpde.keys.entries import is_range
+from kanpde.keys.source import Source
 
 
-def family_ranges(statement: Statement) -> dict[str, object]:
+def family_ranges(statement: Source) -> dict[str, object]:
     """The range of each parameter of a family, unchecked, in the order of the file."""
     entries = statement.mapping("parameters", "{nu: 0.01/pi}")
     for name, text in entries.items():
@@ -28,6 +20,6 @@ def family_ranges(statement: Statement) -> dict[str, object]:
     return {name: text["range"] for name, text in entries.items() if is_range(text)}
 
 
-def family_names(statement: Statement) -> tuple[str, ...]:
+def family_names(statement: Source) -> tuple[str, ...]:
     """The parameters of a family."""
     return tuple(family_ranges(statement))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import sympy
 
 from kanpde.errors import InputError
 from kanpde.expressions import Scope, jet_expression
 from kanpde.keys.messages import wrong_kind
-
-if TYPE_CHECKING:
-    from kanpde.keys.statement import Statement
+from kanpde.keys.source import Source
 
 
-def fitted_expressions(statement: Statement, scope: Scope) -> dict[str, sympy.Expr]:
+def fitted_expressions(statement: Source, scope: Scope) -> dict[str, sympy.Expr]:
     """What each field is fitted to; empty without `fit`, and where data take its place."""
     given, where = statement.data.get("fit"), statement.where("fit")
     if "fit" not in statement.data:

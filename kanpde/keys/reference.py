@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kanpde.errors import InputError
 from kanpde.expressions import shortened, suggestion
 from kanpde.keys.messages import wrong_kind
-
-if TYPE_CHECKING:
-    from kanpde.keys.statement import Statement
+from kanpde.keys.source import Source
 
 REFERENCE_METHODS = ("exact", "chebyshev", "elements", "finite_elements", "lines", "file")
 TABLES = (".npz", ".h5", ".csv")
 LEAST_RESOLVED, MOST_RESOLVED = 8, 20_000
 
 
-def check_reference(statement: Statement, exact: dict) -> None:
+def check_reference(statement: Source, exact: dict) -> None:
     """Refuse what no reference can be found by; the file itself is read where it is needed."""
     reference = statement.data.get("reference")
     if reference is None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kanpde.errors import InputError
 from kanpde.expressions import shortened, suggestion
 from kanpde.keys.messages import wrong_kind
-
-if TYPE_CHECKING:
-    from kanpde.keys.statement import Statement
+from kanpde.keys.source import Source
 
 SETTING_GROUPS = ("model", "optimizer", "sampling", "training")
 EXAMPLE = "{model: {width: [10]}, training: {steps: 100}}"
 
 
-def read_settings(statement: Statement) -> dict[str, object]:
+def read_settings(statement: Source) -> dict[str, object]:
     """`group.name` → value; whether there is such a setting is for the configuration to say."""
     found: dict[str, object] = {}
     for group, entries in statement.mapping("settings", EXAMPLE).items():

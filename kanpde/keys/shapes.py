@@ -6,17 +6,14 @@ import ast
 import math
 import re
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 from kanpde.domains import Box
 from kanpde.errors import InputError
 from kanpde.expressions import ExpressionError, Scope, check_name, constant_value, parse_expression, shortened
 from kanpde.keys.messages import wrong_kind
+from kanpde.keys.source import Source
 from kanpde.regions import Region, inside_points
 from kanpde.shapes import Cuboid, Polygon, Round, Shape, meets
-
-if TYPE_CHECKING:
-    from kanpde.keys.statement import Statement
 
 FORMS = {
     "disk": "disk(x, y, r)", "ball": "ball(x, y, z, r)", "ellipse": "ellipse(x, y, a, b)",
@@ -29,7 +26,7 @@ LONGEST = 400
 MOST_CORNERS, MOST_SHAPES = 200, 100
 
 
-def read_region(statement: Statement, scope: Scope, box: Box) -> Region | None:
+def read_region(statement: Source, scope: Scope, box: Box) -> Region | None:
     """The region that `domain` states, or None for the whole box.
 
     Raises:
@@ -56,7 +53,7 @@ def read_region(statement: Statement, scope: Scope, box: Box) -> Region | None:
     return region
 
 
-def _shape(statement: Statement, name: str, text: object, scope: Scope, bounds: Cuboid) -> Shape:
+def _shape(statement: Source, name: str, text: object, scope: Scope, bounds: Cuboid) -> Shape:
     where = statement.where(f"shapes.{name}")
     check_name(name, "shape", statement.where("shapes"))
     if name in (*scope.names, "box"):
@@ -146,7 +143,7 @@ def _lies_on(point, a, b) -> bool:
     return abs(_turn(a, b, point)) <= 1e-12 * length**2 and math.dist(a, point) + math.dist(point, b) < length + 1e-9
 
 
-def _tree(statement: Statement, text: object, shapes: dict[str, Shape]) -> str | tuple:
+def _tree(statement: Source, text: object, shapes: dict[str, Shape]) -> str | tuple:
     where = statement.where("domain")
     example = f"box - {next(iter(shapes), 'hole')}"
     if not isinstance(text, str) or len(text) > LONGEST or not re.fullmatch(r"[\w\s()+&-]+", text, re.ASCII):
@@ -168,7 +165,7 @@ def _branch(node: ast.AST, names: tuple[str, ...], where: str, text: str) -> str
     raise InputError(f"{where} needs shapes ({', '.join(names)}) joined by +, - and &; it has {what}. Correct it.")
 
 
-def _check_region(statement: Statement, region: Region, box: Box) -> None:
+def _check_region(statement: Source, region: Region, box: Box) -> None:
     where = statement.where("domain")
     if len(inside_points(region, box, 64, 0)) < 64:
         raise InputError(f"{where} needs points inside the box; it has none, or next to none. Change the shapes.")

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import sympy
 
 from kanpde.domains import Box
 from kanpde.errors import InputError
 from kanpde.expressions import (
-    AUTO,
     ExpressionError,
     Scope,
     check_name,
     constant_value,
-    derivative,
     derivative_index,
-    jets_of,
-    parse_components,
     parse_expression,
     shortened,
-    substituted,
     suggestion,
 )
 from kanpde.keys.coefficients import read_coefficients
 from kanpde.keys.conditions import read_conditions
 from kanpde.keys.data import read_data
-from kanpde.keys.family import family_names, family_ranges, is_range
+from kanpde.keys.family import family_names, family_ranges
 from kanpde.keys.fit import fitted_equations, fitted_expressions
-from kanpde.keys.learned import checked_entry, is_learned, read_learned
+from kanpde.keys.learned import read_learned
 from kanpde.keys.messages import wrong_kind
 from kanpde.keys.reference import check_reference
 from kanpde.keys.settings import read_settings
 from kanpde.keys.shapes import read_region
+from kanpde.keys.source import Source, double_of
 from kanpde.keys.tasks import read_task, state_conditions, state_names
 from kanpde.keys.vectors import field_names, vector_fields
 from kanpde.statements import Eigen, Problem
@@ -56,12 +52,8 @@ def read_statement(data: dict, label: str, name: str) -> Problem:
     return Statement(data, label).problem(name)
 
 
-@dataclass(frozen=True)
-class Statement:
-    """The data of one problem and the name of its file; each method reads one key."""
-
-    data: dict
-    label: str
+class Statement(Source):
+    """A problem file on its way to a problem; each method reads one key."""
 
     def problem(self, name: str) -> Problem:
         self.check_keys()
@@ -111,9 +103,6 @@ class Statement:
             source=self.data,
         )
 
-    def where(self, key: str) -> str:
-        return f"{self.label}: {key}"
-
     def check_keys(self) -> None:
         for key in self.data:
             if key not in KEYS:
@@ -134,27 +123,6 @@ class Statement:
 
     # names and ranges
 
-    def parameters(self) -> dict[str, sympy.Expr]:
-        """Values by name, each an expression in numbers, pi and the parameters before it."""
-        values: dict[str, sympy.Expr] = {}
-        for name, text in self.mapping("parameters", "{nu: 0.01/pi}").items():
-            if is_range(text):
-                continue  # a coordinate
-            where = self.where(f"parameters.{name}")
-            check_name(name, "parameter", self.where("parameters"))
-            fixed = {known: value for known, value in values.items() if not is_learned(self.data["parameters"][known])}
-            scope = Scope(parameters=tuple(fixed), definitions=fixed)
-            value = parse_expression(self.parameter_value(text, where), scope, where)
-            values[name] = _double_of(value, where)
-        return values
-
-    def parameter_value(self, value: object, where: str) -> str | int | float:
-        if isinstance(value, dict):
-            value = checked_entry(value, where)
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise wrong_kind(where, "a number or an expression", value, "0.01/pi")
-        return value
-
     def coordinates(self, parameters: dict[str, sympy.Expr]) -> tuple[tuple[str, ...], Box]:
         ranges = self.mapping("coordinates", "{x: [-1, 1], t: [0, 1]}") | family_ranges(self)
         if len(ranges) > MAX_DIMENSION:
@@ -170,7 +138,7 @@ class Statement:
         where = self.where(f"coordinates.{name}")
         if not isinstance(value, list) or len(value) != 2:
             raise wrong_kind(where, "a range of two numbers", value, f"{name}: [0, 1]")
-        low, high = (constant_value(_double_of(parse_expression(end, scope, where), where)) for end in value)
+        low, high = (constant_value(double_of(parse_expression(end, scope, where), where)) for end in value)
         if not low < high or not high - low < float("inf"):
             raise InputError(
                 f"{where} needs a range [low, high] with low < high; it has [{low:g}, {high:g}]. Correct it."
@@ -232,15 +200,6 @@ class Statement:
                 )
         return {name: self.known(f"exact.{name}", texts[name], scope) for name in scope.fields}
 
-    def known(self, key: str, text: object, scope: Scope) -> sympy.Expr:
-        """An expression without fields."""
-        value = parse_expression(text, scope, self.where(key))
-        if jets := jets_of(value):
-            raise InputError(
-                f"{self.where(key)} needs coordinates and parameters only; it has the field {jets[0][0]}. Write it out."
-            )
-        return value
-
     def equations(self, scope: Scope, exact: dict[str, sympy.Expr]) -> dict[str, sympy.Expr]:
         equations = self.data.get("equations", {})
         if isinstance(equations, str):
@@ -263,77 +222,8 @@ class Statement:
                 found[own] = residual
         return found
 
-    def statement(
-        self, key: str, text: object, scope: Scope, exact: dict[str, sympy.Expr]
-    ) -> tuple[sympy.Expr, ...]:
-        """The residuals of an equation or condition, one a component, `auto` resolved."""
-        where = self.where(key)
-        if not isinstance(text, str):
-            raise wrong_kind(where, "an equation", text, f"{scope.fields[0]} = 0")
-        residuals = parse_components(text, scope, where)
-        try:
-            residuals = tuple(_resolved(residual, exact, self.truth()) for residual in residuals)
-        except ExpressionError as error:
-            raise InputError(f"{where} {error}") from None
-        if not all(map(jets_of, residuals)):
-            raise InputError(
-                f"{where} needs to involve a field ({', '.join(scope.fields)}); {shortened(text)} leaves none. "
-                "Correct or remove it."
-            )
-        return residuals
-
-    def truth(self) -> dict[sympy.Symbol, sympy.Expr]:
-        """The true values of learned parameters, with which `auto` is worked out."""
-        entries = self.data.get("parameters") or {}
-        if not any(map(is_learned, entries.values())):
-            return {}
-        values = self.parameters().items()
-        return {sympy.Symbol(name, real=True): value for name, value in values if is_learned(entries[name])}
-
-    # plain data
-
-    def mapping(self, key: str, example: str) -> dict:
-        value = self.data.get(key)
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            raise wrong_kind(self.where(key), "a mapping of names", value, f"{key}: {example}")
-        return value
-
-    def words(self, key: str, example: str) -> tuple[str, ...]:
-        value = self.data[key]
-        value = [value] if isinstance(value, str) else value
-        if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-            raise wrong_kind(self.where(key), "a list of names", value, f"{key}: {example}")
-        return tuple(value)
-
-
-def _double_of(value: sympy.Expr, where: str) -> sympy.Expr:
-    """A constant expression as a number."""
-    try:
-        number = constant_value(value)
-    except ExpressionError as error:
-        raise InputError(f"{where} {error}") from None
-    return sympy.Integer(int(number)) if number.is_integer() and abs(number) < 2**53 else sympy.Float(number)
-
-
 def _is_subscript(text: str, coordinates: tuple[str, ...]) -> bool:
     try:
         return derivative_index(text, coordinates) is not None
     except ExpressionError:
         return True
-
-
-def _resolved(
-    residual: sympy.Expr, exact: dict[str, sympy.Expr], truth: dict[sympy.Symbol, sympy.Expr]
-) -> sympy.Expr:
-    """Put in for `auto` what makes the exact solution hold: r(u) - auto becomes r(u) - r(u_exact)."""
-    if not residual.has(AUTO):
-        return residual
-    if not derivative(residual, AUTO).is_number:
-        raise ExpressionError(
-            'may have "auto" as a term by itself on the right-hand side; it stands within another term. '
-            "Write … + auto."
-        )
-    rest = residual.xreplace({AUTO: sympy.S.Zero})
-    return rest - substituted(rest.xreplace(truth), exact)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import sympy
 
@@ -20,17 +19,15 @@ from kanpde.expressions import (
     suggestion,
 )
 from kanpde.keys.messages import wrong_kind
+from kanpde.keys.source import Source
 from kanpde.statements import Condition, Eigen, Energy
-
-if TYPE_CHECKING:
-    from kanpde.keys.statement import Statement
 
 MOST_STATES = 12
 EIGEN_KEYS = ("energy", "norm", "states")
 APART = ("equations", "fit", "initial", "data")
 
 
-def read_task(statement: Statement, scope: Scope) -> Energy | Eigen | None:
+def read_task(statement: Source, scope: Scope) -> Energy | Eigen | None:
     """What `energy` or `eigen` asks for."""
     keys = [key for key in ("energy", "eigen") if key in statement.data]
     if not keys:
@@ -39,7 +36,7 @@ def read_task(statement: Statement, scope: Scope) -> Energy | Eigen | None:
     return _energy(statement, scope) if keys == ["energy"] else _eigen(statement, scope)
 
 
-def state_names(statement: Statement, task: Eigen) -> tuple[str, ...]:
+def state_names(statement: Source, task: Eigen) -> tuple[str, ...]:
     """psi_1, psi_2, … for the field psi."""
     return tuple(f"{task.name}_{number}" for number in range(1, _states(statement) + 1))
 
@@ -62,7 +59,7 @@ def state_conditions(
     return tuple(found)
 
 
-def _check_alone(statement: Statement, keys: list[str], scope: Scope) -> None:
+def _check_alone(statement: Source, keys: list[str], scope: Scope) -> None:
     others = [key for key in (*APART, *keys[1:]) if statement.data.get(key)]
     if others:
         raise InputError(
@@ -75,14 +72,14 @@ def _check_alone(statement: Statement, keys: list[str], scope: Scope) -> None:
         )
 
 
-def _energy(statement: Statement, scope: Scope) -> Energy:
+def _energy(statement: Source, scope: Scope) -> Energy:
     where = statement.where("energy")
     density = _density(statement.data["energy"], scope, where)
     _check_bounded(density, scope, where)
     return Energy(density)
 
 
-def _eigen(statement: Statement, scope: Scope) -> Eigen:
+def _eigen(statement: Source, scope: Scope) -> Eigen:
     given, where = statement.data["eigen"], statement.where("eigen")
     example = "{energy: psi_x**2/2 + V*psi**2, states: 2}"
     if not isinstance(given, dict) or "energy" not in given:
@@ -108,7 +105,7 @@ def _eigen(statement: Statement, scope: Scope) -> Eigen:
     return Eigen(name, density, norm)
 
 
-def _states(statement: Statement) -> int:
+def _states(statement: Source) -> int:
     states = statement.data["eigen"].get("states", 1)
     if type(states) is not int or not 1 <= states <= MOST_STATES:
         raise InputError(

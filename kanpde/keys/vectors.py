@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kanpde.errors import InputError
 from kanpde.keys.messages import wrong_kind
-
-if TYPE_CHECKING:
-    from kanpde.keys.statement import Statement
+from kanpde.keys.source import Source
 
 
-def field_names(statement: Statement) -> tuple[str, ...]:
+def field_names(statement: Source) -> tuple[str, ...]:
     """Every scalar field, the components of vectors in their place."""
     given = statement.data["fields"]
     if not isinstance(given, dict):
@@ -26,7 +22,7 @@ def field_names(statement: Statement) -> tuple[str, ...]:
     return tuple(names)
 
 
-def vector_fields(statement: Statement, coordinates: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def vector_fields(statement: Source, coordinates: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """The components of each vector, as many as there are space coordinates."""
     given = statement.data["fields"]
     entries = given.items() if isinstance(given, dict) else ()
