@@ -14,7 +14,7 @@ ASKED = {
     "landscape_1d": "5e-4 in 60 s, wells 1e-3",
     "landscape_1d_smooth": "1e-5 in 60 s, wells 1e-3",
     "landscape_2d": "1e-2 in 300 s",
-    "schrodinger_random_1d": "|ΔE|/E 1e-4, overlaps 0.9999",
+    "schrodinger_random_1d": "energies 1e-4, overlaps 0.9999",
     "schrodinger_quasiperiodic_1d": "",
 }
 
