@@ -31,7 +31,7 @@ from kanpde.expressions import (
     derivative,
 )
 from kanpde.jets import IndexSet, closure, product_matrix
-from kanpde.known_jets import known_jet
+from kanpde.known_jets import has_quotients, known_jet
 from kanpde.regions import ShapeBoundary, inside_points, piece_points, sampled_on
 from kanpde.sampling import SobolSampling
 from kanpde.seams import rounding
@@ -67,7 +67,9 @@ class Ansatz:
         return BoundAnsatz(lift, torch.stack([factors[expr] for expr in self.envelopes], dim=1))
 
     def _jet(self, expr: Expr, points: Tensor, indices: IndexSet) -> Tensor:  # -> [n, s]
-        return known_jet(expr, points, indices, lambda part, index, x: self._derivative(part, index)(x))
+        if has_quotients(expr):
+            return known_jet(expr, points, indices, lambda part, index, x: self._derivative(part, index)(x))
+        return torch.stack([self._derivative(expr, index)(points) for index in indices], dim=1)
 
     def _derivative(self, expr: Expr, index: tuple[int, ...]):
         key = (expr, index)

@@ -48,6 +48,11 @@ def known_jet(
     return jet(expr)
 
 
+def has_quotients(expr: Expr) -> bool:
+    """Whether something that varies is divided by: derivatives of that, written down, grow with every order."""
+    return any(power.exp.is_negative and power.base.free_symbols for power in expr.atoms(sympy.Pow))
+
+
 def _power(base: Tensor, exponent: int, indices: IndexSet) -> Tensor:  # [n, s] -> [n, s]
     value, factor, slopes = base[:, 0], 1, []
     for order in range(highest_order(indices) + 1):
