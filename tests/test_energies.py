@@ -86,7 +86,8 @@ def test_every_optimizer_lowers_an_energy(optimizer):
 
 
 def test_states_by_an_optimizer_of_first_order():
-    run = solve(STRING, model={"width": [], "grid": 8, "degree": 5}, optimizer="lbfgs", training={**QUICK, "steps": 300})
+    small = {"width": [], "grid": 8, "degree": 5}
+    run = solve(STRING, model=small, optimizer="lbfgs", training={**QUICK, "steps": 300})
     energies = [run.metrics[f"energy_{k}"] for k in (1, 2, 3)]
     assert energies == pytest.approx([(k * np.pi) ** 2 for k in (1, 2, 3)], rel=1e-3)
 
