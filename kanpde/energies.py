@@ -22,14 +22,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.nn.utils import parameters_to_vector
 
 from kanpde.constraints import Ansatz
 from kanpde.errors import InputError
 from kanpde.expressions import BoundFormula, Formula, Jet, compile_expression, jet_slopes, jets_of
 from kanpde.jets import IndexSet, closure
 from kanpde.networks import Chain
-from kanpde.routes import Route, route_for
+from kanpde.routes import OfParameters, Route, route_for
 from kanpde.sampling import Sample
 from kanpde.solution import named_jets
 from kanpde.statements import Eigen, Energy, Problem
@@ -104,7 +104,7 @@ class _Part:
     prepared: object
 
 
-class Integrals(ABC):
+class Integrals(OfParameters, ABC):
     """Integrals of a network's jets as a function of its parameters."""
 
     def __init__(self, network: nn.Module, problem: Problem, ansatz: Ansatz, sample: Sample,
@@ -143,14 +143,6 @@ class Integrals(ABC):
     @abstractmethod
     def energies(self) -> Tensor:  # [m]
         """The energy, or each state's, of the network as it stands."""
-
-    @property
-    def theta(self) -> Tensor:  # [P]
-        return parameters_to_vector(self.parameters).detach().clone()
-
-    @theta.setter
-    def theta(self, value: Tensor) -> None:
-        vector_to_parameters(value, self.parameters)
 
     def gradient(self, theta: Tensor) -> tuple[float, Tensor]:
         """The value and its gradient, for methods that need no curvature."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.nn.utils import parameters_to_vector
 
 from kanpde.constraints import Ansatz
 from kanpde.data import Data, Observations
@@ -26,7 +26,7 @@ from kanpde.expressions import Formula, compile_expression, jet_expression
 from kanpde.jets import IndexSet, closure
 from kanpde.learned import learned_vector
 from kanpde.regions import Piece, inside_points, piece_points, sampled_inside, sampled_on
-from kanpde.routes import Route, route_for
+from kanpde.routes import OfParameters, Route, route_for
 from kanpde.sampling import Sample, Sampling, side_count
 from kanpde.solution import named_jets
 from kanpde.statements import Problem
@@ -147,7 +147,7 @@ def _log_rms(slope: Tensor) -> float:
     return math.log(largest) + math.log((finite / largest).square().mean().item()) / 2
 
 
-class Residuals:
+class Residuals(OfParameters):
     """r(θ), J(θ) and the loss's gradient for one network on fixed points; what every optimizer is given."""
 
     def __init__(self, network: nn.Module, blocks: Sequence[BoundBlock], route: Route):
@@ -156,14 +156,6 @@ class Residuals:
         self.learned = learned_vector(network)
         self.parameters = [*route.parameters, *([] if self.learned is None else [self.learned])]
         self.size = sum(bound.factors.numel() for bound in blocks)
-
-    @property
-    def theta(self) -> Tensor:  # [P]
-        return parameters_to_vector(self.parameters).detach().clone()
-
-    @theta.setter
-    def theta(self, value: Tensor) -> None:
-        vector_to_parameters(value, self.parameters)
 
     def residual(self, theta: Tensor) -> Tensor:  # [P] -> [N]
         """The weighted residual vector."""

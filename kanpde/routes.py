@@ -10,12 +10,13 @@ and the oracle the first is tested against.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from kanpde.jets import IndexSet
 from kanpde.learned import PLACE
@@ -23,6 +24,21 @@ from kanpde.networks import Chain
 
 Head = Callable[[Tensor], Tensor]
 """Network jets [n, s, out] to weighted residuals [n, q], each row from its own point."""
+
+
+class OfParameters:
+    """Something that depends on parameters, as a function of all their numbers."""
+
+    parameters: Sequence[Tensor]
+
+    @property
+    def theta(self) -> Tensor:  # [P]
+        """All numbers in a row, a copy."""
+        return parameters_to_vector(self.parameters).detach().clone()
+
+    @theta.setter
+    def theta(self, value: Tensor) -> None:
+        vector_to_parameters(value, self.parameters)
 
 
 class Route(ABC):

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
 from kanpde.archive import RunData
+from kanpde.landscapes import EFFECTIVE, LANDSCAPE
 from kanpde.plots.maps import draw_map, draw_panels
 from kanpde.plots.styles import CYCLE, FAINT, INK, label, value_range
 from kanpde.plots.views import shown_axes
 
-EFFECTIVE, LANDSCAPE = "effective_potential", "landscape"
 SMALLEST = 1e-12
 """Of a state, relative to its largest value: below it, a curve on a logarithmic scale is rounding."""
 POTENTIAL_COLORS = "cividis"
