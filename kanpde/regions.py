@@ -163,9 +163,9 @@ def sampled_on(sampling, region: Region | None, box: Box, piece: Piece, count: i
 def _carrier(region: Region | None, box: Box, piece: Piece, count: int, seed: int) -> Tensor:  # -> [n, d]
     if not isinstance(piece, ShapeBoundary):
         return uniform_points(box, count, seed, piece.side if isinstance(piece, SubSide) else piece)
-    points = uniform_points(box, count, seed)
-    across = len(region.axes) - 1  # Sobol's first columns place the point on the facet, the others stay time's
     unit = sobol_unit(count, box.dimension, seed)
+    points = torch.zeros_like(unit) if len(region.axes) == box.dimension else uniform_points(box, count, seed)
+    across = len(region.axes) - 1  # Sobol's first columns place the point on the facet, the others stay time's
     points[:, list(region.axes)] = piece.facet.place(unit[:, list(region.axes)[:across]])
     return points
 

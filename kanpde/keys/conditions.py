@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import sympy
 
@@ -93,15 +94,22 @@ class _Conditions:
 
     def facets(self, name: str) -> list[ShapeBoundary]:
         """The pieces of a shape's boundary that bound the region."""
-        facets = dict(self.region.shapes)[name].facets()
-        pieces = [ShapeBoundary(name, facet, sign) for facet in facets for sign in (1, -1)]
-        bounding = [piece for piece in pieces if len(piece_points(self.region, self.box, piece, 4, 0))]
-        if not bounding:
+        if not self.bounding[name]:
             raise InputError(
                 f"{self.statement.where('boundary')} takes shapes that bound the domain; {name} does not. "
                 "Correct domain, or remove the condition."
             )
-        return bounding
+        return self.bounding[name]
+
+    @cached_property
+    def bounding(self) -> dict[str, list[ShapeBoundary]]:
+        """Of each shape, the pieces that bound the region; found by trial points, so looked for once."""
+        found = {}
+        for name in self.region.names() if self.region else ():
+            facets = dict(self.region.shapes)[name].facets()
+            pieces = [ShapeBoundary(name, facet, sign) for facet in facets for sign in (1, -1)]
+            found[name] = [piece for piece in pieces if len(piece_points(self.region, self.box, piece, 4, 0))]
+        return found
 
     def normal(self, piece: Piece) -> tuple[sympy.Expr, ...]:
         """The outward normal, one expression a coordinate."""
@@ -128,7 +136,7 @@ class _Conditions:
         if "*" in (given or {}):
             rest = [side.name for side in sides.values() if self.takes_conditions(side) and side.name not in found
                     and (self.region is None or len(piece_points(self.region, self.box, side, 4, 0)))]
-            rest += [name for name in shapes if name not in found and self.bounds(name)]  # fmt: skip
+            rest += [name for name in shapes if name not in found and self.bounding[name]]  # fmt: skip
             self.check_rest(rest)
             found |= dict.fromkeys(rest, ('boundary."*"', given["*"]))
         if self.statement.data.get("initial") is not None:
@@ -151,13 +159,6 @@ class _Conditions:
             rest = {key: value for key, value in entry.items() if key != "on"}
             found.setdefault(entry["on"], []).append(rest if set(rest) != {"condition"} else rest["condition"])
         return found
-
-    def bounds(self, shape: str) -> bool:
-        return any(
-            len(piece_points(self.region, self.box, ShapeBoundary(shape, facet, sign), 4, 0))
-            for facet in dict(self.region.shapes)[shape].facets()
-            for sign in (1, -1)
-        )
 
     def check_rest(self, rest: list[str]) -> None:
         if not rest:
