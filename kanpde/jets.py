@@ -8,10 +8,11 @@ set S of multi-indices, the value (α = 0) first. Networks carry it from layer t
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache, reduce
 from itertools import product
 from math import comb, prod
+from operator import add
 
 import torch
 from torch import Tensor
@@ -65,17 +66,38 @@ def _set_partitions(items: list[int]) -> Iterator[list[list[int]]]:
 
 def chain_matrix(inner: Tensor, indices: IndexSet) -> Tensor:  # [n, s, in] -> [n, s, in, order+1]
     """The partial Bell polynomials C with ∂_α f(g) = Σ_r C_{α,r} f^(r)(g), from the jet of g."""
-    place = {index: i for i, index in enumerate(indices)}
     zero, one = torch.zeros_like(inner[:, 0]), torch.ones_like(inner[:, 0])
     rows = []
-    for index in indices:
+    for index, terms in zip(indices, _bell_terms(inner, indices), strict=True):
         row = [one if not any(index) else zero] + [zero] * highest_order(indices)
-        for blocks, count in partitions(index).items() if any(index) else ():
-            term = prod((inner[:, place[block]] for block in blocks[1:]), start=inner[:, place[blocks[0]]])
-            term = term if count == 1 else count * term
-            row[len(blocks)] = term if row[len(blocks)] is zero else row[len(blocks)] + term
+        for r, term in terms:
+            row[r] = term if row[r] is zero else row[r] + term
         rows.append(torch.stack(row, dim=-1))
     return torch.stack(rows, dim=1)
+
+
+def composed(inner: Tensor, derivatives: Sequence[Tensor], indices: IndexSet) -> Tensor:  # [n, s, in] -> the same
+    """The jet of f(g) from the jet of g and the derivatives f^(r)(g), [n, in] each, r = 0, 1, ….
+
+    The same as `chain_matrix` times the derivatives; for a single f of each input its entries need no place in memory.
+    """
+    rows = [
+        reduce(add, [derivatives[r] * term for r, term in terms]) if any(index) else derivatives[0]
+        for index, terms in zip(indices, _bell_terms(inner, indices), strict=True)
+    ]
+    return torch.stack(rows, dim=1)
+
+
+def _bell_terms(inner: Tensor, indices: IndexSet) -> Iterator[list[tuple[int, Tensor]]]:
+    """For each α, over its partitions: the number of blocks, and Π ∂_β g times how often it occurs."""
+    place = {index: i for i, index in enumerate(indices)}
+    columns = inner.unbind(1)
+    for index in indices:
+        terms = []
+        for blocks, count in partitions(index).items() if any(index) else ():
+            term = prod((columns[place[block]] for block in blocks[1:]), start=columns[place[blocks[0]]])
+            terms.append((len(blocks), term if count == 1 else count * term))
+        yield terms
 
 
 def product_matrix(factor: Tensor, indices: IndexSet) -> Tensor:  # [n, s] -> [n, s, s]

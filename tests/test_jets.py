@@ -3,7 +3,7 @@
 import sympy
 import torch
 
-from kanpde.jets import chain_matrix, closure, partitions, product_matrix
+from kanpde.jets import chain_matrix, closure, composed, partitions, product_matrix
 
 
 def test_closure_is_closed_downwards_and_starts_with_zero():
@@ -42,6 +42,7 @@ def test_chain_rule_against_sympy():
     slopes = torch.tensor([float(outer.diff(g, r).subs(g, at)) for r in range(matrix.shape[1])])
     expected = derivatives_at(outer.subs(g, inner), (x, y), indices, point)
     assert torch.allclose(matrix @ slopes, expected, rtol=1e-12)
+    assert torch.allclose(composed(jet[None, :, None], slopes[:, None, None], indices)[0, :, 0], expected, rtol=1e-12)
 
 
 def test_product_rule_against_sympy():

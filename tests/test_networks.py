@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kanpde.errors import InputError
-from kanpde.jets import closure
+from kanpde.jets import chain_matrix, closure
 from kanpde.networks import KAN, MLP, KANDesign
 from kanpde.networks.chains import ranged_part
 from kanpde.networks.taps import dense_tap, laid_out, local_tap
@@ -149,10 +149,9 @@ def test_local_and_dense_taps_agree():
     layer = KAN([3, 4, 2], grid=9, degree=5).layers[0]
     indices = closure([(2, 0, 0), (0, 1, 1)], 3)
     jet = torch.randn(8, len(indices), 3)
-    chain = torch.randn(8, len(indices), 3, 3)
     features = layer.features(jet[:, 0].tanh(), 2)
-    local = local_tap(chain, features, layer.weight)
-    dense = dense_tap(laid_out(chain, features, layer.features.size), layer.weight)
+    local = local_tap(chain_matrix(jet, indices), features, layer.weight)
+    dense = dense_tap(laid_out(jet, indices, features, layer.features.size), layer.weight)
     adjoint = torch.randn_like(local.outputs)
     assert torch.allclose(local.outputs, dense.outputs, rtol=1e-11, atol=1e-12)
     assert torch.allclose(local.jacobian(adjoint), dense.jacobian(adjoint), rtol=1e-11, atol=1e-12)

@@ -1,6 +1,7 @@
 """One activation per input: the features of an MLP, and the SiLU beside a KAN's splines."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -39,10 +40,12 @@ class Tanh(Activation):
 
 
 class Sin(Activation):
-    """sin, with ∂^r sin x = sin(x + rπ/2)."""
+    """sin, with ∂² sin x = -sin x."""
 
     def rows(self, x: Tensor, order: int) -> list[Tensor]:
-        return [torch.sin(x + r * math.pi / 2) for r in range(order + 1)]
+        sine, cosine = torch.sin(x), torch.cos(x)
+        period = [sine, cosine, -sine, -cosine]
+        return [period[r % 4] for r in range(order + 1)]
 
 
 class SiLU(Activation):
@@ -75,16 +78,22 @@ def _polynomial_rows(y: Tensor, slope: tuple[float, ...], order: int) -> list[Te
     """Derivatives of y(x) from y' = Σ_p slope_p y^p, each a polynomial in y by the chain rule."""
     coefficients, rows = [0.0, 1.0], []
     for _ in range(order + 1):
-        value = torch.zeros_like(y)
-        for c in reversed(coefficients):
-            value = value * y + c
-        rows.append(value)
+        rows.append(_polynomial(coefficients, y))
         raised = [0.0] * (len(coefficients) + len(slope))
         for p, c in enumerate(coefficients):
             for q, s in enumerate(slope):
                 raised[max(p - 1, 0) + q] += p * c * s
         coefficients = raised
     return rows
+
+
+def _polynomial(coefficients: Sequence[float], y: Tensor) -> Tensor:
+    """Σ_p c_p y^p by Horner's rule."""
+    *others, last = coefficients
+    value = torch.full_like(y, last)
+    for c in reversed(others):
+        value = value * y if c == 0 else torch.addcmul(y.new_tensor(c), value, y)
+    return value
 
 
 def _times_x(x: Tensor, rows: list[Tensor]) -> list[Tensor]:

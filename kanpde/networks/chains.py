@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from kanpde.errors import InputError
 from kanpde.features import FeatureMap, Joined, RangedFeatureMap
-from kanpde.jets import IndexSet, chain_matrix, closure, highest_order
+from kanpde.jets import IndexSet, closure, highest_order
 from kanpde.networks.taps import Tap, dense_tap, jet_tap, laid_out
 
 
@@ -85,11 +85,11 @@ class Layer(nn.Module):
     def lift(self, x: Tensor, indices: IndexSet) -> Tensor:  # [n, s, in] -> [n, s, in, m]
         """The jet of every feature, from the jet of the inputs."""
         features = self.features(x[:, 0], highest_order(indices))
-        return laid_out(chain_matrix(x, indices), features, self.features.size)
+        return laid_out(x, indices, features, self.features.size)
 
     def tap(self, x: Tensor, indices: IndexSet) -> Tap:  # [n, s, in]
         """Carry a jet through features and linear map."""
-        return jet_tap(chain_matrix(x, indices), self.features(x[:, 0], highest_order(indices)), self.weight)
+        return jet_tap(x, indices, self.features(x[:, 0], highest_order(indices)), self.weight)
 
     def shifted(self, outputs: Tensor) -> Tensor:  # [n, s, out] -> [n, s, out]
         """Add the bias, to the value alone."""

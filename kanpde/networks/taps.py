@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from kanpde.features import Features, spread
+from kanpde.jets import IndexSet, chain_matrix, composed
 
 
 class Tap(Protocol):
@@ -67,15 +68,17 @@ def local_tap(chain: Tensor, features: Features, weight: Tensor) -> LocalTap:
     return LocalTap(chain, features, size, chain.flatten(2) @ edges.flatten(1, 2))
 
 
-def jet_tap(chain: Tensor, features: Features, weight: Tensor) -> Tap:
+def jet_tap(inner: Tensor, indices: IndexSet, features: Features, weight: Tensor) -> Tap:  # [n, s, in]
     """The order that moves fewer numbers: n·in·l·out gathered or n·s·in·m laid out."""
     size, outputs = weight.shape[1:]
-    if features.index is not None and features.values.shape[-1] * outputs <= chain.shape[1] * size:
-        return local_tap(chain, features, weight)
-    return dense_tap(laid_out(chain, features, size), weight)
+    if features.index is not None and features.values.shape[-1] * outputs <= len(indices) * size:
+        return local_tap(chain_matrix(inner, indices), features, weight)
+    return dense_tap(laid_out(inner, indices, features, size), weight)
 
 
-def laid_out(chain: Tensor, features: Features, size: int) -> Tensor:  # -> [n, s, in, m]
-    """Z, the jet of every feature."""
-    listed = chain.transpose(1, 2) @ features.values
+def laid_out(inner: Tensor, indices: IndexSet, features: Features, size: int) -> Tensor:  # -> [n, s, in, m]
+    """Z, the jet of every feature of the inputs with the given jet."""
+    if features.index is None and size == 1:
+        return composed(inner, features.values[..., 0].unbind(-1), indices)[..., None]
+    listed = chain_matrix(inner, indices).transpose(1, 2) @ features.values
     return spread(listed.transpose(1, 2), features.index, size)
