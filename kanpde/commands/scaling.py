@@ -7,7 +7,7 @@ from kanpde.scaling.studies import plan_of, run_study
 from kanpde.terminal import command_parser, say
 
 STUDY = """settings of the study:
-  preset=quick|long        ten minutes on two cores, or a night
+  preset=quick|fronts|long ten minutes on two cores, an hour for problems in windows of time, or a night
   study.seeds=5            study.grids=[2,4,8]      study.widths=[2,4,8]      study.steps=120
   study.own_optimizer=true each model with its own best optimizer as well, shown apart
   the files in conf/study/ have all of them

@@ -28,7 +28,7 @@ from kanpde.scaling.outcomes import Outcome
 from kanpde.scaling.plans import Architecture, Kan, Mlp, Study, base_words, matched_widths, tuning_size
 from kanpde.scaling.records import Collection, Record, Skipped, read_all
 
-PRESETS = ("quick", "long")
+PRESETS = ("quick", "fronts", "long")
 SET_BY_THE_STUDY = {
     "model": "study.kan_degrees=…, study.widths=… and their like",
     "seed": "study.seeds=…",
