@@ -1,7 +1,11 @@
 """What every test gets: double precision, a fixed seed, one thread."""
 
+import importlib.util
 import os
 import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 # Before PyTorch is imported, and inherited by the commands that tests start: two cores are shared by everything.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -25,3 +29,19 @@ def double_precision_and_seed():
 @pytest.fixture
 def random() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def benchmark_script() -> Callable[[str], ModuleType]:
+    """A script of tests/benchmarks, by name, imported without being run."""
+
+    def imported(name: str) -> ModuleType:
+        path = Path(__file__).parent / "benchmarks" / f"{name}.py"
+        if not path.is_file():
+            pytest.skip("only a checkout has the benchmarks")
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return imported

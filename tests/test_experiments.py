@@ -1,8 +1,5 @@
 """Every preset in conf/experiment/ runs, as the command in its first comment would, for a few steps."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from kanpde.cli import main
@@ -11,7 +8,6 @@ from kanpde.overrides import config_folder, sweep_jobs
 from kanpde.sweeps import checked_jobs
 
 PATHS = sorted((config_folder() / "experiment").glob("*.yaml"))
-BENCHMARKS = Path(__file__).parent / "benchmarks"
 FEW = ["model.width=[3]", "sampling.points=60", "reference=false", "output.plot=false", "output.resolution=5"]
 FEW += ["training.stages=1", "training.starts=1", "training.steps=1", "seed=0", "threads=1"]
 
@@ -43,17 +39,9 @@ def test_one_run_of_an_experiment_that_sweeps_says_so(tmp_path, monkeypatch, cap
     assert "this experiment sweeps over model.degree, seed; one run is made" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="only a checkout has it")
-def test_the_experiments_of_the_readme_make_the_runs_of_its_tables():
-    jobs = sweep_jobs(["experiment=accuracy"])
-    asked = [[f"problem={problem}", f"seed={seed}"] for problem in asked_by("figures") for seed in range(3)]
-    assert [job[1:] for job in jobs] == asked
-    jobs = sweep_jobs(["experiment=localization"])
-    assert [job[1:] for job in jobs] == [[f"problem={problem}"] for problem in asked_by("localization")]
-
-
-def asked_by(benchmark: str) -> dict:
-    spec = importlib.util.spec_from_file_location(benchmark, BENCHMARKS / f"{benchmark}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.ASKED
+def test_the_experiments_of_the_readme_make_the_runs_of_its_tables(benchmark_script):
+    asked = benchmark_script("figures").ASKED
+    runs = [[f"problem={problem}", f"seed={seed}"] for problem in asked for seed in range(3)]
+    assert [job[1:] for job in sweep_jobs(["experiment=accuracy"])] == runs
+    runs = [[f"problem={problem}"] for problem in benchmark_script("localization").ASKED]
+    assert [job[1:] for job in sweep_jobs(["experiment=localization"])] == runs

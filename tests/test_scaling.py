@@ -358,6 +358,22 @@ def test_a_study_from_start_to_end_and_again(tmp_path, monkeypatch, capsys):
     )
 
 
+def test_the_published_study_is_written_from_the_archives_of_its_studies(tmp_path, monkeypatch, benchmark_script):
+    monkeypatch.chdir(tmp_path)
+    published = benchmark_script("studies")
+    monkeypatch.setattr(published, "STUDIES", {"small": [*SMALL[1:], "study.match=[parameters]"]})
+    outcomes = {"small": published.studied("small", tmp_path / "runs")}
+    published.write(outcomes, tmp_path / "reference")
+    found = json.loads((tmp_path / "reference" / "small.json").read_text())
+    assert found["pairs"] and found["conclusions"] and found["hardware"]["cores"]
+    lines = (tmp_path / "reference" / "small.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(outcomes["small"].records) + len(outcomes["small"].tuning)
+    assert not any("result.h5" in line for line in lines), "no path of this machine"
+    assert (tmp_path / "reference" / "studies.png").stat().st_size > 0
+    last = published.table(outcomes).splitlines()[-1]
+    assert last.startswith("| `small` | degree 3, width 3 | depth 1, tanh |")
+
+
 def test_each_model_with_its_own_optimizer_is_shown_apart(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     few = ["study.widths=[]", "study.seeds=1", "study.match=[parameters]", "study.steps=6"]

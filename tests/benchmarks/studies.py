@@ -166,15 +166,15 @@ def draw(axes: Axes, outcome: Outcome) -> None:
     axes.grid(color=FAINT, lw=0.3)
 
 
-def write(outcomes: dict[str, Outcome]) -> None:
-    REFERENCE.mkdir(parents=True, exist_ok=True)
+def write(outcomes: dict[str, Outcome], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     for name, outcome in outcomes.items():
         one = outcome.comparisons()[0]
-        scaling_figure(one, outcome.classical).savefig(REFERENCE / f"{name}.png", dpi=90)
-        (REFERENCE / f"{name}.csv").write_text(without_paths(csv_text(outcome)))
+        scaling_figure(one, outcome.classical).savefig(folder / f"{name}.png", dpi=90)
+        (folder / f"{name}.csv").write_text(without_paths(csv_text(outcome)))
         found = json.dumps(summary(name, outcome, one), indent=1, ensure_ascii=False)
-        (REFERENCE / f"{name}.json").write_text(f"{found}\n")
-    overview(outcomes).savefig(REFERENCE / "studies.png", dpi=90)
+        (folder / f"{name}.json").write_text(f"{found}\n")
+    overview(outcomes).savefig(folder / "studies.png", dpi=90)
 
 
 def without_paths(text: str) -> str:
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("--studies", nargs="+", default=list(STUDIES), choices=list(STUDIES))
     options = parser.parse_args()
     outcomes = {name: studied(name, options.folder) for name in options.studies}
-    write(outcomes)
+    write(outcomes, REFERENCE)
     readme = ROOT / "README.md"
     before, rest = readme.read_text().split(START)
     readme.write_text(f"{before}{START}\n{table(outcomes)}\n{END}{rest.split(END)[1]}")
