@@ -85,6 +85,16 @@ def test_one_bad_size_in_the_middle_is_no_plateau():
     assert kept.all() and floor is None
 
 
+def test_a_law_that_bends_is_no_plateau_as_long_as_errors_fall():
+    """Steep at first, then like N^-2: nothing is left out, and the interval says that one exponent does not fit."""
+    y = np.log(SIZES[:7] ** -2.0)
+    y[0] += 6
+    kept, floor = without_plateau(np.log(SIZES[:7]), y, 0.1)
+    assert kept.all() and floor is None
+    law = fit_power_law(SIZES[:7], np.exp(y)[:, None] * [[0.9, 1.0, 1.1]])
+    assert law.high - law.low > 2
+
+
 @pytest.mark.parametrize(
     "sizes, errors, why",
     [

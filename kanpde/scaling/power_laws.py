@@ -25,7 +25,8 @@ NARROWEST_SPAN = 1.5
 
 PLATEAU_RULE = (
     "A size and all larger ones are a plateau if each lies above the power law through the sizes before by more than a "
-    "factor 2, by more than half of the fall it predicts, and by more than 2 standard errors of the seeds; sizes "
+    "factor 2, by more than half of the fall it predicts, and by more than 2 standard errors of the seeds, and if the "
+    "error falls over them (over the last two, if it is one) by no more than a factor 2 and 2 standard errors; sizes "
     "within a factor 3 of the plateau are left out with it."
 )
 INTERVAL_RULE = (
@@ -107,7 +108,8 @@ def without_plateau(x: Array, y: Array, standard_error: float) -> tuple[NDArray[
         standard_error: Of each y, from the scatter of seeds.
     """
     for first in range(2, len(x)):
-        if x[first - 1] - x[0] >= LEAST_SHARE * np.ptp(x) and _all_above(x, y, first, standard_error):
+        far, last = x[first - 1] - x[0] >= LEAST_SHARE * np.ptp(x), min(first, len(x) - 2)
+        if far and _all_above(x, y, first, standard_error) and _flat(x[last:], y[last:], standard_error):
             floor = math.exp(np.median(y[first:]))
             return (np.arange(len(x)) < first) & (y > math.log(NEAR_THE_FLOOR * floor)), floor
     return np.ones(len(x), dtype=bool), None
@@ -121,6 +123,12 @@ def _all_above(x: Array, y: Array, first: int, standard_error: float) -> bool:
     spread = 1 + 1 / first + (x[first:] - x[:first].mean()) ** 2 / (centered @ centered)
     enough = np.maximum(np.maximum(math.log(2), fall / 2), STANDARD_ERRORS * standard_error * np.sqrt(spread))
     return slope < 0 and bool((y[first:] - predicted > enough).all())
+
+
+def _flat(x: Array, y: Array, standard_error: float) -> bool:
+    """Whether the line through these sizes falls by no more than a factor 2 and what chance does to its ends."""
+    slope, _, _ = _line(x, y)
+    return -slope * np.ptp(x) <= math.log(2) + STANDARD_ERRORS * math.sqrt(2) * standard_error
 
 
 def seed_scatter(y: Sequence[Array]) -> float:
