@@ -65,7 +65,7 @@ def _draw_panel(axes: Axes, comparison: Comparison, classical: Sequence[Classica
     axes.set_ylim(low, high)
     if budget != "seconds":
         axes.set_xlim(across)
-    _tick(axes)
+    plain_ticks(axes)
     axes.grid(color="#e4e4e4", lw=0.6)
 
 
@@ -134,7 +134,7 @@ def _draw_classical(axes: Axes, classical: Sequence[Classical], budget: str) -> 
         axes.plot(x, [one.error for one in own], "x-", color=INK, lw=1, ms=5, label=f"classical solver: {method}")
 
 
-def _tick(axes: Axes) -> None:
+def plain_ticks(axes: Axes) -> None:
     """Whole decades below each other; a short axis says 2 and 5 too."""
     low, high = axes.get_xlim()
     decades = math.log10(high / low)

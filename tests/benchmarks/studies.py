@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from kanpde.plots.styles import BLUE, FAINT, INK, VERMILION
 from kanpde.reports.folders import csv_text
 from kanpde.scaling.comparisons import BUDGETS, Comparison, Pair, ratio
-from kanpde.scaling.figures import scaling_figure
+from kanpde.scaling.figures import BELOW, plain_ticks, scaling_figure
 from kanpde.scaling.outcomes import Outcome, read_outcome
 from kanpde.scaling.studies import plan_of
 
@@ -35,7 +35,7 @@ STUDIES = {
     "poisson_2d_paper": ["problem=poisson_2d_paper"],
     "diffusion_1d": ["problem=diffusion_1d"],
     "helmholtz_2d": ["problem=helmholtz_2d"],
-    "burgers": ["problem=burgers", "preset=fronts"],
+    "burgers": ["problem=burgers", "preset=fronts", "threads=2"],
 }
 """The words behind `kanpde scaling`."""
 
@@ -84,7 +84,7 @@ def table(outcomes: dict[str, Outcome]) -> str:
     hardware, versions = json.loads(first["hardware_json"]), json.loads(first["versions_json"])
     heads = [f"equal {words}" for words in BUDGETS.values()]
     lines = [
-        f"One thread of {hardware['processor']}, PyTorch {versions['torch']}, float64. The three columns of equal "
+        f"One thread (`burgers`: two) of {hardware['processor']}, PyTorch {versions['torch']}, float64. The three columns of equal "
         "budgets count the pairs in which the KAN : the MLP has the lower error : that are not resolved, and give the "
         "MLP's error over the KAN's, the median of these pairs.",
         "",
@@ -146,6 +146,7 @@ def overview(outcomes: dict[str, Outcome]) -> Figure:
 
 def draw(axes: Axes, outcome: Outcome) -> None:
     (one, *_) = outcome.comparisons()
+    axes.set(xscale="log", yscale="log", xlabel="parameters")
     styles = {("kan", "grid"): (BLUE, "o", "KAN, finer grids"), ("kan", "width"): (BLUE, "s", "KAN, wider"),
               ("mlp", "width"): (VERMILION, "D", "MLP, wider")}  # fmt: skip
     for series in one.series:
@@ -162,7 +163,8 @@ def draw(axes: Axes, outcome: Outcome) -> None:
     known = [(solution.unknowns, solution.error) for solution in outcome.classical]
     if known:
         axes.plot(*zip(*known, strict=True), "x-", color=INK, lw=1, ms=4, label="classical solver, unknowns")
-    axes.set(xscale="log", yscale="log", xlabel="parameters", xlim=limits[0], ylim=limits[1])
+    axes.set(xlim=limits[0], ylim=(limits[1][0] / BELOW, limits[1][1]))
+    plain_ticks(axes)
     axes.grid(color=FAINT, lw=0.3)
 
 
