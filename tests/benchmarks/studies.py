@@ -84,9 +84,9 @@ def table(outcomes: dict[str, Outcome]) -> str:
     hardware, versions = json.loads(first["hardware_json"]), json.loads(first["versions_json"])
     heads = [f"equal {words}" for words in BUDGETS.values()]
     lines = [
-        f"One thread (`burgers`: two) of {hardware['processor']}, PyTorch {versions['torch']}, float64. The columns of "
-        "equal budgets count the pairs in which the KAN : the MLP has the lower error : that are not resolved, and give "
-        "the MLP's error over the KAN's, the median of these pairs.",
+        f"One thread (`burgers`: two) of {hardware['processor']}, PyTorch {versions['torch']}, float64. The columns "
+        "of equal budgets count the pairs in which the KAN : the MLP has the lower error : that are not resolved, and "
+        "give the MLP's error over the KAN's, the median of these pairs.",
         "",
         f"| problem | KAN, tuned | MLP, tuned | {' | '.join(heads)} | lowest error, KAN / MLP | runs | minutes |",
         f"|{'---|' * (6 + len(heads))}",
