@@ -250,7 +250,11 @@ def _verdict(pairs: Sequence[Pair]) -> str:
         who = f"neither wins: the KAN has the lower error in {kan} pairs, the MLP in {mlp}"
     else:
         who = f"the {'KAN' if kan else 'MLP'} has the lower error in {kan or mlp} of {len(pairs)} pairs"
-    return f"{who}{f', {open_} are not resolved' if open_ else ''}; {spread}."
+    return f"{who}{_open(open_)}; {spread}."
+
+
+def _open(count: int) -> str:
+    return f", {count} {'is' if count == 1 else 'are'} not resolved" if count else ""
 
 
 def ratio(value: float) -> str:

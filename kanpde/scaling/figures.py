@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullFormatter
 
 from kanpde.plots.styles import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION
 from kanpde.scaling.classical import Classical
@@ -138,7 +138,9 @@ def plain_ticks(axes: Axes) -> None:
     """Whole decades below each other; a short axis says 2 and 5 too."""
     low, high = axes.get_xlim()
     decades = math.log10(high / low)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 1.6 else (1,), numticks=12))
+    short = MaxNLocator(4, steps=(1, 2, 5, 10))
+    long = LogLocator(subs=(1, 2, 5) if decades < 1.6 else (1,), numticks=12)
+    axes.xaxis.set_major_locator(short if decades < 0.7 else long)
     axes.xaxis.set_major_formatter(_plain_number if decades < 4 and high < 1e5 else LogFormatterSciNotation())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(labelsize=9)
