@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -14,8 +15,8 @@ from kanpde.statements import Problem
 
 LADDER = 6
 COARSEST = 4
-LONGEST = 10.0
-"""Seconds after which no finer resolution is tried."""
+LONGEST, ENOUGH = 10.0, 1e-10
+"""Seconds of a resolution after which, and error below which, no finer one is tried."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def _ladder(
     method: str, solver: ModuleType, problem: Problem, points: torch.Tensor, known: torch.Tensor
 ) -> list[Classical]:
     found = []
-    for resolution in _resolutions(solver.resolutions(problem)[0]):
+    for resolution in _resolutions(solver.resolutions(problem)):
         begun = time.perf_counter()
         try:
             solved = solver.solve(problem, resolution)
@@ -58,17 +59,18 @@ def _ladder(
             continue
         seconds = time.perf_counter() - begun
         error = relative_l2(torch.from_numpy(np.asarray(solved.values(points.numpy()))) - known, known)
-        if math.isfinite(error) and error > 0:
+        if math.isfinite(error) and error > 0 and solved.unknowns not in {one.unknowns for one in found}:
             found.append(Classical(method, solved.unknowns, error, seconds))
-        if seconds > LONGEST:
+        if seconds > LONGEST or error < ENOUGH:
             break
     return found
 
 
-def _resolutions(coarse: int) -> list[int]:
-    """From an eighth of the solver's own coarse resolution up to it.
+def _resolutions(own: Sequence[int]) -> list[int]:
+    """The solver's own resolutions, and from an eighth of the coarsest of them up to it.
 
-    >>> _resolutions(28)
-    [4, 5, 8, 12, 18, 28]
+    >>> _resolutions((28, 40))
+    [4, 5, 8, 12, 18, 28, 40]
     """
-    return sorted({max(COARSEST, round(coarse * 8 ** (-step / (LADDER - 1)))) for step in range(LADDER)})
+    coarser = {max(COARSEST, round(own[0] * 8 ** (-step / (LADDER - 1)))) for step in range(LADDER)}
+    return sorted({*coarser, *own})
