@@ -112,6 +112,13 @@ def test_what_cannot_be_concluded_is_said(sizes, errors, why):
     assert not law.resolved and why in law.reason
 
 
+@pytest.mark.parametrize("sizes", [[2, 2.00001, 2.00002], [0.5, 0.500001]])
+def test_sizes_almost_equal_are_not_resolved(sizes):
+    """Two measured times can be; the line through them has no constant that a float holds."""
+    law = fit_power_law(sizes, [[10.0**-i] * 3 for i in range(len(sizes))])
+    assert not law.resolved and law.reason
+
+
 def test_intervals_of_medians_cover(random):
     """At least 95%, whether all sizes scatter alike or not; and no wider than a few times the scatter."""
     hits, total, widths = 0, 0, []

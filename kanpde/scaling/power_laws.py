@@ -97,7 +97,9 @@ def fit_power_law(sizes: Sequence[float], errors: Sequence[Sequence[float]], see
         shape = _bootstrap_shape(x[kept], [y[i] for i in np.flatnonzero(kept)], seed)
         low, high = (-slope - q * error * student(number - 2) for q in shape)
         reason = reason or ("" if low > 0 else f"the interval from {low:.2g} to {high:.2g} does not lie above 0")
-    return PowerLaw(-slope, low, high, math.exp(start), tuple(kept.tolist()), floor, reason)
+    with np.errstate(over="ignore"):  # sizes almost equal, as measured times can be: the line is almost vertical
+        constant = float(np.exp(start))
+    return PowerLaw(-slope, low, high, constant, tuple(kept.tolist()), floor, reason)
 
 
 def without_plateau(x: Array, y: Array, standard_error: float) -> tuple[NDArray[np.bool_], float | None]:
