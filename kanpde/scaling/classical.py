@@ -15,7 +15,7 @@ from kanpde.statements import Problem
 
 LADDER = 6
 COARSEST = 4
-LONGEST, ENOUGH = 10.0, 1e-10
+LONGEST, ENOUGH = 10.0, 1e-13
 """Seconds of a resolution after which, and error below which, no finer one is tried."""
 
 

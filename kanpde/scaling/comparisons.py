@@ -89,6 +89,11 @@ class Series:
             return None
         return self._law(lambda size: float(size.first.grid))
 
+    @property
+    def every_law(self) -> dict[str, PowerLaw]:
+        """The exponents against budgets, and `grid`, the order in its spacing, where there is one."""
+        return self.laws | ({"grid": self.order} if self.order else {})
+
     def _law(self, place: Callable[[Size], float]) -> PowerLaw:
         known = sorted((size for size in self.sizes if place(size) > 0), key=place)
         return fit_power_law([place(size) for size in known], [size.errors for size in known])

@@ -103,8 +103,7 @@ def _size_rows(comparisons: Iterable[Comparison]) -> tuple[list[dict], dict[str,
 def _law_rows(comparisons: Iterable[Comparison]) -> tuple[list[dict], dict[str, list[str]]]:
     rows, names, against = [], [], []
     for series in (one for comparison in comparisons for one in comparison.series):
-        laws = series.laws | ({"grid": series.order} if series.order else {})
-        for budget, law in laws.items():
+        for budget, law in series.every_law.items():
             rows.append({"exponent": law.exponent, "low": law.low, "high": law.high, "constant": law.constant,
                          "kept": sum(law.kept), "resolved": law.resolved, "floor": law.floor or math.nan})  # fmt: skip
             names.append(series.name)

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/studies.py [--folder outputs/studies] [--studies …]
 
-Runs are made where they are missing (two hours in all; stop it whenever you like), then tables and
-figures are written to outputs/reference/ and the table of the README is written anew.
+Runs are made where they are missing (two hours in all; stop it whenever you like), then tables and figures are written
+to outputs/reference/ and the table of the README is written anew.
 """
 
 import argparse
@@ -124,7 +124,7 @@ def summary(name: str, outcome: Outcome, one: Comparison) -> dict:
             if law.resolved
             else {"series": series.name, "against": against, "not resolved": law.reason}
             for series in one.series
-            for against, law in (series.laws | ({"grid": series.order} if series.order else {})).items()
+            for against, law in series.every_law.items()
         ],
         "pairs": [
             {
