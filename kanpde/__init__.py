@@ -1,8 +1,8 @@
 """Partial differential equations from a short YAML file, solved with Kolmogorov-Arnold networks."""
 
-from kanpde.allocation import keep_freed_memory
-from kanpde.problems import load_problem
-from kanpde.runs import open_run, solve
+from kanpde.problems.catalog import load_problem
+from kanpde.runs.run import open_run, solve
+from kanpde.solving.training.allocation import keep_freed_memory
 
 __version__ = "0.1.0"
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from kanpde.cli import main
+from kanpde.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 
 import kanpde
-from kanpde.overrides import config_folder
+from kanpde.runs.hydra_composition import config_folder
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -18,7 +18,8 @@ def test_every_package_ships():
 
 
 def test_every_folder_of_yaml_files_ships_them():
-    data = {package for package in SETUPTOOLS["packages"] if package.startswith(("kanpde.conf", "kanpde.problem"))}
+    folders = ("kanpde.conf", "kanpde.problem_files")
+    data = {package for package in SETUPTOOLS["packages"] if package.startswith(folders)}
     assert {name for name, patterns in SETUPTOOLS["package-data"].items() if patterns == ["*.yaml"]} == data
 
 

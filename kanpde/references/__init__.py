@@ -13,15 +13,15 @@ from types import ModuleType
 
 import numpy as np
 
+from kanpde.problems.geometry.regions import inside_points
+from kanpde.problems.geometry.sampling import uniform_points
+from kanpde.problems.problem import Problem
 from kanpde.references import chebyshev, elements, finite_elements, lines
 from kanpde.references.cache import NUMBERS, load_values, store_values
 from kanpde.references.families import Family, combinations, family_axes, member, middle, node_counts
 from kanpde.references.interface import Field, NotSolved, OutOfMeans, Solved, time_limit
 from kanpde.references.states import Turned, turning
 from kanpde.references.tables import check_table, read_table
-from kanpde.regions import inside_points
-from kanpde.sampling import uniform_points
-from kanpde.statements import Problem
 
 __all__ = [
     "FILE", "METHODS", "NotSolved", "Reference", "applicable_method", "check_table", "method_for", "reference_of",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from kanpde.domains import Side
-from kanpde.statements import Problem
+from kanpde.problems.geometry.boxes import Side
+from kanpde.problems.problem import Problem
 
 
 def is_whole_box(problem: Problem) -> bool:

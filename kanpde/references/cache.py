@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kanpde.archive import replace_file
 from kanpde.errors import InputError
+from kanpde.files.atomic import replace_file
+from kanpde.problems.problem import Problem
 from kanpde.references.families import Family
 from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant, Pieces, Triangles
-from kanpde.statements import Problem
 
 AXES = {"chebyshev": Chebyshev, "fourier": Fourier, "pieces": Pieces}
 VERSION = 3

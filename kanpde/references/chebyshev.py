@@ -23,8 +23,8 @@ import sympy
 import torch
 from numpy.polynomial import chebyshev as polynomials
 
-from kanpde.domains import Side
-from kanpde.expressions import (
+from kanpde.problems.geometry.boxes import Side
+from kanpde.problems.language import (
     BoundFormula,
     ExpressionError,
     Jet,
@@ -32,11 +32,11 @@ from kanpde.expressions import (
     jet_slopes,
     jets_of,
 )
+from kanpde.problems.problem import Problem
 from kanpde.references.applicability import is_stationary, walls_of, with_values
 from kanpde.references.interface import NotSolved, Solved
 from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant
 from kanpde.references.newton import newton
-from kanpde.statements import Problem
 
 MOST_UNKNOWNS = 5000  # a dense matrix of 200 MB, some copies of it while it is factored
 STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the first, as log(u)

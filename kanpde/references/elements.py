@@ -24,12 +24,12 @@ from scipy.sparse import block_diag, csc_array, csr_array, diags_array, eye_arra
 from scipy.sparse.linalg import ArpackError, LinearOperator, SuperLU, eigsh, splu
 
 from kanpde.errors import InputError
-from kanpde.expressions import BoundFormula, ExpressionError, Jet, compile_expression, jet_slopes, jets_of
+from kanpde.problems.language import BoundFormula, ExpressionError, Jet, compile_expression, jet_slopes, jets_of
+from kanpde.problems.problem import Eigen, Energy, Problem
 from kanpde.references.applicability import is_stationary, walls_of, with_values
 from kanpde.references.interface import NotSolved, Solved
 from kanpde.references.interpolants import Interpolant, Pieces, barycentric_matrix, barycentric_weights
 from kanpde.references.states import equal, groups
-from kanpde.statements import Eigen, Energy, Problem
 
 DEGREE = {1: 8, 2: 6, 3: 4}  # of the polynomials, by dimension
 MOST_NODES = {1: 400_000, 2: 100_000, 3: 20_000}  # what a sparse factorization takes in a few minutes, by dimension

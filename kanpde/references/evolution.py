@@ -13,7 +13,7 @@ import sympy
 import torch
 from torch import Tensor
 
-from kanpde.expressions import (
+from kanpde.problems.language import (
     ExpressionError,
     Formula,
     Jet,
@@ -23,8 +23,8 @@ from kanpde.expressions import (
     jet_slopes,
     jets_of,
 )
+from kanpde.problems.problem import Condition, Problem
 from kanpde.references.interface import NotSolved
-from kanpde.statements import Condition, Problem
 
 Variable = tuple[str, int]
 """A time derivative of a field, below its highest: an unknown of the system of first order."""

@@ -9,11 +9,11 @@ from itertools import product
 import numpy as np
 import sympy
 
-from kanpde.domains import Box
-from kanpde.expressions import coordinate_symbols, jet_expression, jets_of
+from kanpde.problems.geometry.boxes import Box
+from kanpde.problems.language import coordinate_symbols, jet_expression, jets_of
+from kanpde.problems.problem import Energy, Problem
 from kanpde.references.interface import NotSolved
 from kanpde.references.interpolants import Chebyshev, Interpolant
-from kanpde.statements import Energy, Problem
 
 COUNTS = {1: (5, 9, 17, 33), 2: (3, 5, 9)}
 """Nodes of each parameter, each set within the next; more parameters take the first two of the last."""

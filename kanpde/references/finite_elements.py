@@ -21,8 +21,9 @@ from numpy.polynomial import legendre, polynomial
 from scipy.sparse import csc_array, csr_array, diags_array, hstack
 from scipy.sparse.linalg import splu
 
-from kanpde.domains import Side
-from kanpde.expressions import (
+from kanpde.problems.geometry.boxes import Side
+from kanpde.problems.geometry.regions import Piece, ShapeBoundary, SubSide, on_boundary
+from kanpde.problems.language import (
     BoundFormula,
     ExpressionError,
     Jet,
@@ -33,13 +34,12 @@ from kanpde.expressions import (
     jet_slopes,
     jets_of,
 )
+from kanpde.problems.problem import Condition, Energy, Problem
 from kanpde.references.applicability import with_values
 from kanpde.references.interface import NotSolved, Solved
 from kanpde.references.interpolants import Triangles
 from kanpde.references.meshes import BoundaryEdge, Mesh, triangulate
 from kanpde.references.newton import newton
-from kanpde.regions import Piece, ShapeBoundary, SubSide, on_boundary
-from kanpde.statements import Condition, Energy, Problem
 
 EXACT_TO = 8  # degree of the polynomials that the quadrature integrates exactly
 STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the first, as log(u)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kanpde.statements import Problem
+from kanpde.problems.problem import Problem
 
 Field = Callable[[np.ndarray], np.ndarray]
 """Points [n, d] -> values [n, fields]."""

@@ -22,14 +22,14 @@ import numpy as np
 import scipy.linalg
 import torch
 
-from kanpde.expressions import Jet, compile_expression
+from kanpde.problems.language import Jet, compile_expression
+from kanpde.problems.problem import Condition, Problem
 from kanpde.references.applicability import is_whole_box, walls_of
 from kanpde.references.cells import Cells, Line, Waves, equidistributed
 from kanpde.references.evolution import Evolution, Statement, Variable, differentiated, evolution_of, statement
 from kanpde.references.interface import NotSolved, OutOfMeans, Solved
 from kanpde.references.interpolants import Fourier, Interpolant, Pieces
 from kanpde.references.radau import March, march, unit_nodes
-from kanpde.statements import Condition, Problem
 
 ONE_CELL = 48  # points of one polynomial; beyond, there are several
 GAUSS = 12  # points of each

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from scipy.spatial import Delaunay, cKDTree
 
-from kanpde.domains import Side, box_sides
+from kanpde.problems.geometry.boxes import Side, box_sides
+from kanpde.problems.geometry.regions import SubSide, on_boundary
+from kanpde.problems.geometry.shapes import Cuboid, Facet, Round
+from kanpde.problems.problem import Problem
 from kanpde.references.interface import NotSolved
-from kanpde.regions import SubSide, on_boundary
-from kanpde.shapes import Cuboid, Facet, Round
-from kanpde.statements import Problem
 
 ANGLE, GAP = 3.0, 2.0  # h = ANGLE radius / resolution along a curve, ANGLE GAP width / resolution beside a gap
 STEEPNESS, REACH = 0.8, 0.3  # h falls toward a corner like distance^STEEPNESS, from REACH times the box on

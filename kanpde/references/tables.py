@@ -18,9 +18,9 @@ import numpy as np
 from scipy.interpolate import make_interp_spline
 
 from kanpde.errors import InputError
-from kanpde.expressions import shortened
+from kanpde.problems.language import shortened
+from kanpde.problems.problem import Problem
 from kanpde.references.interpolants import Interpolant
-from kanpde.statements import Problem
 
 SUFFIXES = (".npz", ".h5", ".csv")
 MOST_BYTES, MOST_VALUES = 500_000_000, 50_000_000

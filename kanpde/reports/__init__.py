@@ -2,10 +2,10 @@
 
 From the bottom up:
 
-    pages       elements, escaped by construction, and the page around them
-    drawings    figures as inline SVG
+    html        elements, escaped by construction, and the page around them
+    figures     figures as inline SVG
     formulas    mathematics as inline SVG that breaks into lines between terms
-    parts       sections that runs and studies have in common
-    runs        the report of one run
-    studies     the report of a study
+    sections    what reports of runs and studies have in common, a section each
+    plots/      figures of runs
+    run_report  the report of one run
 """

@@ -10,8 +10,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.path import Path
 from matplotlib.textpath import TextToPath
 
-from kanpde.expressions import jets_of, latex_of, text_of
-from kanpde.reports.pages import Markup, element
+from kanpde.problems.language import jets_of, latex_of, text_of
+from kanpde.reports.html import Markup, element
 
 EM = 100.0
 _GAP = r"\ "

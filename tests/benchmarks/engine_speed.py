@@ -10,12 +10,12 @@ import argparse
 import torch
 from timing import milliseconds
 
-from kanpde.constraints import exact_ansatz
-from kanpde.networks import KAN
-from kanpde.problems import load_problem
-from kanpde.residuals import bind, build_blocks, draw
-from kanpde.routes import ChainRoute, NestedRoute
-from kanpde.sampling import SobolSampling
+from kanpde.models.differentiation import ChainRoute, NestedRoute
+from kanpde.models.networks import KAN
+from kanpde.problems.catalog import load_problem
+from kanpde.problems.geometry.sampling import SobolSampling
+from kanpde.solving.ansatz.exact_conditions import exact_ansatz
+from kanpde.solving.losses.residuals import bind, build_blocks, draw
 
 POINTS = 3000
 

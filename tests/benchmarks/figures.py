@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import kanpde
-from kanpde.provenance import hardware, versions
+from kanpde.results.provenance import hardware, versions
 
 ROOT = Path(__file__).parents[2]
 START, END = "<!-- figures -->", "<!-- /figures -->"
@@ -44,7 +44,7 @@ ASKED = {
 """Relative L2 error and the seconds within which it is to be reached; from poisson_1d on, nobody asked."""
 
 
-def solved(problem: str, seed: int, options: argparse.Namespace) -> kanpde.runs.Run:
+def solved(problem: str, seed: int, options: argparse.Namespace) -> kanpde.runs.run.Run:
     """The run of one problem and seed, by the command that a user types."""
     words = [f"problem={problem}", f"seed={seed}", f"threads={options.threads}"]
     command = [sys.executable, "-m", "kanpde", "solve", *words, f"output.folder={options.folder / str(seed)}"]
@@ -53,7 +53,7 @@ def solved(problem: str, seed: int, options: argparse.Namespace) -> kanpde.runs.
     return kanpde.open_run(archive)
 
 
-def seconds_to(run: kanpde.runs.Run, tolerance: float) -> float:
+def seconds_to(run: kanpde.runs.run.Run, tolerance: float) -> float:
     """Seconds of training after which the error, as followed in the history, stays below the tolerance.
 
     In windows of time the history follows each window's own error: what counts is the whole, when all are trained.
@@ -66,7 +66,7 @@ def seconds_to(run: kanpde.runs.Run, tolerance: float) -> float:
     return min(later, default=float("inf"))
 
 
-def row(problem: str, runs: list[kanpde.runs.Run]) -> str:
+def row(problem: str, runs: list[kanpde.runs.run.Run]) -> str:
     """One line of the table."""
     asked = "; ".join(f"{tolerance:.0e} in {limit} s" for tolerance, limit in ASKED[problem])
     reached = "; ".join(_seconds(statistics.median(seconds_to(run, tol) for run in runs)) for tol, _ in ASKED[problem])
@@ -99,7 +99,7 @@ def start_up(threads: int, repeats: int = 3) -> float:
 
 def table(options: argparse.Namespace) -> str:
     """The README's text between its markers."""
-    about = hardware(kanpde.runs.torch.device("cpu"))
+    about = hardware(kanpde.runs.run.torch.device("cpu"))
     lines = [
         f"Relative L2 errors with all defaults, medians over seeds {', '.join(map(str, options.seeds))}; "
         f"{options.threads} threads of {about['processor']}, PyTorch {versions()['torch']}, float64. Times are seconds "

@@ -9,8 +9,8 @@ the command line of `kanpde solve`.
 import argparse
 
 import kanpde
-from kanpde.config import compose
-from kanpde.runs import Run, solve_config
+from kanpde.runs.run import Run, solve_config
+from kanpde.runs.settings import compose
 
 
 def solved(options: argparse.Namespace, data: list[str]) -> Run:

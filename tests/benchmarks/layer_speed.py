@@ -10,7 +10,7 @@ import argparse
 import torch
 from timing import milliseconds
 
-from kanpde.networks import KAN
+from kanpde.models.networks import KAN
 
 POINTS, WIDTH, DEGREE = 10_000, 16, 3
 

@@ -20,11 +20,11 @@ import numpy as np
 import oracles
 import torch
 
-from kanpde.expressions import compile_expression
-from kanpde.problems import load_problem, problem_folders
+from kanpde.problems.catalog import load_problem, problem_folders
+from kanpde.problems.geometry.regions import inside_points
+from kanpde.problems.language import compile_expression
+from kanpde.problems.problem import Eigen
 from kanpde.references import NotSolved, applicable_method, method_for, reference_of
-from kanpde.regions import inside_points
-from kanpde.statements import Eigen
 
 
 def points_of(problem):

@@ -21,12 +21,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kanpde.plots.styles import BLUE, FAINT, INK, VERMILION
-from kanpde.reports.folders import csv_text
-from kanpde.scaling.comparisons import BUDGETS, Comparison, Pair, ratio
-from kanpde.scaling.figures import BELOW, plain_ticks, scaling_figure
-from kanpde.scaling.outcomes import Outcome, read_outcome
-from kanpde.scaling.studies import plan_of
+from kanpde.reports.plots.styles import BLUE, FAINT, INK, VERMILION
+from kanpde.studies.archive import Outcome, read_outcome
+from kanpde.studies.comparisons import BUDGETS, Comparison, Pair, ratio
+from kanpde.studies.figures import BELOW, plain_ticks, scaling_figure
+from kanpde.studies.files import csv_text
+from kanpde.studies.runner import plan_of
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "outputs" / "reference"

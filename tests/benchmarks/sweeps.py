@@ -20,7 +20,7 @@ from pathlib import Path
 # One thread a job in both cases; before PyTorch is imported, and inherited by the jobs.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from kanpde.cli import main
+from kanpde.cli.main import main
 
 TINY = ["model.width=[3]", "model.grid=4", "model.degree=4", "training.stages=1", "training.starts=1"]
 FEW = [*TINY, "training.start_steps=0", "training.steps=2", "output.plot=false"]

@@ -1,0 +1,19 @@
+"""`kanpde check`."""
+
+from collections.abc import Sequence
+
+from kanpde.cli.parsing import command_parser, say
+from kanpde.problems.check_report import statement_lines, verdicts
+from kanpde.runs.hydra_composition import compose_mapping
+from kanpde.runs.settings import config_of
+
+
+def check_command(words: Sequence[str]) -> int:
+    """run the checks of a problem alone, with its equations echoed as text and in LaTeX"""
+    options = command_parser(check_command, settings=True).parse_intermixed_args(words)
+    config = config_of(compose_mapping(options.settings))
+    warnings = dict.fromkeys((*config.problem.warnings, *config.warnings))
+    found = [f"  ok  {verdict}" for verdict in dict.fromkeys(verdicts(config.problem))]
+    say(*statement_lines(config.problem), "checked:", *found)
+    say(*(f"warning: {sentence}" for sentence in warnings), "checks passed")
+    return 0

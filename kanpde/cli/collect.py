@@ -1,0 +1,40 @@
+"""`kanpde collect`: the analysis of a study over runs that exist."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kanpde.cli.parsing import command_parser, say
+from kanpde.errors import InputError
+from kanpde.studies.files import collected, write_study
+
+
+def collect_command(words: Sequence[str]) -> int:
+    """compare runs that exist: error against size, who wins at equal budget"""
+    parser = command_parser(collect_command)
+    parser.add_argument("folders", metavar="FOLDER", nargs="+", help="folders with runs, at any depth")
+    parser.add_argument("--to", metavar="FOLDER", help="where to write; by default `collected` in the first folder")
+    options = parser.parse_args(words)
+    folders = [Path(folder) for folder in options.folders]
+    outcome = collected(folders)
+    say(*(f"left out: {one.path}: {one.reason}" for one in outcome.skipped))
+    say(f"{len(outcome.records)} runs, {len(outcome.skipped)} left out")
+    if not outcome.records:
+        raise InputError(
+            f"{', '.join(map(str, folders))}: runs are needed; none there can be used. Run `kanpde solve` first."
+        )
+    for comparison in outcome.comparisons():
+        say("", *comparison.conclusions())
+    first = folders[0].parent if folders[0].is_file() else folders[0]
+    target = _made(Path(options.to) if options.to else first / "collected")
+    say(f"{target}: {'  '.join(path.name for path in write_study(target, outcome))}")
+    return 0
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: a folder to write in is needed; {error.strerror}. Choose another: --to FOLDER."
+        ) from error
+    return folder

@@ -1,0 +1,32 @@
+"""`kanpde export RUN --to csv`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kanpde.cli.parsing import command_parser, say
+from kanpde.errors import InputError
+from kanpde.results.archive import read_archive
+from kanpde.results.exports import FORMATS, export_run
+from kanpde.runs.jobs import ARCHIVE
+
+
+def export_command(words: Sequence[str]) -> int:
+    """write a run in the formats of other programs: csv, npz, vtk, safetensors"""
+    parser = command_parser(export_command)
+    parser.add_argument("run", metavar="RUN", help="a run's folder or its result.h5")
+    parser.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(FORMATS))
+    parser.add_argument("--into", metavar="FOLDER", help="where the files go; by default beside the archive")
+    options = parser.parse_args(words)
+    path = Path(options.run)
+    archive = path / ARCHIVE if path.is_dir() else path
+    data = read_archive(archive)
+    say(*map(str, export_run(data, options.to, _folder(options.into) or archive.parent)))
+    return 0
+
+
+def _folder(into: str | None) -> Path | None:
+    if into is None:
+        return None
+    if not Path(into).is_dir():
+        raise InputError(f"--into needs a folder that exists; {into} is none. Make it: mkdir -p {into}")
+    return Path(into)

@@ -1,0 +1,30 @@
+"""`kanpde show`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kanpde.cli.metrics import metric_lines
+from kanpde.cli.parsing import command_parser, say
+from kanpde.results.archive import RunData, read_archive
+from kanpde.runs.jobs import ARCHIVE
+
+
+def show_command(words: Sequence[str]) -> int:
+    """show what a run's archive holds"""
+    parser = command_parser(show_command)
+    parser.add_argument("run", metavar="RUN", help="a run's folder or its result.h5")
+    path = Path(parser.parse_args(words).run)
+    archive = path / ARCHIVE if path.is_dir() else path
+    say(*shown_lines(read_archive(archive)), str(archive))
+    return 0
+
+
+def shown_lines(data: RunData) -> list[str]:
+    """An archive in a few lines: what was solved, how it ended, the metrics."""
+    about = data.attributes
+    lines = [f"{about.get('title')}: {about.get('status')}", str(about.get("stop_reason"))]
+    shape = ", ".join(f"{name} [{values.size}]" for name, values in data.axes.items())
+    lines += [*metric_lines(data.metrics), f"  {'reference':22} {about.get('reference', 'none')}"]
+    lines.append(f"  {'model':22} {data.model.kind}, seed {about.get('seed')}")
+    lines.append(f"  {'fields':22} {', '.join(data.fields)} over {shape}")
+    return [*lines, f"  {'created':22} {about.get('created')}"]

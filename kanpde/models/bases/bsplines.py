@@ -1,0 +1,71 @@
+"""B-splines as features: local, so a fine grid costs no more per point than a coarse one."""
+
+import torch
+from torch import Tensor
+
+from kanpde.errors import InputError
+from kanpde.models.bases.interface import Features, RangedFeatureMap
+from kanpde.models.spline_sums import spline_sums
+from kanpde.models.splines import MAX_DEGREE, is_uniform, listed_splines, splines, uniform_grid
+
+
+class BSplines(RangedFeatureMap):
+    """The G+k B-splines of degree k on a grid of G cells, one grid per input.
+
+    Args:
+        grid: Increasing breakpoints, shape [in, G+1], in the unit of the input.
+        degree: k, from 1 to 13; the features are C^(k-1).
+
+    Raises:
+        InputError: If the degree is out of range or a grid does not increase.
+    """
+
+    def __init__(self, grid: Tensor, degree: int):
+        super().__init__()
+        if not 1 <= degree <= MAX_DEGREE:
+            raise InputError(
+                f"A spline degree must lie between 1 and {MAX_DEGREE}; {degree} came. Choose one in between."
+            )
+        if grid.ndim != 2 or grid.shape[1] < 2 or not bool((grid.diff(dim=1) > 0).all()):
+            raise InputError(
+                f"A spline grid must be a table [inputs, cells+1] of increasing numbers; one of shape "
+                f"{tuple(grid.shape)} came that is not. Sort the breakpoints and remove double ones."
+            )
+        self.register_buffer("grid", grid)
+        self.degree = degree
+        self.uniform = is_uniform(grid)
+        self.register_load_state_dict_post_hook(_recheck)
+        self.inputs, self.resolution = grid.shape[0], grid.shape[1] - 1
+        self.size = self.resolution + degree
+
+    @property
+    def lower(self) -> Tensor:
+        return self.grid[:, 0]
+
+    @property
+    def upper(self) -> Tensor:
+        return self.grid[:, -1]
+
+    def resized(self, lower: Tensor, upper: Tensor, resolution: int) -> "BSplines":
+        """B-splines of the same degree on equal cells.
+
+        Non-uniform cells are halved as they are when the interval stays and the resolution doubles.
+        """
+        stays = torch.equal(lower, self.lower) and torch.equal(upper, self.upper)
+        if not self.uniform and stays and resolution == 2 * self.resolution:
+            middle = (self.grid[:, 1:] + self.grid[:, :-1]) / 2
+            halved = torch.cat([self.grid, middle], dim=1).sort(dim=1).values
+            return BSplines(halved, self.degree)
+        return BSplines(uniform_grid(lower, upper, resolution), self.degree)
+
+    def listed(self, x: Tensor, order: int) -> Features:
+        cell, values = splines(x, self.grid, self.degree, order, self.uniform)
+        return Features(values, listed_splines(cell, self.degree))
+
+    def combined(self, x: Tensor, weight: Tensor) -> Tensor:
+        return spline_sums(x, self.grid, self.degree, self.uniform, weight)
+
+
+def _recheck(loaded: BSplines, _) -> None:
+    """A grid that was read from a file need not be uniform because the one it replaces was."""
+    loaded.uniform = is_uniform(loaded.grid)

@@ -1,0 +1,152 @@
+"""Two independent ways from a network's parameters to jets and to the Jacobian of a residual.
+
+`ChainRoute`, for KAN and MLP: exact jets, and the Jacobian from one backward pass per equation,
+
+    J_n = Σ_{α∈S} Z_{nα} ⊗ A_{nα},
+
+Z the features that enter a linear map, A = ∂(Σ_n r_n)/∂Y the adjoints of what leaves it; residual n depends on point
+n alone, so row n of A is that of r_n. `NestedRoute`, for any module: nested `torch.func` derivatives; slow, general,
+and the oracle the first is tested against.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, jacrev, vmap
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from kanpde.models.jets import IndexSet
+from kanpde.models.learned_constants import PLACE
+from kanpde.models.networks import Chain
+
+Head = Callable[[Tensor], Tensor]
+"""Network jets [n, s, out] to weighted residuals [n, q], each row from its own point."""
+
+
+class OfParameters:
+    """Something that depends on parameters, as a function of all their numbers."""
+
+    parameters: Sequence[Tensor]
+
+    @property
+    def theta(self) -> Tensor:  # [P]
+        """All numbers in a row, a copy."""
+        return parameters_to_vector(self.parameters).detach().clone()
+
+    @theta.setter
+    def theta(self, value: Tensor) -> None:
+        vector_to_parameters(value, self.parameters)
+
+
+class Route(ABC):
+    """How a network is differentiated."""
+
+    def __init__(self, network: nn.Module):
+        self.network = network
+        self.parameters = [*self._named().values()]
+
+    def _named(self) -> dict[str, Tensor]:
+        """What the network's values depend on; constants that are learned beside it are not among them."""
+        named = self.network.named_parameters()
+        return {name: value for name, value in named if value.requires_grad and name != PLACE}
+
+    @abstractmethod
+    def prepare(self, points: Tensor, indices: IndexSet) -> Any:
+        """What can be computed once for fixed points [n, d]."""
+
+    @abstractmethod
+    def jets(self, prepared: Any, indices: IndexSet) -> Tensor:
+        """∂_α of the network's outputs, shape [n, s, out], differentiable with respect to its parameters."""
+
+    @abstractmethod
+    def jacobian(self, prepared: Any, indices: IndexSet, head: Head) -> tuple[Tensor, Tensor]:
+        """Residuals [n, q] and their derivatives [n, q, P] with respect to the flat parameters."""
+
+
+class ChainRoute(Route):
+    """Faà di Bruno forward, one backward pass per equation."""
+
+    network: Chain
+
+    def prepare(self, points: Tensor, indices: IndexSet) -> Tensor:
+        return self.network.first_features(points, indices)
+
+    def jets(self, prepared: Tensor, indices: IndexSet) -> Tensor:
+        return self.network.taps(prepared, indices)[1]
+
+    def jacobian(self, prepared: Tensor, indices: IndexSet, head: Head) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            taps, jets = self.network.taps(prepared, indices)
+            residuals = head(jets)
+        outputs = [tap.outputs for tap in taps]
+        n, q = residuals.shape
+        jacobian = residuals.new_empty(n, q, sum(parameter.numel() for parameter in self.parameters))
+        for equation in range(q):
+            last = equation == q - 1
+            adjoints = torch.autograd.grad(residuals[:, equation].sum(), outputs, retain_graph=not last)
+            self._fill(jacobian[:, equation], taps, adjoints)
+        return residuals.detach(), jacobian
+
+    def _fill(self, rows: Tensor, taps, adjoints) -> None:  # [n, P]
+        column = 0
+        for layer, tap, adjoint in zip(self.network.layers, taps, adjoints, strict=True):
+            width = layer.weight.numel()
+            rows[:, column : column + width] = tap.jacobian(adjoint)
+            column += width
+            if layer.bias is not None:
+                rows[:, column : column + adjoint.shape[-1]] = adjoint[:, 0]
+                column += adjoint.shape[-1]
+
+
+class NestedRoute(Route):
+    """Nested reverse-mode differentiation of an arbitrary module that maps [n, d] to [n, out]."""
+
+    chunk = 512  # points per Jacobian, for the memory's sake
+
+    def prepare(self, points: Tensor, indices: IndexSet) -> Tensor:
+        return points
+
+    def jets(self, prepared: Tensor, indices: IndexSet) -> Tensor:
+        return vmap(lambda x: self._jet(self._named(), x, indices), randomness="error")(prepared)
+
+    def jacobian(self, prepared: Tensor, indices: IndexSet, head: Head) -> tuple[Tensor, Tensor]:
+        """∂r_n/∂θ = Σ_α A_{nα} · ∂(jet of point n)_α/∂θ, the second factor by `jacrev` point by point."""
+        parameters = {name: parameter.detach() for name, parameter in self._named().items()}
+        slope = jacrev(lambda weights, x: self._jet(weights, x, indices))
+        slopes = vmap(slope, (None, 0), randomness="error", chunk_size=self.chunk)(parameters, prepared)
+        flat = torch.cat([slopes[name].flatten(3) for name in parameters], dim=-1)  # [n, s, out, P]
+        with torch.enable_grad():
+            jets = self.jets(prepared, indices).detach().requires_grad_()
+            residuals = head(jets)
+            adjoints = [
+                torch.autograd.grad(column.sum(), jets, retain_graph=True)[0] for column in residuals.unbind(1)
+            ]
+        jacobian = torch.stack([torch.einsum("nso,nsop->np", adjoint, flat) for adjoint in adjoints], dim=1)
+        return residuals.detach(), jacobian.detach()
+
+    def _jet(self, parameters: dict[str, Tensor], x: Tensor, indices: IndexSet) -> Tensor:  # [d] -> [s, out]
+        def value(point: Tensor) -> Tensor:
+            return functional_call(self.network, parameters, (point[None],))[0]
+
+        return torch.stack([_partial(value, index)(x) for index in indices])
+
+
+def _partial(function: Callable[[Tensor], Tensor], index: tuple[int, ...]) -> Callable[[Tensor], Tensor]:
+    """∂_α of a function of one point, one coordinate at a time."""
+    for axis, order in enumerate(index):
+        for _ in range(order):
+            function = _first(function, axis)
+    return function
+
+
+def _first(function: Callable[[Tensor], Tensor], axis: int) -> Callable[[Tensor], Tensor]:
+    return lambda x: jacrev(function)(x)[..., axis]
+
+
+def route_for(network: nn.Module) -> Route:
+    """The fast route where the network allows it: a chain that is trained as a whole."""
+    whole = isinstance(network, Chain) and all(parameter.requires_grad for parameter in network.parameters())
+    return ChainRoute(network) if whole else NestedRoute(network)

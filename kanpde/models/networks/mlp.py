@@ -1,0 +1,65 @@
+"""Multilayer perceptrons, written as the same chain with one activation as its features."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from kanpde.models.bases import ACTIVATIONS, Identity
+from kanpde.models.networks.chains import Chain, Layer, named, scaled_inputs
+
+
+@dataclass(frozen=True)
+class MLPDesign:
+    """An MLP as configurations describe it.
+
+    Args:
+        width: Hidden layers.
+        activation: Function between linear maps.
+    """
+
+    width: tuple[int, ...] = (20, 20)
+    activation: Literal["tanh", "sin", "gelu", "silu", "relu"] = "tanh"
+
+    def grids(self, stages: int) -> tuple[int, ...]:
+        """An MLP has no grid to refine; its stages differ in their points alone."""
+        return (0,) * stages
+
+    def build(self, inputs: int, outputs: int, grid: int, **options) -> "MLP":
+        """The network; options are lower, upper, periodic, dtype, generator."""
+        return MLP([inputs, *self.width, outputs], self.activation, **options)
+
+
+class MLP(Chain):
+    """A multilayer perceptron, linear at both ends.
+
+    >>> MLP([2, 20, 1], activation="tanh").parameter_count()
+    81
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        activation: str = "tanh",
+        lower: Sequence[float] | None = None,
+        upper: Sequence[float] | None = None,
+        periodic: Sequence[int] = (),
+        dtype: torch.dtype | None = None,
+        generator: torch.Generator | None = None,
+    ):
+        inputs = scaled_inputs(widths, lower, upper, periodic, dtype)
+        widths = [inputs.size, *widths[1:]]
+        kind = named(ACTIVATIONS, activation, "activation")
+        maps = [Identity(widths[0]), *(kind(n) for n in widths[1:-1])]
+        super().__init__(inputs, [Layer(f, m, True, dtype) for f, m in zip(maps, widths[1:], strict=True)])
+        self._initialize(generator)
+
+    def _initialize(self, generator: torch.Generator | None) -> None:
+        """Glorot's normal weights, uniform biases in [-1, 1] before the first activation so that kinks spread out."""
+        for depth, layer in enumerate(self.layers):
+            inputs, _, outputs = layer.weight.shape
+            draw = torch.randn(layer.weight.shape, generator=generator, dtype=layer.weight.dtype)
+            layer.weight.data.copy_(draw * (2 / (inputs + outputs)) ** 0.5)
+            shift = torch.rand(outputs, generator=generator, dtype=layer.weight.dtype) * 2 - 1
+            layer.bias.data.copy_(shift if depth == 0 else torch.zeros_like(shift))

@@ -1,0 +1,1 @@
+"""What is asked: problem files, the language of their expressions, geometry, checks."""

@@ -1,0 +1,172 @@
+"""Problems from YAML files: found, read, resolved and checked.
+
+    title: Viscous Burgers equation
+    coordinates: {x: [-1, 1], t: [0, 1]}
+    fields: [u]
+    parameters: {nu: 0.01/pi}
+    equations: {momentum: u_t + u*u_x = nu*u_xx}
+    boundary: {"*": u = 0}
+    initial: u = -sin(pi*x)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from kanpde.errors import InputError
+from kanpde.files.yaml import MAX_BYTES, plain_data, read_yaml
+from kanpde.problems.checks import check_problem
+from kanpde.problems.language import ExpressionError, shortened, suggestion
+from kanpde.problems.problem import Condition, Problem
+from kanpde.problems.reading import read_statement, with_table, wrong_kind
+
+__all__ = [
+    "Condition", "Problem", "load_problem", "problem_folders", "problem_names", "read_problem_file",
+    "read_problem_text",
+]  # fmt: skip
+
+SEARCH_PATH = "KANPDE_PROBLEM_PATH"
+
+
+def load_problem(
+    source: str | os.PathLike | Mapping,
+    parameters: Mapping | None = None,
+    name: str | None = None,
+    label: str | None = None,
+) -> Problem:
+    """Read, resolve and check a problem.
+
+    >>> load_problem("burgers", parameters={"nu": 0.02}).parameters
+    {'nu': 0.02}
+
+    Args:
+        source: The name of a problem in `problem_folders()`, the path of a YAML file, or the data of one.
+        parameters: Values that replace those of the file.
+        name: What to call the problem; by default the file's name without its ending.
+        label: What messages call it; by default the file's name.
+
+    Raises:
+        InputError: the problem cannot be found, read or solved; the message says what to do.
+    """
+    data, own_label, own_name = _read(source, name)
+    label = label or own_label
+    data = _with_folder(data, Path.cwd())
+    if parameters:
+        data = _with_parameters(data, parameters, label)
+    try:
+        problem = read_statement(data, label, _checked_problem_name(name or own_name))
+        return replace(problem, warnings=(*check_problem(problem, label), *problem.warnings))
+    except ExpressionError as error:  # from a check that follows no single key
+        raise InputError(f"{label} {error}") from None
+
+
+def problem_folders() -> list[Path]:
+    """Where problems are looked for: the folders in KANPDE_PROBLEM_PATH, then those that ship with the package."""
+    listed = os.environ.get(SEARCH_PATH, "").split(os.pathsep)
+    own = [Path(folder).expanduser() for folder in listed if folder]
+    package = Path(__file__).parents[1]
+    installed, checkout = package / "problem_files", package.parent / "problems"
+    return [*own, installed if installed.is_dir() else checkout]
+
+
+def problem_names() -> dict[str, Path]:
+    """Every problem that can be called by name, and its file; the first folder wins."""
+    names: dict[str, Path] = {}
+    for folder in problem_folders():
+        for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
+            names.setdefault(path.stem, path)
+    return dict(sorted(names.items()))
+
+
+def read_problem_file(path: str | os.PathLike) -> dict:
+    """The plain data of a problem file, safe but unchecked: strings, numbers, lists, mappings."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path.name} may have {MAX_BYTES // 1024} kB; it has more. Shorten it.")
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path.name} needs to be text in UTF-8; it is not. Save it as UTF-8.") from None
+    except OSError as error:
+        reason = error.strerror or "it cannot be read"
+        raise InputError(f"{path} needs to be a file that can be read; {reason}. Check the path.") from None
+    return _with_folder(with_table(read_problem_text(text, path.name), path.parent, path.name), path.parent)
+
+
+def read_problem_text(text: str, label: str) -> dict:
+    """The plain data of a problem given as YAML text, e.g. out of an archive; see `read_problem_file`."""
+    data = read_yaml(text, label)
+    if not isinstance(data, dict):
+        came = "is empty" if data is None else f"has {shortened(data)}"
+        raise InputError(
+            f"{label} needs keys such as coordinates: and equations:; it {came}. Write key: value lines."
+        )
+    return data
+
+
+# finding and naming
+
+
+def _read(source: str | os.PathLike | Mapping, name: str | None) -> tuple[dict, str, str]:
+    """The data, the label for messages and the name."""
+    if isinstance(source, Mapping):
+        label = name or "problem"
+        return with_table(plain_data(source, label), Path(), label), label, label
+    if not isinstance(source, (str, os.PathLike)):
+        raise InputError(f"load_problem needs a name, a path or a dict; it has {type(source).__name__}. Pass one.")
+    path = _problem_path(source)
+    return read_problem_file(path), path.name, path.stem
+
+
+def _problem_path(source: str | os.PathLike) -> Path:
+    text = os.fspath(source)
+    if not isinstance(source, str) or text.endswith((".yaml", ".yml")) or "/" in text or os.sep in text:
+        return Path(text).expanduser()
+    names = problem_names()
+    if text not in names:
+        hint = suggestion(text, names) or " Name one of these, or give the path of a .yaml file."
+        raise InputError(
+            f"problem needs one of {', '.join(names)}, or a .yaml file; {shortened(text)} is neither.{hint}"
+        )
+    return names[text]
+
+
+def _checked_problem_name(name: str) -> str:
+    """Run folders are called after it."""
+    if not isinstance(name, str) or not re.fullmatch(r"[^\W_.][\w. +-]{0,79}", name):
+        raise InputError(
+            f"problem needs a name of letters, digits, - and _ (its runs go to a folder of that name); it is "
+            f"{shortened(name)}. Rename it."
+        )
+    return name
+
+
+def _with_folder(data: dict, folder: Path) -> dict:
+    """The data with absolute names of coefficients' files and the reference's, so that they mean the same anywhere."""
+    coefficients = data.get("coefficients")
+    if isinstance(coefficients, dict):
+        data = {**data, "coefficients": {name: _in_folder(value, folder) for name, value in coefficients.items()}}
+    return {**data, "reference": _in_folder(data["reference"], folder)} if "reference" in data else data
+
+
+def _in_folder(value: object, folder: Path) -> object:
+    named = isinstance(value, dict) and isinstance(value.get("file"), str)
+    return {**value, "file": str((folder / value["file"]).absolute())} if named else value
+
+
+def _with_parameters(data: dict, parameters: Mapping, label: str) -> dict:
+    own = data.get("parameters") or {}
+    if not isinstance(own, dict):
+        raise wrong_kind(f"{label}: parameters", "a mapping", own, "{nu: 0.01}")
+    for name in parameters:
+        if name not in own:
+            hint = suggestion(str(name), own) or " Use these, or add it to the file."
+            raise InputError(
+                f"{label}: parameters are {', '.join(own) or 'none'}; {shortened(str(name))} is not among them.{hint}"
+            )
+    given = plain_data(parameters, f"{label}: parameters")
+    return {**data, "parameters": {**own, **given}}

@@ -1,0 +1,1 @@
+"""Where a problem lives: boxes, shapes, what they leave, and points drawn in it."""

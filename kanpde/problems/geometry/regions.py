@@ -1,0 +1,189 @@
+"""The part of the box in which a problem lives, the pieces of its boundary, and points in and on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import sympy
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from kanpde.problems.geometry.boxes import Box, Side
+from kanpde.problems.geometry.sampling import Sample, sobol_unit, uniform_points
+from kanpde.problems.geometry.shapes import Cuboid, Facet, Shape
+from kanpde.problems.language import compile_expression
+
+STEP = 1e-6
+"""Length, relative to the box, of the steps to both sides of a boundary that tell where the region lies."""
+FEWEST_TRIED = 2**13
+"""Points of a carrier without one on the piece, after which the piece counts as empty."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A set of space points: shapes joined (+), cut out (-) and intersected (&), within the box.
+
+    Attributes:
+        tree: A shape's name, or (operator, left, right).
+        shapes: By name; `box` is the box of the space coordinates.
+        axes: The space coordinates' axes.
+    """
+
+    tree: str | tuple
+    shapes: tuple[tuple[str, Shape], ...]
+    axes: tuple[int, ...]
+    box: Cuboid
+
+    def contains(self, points: Tensor) -> Tensor:  # [n, d] all coordinates -> bool [n]
+        return self.holds(points[:, list(self.axes)])
+
+    def holds(self, space: Tensor) -> Tensor:  # [n, space] -> bool [n]
+        return self._holds(self.tree, space) & self.box.contains(space)
+
+    def _holds(self, tree: str | tuple, space: Tensor) -> Tensor:
+        if isinstance(tree, str):
+            return (dict(self.shapes) | {"box": self.box})[tree].contains(space)
+        operator, left, right = tree[0], self._holds(tree[1], space), self._holds(tree[2], space)
+        return {"+": left | right, "-": left & ~right, "&": left & right}[operator]
+
+    def signs(self, facet: Facet, space: Tensor) -> Tensor:  # [n, space] -> int [n]
+        """1 where the facet's normal leaves the region, -1 where it enters it, 0 where the facet bounds nothing."""
+        step = STEP * max(b - a for a, b in zip(self.box.lower, self.box.upper, strict=True))
+        normals = facet.normals(space)
+        return self.holds(space - step * normals).int() - self.holds(space + step * normals).int()
+
+    def names(self) -> tuple[str, ...]:
+        """The shapes that the region is made of."""
+        return tuple(name for name, _ in self.shapes if name in _leaves(self.tree))
+
+    def parts(self, per_axis: dict[int, int]) -> int:
+        """How many connected parts it has, on a grid of cells."""
+        count = per_axis[len(self.axes)]
+        middles = [a + (b - a) * (np.arange(count) + 0.5) / count for a, b in zip(*self.box.bounds, strict=True)]
+        grid = np.stack([x.ravel() for x in np.meshgrid(*middles, indexing="ij")], axis=1)
+        inside = self.holds(torch.from_numpy(grid)).numpy().reshape([count] * len(self.axes))
+        return ndimage.label(inside)[1]
+
+
+def _leaves(tree: str | tuple) -> set[str]:
+    return {tree} if isinstance(tree, str) else _leaves(tree[1]) | _leaves(tree[2])
+
+
+@dataclass(frozen=True)
+class SubSide:
+    """The part of a side where `mask`, an expression of values 1 and 0, is 1."""
+
+    side: Side
+    mask: sympy.Expr
+    coordinates: tuple[str, ...]
+
+    @property
+    def axis(self) -> int:
+        return self.side.axis
+
+    @property
+    def name(self) -> str:
+        return self.side.name
+
+    def covers(self, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
+        return compile_expression(self.mask, self.coordinates, ())(points) > 0.5
+
+
+@dataclass(frozen=True)
+class ShapeBoundary:
+    """The part of one facet of a shape whose normal leaves (`sign` 1) or enters (-1) the region."""
+
+    name: str
+    facet: Facet
+    sign: int
+    axis = None  # along no coordinate
+
+    def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
+        """The region's outward normal."""
+        return tuple(self.sign * part for part in self.facet.normal_expressions(symbols))
+
+
+Piece = Side | SubSide | ShapeBoundary
+
+
+def on_boundary(region: Region | None, box: Box, piece: Piece, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
+    """Which points of a piece's carrier (a whole side, a whole facet) belong to the piece."""
+    if isinstance(piece, ShapeBoundary):
+        return region.signs(piece.facet, points[:, list(region.axes)]) == piece.sign
+    side = piece.side if isinstance(piece, SubSide) else piece
+    inside = piece.covers(points) if isinstance(piece, SubSide) else torch.ones(len(points), dtype=torch.bool)
+    if region is None or side.axis not in region.axes:
+        return inside & (region.contains(points) if region is not None else True)
+    moved = points.clone()
+    moved[:, side.axis] -= STEP * (2 * side.end - 1) * box.lengths[side.axis]
+    # The second keeps out where a disk that touches the side is nearer to it than the step.
+    return inside & region.contains(moved) & region.contains(points)
+
+
+def piece_points(region: Region | None, box: Box, piece: Piece, count: int, seed: int) -> Tensor:  # -> [n, d]
+    """Evenly spread points of a piece; fewer than `count`, or none, where the piece is tiny or empty."""
+    return _kept(
+        lambda n: _weightless(_carrier(region, box, piece, n, seed)),
+        lambda points: on_boundary(region, box, piece, points),
+        count,
+    ).points
+
+
+def inside_points(region: Region | None, box: Box, count: int, seed: int) -> Tensor:  # -> [n, d]
+    """Evenly spread points of the region."""
+    if region is None:
+        return uniform_points(box, count, seed)
+    return _kept(lambda n: _weightless(uniform_points(box, n, seed)), region.contains, count).points
+
+
+def sampled_inside(sampling, region: Region | None, box: Box, count: int, seed: int, periodic) -> Sample:
+    """The sampling's points that lie in the region, their weights of mean one again."""
+    if region is None:
+        return sampling.interior(box, count, seed, periodic)
+    return _kept(lambda n: sampling.interior(box, n, seed, periodic), region.contains, count)
+
+
+def sampled_on(sampling, region: Region | None, box: Box, piece: Piece, count: int, seed: int, periodic) -> Sample:
+    """The sampling's points on a piece: those of the whole side that belong to it, even ones on a shape."""
+    if isinstance(piece, Side) and region is None:
+        return sampling.on_side(box, piece, count, seed, periodic)
+    if isinstance(piece, ShapeBoundary):
+        return _weightless(piece_points(region, box, piece, count, seed))
+    side = piece.side if isinstance(piece, SubSide) else piece
+    return _kept(
+        lambda n: sampling.on_side(box, side, n, seed, periodic),
+        lambda points: on_boundary(region, box, piece, points),
+        count,
+    )
+
+
+def _carrier(region: Region | None, box: Box, piece: Piece, count: int, seed: int) -> Tensor:  # -> [n, d]
+    if not isinstance(piece, ShapeBoundary):
+        return uniform_points(box, count, seed, piece.side if isinstance(piece, SubSide) else piece)
+    unit = sobol_unit(count, box.dimension, seed)
+    points = torch.zeros_like(unit) if len(region.axes) == box.dimension else uniform_points(box, count, seed)
+    across = len(region.axes) - 1  # Sobol's first columns place the point on the facet, the others stay time's
+    points[:, list(region.axes)] = piece.facet.place(unit[:, list(region.axes)[:across]])
+    return points
+
+
+def _kept(draw: Callable[[int], Sample], chosen: Callable[[Tensor], Tensor], count: int) -> Sample:
+    """`count` points by rejection: more are drawn until enough lie where they should."""
+    tried, most = count, max(FEWEST_TRIED, 64 * count)
+    while True:
+        sample = draw(tried)
+        keep = chosen(sample.points)
+        found = int(keep.sum())
+        if found >= count or tried >= most:
+            break
+        tried = min(most, max(2 * tried, int(1.1 * tried * count / max(found, 1))))
+    even = bool((sample.weights == 1).all())
+    points, weights = (part[keep][: count if even else None] for part in sample)
+    return Sample(points, weights / weights.mean() if len(weights) else weights)
+
+
+def _weightless(points: Tensor) -> Sample:
+    return Sample(points, torch.ones(len(points), dtype=points.dtype))

@@ -1,0 +1,420 @@
+"""Text → tokens → Python's syntax tree, every node on an allow-list → SymPy.
+
+Nothing is ever evaluated as code: a tree is walked, node types that are not listed are refused, and sizes are bounded
+before anything is built from them.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import reduce
+
+import sympy
+
+from kanpde.errors import InputError
+from kanpde.problems.language.arithmetic import Vector, checked_numbers, folded, number_of, power_of, product_of, sum_of
+from kanpde.problems.language.calculus import (
+    AUTO,
+    MAX_ORDER,
+    checked_size,
+    coordinate_symbols,
+    derivative,
+    derivative_index,
+    jet_expression,
+    order_refused,
+)
+from kanpde.problems.language.functions import OPERATORS, RESERVED, WORDS, ExpressionError, choice
+from kanpde.problems.language.tokens import Token, python_token, shortened, sides_of, suggestion, tokens_of, unreadable
+
+MAX_DEPTH = 50  # parentheses and functions within each other
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The names that an expression may use.
+
+    Attributes:
+        coordinates: In the order of the problem.
+        fields: The unknown functions of the coordinates.
+        parameters: Names of constants; those without a definition stay symbols.
+        time: The coordinate that `lap`, `grad` and `div` leave out.
+        family: Coordinates that are parameters of a family of problems; `lap`, `grad` and `div` leave them out too.
+        vectors: The components of vector fields.
+        normal: The outward normal, one expression a coordinate, where `dn` makes sense.
+        definitions: What names stand for, e.g. the values of parameters.
+        auto: Whether the word `auto` (the symbol AUTO) may occur.
+    """
+
+    coordinates: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+    time: str | None = None
+    family: tuple[str, ...] = ()
+    vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    normal: tuple[sympy.Expr, ...] | None = None
+    definitions: Mapping[str, sympy.Expr] = field(default_factory=dict)
+    auto: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        unknowns = *self.fields, *self.vectors
+        return tuple(dict.fromkeys((*self.coordinates, *unknowns, *self.parameters, *self.definitions)))
+
+
+def parse_expression(text: str | int | float, scope: Scope, where: str) -> sympy.Expr:
+    """Read one expression of the problem language.
+
+    >>> parse_expression("x^2 + 1e-3*u_xx", Scope(coordinates=("x",), fields=("u",)), "example")
+    x**2 + 0.001*Derivative(u(x), (x, 2))
+
+    Args:
+        text: The expression; a number stands for itself.
+        scope: The names it may use.
+        where: File and key, with which an error message begins.
+
+    Raises:
+        InputError: in three parts, for whatever is not an expression in these names.
+    """
+    try:
+        return _parsed(tokens_of(text), scope)
+    except ExpressionError as error:
+        raise InputError(f"{where} {error}") from None
+
+
+def parse_equation(text: str, scope: Scope, where: str) -> sympy.Expr:
+    """Read `left = right` as left - right.
+
+    >>> parse_equation("u_x = 2*u", Scope(coordinates=("x",), fields=("u",)), "example")
+    -2*u(x) + Derivative(u(x), x)
+    """
+    try:
+        left, right = sides_of(tokens_of(text), text)
+        return checked_size(_parsed(left, replace(scope, auto=False)) - _parsed(right, scope))
+    except ExpressionError as error:
+        raise InputError(f"{where} {error}") from None
+
+
+def parse_components(text: str, scope: Scope, where: str) -> tuple[sympy.Expr, ...]:
+    """Read `left = right` as left - right, one for each component of vectors; 0 and auto stand for any vector.
+
+    >>> scope = Scope(("x", "y"), ("a", "b"), vectors={"v": ("a", "b")})
+    >>> parse_components("v = 0", scope, "example")
+    (a(x, y), b(x, y))
+    """
+    try:
+        left, right = sides_of(tokens_of(text), text)
+        sides = _value(left, replace(scope, auto=False)), _value(right, scope)
+        count = max(len(side.parts) if isinstance(side, Vector) else 1 for side in sides)
+        parts = (_components(side, count, any(isinstance(s, Vector) for s in sides)) for side in sides)
+        return tuple(checked_size(a - b) for a, b in zip(*parts, strict=True))
+    except ExpressionError as error:
+        raise InputError(f"{where} {error}") from None
+
+
+# tokens → syntax tree
+
+
+def _value(tokens: list[Token], scope: Scope) -> sympy.Expr | Vector:
+    source = " ".join(map(python_token, tokens))
+    try:
+        tree = ast.parse(source, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ExpressionError(unreadable(tokens)) from None
+    return _Reader(scope).read(tree, 0)
+
+
+def _components(value: sympy.Expr | Vector, count: int, vectors: bool) -> tuple[sympy.Expr, ...]:
+    if isinstance(value, Vector):
+        return tuple(map(checked_numbers, value.parts))
+    if vectors and value not in (0, AUTO):
+        raise ExpressionError("needs vectors on both sides, or 0; one side is a number. Write e.g. v = 0.")
+    return (checked_numbers(value),) * count
+
+
+def _parsed(tokens: list[Token], scope: Scope) -> sympy.Expr:
+    value = _value(tokens, scope)
+    if isinstance(value, Vector):
+        raise ExpressionError("needs a number at each point; it is a vector. Take div(…), dot(…) or a part D(…).")
+    return checked_numbers(value)
+
+
+# syntax tree → SymPy
+
+
+class _Reader:
+    """Reads one expression; knows the scope, nothing else."""
+
+    def __init__(self, scope: Scope):
+        self.scope = scope
+        self.symbols = coordinate_symbols(scope.coordinates)
+
+    def read(self, node: ast.AST, depth: int) -> sympy.Expr | Vector:
+        if depth > MAX_DEPTH:
+            raise ExpressionError(
+                f"may nest parentheses, powers and functions {MAX_DEPTH} deep; it goes deeper. "
+                "Write it flatter, e.g. with parameters."
+            )
+        reader = self.READERS.get(type(node))
+        if reader is None:
+            raise ExpressionError(
+                f"needs sums, products, powers and functions; it has {_described(node)}. Write it in these."
+            )
+        return reader(self, node, depth + 1)
+
+    def scalar(self, node: ast.AST, depth: int) -> sympy.Expr:
+        value = self.read(node, depth)
+        if isinstance(value, Vector):
+            raise ExpressionError(
+                "needs a number in a function or power; it has a vector, grad(…). Take dot(…), div(…) or a part D(…)."
+            )
+        return value
+
+    # leaves
+
+    def _constant(self, node: ast.Constant, depth: int) -> sympy.Expr:
+        return number_of(node.value)
+
+    def _name(self, node: ast.Name, depth: int) -> sympy.Expr:
+        name, scope = node.id.removeprefix("n_"), self.scope
+        if name in scope.coordinates:
+            return self.symbols[scope.coordinates.index(name)]
+        if name in scope.fields:
+            return jet_expression((name, (0,) * len(scope.coordinates)), scope.coordinates)
+        if name in scope.vectors:
+            return Vector(tuple(self._name(ast.Name(part), depth) for part in scope.vectors[name]))
+        if name in scope.definitions:
+            return scope.definitions[name]
+        if name in scope.parameters:
+            return sympy.Symbol(name, real=True)
+        if name == "pi":
+            return sympy.pi
+        if name == "auto":
+            return self._auto()
+        return self._derivative_name(name)
+
+    def _auto(self) -> sympy.Expr:
+        if not self.scope.auto:
+            raise ExpressionError(
+                'may use "auto" as a term of the right-hand side of an equation or condition of a problem with exact; '
+                "it stands elsewhere. Give exact: {field: …}, or write the term out."
+            )
+        return AUTO
+
+    def _derivative_name(self, name: str) -> sympy.Expr | Vector:
+        for place in (match.start() for match in re.finditer("_", name)):
+            if name[:place] in self.scope.vectors:
+                parts = self.scope.vectors[name[:place]]
+                return Vector(tuple(self._derivative_name(part + name[place:]) for part in parts))
+            if name[:place] in self.scope.fields:
+                index = derivative_index(name[place + 1 :], self.scope.coordinates)
+                if index is None:
+                    raise ExpressionError(
+                        f"uses {shortened(name)}, but {shortened(name[place + 1 :])} is not made of coordinates "
+                        f"({', '.join(self.scope.coordinates)}). Correct it, or write D({name[:place]}, …)."
+                    )
+                return jet_expression((name[:place], index), self.scope.coordinates)
+        raise _unknown(name, self.scope)
+
+    # arithmetic
+
+    def _operation(self, node: ast.BinOp, depth: int) -> sympy.Expr | Vector:
+        if isinstance(node.op, ast.Pow):
+            return power_of(self.scalar(node.left, depth), self.scalar(node.right, depth))
+        for signs, fold in ((_ADDITIVE, sum_of), (_MULTIPLICATIVE, product_of)):
+            if type(node.op) in signs:
+                return fold([(keep, self.read(part, depth)) for keep, part in _chain(node, signs)])
+        raise ExpressionError(f"needs + - * / **; it has {_described(node.op)}. Write it in these.")
+
+    def _signed(self, node: ast.UnaryOp, depth: int) -> sympy.Expr | Vector:
+        if not isinstance(node.op, (ast.UAdd, ast.USub)):
+            raise ExpressionError(f"needs + - * / **; it has {_described(node.op)}. Write it in these.")
+        return sum_of([(isinstance(node.op, ast.UAdd), self.read(node.operand, depth))])
+
+    # functions
+
+    def _call(self, node: ast.Call, depth: int) -> sympy.Expr | Vector:
+        name = node.func.id.removeprefix("n_") if isinstance(node.func, ast.Name) else None
+        if name is None or node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
+            raise ExpressionError(
+                f"needs functions written like sin(x) or D(u, x, 2); it has {_described(node)}. Write it so."
+            )
+        if name in OPERATORS:
+            return getattr(self, f"_{name}")(node.args, depth)
+        if name in WORDS:
+            return self._word(name, [self.scalar(argument, depth) for argument in node.args])
+        raise self._not_a_function(name)
+
+    def _not_a_function(self, name: str) -> ExpressionError:
+        if name in self.scope.names or name == "pi":
+            return ExpressionError(f'needs a function before "("; {name} is none. Write {name} alone or {name}*(…).')
+        known = (*WORDS, *OPERATORS)
+        hint = suggestion(name, known) or f" Use one of {', '.join(known)}."
+        return ExpressionError(f"needs functions it knows; {shortened(name)} is none.{hint}")
+
+    def _word(self, name: str, arguments: list[sympy.Expr]) -> sympy.Expr:
+        word = WORDS[name]
+        if word.repeated:
+            _check_count(name, arguments, word.arguments, None)
+            return folded(reduce(word.function, arguments))
+        _check_count(name, arguments, word.arguments, word.arguments)
+        if name == "besselj" and not (arguments[0].is_Integer and 0 <= arguments[0] <= 20):
+            raise ExpressionError(
+                f"needs an order from 0 to 20 in besselj(order, x); it has {shortened(str(arguments[0]))}. "
+                "Write a whole number."
+            )
+        return folded(word.function(*arguments))
+
+    def _where(self, nodes: list[ast.AST], depth: int) -> sympy.Expr:
+        _check_count("where", nodes, 3, 3)
+        if not isinstance(nodes[0], ast.Compare):
+            raise ExpressionError(
+                "needs a comparison first in where(x < 0.5, a, b); it has none. Write one with < or >."
+            )
+        chosen, otherwise = (self.scalar(node, depth) for node in nodes[1:])
+        parts = [self.scalar(node, depth) for node in (nodes[0].left, *nodes[0].comparators)]
+        for sign, left, right in reversed(list(zip(nodes[0].ops, parts, parts[1:], strict=False))):
+            chosen = _choice(type(sign), left, right, chosen, otherwise)
+        return chosen
+
+    # derivatives
+
+    def _D(self, nodes: list[ast.AST], depth: int) -> sympy.Expr | Vector:
+        if len(nodes) < 2:
+            raise ExpressionError("needs D(expression, coordinate, order); it has fewer. Write e.g. D(u, x, 2).")
+        value = self.read(nodes[0], depth)
+        steps = self._steps(nodes[1:])
+        if (order := sum(count for _, count in steps)) > MAX_ORDER:
+            raise order_refused(order)
+        return _by_part(lambda part: reduce(lambda found, step: derivative(found, *step), steps, part), value)
+
+    def _steps(self, nodes: list[ast.AST]) -> list[tuple[sympy.Symbol, int]]:
+        """[(x, 2), (y, 1)] from the arguments x, 2, y."""
+        steps: list[tuple[sympy.Symbol, int]] = []
+        for node in nodes:
+            name = node.id.removeprefix("n_") if isinstance(node, ast.Name) else None
+            if name in self.scope.coordinates:
+                steps.append((self.symbols[self.scope.coordinates.index(name)], 1))
+            elif steps and isinstance(node, ast.Constant) and type(node.value) is int and steps[-1][1] == 1:
+                steps[-1] = (steps[-1][0], node.value)
+            else:
+                raise ExpressionError(
+                    f"needs coordinates ({', '.join(self.scope.coordinates) or 'none here'}) and whole orders in "
+                    f"D(expression, coordinate, order); it has {_described(node)}. Write e.g. D(u, x, 2)."
+                )
+        return steps
+
+    def _space(self, word: str) -> list[sympy.Symbol]:
+        space = [s for s in self.symbols if s.name != self.scope.time and s.name not in self.scope.family]
+        if not space:
+            raise ExpressionError(f"needs coordinates other than time for {word}(…); it has none. Write D(…, t).")
+        return space
+
+    def _lap(self, nodes: list[ast.AST], depth: int) -> sympy.Expr | Vector:
+        _check_count("lap", nodes, 1, 1)
+        space = self._space("lap")
+        return _by_part(
+            lambda part: checked_size(sympy.Add(*(derivative(part, symbol, 2) for symbol in space))),
+            self.read(nodes[0], depth),
+        )
+
+    def _grad(self, nodes: list[ast.AST], depth: int) -> Vector:
+        value = self._only("grad", nodes, depth)
+        return Vector(tuple(derivative(value, symbol) for symbol in self._space("grad")))
+
+    def _div(self, nodes: list[ast.AST], depth: int) -> sympy.Expr:
+        _check_count("div", nodes, 1, 1)
+        parts = self._vector("div", nodes[0], depth).parts
+        terms = (derivative(part, symbol) for part, symbol in zip(parts, self._space("div"), strict=True))
+        return checked_size(sympy.Add(*terms))
+
+    def _dot(self, nodes: list[ast.AST], depth: int) -> sympy.Expr:
+        _check_count("dot", nodes, 2, 2)
+        left, right = (self._vector("dot", node, depth).parts for node in nodes)
+        return checked_size(sympy.Add(*(a * b for a, b in zip(left, right, strict=True))))
+
+    def _dn(self, nodes: list[ast.AST], depth: int) -> sympy.Expr:
+        value = self._only("dn", nodes, depth)
+        if self.scope.normal is None:
+            raise ExpressionError(
+                "may use dn(…), the outward normal derivative, in conditions on the boundary; it stands elsewhere. "
+                "Write the derivative along a coordinate, e.g. u_x."
+            )
+        directions = zip(self.scope.normal, self.symbols, strict=True)
+        return checked_size(sympy.Add(*(part * derivative(value, symbol) for part, symbol in directions if part != 0)))
+
+    def _only(self, word: str, nodes: list[ast.AST], depth: int) -> sympy.Expr:
+        _check_count(word, nodes, 1, 1)
+        return self.scalar(nodes[0], depth)
+
+    def _vector(self, word: str, node: ast.AST, depth: int) -> Vector:
+        value = self.read(node, depth)
+        if not isinstance(value, Vector):
+            raise ExpressionError(f"needs a vector in {word}(…), such as grad(u); it has a number. Write e.g. lap(u).")
+        return value
+
+    READERS = {
+        ast.Constant: _constant,
+        ast.Name: _name,
+        ast.BinOp: _operation,
+        ast.UnaryOp: _signed,
+        ast.Call: _call,
+    }
+
+
+def _by_part(function: Callable[[sympy.Expr], sympy.Expr], value: sympy.Expr | Vector) -> sympy.Expr | Vector:
+    return Vector(tuple(map(function, value.parts))) if isinstance(value, Vector) else function(value)
+
+
+_ADDITIVE = {ast.Add: True, ast.Sub: False}
+_MULTIPLICATIVE = {ast.Mult: True, ast.Div: False}
+
+
+def _chain(node: ast.AST, signs: Mapping[type, bool]) -> list[tuple[bool, ast.AST]]:
+    """[(True, a), (False, b), (True, c)] for a - b + c: long sums and products are flat, not deep."""
+    parts = []
+    while isinstance(node, ast.BinOp) and type(node.op) in signs:
+        parts.append((signs[type(node.op)], node.right))
+        node = node.left
+    return [(True, node), *reversed(parts)]
+
+
+def _choice(sign: type, left: sympy.Expr, right: sympy.Expr, chosen: sympy.Expr, otherwise: sympy.Expr) -> sympy.Expr:
+    if sign is ast.Lt:
+        return choice(left - right, chosen, otherwise)
+    if sign is ast.Gt:
+        return choice(right - left, chosen, otherwise)
+    if sign is ast.LtE:  # not right < left
+        return choice(right - left, otherwise, chosen)
+    if sign is ast.GtE:
+        return choice(left - right, otherwise, chosen)
+    raise ExpressionError(f"needs < <= > or >= in where(…); it has {_described(sign())}. Use one of these.")
+
+
+def _check_count(name: str, arguments: list, least: int, most: int | None) -> None:
+    if len(arguments) < least or (most is not None and len(arguments) > most):
+        wanted = f"{least} argument{'s' * (least != 1)}" if least == most else f"at least {least} arguments"
+        raise ExpressionError(f"needs {wanted} in {name}(…); it has {len(arguments)}. Correct the call.")
+
+
+def _described(node: ast.AST) -> str:
+    """A syntax node in the words of someone who does not know Python."""
+    if isinstance(node, ast.Constant):
+        return shortened(str(node.value))
+    if isinstance(node, ast.Name):
+        return shortened(node.id.removeprefix("n_"))
+    return {
+        ast.Compare: "a comparison outside where(…)", ast.Tuple: "a comma outside a function", ast.Eq: '"=="',
+        ast.NotEq: '"!="', ast.FloorDiv: '"//"', ast.Call: "a call of something that is not a function name",
+    }.get(type(node), "something else")  # fmt: skip
+
+
+def _unknown(name: str, scope: Scope) -> ExpressionError:
+    if name in RESERVED:
+        return ExpressionError(f'needs {name}(…) with what it applies to; it has "{name}" alone. Add the parentheses.')
+    kinds = (("coordinate", scope.coordinates), ("field", scope.fields), ("parameter", scope.parameters))
+    listed = [f"{kind} ({', '.join(names) or 'none'})" for kind, names in kinds]
+    hint = suggestion(name, (*scope.names, "pi")) or f" Add parameters: {{{name[:40]}: …}}."
+    return ExpressionError(f"uses {shortened(name)}, which is not a {listed[0]}, {listed[1]} or {listed[2]}.{hint}")

@@ -1,0 +1,146 @@
+"""Text → tokens → the source of a Python expression in which every name is marked, so that none is a keyword."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kanpde.errors import InputError
+from kanpde.problems.language.functions import RESERVED, ExpressionError
+
+MAX_LENGTH = 4000  # characters of one expression
+MAX_DIGITS = 60
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)"
+    r"|(?P<sign>\*\*|<=|>=|==|!=|[-+*/^(),<>=]))",
+    re.ASCII,
+)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Token:
+    kind: str  # number, name or sign
+    text: str
+
+
+def tokens_of(text: str | int | float) -> list[Token]:
+    if isinstance(text, bool) or not isinstance(text, (str, int, float)):
+        raise ExpressionError(f"needs an expression; it is {shortened(text)}. Write a formula or a number.")
+    text = (text if isinstance(text, str) else repr(text)).strip()
+    if not text:
+        raise ExpressionError("needs an expression; it is empty. Write a formula or a number.")
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(
+            f"may have {MAX_LENGTH} characters; it has {len(text)}. Shorten it, e.g. with parameters."
+        )
+    tokens, position = [], 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise _foreign_character(text, position)
+        tokens.append(Token(match.lastgroup, match[match.lastgroup]))
+        position = match.end()
+    _check_neighbors(tokens)
+    return tokens
+
+
+def _foreign_character(text: str, position: int) -> ExpressionError:
+    rest = text[position:].strip()
+    return ExpressionError(
+        f"needs numbers, names, + - * / ** ( ) and commas; it has {shortened(rest[0])} in {shortened(text)}. "
+        "Remove it or write it in these."
+    )
+
+
+def _check_neighbors(tokens: list[Token]) -> None:
+    for before, after in zip(tokens, tokens[1:], strict=False):
+        ends = before.kind != "sign" or before.text == ")"
+        begins = after.kind != "sign" or (after.text == "(" and before.kind != "name")
+        if ends and begins:
+            call = before.text in RESERVED and before.kind == "name"
+            written = f"{before.text}({after.text}…)" if call else f"{before.text}*{after.text}"
+            raise ExpressionError(
+                f"needs an operator between {shortened(before.text)} and {shortened(after.text)}; it has none. "
+                f"Write {written[:80]}."
+            )
+
+
+def sides_of(tokens: list[Token], text: object) -> tuple[list[Token], list[Token]]:
+    places = [i for i, token in enumerate(tokens) if token.text == "="]
+    if len(places) != 1:
+        count = "none" if not places else str(len(places))
+        raise ExpressionError(
+            f"needs exactly one equals sign, left = right; {shortened(text)} has {count}. "
+            f"{'Write … = 0' if not places else 'Make an equation of each'}."
+        )
+    left, right = tokens[: places[0]], tokens[places[0] + 1 :]
+    if not left or not right:
+        raise ExpressionError(
+            f"needs something on both sides of =; {shortened(text)} has nothing on one. Write 0 there."
+        )
+    return left, right
+
+
+def python_token(token: Token) -> str:
+    """The token for Python's parser: names marked so that none is a keyword, numbers without leading zeros."""
+    if token.kind == "name":
+        return f"n_{token.text}"
+    if token.kind == "number":
+        if len(token.text) > MAX_DIGITS:
+            raise ExpressionError(
+                f"needs numbers of at most {MAX_DIGITS} digits; it has {shortened(token.text)}. Round it, e.g. to 1e10."
+            )
+        return token.text.lstrip("0") if token.text.isdigit() and token.text.strip("0") else _decimal(token.text)
+    return {"^": "**"}.get(token.text, token.text)
+
+
+def _decimal(text: str) -> str:
+    return "0" if text.isdigit() else text
+
+
+def unreadable(tokens: list[Token]) -> str:
+    text = " ".join(token.text for token in tokens)
+    opened, closed = (sum(token.text == sign for token in tokens) for sign in "()")
+    if opened != closed:
+        return (
+            f"needs as many closing as opening parentheses; {shortened(text)} has {opened} ( and {closed} ). "
+            "Balance them."
+        )
+    return (
+        f"needs an expression such as 2*x + sin(pi*y); {shortened(text)} cannot be read as one. "
+        "Check its operators, commas and nesting."
+    )
+
+
+def check_name(name: str, kind: str, where: str) -> str:
+    """The name itself, if expressions can use it for a coordinate, field or parameter."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 40 or name.endswith("_"):
+        raise InputError(
+            f"{where} needs a name for each {kind}: letters, digits and underscores, starting with a letter, at most "
+            f"40; it has {shortened(name)}. Rename it, e.g. {kind[0]}1."
+        )
+    if name in RESERVED:
+        what = "the number pi" if name == "pi" else "a word of the problem language"
+        raise InputError(f'{where} needs names of its own; "{name}" is {what}. Rename it, e.g. {name}0.')
+    return name
+
+
+def shortened(value: object, length: int = 60) -> str:
+    """A value from a file, quoted for an error message: one line, printable, cut where it is long."""
+    spoken = json.dumps if value is None or isinstance(value, bool) else repr  # null and true, as files have them
+    text = value if isinstance(value, str) else spoken(value)
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text[: 4 * length].split()))
+    return f'"{text[: length - 1]}…"' if len(text) > length else f'"{text}"'
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """` Did you mean "x"?`, or nothing; between names of one or two letters only capitals count as close."""
+    known = list(known)
+    same = [word for word in known if word.lower() == name.lower()]
+    close = same or (difflib.get_close_matches(name[:60], known, n=1, cutoff=0.6) if len(name) > 2 else [])
+    return f' Did you mean "{close[0]}"?' if close else ""

@@ -1,0 +1,166 @@
+"""A stated problem: what a problem file says once it has been read, resolved and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import sympy
+
+from kanpde.files.yaml import write_yaml
+from kanpde.problems.geometry.boxes import Box
+from kanpde.problems.geometry.regions import Piece, Region
+from kanpde.problems.known_functions import table_of
+from kanpde.problems.language import ExpressionError, Jet, derivative, jet_expression, jets_of, renamed
+from kanpde.problems.observations import Data
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What holds on one piece of the boundary.
+
+    Attributes:
+        name: The side, numbered from the second condition on it: `x-`, `x-.2`; the name of the loss block.
+        side: Where it holds: a side of the box, a part of one, or of a shape's boundary; the side at the start of
+            time for initial conditions.
+        residual: Zero where the condition is met; in coordinates, fields and their derivatives.
+        kind: `boundary` or `initial`.
+        fields: The fields that occur.
+    """
+
+    name: str
+    side: Piece
+    residual: sympy.Expr
+    kind: str
+    fields: tuple[str, ...]
+
+    def solved(self, coordinates: tuple[str, ...]) -> tuple[Jet, sympy.Expr] | None:
+        """(jet, g) if the condition says jet = g(coordinates), as `u = sin(x)` or `u_t = 0` do; None otherwise."""
+        jets = jets_of(self.residual)
+        if len(jets) != 1:
+            return None
+        unknown = sympy.Dummy()
+        line = self.residual.xreplace({jet_expression(jets[0], coordinates): unknown})
+        try:
+            slope = derivative(line, unknown)
+        except ExpressionError:  # sign(u) and the like have none, so the condition is not linear
+            return None
+        return (jets[0], -line.xreplace({unknown: sympy.S.Zero}) / slope) if slope.is_number and slope != 0 else None
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Minimize E(u) = ∫ density dx (Ritz)."""
+
+    density: sympy.Expr
+
+
+@dataclass(frozen=True)
+class Eigen:
+    """The lowest stationary points of ∫ density / ∫ norm (Rayleigh), both quadratic; one field of the problem each.
+
+    `density` and `norm` are written in the field `name`; the problem's fields are the states, `name_1`, `name_2`, …
+    """
+
+    name: str
+    density: sympy.Expr
+    norm: sympy.Expr
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A partial differential equation with all that makes its solution unique. Made by `load_problem`.
+
+    Attributes:
+        name: Short name, from the file's.
+        title: One line for people.
+        coordinates: Names, in the order of the network's inputs.
+        domain: The box they range over.
+        fields: The unknown functions of the coordinates.
+        time: Axis of the coordinate t, if there is one.
+        periodic: Axes along which the solution is periodic.
+        parameters: Values of the constants.
+        equations: left - right of each equation, parameters and `auto` put in.
+        conditions: Boundary and initial conditions.
+        exact: The solution where it is known, for every field or none.
+        task: What is sought instead of, or behind, the equations: the minimum of an energy, eigenfunctions.
+        learned: First guesses of the parameters that are learned; in equations and conditions they are symbols.
+        family: Axes of the coordinates that are parameters of a family of problems; they take no conditions.
+        vectors: The components of vector fields.
+        data: Measured values that the solution is fitted to.
+        coefficients: What the names of known functions stand for.
+        region: What the shapes leave of the box's space coordinates; None is all of it.
+        settings: What suits it, by `group.name`, in place of the defaults.
+        warnings: What the checks found worth a sentence.
+        source: The plain data it was made from, overrides applied.
+    """
+
+    name: str
+    title: str
+    coordinates: tuple[str, ...]
+    domain: Box
+    fields: tuple[str, ...]
+    time: int | None
+    periodic: tuple[int, ...]
+    parameters: dict[str, float]
+    equations: dict[str, sympy.Expr]
+    conditions: tuple[Condition, ...]
+    exact: dict[str, sympy.Expr]
+    task: Energy | Eigen | None = None
+    learned: dict[str, float] = field(default_factory=dict)
+    family: tuple[int, ...] = ()
+    vectors: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    data: Data | None = None
+    coefficients: dict[str, sympy.Expr] = field(default_factory=dict)
+    region: Region | None = None
+    settings: dict[str, object] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    source: dict = field(default_factory=dict)
+
+    def yaml(self) -> str:
+        """The problem as a file that `load_problem` reads back to an equal problem of the same name."""
+        return write_yaml(self.source)
+
+    def settled(self) -> Problem:
+        """The problem with the true values of learned parameters put in; what checks look at."""
+        if not self.learned:
+            return self
+        values = {sympy.Symbol(name, real=True): sympy.Float(self.parameters[name]) for name in self.learned}
+        return replace(
+            self,
+            equations={name: residual.xreplace(values) for name, residual in self.equations.items()},
+            conditions=tuple(replace(c, residual=c.residual.xreplace(values)) for c in self.conditions),
+            learned={},
+        )
+
+    def learns(self, expr: sympy.Expr) -> bool:
+        """Whether an expression depends on a learned parameter."""
+        return any(symbol.name in self.learned for symbol in expr.free_symbols)
+
+    def walls(self, axis: int) -> tuple[float, ...]:
+        """Where coefficients jump or kink along one coordinate, sorted."""
+        space = [i for i in range(len(self.coordinates)) if i != self.time and i not in self.family]
+        tables = [table for value in self.coefficients.values() if (table := table_of(value)) is not None]
+        return tuple(sorted({float(x) for table in tables if axis in space for x in table.walls[space.index(axis)]}))
+
+    def jets(self) -> tuple[Jet, ...]:
+        """The derivatives of fields in the equations, or in what is integrated, sorted."""
+        exprs = [*self.equations.values(), *self.densities()]
+        return tuple(sorted({jet for expr in exprs for jet in jets_of(expr)}))
+
+    def densities(self) -> tuple[sympy.Expr, ...]:
+        """What a task integrates, written in the problem's fields."""
+        match self.task:
+            case Energy(density):
+                return (density,)
+            case Eigen(name, density, norm):
+                both = density, norm
+                return tuple(renamed(expr, name, state, self.coordinates) for state in self.fields for expr in both)
+        return ()
+
+    def order(self) -> int:
+        """The highest order of derivative in the equations."""
+        return max((sum(index) for _, index in self.jets()), default=0)
+
+    def order_along(self, field: str, axis: int) -> int:
+        """The highest order of derivative of one field along one coordinate in the equations."""
+        return max((index[axis] for name, index in self.jets() if name == field), default=0)

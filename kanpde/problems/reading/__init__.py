@@ -1,0 +1,7 @@
+"""From the data of a problem file to a Problem: each key read, names resolved, `auto` put in."""
+
+from kanpde.problems.reading.data import with_table
+from kanpde.problems.reading.messages import wrong_kind
+from kanpde.problems.reading.problem_file import read_statement
+
+__all__ = ["read_statement", "with_table", "wrong_kind"]

@@ -1,0 +1,133 @@
+"""The key `coefficients:`: known functions of the space coordinates, as a formula or as a table."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import sympy
+
+from kanpde.errors import InputError
+from kanpde.files.hdf5 import read_dataset
+from kanpde.problems.geometry.boxes import Box
+from kanpde.problems.known_functions import Cells, Splines, Table, coefficient, random_cells, tabulated
+from kanpde.problems.language import Scope, check_name, coordinate_symbols, parse_expression, shortened
+from kanpde.problems.reading.messages import wrong_kind
+
+MAX_CELLS = 4096
+MAX_BYTES = 20_000_000
+CELL_KEYS = {"cells", "low", "high", "seed", "smooth"}
+FILE_KEYS = {"file", "dataset", "interpolation"}
+ENDINGS = {".npy": "array", ".csv": "text", ".h5": "dataset", ".hdf5": "dataset"}
+EXAMPLE = "{random_cells: {cells: [50], low: 0, high: 4, seed: 0}}"
+
+
+def read_coefficients(data: dict, scope: Scope, box: Box, where: str) -> dict[str, sympy.Expr]:
+    """What each name stands for in expressions: a formula, or a table applied to the space coordinates."""
+    values: dict[str, sympy.Expr] = {}
+    space = [axis for axis, name in enumerate(scope.coordinates) if name not in (scope.time, *scope.family)]
+    bounds = [(box.lower[axis], box.upper[axis]) for axis in space]
+    for name, value in data.items():
+        check_name(name, "coefficient", where)
+        key = f"{where}.{name}"
+        if name in scope.names:
+            raise InputError(f'{key} needs a name of its own; "{name}" is used already. Rename it.')
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            inner = Scope(scope.coordinates, (), scope.parameters, definitions={**scope.definitions, **values})
+            values[name] = parse_expression(value, inner, key)
+            continue
+        if not 1 <= len(space) <= 3:
+            raise InputError(f"{key} needs one to three space coordinates; there are {len(space)}. Write a formula.")
+        symbols = [coordinate_symbols(scope.coordinates)[axis] for axis in space]
+        values[name] = coefficient(name, _table(value, bounds, key), (0,) * len(space))(*symbols)
+    return values
+
+
+def _table(value: object, bounds: list[tuple[float, float]], where: str) -> Table:
+    if isinstance(value, dict) and set(value) == {"random_cells"} and isinstance(value["random_cells"], dict):
+        return _random(value["random_cells"], bounds, f"{where}.random_cells")
+    if isinstance(value, dict) and "file" in value and set(value) <= FILE_KEYS:
+        return _from_file(value, bounds, where)
+    raise wrong_kind(where, "a formula, random_cells or a file", value, EXAMPLE)
+
+
+def _random(options: dict, bounds: list[tuple[float, float]], where: str) -> Table:
+    if unknown := set(options) - CELL_KEYS:
+        raise InputError(f"{where} takes {', '.join(sorted(CELL_KEYS))}; it has {shortened(min(unknown))}. Remove it.")
+    counts = options.get("cells")
+    good = isinstance(counts, list) and all(type(count) is int and count > 0 for count in counts)
+    if not good or len(counts) != len(bounds) or math.prod(counts) > MAX_CELLS:
+        wanted = f"{len(bounds)} whole numbers (one a space coordinate, at most {MAX_CELLS} cells in all)"
+        raise wrong_kind(f"{where}.cells", wanted, counts, f"cells: {[50] * len(bounds)}")
+    defaults = {"low": 0, "high": 1, "smooth": 0}
+    low, high, smooth = (_number(options, key, where, default) for key, default in defaults.items())
+    if not low <= high or not math.isfinite(high - low) or smooth < 0:
+        raise InputError(
+            f"{where} needs low <= high and smooth >= 0; it has {low:g}, {high:g}, {smooth:g}. Correct it."
+        )
+    seed = options.get("seed", 0)
+    if type(seed) is not int or seed < 0:
+        raise wrong_kind(f"{where}.seed", "a whole number from 0", seed, "seed: 0")
+    axes = tuple(Cells(*ends, count, smooth) for ends, count in zip(bounds, counts, strict=True))
+    return random_cells(axes, low, high, seed)
+
+
+def _number(options: dict, key: str, where: str, default: float) -> float:
+    value = options.get(key, default)
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise wrong_kind(f"{where}.{key}", "a number", value, f"{key}: 1")
+    return float(value)
+
+
+def _from_file(options: dict, bounds: list[tuple[float, float]], where: str) -> Table:
+    kinds = {"linear": 1, "cubic": 3}
+    kind = options.get("interpolation", "cubic")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise wrong_kind(f"{where}.interpolation", "linear or cubic", kind, "interpolation: cubic")
+    samples = _samples(options, where)
+    least = kinds[kind] + 1
+    if samples.ndim != len(bounds) or min(samples.shape) < least:
+        raise InputError(
+            f"{where}.file needs {len(bounds)} axes of at least {least} samples, ends of the box included; its array "
+            f"has the shape {list(samples.shape)}. Sample it on a regular grid over the space coordinates."
+        )
+    axes = tuple(Splines(*ends, count, kinds[kind]) for ends, count in zip(bounds, samples.shape, strict=True))
+    return tabulated(axes, samples)
+
+
+def _samples(options: dict, where: str) -> np.ndarray:
+    name, dataset = options["file"], options.get("dataset")
+    kind = ENDINGS.get(Path(name).suffix) if isinstance(name, str) else None
+    if kind is None:
+        raise wrong_kind(f"{where}.file", f"the name of a file ({', '.join(ENDINGS)})", name, "file: v.npy")
+    if (kind == "dataset") != isinstance(dataset, str):
+        raise wrong_kind(
+            f"{where}.dataset", "a dataset's name in an HDF5 file, and none for others", dataset, "dataset: /fields/v"
+        )
+    path = Path(name)
+    if not path.is_file():
+        raise InputError(f"{where}.file needs a file; there is none at {path}. Correct the path.")
+    if kind != "dataset" and path.stat().st_size > MAX_BYTES:
+        raise InputError(
+            f"{where}.file may have {MAX_BYTES} bytes; {path} has {path.stat().st_size}. Use fewer samples."
+        )
+    values = _read(path, kind, dataset, f"{where}.file")
+    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        raise InputError(f"{where}.file needs finite real numbers; {path} has others (or NaN). Replace them.")
+    return values.astype(float)
+
+
+def _read(path: Path, kind: str, dataset: str | None, where: str) -> np.ndarray:
+    try:
+        match kind:
+            case "text":
+                return np.loadtxt(path, delimiter=",", ndmin=1)
+            case "array":
+                return np.load(path, allow_pickle=False)
+        return read_dataset(path, dataset, MAX_BYTES)
+    except (ValueError, OSError, EOFError, RuntimeError, KeyError) as error:
+        reason = error.args[0] if error.args else type(error).__name__
+        raise InputError(
+            f"{where} needs an array of numbers; {path} cannot be read ({reason}). Write it anew."
+        ) from None

@@ -1,0 +1,204 @@
+"""The keys `boundary` and `initial`: what holds on each side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import sympy
+
+from kanpde.errors import InputError
+from kanpde.problems.geometry.boxes import Box, Side, box_sides
+from kanpde.problems.geometry.regions import Piece, Region, ShapeBoundary, SubSide, piece_points
+from kanpde.problems.language import Scope, coordinate_symbols, jets_of, parse_expression, shortened, suggestion
+from kanpde.problems.problem import Condition
+from kanpde.problems.reading.entries import Source
+from kanpde.problems.reading.messages import wrong_kind
+
+
+def read_conditions(
+    statement: Source,
+    scope: Scope,
+    exact: dict[str, sympy.Expr],
+    periodic: tuple[int, ...],
+    region: Region | None,
+    box: Box,
+) -> tuple[Condition, ...]:
+    """Every condition, in the order of the coordinates; those on shapes last."""
+    return _Conditions(statement, scope, exact, periodic, region, box).all()
+
+
+@dataclass(frozen=True)
+class _Conditions:
+    """Reads `boundary` and `initial`."""
+
+    statement: Source
+    scope: Scope
+    exact: dict[str, sympy.Expr]
+    periodic: tuple[int, ...]
+    region: Region | None
+    box: Box
+
+    def all(self) -> tuple[Condition, ...]:
+        conditions: list[Condition] = []
+        for side, key, texts in self.texts():
+            number = 0
+            for entry, text in enumerate(texts, 1):
+                place = key if len(texts) == 1 else f"{key}[{entry}]"
+                pieces, stated = self.pieces(side, place, text)
+                for component in zip(*(self.residuals(piece, place, stated) for piece in pieces), strict=True):
+                    number += 1
+                    conditions += self.numbered(side, number, pieces, component)
+        return tuple(conditions)
+
+    def pieces(self, side: Side | str, place: str, text: object) -> tuple[list[Piece], object]:
+        """Where a condition holds, and its text: a side, a part of one, or the facets of a shape."""
+        if isinstance(side, str):
+            return list(self.facets(side)), text
+        if not isinstance(text, dict):
+            return [side], text
+        where = self.statement.where(place)
+        if set(text) != {"where", "condition"} or not isinstance(text["where"], str):
+            raise wrong_kind(where, "where and condition", text, "{where: y < 0.5, condition: u = 0}")
+        mask = parse_expression(f"where({text['where']}, 1, 0)", self.scope, f"{where}.where")
+        if jets_of(mask):
+            raise wrong_kind(f"{where}.where", "coordinates only", text["where"], "y < 0.5")
+        piece = SubSide(side, mask, self.scope.coordinates)
+        if not len(piece_points(self.region, self.box, piece, 4, 0)):
+            raise InputError(
+                f"{where} needs a part of {side.name} that bounds the domain; {shortened(text['where'])} holds nowhere "
+                "there. Correct or remove it."
+            )
+        return [piece], text["condition"]
+
+    def residuals(self, piece: Piece, place: str, text: object) -> tuple[sympy.Expr, ...]:
+        """One for each component of an equation between vectors."""
+        scope = replace(self.scope, normal=None if piece.name == "t-" else self.normal(piece))
+        return self.statement.statement(place, text, scope, self.exact)
+
+    def numbered(
+        self, side: Side | str, number: int, pieces: list[Piece], residuals: tuple[sympy.Expr, ...]
+    ) -> list[Condition]:
+        """A condition for each piece: `hole`, `hole.2`, or `notch[1]`, `notch[2]`, … where there are several."""
+        name = side if isinstance(side, str) else side.name
+        name = name if number == 1 else f"{name}.{number}"
+        names = [name] if len(pieces) == 1 else [f"{name}[{n}]" for n in range(1, len(pieces) + 1)]
+        return [
+            Condition(
+                own, piece, residual, "initial" if piece.name == "t-" else "boundary",
+                tuple(sorted({field for field, _ in jets_of(residual)})),
+            )
+            for own, piece, residual in zip(names, pieces, residuals, strict=True)
+        ]  # fmt: skip
+
+    def facets(self, name: str) -> list[ShapeBoundary]:
+        """The pieces of a shape's boundary that bound the region."""
+        if not self.bounding[name]:
+            raise InputError(
+                f"{self.statement.where('boundary')} takes shapes that bound the domain; {name} does not. "
+                "Correct domain, or remove the condition."
+            )
+        return self.bounding[name]
+
+    @cached_property
+    def bounding(self) -> dict[str, list[ShapeBoundary]]:
+        """Of each shape, the pieces that bound the region; found by trial points, so looked for once."""
+        found = {}
+        for name in self.region.names() if self.region else ():
+            facets = dict(self.region.shapes)[name].facets()
+            pieces = [ShapeBoundary(name, facet, sign) for facet in facets for sign in (1, -1)]
+            found[name] = [piece for piece in pieces if len(piece_points(self.region, self.box, piece, 4, 0))]
+        return found
+
+    def normal(self, piece: Piece) -> tuple[sympy.Expr, ...]:
+        """The outward normal, one expression a coordinate."""
+        if not isinstance(piece, ShapeBoundary):
+            side = piece.side if isinstance(piece, SubSide) else piece
+            return tuple(map(sympy.Integer, side.normal(len(self.scope.coordinates))))
+        symbols = coordinate_symbols(self.scope.coordinates)
+        parts = dict(zip(self.region.axes, piece.normal_expressions([symbols[a] for a in self.region.axes]),
+                         strict=True))  # fmt: skip
+        return tuple(parts.get(axis, sympy.S.Zero) for axis in range(len(symbols)))
+
+    def texts(self) -> list[tuple[Side | str, str, list]]:
+        """The conditions of each side in the order of the coordinates, and the key they stand under."""
+        sides = {side.name: side for side in box_sides(self.scope.coordinates)}
+        shapes = self.region.names() if self.region else ()
+        given = self.merged(self.statement.data.get("boundary"))
+        if given is not None and not isinstance(given, dict):
+            raise wrong_kind(self.statement.where("boundary"), "a condition for each side", given, "{x-: u = 0}")
+        found = {
+            name if name in shapes else self.side(name, sides).name: (f"boundary.{name}", texts)
+            for name, texts in (given or {}).items()
+            if name != "*"
+        }
+        if "*" in (given or {}):
+            rest = [side.name for side in sides.values() if self.takes_conditions(side) and side.name not in found
+                    and (self.region is None or len(piece_points(self.region, self.box, side, 4, 0)))]
+            rest += [name for name in shapes if name not in found and self.bounding[name]]  # fmt: skip
+            self.check_rest(rest)
+            found |= dict.fromkeys(rest, ('boundary."*"', given["*"]))
+        if self.statement.data.get("initial") is not None:
+            found["t-"] = ("initial", self.statement.data["initial"])
+            self.check_time()
+        pieces = sides | {name: name for name in shapes}
+        return [(piece, found[name][0], self.listed(*found[name])) for name, piece in pieces.items() if name in found]
+
+    def merged(self, given: object) -> object:
+        """The list form, entries {on: side, where: …, condition: …}, as the mapping of sides that it stands for."""
+        if not isinstance(given, list):
+            return given
+        found: dict[str, list] = {}
+        for entry in given:
+            if not isinstance(entry, dict) or "condition" not in entry or not isinstance(entry.get("on"), str):
+                raise wrong_kind(
+                    self.statement.where("boundary"), "a condition for each side, or entries with on and condition",
+                    entry, "[{on: x-, where: y < 0.5, condition: u = 0}]",
+                )  # fmt: skip
+            rest = {key: value for key, value in entry.items() if key != "on"}
+            found.setdefault(entry["on"], []).append(rest if set(rest) != {"condition"} else rest["condition"])
+        return found
+
+    def check_rest(self, rest: list[str]) -> None:
+        if not rest:
+            where = self.statement.where('boundary."*"')
+            raise InputError(
+                f"{where} needs sides without a condition of their own; none is left that is not periodic. Remove it."
+            )
+
+    def takes_conditions(self, side: Side) -> bool:
+        return side.axis not in self.periodic and self.scope.coordinates[side.axis] not in ("t", *self.scope.family)
+
+    def side(self, name: str, sides: Mapping[str, Side]) -> Side:
+        where = self.statement.where("boundary")
+        possible = [side.name for side in sides.values() if self.takes_conditions(side)]
+        if name in ("t-", "t+") and name in sides:
+            raise InputError(
+                f"{where} takes conditions in space; it has {name}. Write conditions at the start of time under "
+                "initial; if t is no time, call it otherwise."
+            )
+        if name not in sides or sides[name].axis in map(self.scope.coordinates.index, self.scope.family):
+            hint = suggestion(name, possible) or ""
+            raise InputError(
+                f'{where} needs sides ({", ".join(possible) or "none here"}, or "*" for all that remain); it has '
+                f"{shortened(name)}. Rename or remove it.{hint}"
+            )
+        if sides[name].axis in self.periodic:
+            raise InputError(
+                f"{where} takes no condition on {name}: {name[:-1]} is periodic. Remove the condition or periodic."
+            )
+        return sides[name]
+
+    def check_time(self) -> None:
+        if "t" not in self.scope.coordinates:
+            raise InputError(
+                f"{self.statement.where('initial')} needs the coordinate t, time; there is none. "
+                "Add t to coordinates, or move the condition to boundary."
+            )
+
+    def listed(self, key: str, texts: object) -> list:
+        texts = texts if isinstance(texts, list) else [texts]
+        if not texts:
+            raise wrong_kind(self.statement.where(key), "a condition", texts, f"{self.scope.fields[0]} = 0")
+        return texts

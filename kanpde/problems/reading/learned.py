@@ -1,0 +1,33 @@
+"""Learned parameters: `parameters: {D: {value: 0.1, learn: true, start: 0.5}}`."""
+
+from __future__ import annotations
+
+import sympy
+
+from kanpde.errors import InputError
+from kanpde.problems.language import constant_value
+from kanpde.problems.reading.entries import Source
+from kanpde.problems.reading.messages import wrong_kind
+from kanpde.problems.reading.parameter_entries import is_learned
+
+
+def read_learned(statement: Source, parameters: dict[str, sympy.Expr]) -> dict[str, float]:
+    """The first guess of each learned parameter: its start, else 1 where the truth is known, else its value."""
+    entries = statement.mapping("parameters", "{nu: 0.01/pi}")
+    learned = {
+        name: _start(statement, name, text, parameters[name]) for name, text in entries.items() if is_learned(text)
+    }
+    if learned and statement.data.get("data") is None:
+        raise InputError(
+            f"{statement.where('data')} are needed to learn {', '.join(learned)}; there are none. "
+            "Add data: {file: observations.csv}, or leave out learn."
+        )
+    return learned
+
+
+def _start(statement: Source, name: str, text: dict, value: sympy.Expr) -> float:
+    known = statement.data.get("exact") is not None
+    start = text.get("start", 1.0 if known else constant_value(value))
+    if isinstance(start, bool) or not isinstance(start, (int, float)) or not abs(start) < 1e30:
+        raise wrong_kind(statement.where(f"parameters.{name}.start"), "a number", start, "start: 0.5")
+    return float(start)

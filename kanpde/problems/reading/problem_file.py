@@ -1,0 +1,229 @@
+"""The keys of a problem file in their order, and those that every problem has: names, ranges, equations."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import sympy
+
+from kanpde.errors import InputError
+from kanpde.problems.geometry.boxes import Box
+from kanpde.problems.language import (
+    ExpressionError,
+    Scope,
+    check_name,
+    constant_value,
+    derivative_index,
+    parse_expression,
+    shortened,
+    suggestion,
+)
+from kanpde.problems.problem import Eigen, Problem
+from kanpde.problems.reading.coefficients import read_coefficients
+from kanpde.problems.reading.conditions import read_conditions
+from kanpde.problems.reading.data import read_data
+from kanpde.problems.reading.energies import read_task, state_conditions, state_names
+from kanpde.problems.reading.entries import Source, double_of
+from kanpde.problems.reading.families import family_names, family_ranges
+from kanpde.problems.reading.fits import fitted_equations, fitted_expressions
+from kanpde.problems.reading.learned import read_learned
+from kanpde.problems.reading.messages import wrong_kind
+from kanpde.problems.reading.reference import check_reference
+from kanpde.problems.reading.settings import read_settings
+from kanpde.problems.reading.shapes import read_region
+from kanpde.problems.reading.vectors import field_names, vector_fields
+
+KEYS = (
+    "title", "coordinates", "fields", "parameters", "periodic", "equations", "boundary", "initial", "exact",
+    "reference", "shapes", "domain", "coefficients", "data", "fit",
+    "energy", "eigen", "settings",
+)  # fmt: skip
+MAX_DIMENSION = 20
+SHORTEST = 1e-30
+
+
+def read_statement(data: dict, label: str, name: str) -> Problem:
+    """The problem that plain data states, its solvability not yet checked.
+
+    Raises:
+        InputError: in three parts, beginning with `label` and the key.
+    """
+    return Statement(data, label).problem(name)
+
+
+class Statement(Source):
+    """A problem file on its way to a problem; each method reads one key."""
+
+    def problem(self, name: str) -> Problem:
+        self.check_keys()
+        parameters = self.parameters()
+        family = family_names(self)
+        coordinates, box = self.coordinates(parameters)
+        scope = replace(self.scope(coordinates, parameters), family=family)
+        coefficients = read_coefficients(
+            self.mapping("coefficients", "{V: 1 + x**2}"), scope, box, self.where("coefficients")
+        )
+        scope = replace(scope, definitions={**scope.definitions, **coefficients})
+        self.check_derivative_names([*coefficients], scope.fields, coordinates)
+        exact = self.exact(scope)
+        fitted = fitted_expressions(self, scope)
+        exact = exact or fitted
+        learned = read_learned(self, parameters)
+        known = {name: value for name, value in parameters.items() if name not in learned}
+        scope = replace(scope, auto=bool(exact), definitions={**known, **coefficients})
+        periodic = self.periodic(coordinates, family)
+        check_reference(self, exact)
+        region = read_region(self, scope, box)
+        task = read_task(self, scope)
+        fields, conditions = scope.fields, read_conditions(self, scope, exact, periodic, region, box)
+        if isinstance(task, Eigen):
+            fields = state_names(self, task)
+            conditions = state_conditions(conditions, task, fields, scope, self.where("boundary"))
+        return Problem(
+            name=name,
+            title=self.title(name),
+            coordinates=coordinates,
+            domain=box,
+            fields=fields,
+            time=coordinates.index("t") if "t" in coordinates else None,
+            periodic=periodic,
+            parameters={key: constant_value(value) for key, value in parameters.items()},
+            equations=fitted_equations(fitted, scope) if "fit" in self.data else self.equations(scope, exact),
+            conditions=conditions,
+            task=task,
+            exact=exact,
+            learned=learned,
+            vectors=dict(scope.vectors),
+            family=tuple(map(coordinates.index, family)),
+            data=read_data(self, scope.fields, coordinates, box, exact),
+            coefficients=coefficients,
+            region=region,
+            settings=read_settings(self),
+            source=self.data,
+        )
+
+    def check_keys(self) -> None:
+        for key in self.data:
+            if key not in KEYS:
+                hint = suggestion(key, KEYS) or f" Use {', '.join(KEYS)}."
+                raise InputError(f"{self.label} has the key {shortened(key)}, which is none of a problem.{hint}")
+        needed = {"coordinates": "{x: [0, 1]}", "fields": "[u]", "equations": "{poisson: lap(u) = 1}"}
+        if any(key in self.data for key in ("fit", "energy", "eigen")):
+            del needed["equations"]
+        for key, example in needed.items():
+            if self.data.get(key) in (None, "", [], {}):
+                raise InputError(f"{self.label} needs {key}; it has none. Add {key}: {example}.")
+
+    def title(self, name: str) -> str:
+        title = self.data.get("title", name)
+        if not isinstance(title, str) or not 0 < len(title) <= 200 or "\n" in title.strip():
+            raise wrong_kind(self.where("title"), "one line of text, at most 200 characters", title, "Heat in a rod")
+        return title.strip()
+
+    # names and ranges
+
+    def coordinates(self, parameters: dict[str, sympy.Expr]) -> tuple[tuple[str, ...], Box]:
+        ranges = self.mapping("coordinates", "{x: [-1, 1], t: [0, 1]}") | family_ranges(self)
+        if len(ranges) > MAX_DIMENSION:
+            raise InputError(
+                f"{self.where('coordinates')} may have {MAX_DIMENSION} entries; it has {len(ranges)}. Use fewer."
+            )
+        scope = Scope(parameters=tuple(parameters), definitions=parameters)
+        bounds = [self.bounds(name, value, scope) for name, value in ranges.items()]
+        return tuple(ranges), Box(tuple(low for low, _ in bounds), tuple(high for _, high in bounds))
+
+    def bounds(self, name: str, value: object, scope: Scope) -> tuple[float, float]:
+        check_name(name, "coordinate", self.where("coordinates"))
+        where = self.where(f"coordinates.{name}")
+        if not isinstance(value, list) or len(value) != 2:
+            raise wrong_kind(where, "a range of two numbers", value, f"{name}: [0, 1]")
+        low, high = (constant_value(double_of(parse_expression(end, scope, where), where)) for end in value)
+        if not low < high or not high - low < float("inf"):
+            raise InputError(
+                f"{where} needs a range [low, high] with low < high; it has [{low:g}, {high:g}]. Correct it."
+            )
+        if not SHORTEST < high - low < 1 / SHORTEST:
+            raise InputError(
+                f"{where} needs a length from {SHORTEST:g} to {1 / SHORTEST:g}, whose powers doubles can hold; it has "
+                f"{high - low:g}. Choose another unit."
+            )
+        return low, high
+
+    def scope(self, coordinates: tuple[str, ...], parameters: dict[str, sympy.Expr]) -> Scope:
+        vectors = vector_fields(self, coordinates)
+        fields = field_names(self)
+        for name in (*fields, *vectors):
+            check_name(name, "field", self.where("fields"))
+        names = [*coordinates, *fields, *vectors, *parameters]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(
+                    f'{self.label} needs a different name for each coordinate, field and parameter; "{name}" is used '
+                    "twice. Rename one."
+                )
+        self.check_derivative_names(names, (*fields, *vectors), coordinates)
+        time = "t" if "t" in coordinates else None
+        return Scope(coordinates, fields, tuple(parameters), time=time, vectors=vectors, definitions=parameters)
+
+    def check_derivative_names(self, names: list[str], fields: tuple[str, ...], coordinates: tuple[str, ...]) -> None:
+        for name in names:
+            for field in fields:
+                if name.startswith(f"{field}_") and _is_subscript(name[len(field) + 1 :], coordinates):
+                    raise InputError(
+                        f'{self.label} needs names that are not derivatives; "{name}" reads as a derivative of '
+                        f"{field}. Rename it."
+                    )
+
+    def periodic(self, coordinates: tuple[str, ...], family: tuple[str, ...]) -> tuple[int, ...]:
+        names = self.words("periodic", "[x]") if self.data.get("periodic") is not None else ()
+        for name in names:
+            space = [c for c in coordinates if c != "t" and c not in family]
+            if name not in space:
+                raise InputError(
+                    f"{self.where('periodic')} needs space coordinates ({', '.join(space)}); it has {shortened(name)}."
+                    f"{suggestion(name, space) or ' Remove it.'}"
+                )
+        return tuple(sorted({coordinates.index(name) for name in names}))
+
+    # equations and solutions
+
+    def exact(self, scope: Scope) -> dict[str, sympy.Expr]:
+        texts = self.mapping("exact", '{u: "sin(pi*x)"}')
+        if not texts:
+            return {}
+        for name in (*scope.fields, *texts):
+            if name not in texts or name not in scope.fields:
+                raise InputError(
+                    f"{self.where('exact')} needs every field ({', '.join(scope.fields)}) and nothing else; "
+                    f"{shortened(name)} is {'missing' if name not in texts else 'no field'}. Correct it."
+                )
+        return {name: self.known(f"exact.{name}", texts[name], scope) for name in scope.fields}
+
+    def equations(self, scope: Scope, exact: dict[str, sympy.Expr]) -> dict[str, sympy.Expr]:
+        equations = self.data.get("equations", {})
+        if isinstance(equations, str):
+            equations = {"equation": equations}
+        if not isinstance(equations, dict):
+            raise wrong_kind(self.where("equations"), "named equations", equations, "{momentum: u_t + u*u_x = 0}")
+        for name in equations:
+            if not re.fullmatch(r"[A-Za-z]\w{0,39}", name, re.ASCII):
+                raise InputError(
+                    f"{self.where('equations')} needs names of letters, digits and underscores; it has "
+                    f"{shortened(name)}. Rename it."
+                )
+        found = {}
+        for name, text in equations.items():
+            residuals = self.statement(f"equations.{name}", text, scope, exact)
+            for number, residual in enumerate(residuals, 1):
+                own = name if len(residuals) == 1 else f"{name}_{number}"
+                if own in found:
+                    raise InputError(f"{self.where('equations')} needs different names; {own} comes twice. Rename it.")
+                found[own] = residual
+        return found
+
+def _is_subscript(text: str, coordinates: tuple[str, ...]) -> bool:
+    try:
+        return derivative_index(text, coordinates) is not None
+    except ExpressionError:
+        return True

@@ -1,0 +1,181 @@
+"""The keys `shapes` and `domain`: what is cut from the box."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from itertools import combinations
+
+from kanpde.errors import InputError
+from kanpde.problems.geometry.boxes import Box
+from kanpde.problems.geometry.regions import Region, inside_points
+from kanpde.problems.geometry.shapes import Cuboid, Polygon, Round, Shape, meets
+from kanpde.problems.language import ExpressionError, Scope, check_name, constant_value, parse_expression, shortened
+from kanpde.problems.reading.entries import Source
+from kanpde.problems.reading.messages import wrong_kind
+
+FORMS = {
+    "disk": "disk(x, y, r)", "ball": "ball(x, y, z, r)", "ellipse": "ellipse(x, y, a, b)",
+    "box": "box(x0, x1, y0, y1)", "polygon": "polygon(x1, y1, x2, y2, x3, y3)",
+}  # fmt: skip
+OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.BitAnd: "&"}
+CELLS = ({1: 4001, 2: 301, 3: 61}, {1: 4001, 2: 1501, 3: 121})
+"""Cells an axis on which parts are counted; the finer ones where the coarse ones close a gap."""
+LONGEST = 400
+MOST_CORNERS, MOST_SHAPES = 200, 100
+
+
+def read_region(statement: Source, scope: Scope, box: Box) -> Region | None:
+    """The region that `domain` states, or None for the whole box.
+
+    Raises:
+        InputError: for what is no shape, and for a domain that is empty or falls apart.
+    """
+    axes = tuple(axis for axis, name in enumerate(scope.coordinates) if name != "t")
+    bounds = Cuboid(tuple(box.lower[a] for a in axes), tuple(box.upper[a] for a in axes))
+    stated = statement.mapping("shapes", '{hole: "disk(0, 0, 0.1)"}')
+    if len(stated) > MOST_SHAPES:
+        raise InputError(
+            f"{statement.where('shapes')} may have {MOST_SHAPES} shapes; it has {len(stated)}. Use fewer."
+        )
+    shapes = {name: _shape(statement, name, text, scope, bounds) for name, text in stated.items()}
+    text = statement.data.get("domain")
+    if text is None:
+        if shapes:
+            raise InputError(
+                f"{statement.where('shapes')} needs domain, which says what they are for; there is none. "
+                f"Add domain: box - {next(iter(shapes))}."
+            )
+        return None
+    region = Region(_tree(statement, text, shapes), tuple(shapes.items()), axes, bounds)
+    _check_region(statement, region, box)
+    return region
+
+
+def _shape(statement: Source, name: str, text: object, scope: Scope, bounds: Cuboid) -> Shape:
+    where = statement.where(f"shapes.{name}")
+    check_name(name, "shape", statement.where("shapes"))
+    if name in (*scope.names, "box"):
+        raise InputError(f"{where} needs a name of its own; {name} is taken already. Rename the shape.")
+    match = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", text, re.DOTALL) if isinstance(text, str) else None
+    if match is None or match[1] not in FORMS:
+        raise wrong_kind(where, f"a shape ({', '.join(FORMS)})", text, "disk(0.3, 0.3, 0.1)")
+    constants = Scope(parameters=scope.parameters, definitions=scope.definitions)
+    arguments = _arguments(match[2])
+    if len(arguments) > 2 * MOST_CORNERS:
+        raise InputError(
+            f"{where} may have {MOST_CORNERS} corners; it has {len(arguments) // 2}. Use a coarser polygon."
+        )
+    values = [_number(part, constants, where) for part in arguments]
+    shape = _made(match[1], values, len(bounds.lower), where)
+    if not meets(shape, bounds):
+        raise InputError(f"{where} needs a shape that meets the box; {shortened(text)} lies outside it. Move it.")
+    return shape
+
+
+def _arguments(text: str) -> list[str]:
+    """Split at the commas outside parentheses."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def _number(text: str, scope: Scope, where: str) -> float:
+    try:
+        return constant_value(parse_expression(text, scope, where))
+    except ExpressionError as error:
+        raise InputError(f"{where} {error}") from None
+
+
+def _made(kind: str, values: list[float], dimension: int, where: str) -> Shape:
+    wanted = {"disk": 3, "ball": 4, "ellipse": 4, "box": 2 * dimension}.get(kind)
+    right = len(values) >= 6 and len(values) % 2 == 0 if wanted is None else len(values) == wanted
+    lives = {"ball": 3, "box": dimension}.get(kind, 2)
+    if not right or lives != dimension:
+        raise InputError(
+            f"{where} needs {FORMS[kind]} in {lives} space dimensions; it has {len(values)} numbers in {dimension}. "
+            "Correct it."
+        )
+    if kind == "box":
+        lower, upper = tuple(values[::2]), tuple(values[1::2])
+        _check_size(where, all(a < b for a, b in zip(lower, upper, strict=True)), "x0 < x1 along every axis", values)
+        return Cuboid(lower, upper)
+    if kind == "polygon":
+        polygon = Polygon(tuple(zip(values[::2], values[1::2], strict=True)))
+        _check_size(where, _is_simple(polygon), "corners all different and edges that do not cross", values)
+        return polygon
+    center, sizes = tuple(values[:lives]), values[lives:]
+    _check_size(where, all(0 < size < math.inf for size in sizes), "positive radii", values)
+    return Round(center, tuple(sizes) * (1 if kind == "ellipse" else lives))
+
+
+def _check_size(where: str, good: bool, wanted: str, values: list[float]) -> None:
+    if not good:
+        raise InputError(f"{where} needs {wanted}; it has {', '.join(f'{v:g}' for v in values)}. Correct the numbers.")
+
+
+def _is_simple(polygon: Polygon) -> bool:
+    """Corners all different, no two edges that cross, no corner on another's edge."""
+    corners = polygon.corners
+    if len(set(corners)) < len(corners) or polygon.area == 0:
+        return False
+    edges = list(zip(corners, corners[1:] + corners[:1], strict=True))
+    touched = any(_lies_on(point, *edge) for edge in edges for point in corners if point not in edge)
+    return not touched and not any(_cross(*a, *b) for a, b in combinations(edges, 2))
+
+
+def _turn(p, q, r) -> float:
+    return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+
+def _cross(a, b, c, d) -> bool:
+    return _turn(a, b, c) * _turn(a, b, d) < 0 and _turn(c, d, a) * _turn(c, d, b) < 0
+
+
+def _lies_on(point, a, b) -> bool:
+    length = math.dist(a, b)
+    return abs(_turn(a, b, point)) <= 1e-12 * length**2 and math.dist(a, point) + math.dist(point, b) < length + 1e-9
+
+
+def _tree(statement: Source, text: object, shapes: dict[str, Shape]) -> str | tuple:
+    where = statement.where("domain")
+    example = f"box - {next(iter(shapes), 'hole')}"
+    if not isinstance(text, str) or len(text) > LONGEST or not re.fullmatch(r"[\w\s()+&-]+", text, re.ASCII):
+        raise wrong_kind(where, "shapes joined by +, - and &", text, example)
+    try:
+        node = ast.parse(f"({text})", mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise wrong_kind(where, "shapes joined by +, - and &", text, example) from None
+    return _branch(node, ("box", *shapes), where, text)
+
+
+def _branch(node: ast.AST, names: tuple[str, ...], where: str, text: str) -> str | tuple:
+    if isinstance(node, ast.Name) and node.id in names:
+        return node.id
+    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+        left, right = (_branch(part, names, where, text) for part in (node.left, node.right))
+        return OPERATORS[type(node.op)], left, right
+    what = shortened(node.id) if isinstance(node, ast.Name) else "something else"
+    raise InputError(f"{where} needs shapes ({', '.join(names)}) joined by +, - and &; it has {what}. Correct it.")
+
+
+def _check_region(statement: Source, region: Region, box: Box) -> None:
+    where = statement.where("domain")
+    if len(inside_points(region, box, 64, 0)) < 64:
+        raise InputError(f"{where} needs points inside the box; it has none, or next to none. Change the shapes.")
+    if len(region.axes) in CELLS[0] and (parts := _parts(region)) > 1:
+        raise InputError(
+            f"{where} needs to be connected; it falls into {parts} parts. State a problem for each, or join them."
+        )
+
+
+def _parts(region: Region) -> int:
+    """How many parts the region has."""
+    parts = region.parts(CELLS[0])
+    return region.parts(CELLS[1]) if parts > 1 else parts

@@ -1,0 +1,153 @@
+"""The localization landscape of a Schrödinger operator H = -½Δ + V, and what it tells of the lowest states.
+
+    H u = 1,   W = 1/u,   E_n ≈ (1 + d/4)·(n-th minimum of W),   |ψ| ≤ E u ‖ψ‖_∞
+
+W is an effective potential: states sit in its wells. The estimate of E_n is a heuristic, the bound a theorem.
+
+Source: Filoche and Mayboroda, PNAS 109 (2012); Arnold et al., Phys. Rev. Lett. 116 (2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import sympy
+import torch
+from scipy.ndimage import maximum_filter
+
+from kanpde.problems.grids import grid_points
+from kanpde.problems.language import (
+    ExpressionError,
+    compile_expression,
+    euler_lagrange,
+    jet_expression,
+    jet_slopes,
+    jets_of,
+    renamed,
+)
+from kanpde.problems.problem import Eigen, Energy, Problem
+from kanpde.references import NotSolved, elements
+from kanpde.references.interpolants import Interpolant
+
+EFFECTIVE, LANDSCAPE = "effective_potential", "landscape"
+"""Names of 1/u and of u among the known functions of a run."""
+
+WELLS = 5
+"""Minima of 1/u that are compared with the reference's."""
+
+
+def landscape_problem(problem: Problem) -> Problem:
+    """H u = 1 for the operator of an eigenproblem, as the minimum of ∫ a(u, u)/2 - w u dx."""
+    name, state = problem.task.name, problem.fields[0]
+    value = jet_expression((name, (0,) * len(problem.coordinates)), problem.coordinates)
+    weight = problem.task.norm.xreplace({value: sympy.S.One})
+    own = [condition for condition in problem.conditions if condition.fields == (state,)]
+    conditions = [
+        replace(c, residual=renamed(c.residual, state, name, problem.coordinates), fields=(name,)) for c in own
+    ]
+    task = Energy(problem.task.density / 2 - weight * value)
+    return replace(problem, fields=(name,), task=task, conditions=tuple(conditions))
+
+
+def landscape_of(problem: Problem) -> Interpolant | None:
+    """u by spectral elements; None where they do not apply, or the norm is no weight times ψ²."""
+    none = (0,) * len(problem.coordinates)
+    if not isinstance(problem.task, Eigen) or {index for _, index in jets_of(problem.task.norm)} != {none}:
+        return None
+    stated = landscape_problem(problem)
+    if not elements.applicable(stated):
+        return None
+    try:
+        return elements.solve(stated, elements.resolutions(stated)[0]).values
+    except NotSolved:  # an operator that is not positive has no landscape
+        return None
+
+
+def is_landscape(problem: Problem) -> bool:
+    """Whether the problem itself is H u = 1, and there is a coefficient to draw beside 1/u."""
+    if len(problem.fields) != 1 or not problem.coefficients or problem.time is not None:
+        return False
+    residual = _residual(problem)
+    if residual is None:
+        return False
+    jets = {jet_expression(jet, problem.coordinates): sympy.S.Zero for jet in jets_of(residual)}
+    linear = not any(jets_of(slope) for slope in jet_slopes(residual, problem.coordinates).values())
+    return linear and residual.xreplace(jets) == -1
+
+
+def _residual(problem: Problem) -> sympy.Expr | None:
+    """H u - 1, of the one equation or from the energy."""
+    try:
+        if isinstance(problem.task, Energy):
+            return euler_lagrange(problem.task.density, problem.fields[0], problem.coordinates)
+        return next(iter(problem.equations.values())) if len(problem.equations) == 1 else None
+    except ExpressionError:
+        return None
+
+
+def peaks(u: np.ndarray) -> np.ndarray:  # [n_1, …] -> [m, d]
+    """Indices of the local maxima on a grid, the highest first."""
+    inner = np.pad(np.ones([n - 2 for n in u.shape], dtype=bool), 1)
+    found = np.argwhere((u == maximum_filter(u, size=3)) & inner)
+    return found[np.argsort(-u[tuple(found.T)], kind="stable")]
+
+
+def known_functions(
+    problem: Problem, axes: Mapping[str, np.ndarray], fields: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The coefficients on a grid, and beside states the landscape, or beside a landscape 1/u."""
+    points, shape = grid_points(axes), [len(axis) for axis in axes.values()]
+    found = {}
+    for name, value in problem.coefficients.items():
+        known = compile_expression(value, problem.coordinates)(torch.from_numpy(points))
+        found[name] = known.broadcast_to(len(points)).numpy().reshape(shape)
+    if is_landscape(problem):
+        with np.errstate(divide="ignore"):
+            found[EFFECTIVE] = 1 / fields[problem.fields[0]]
+    elif (u := landscape_of(problem)) is not None:
+        found[LANDSCAPE] = u(points).reshape(shape)
+    return found
+
+
+def wells_metrics(problem: Problem, fields: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """wells_error of a landscape whose reference is known."""
+    name = problem.fields[0]
+    if not is_landscape(problem) or f"{name}_ref" not in fields:
+        return {}
+    return {"wells_error": wells_error(fields[name], fields[f"{name}_ref"])}
+
+
+def wells_error(u: np.ndarray, reference: np.ndarray) -> float:
+    """Largest relative error of 1/u at the lowest minima of 1/u_ref."""
+    lowest = tuple(peaks(np.nan_to_num(reference))[:WELLS].T)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.abs(reference[lowest] / u[lowest] - 1).max(initial=0.0))
+
+
+def bumps(u: np.ndarray, count: int) -> np.ndarray:  # [n_1, …] -> [count, n_1, …]
+    """u in the basins of its highest maxima, zero elsewhere: what the lowest states look like.
+
+    Where there are fewer maxima than asked for, the last bumps are waves over the whole of u.
+    """
+    highest, basin = peaks(u)[:count], _basins(u)
+    found = [np.where(basin == basin[tuple(place)], u, 0.0) for place in highest]
+    waves = np.indices(u.shape)[0] / max(u.shape[0] - 1, 1)
+    found += [u * np.cos(np.pi * number * waves) for number in range(1, count - len(found) + 1)]
+    return np.stack(found)
+
+
+def _basins(u: np.ndarray) -> np.ndarray:
+    """For each point the flat index of the maximum that steepest ascent leads to."""
+    padded = np.pad(u, 1, constant_values=-np.inf)
+    flat = np.pad(np.arange(u.size).reshape(u.shape), 1)
+    best, above = u.copy(), np.arange(u.size).reshape(u.shape)
+    for shift in np.ndindex(*(3,) * u.ndim):
+        window = tuple(slice(s, s + n) for s, n in zip(shift, u.shape, strict=True))
+        higher = padded[window] > best
+        best, above = np.where(higher, padded[window], best), np.where(higher, flat[window], above)
+    above = above.ravel()
+    while not np.array_equal(above, above[above]):
+        above = above[above]
+    return above.reshape(u.shape)

@@ -1,0 +1,18 @@
+"""Figures of runs: one picture, or a panel each.
+
+From the bottom up:
+
+    styles      colors, labels and scales
+    views       what is shown of a field
+    maps        values over a plane
+    fields      a field, its reference, their difference
+    potentials  V, 1/u, states at their energies
+    courses     how training went
+    pictures    a run in one picture
+    panels      a small figure for each part of it
+"""
+
+from kanpde.reports.plots.panels import panel_figures
+from kanpde.reports.plots.pictures import save_figure, solution_figure
+
+__all__ = ["panel_figures", "save_figure", "solution_figure"]

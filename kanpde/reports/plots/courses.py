@@ -1,0 +1,124 @@
+"""How training went: losses, errors and energies by step."""
+
+from dataclasses import replace
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
+from matplotlib.ticker import MaxNLocator
+
+from kanpde.reports.plots.styles import CYCLE, FAINT, INK, label, log_scale, positive, say
+from kanpde.results.archive import RunData
+
+MOST_BLOCKS = 6
+
+
+def draw_history(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
+    grid = cell.subgridspec(1, 2)
+    for part, (caption, shown, labels) in zip(grid, courses_of(data), strict=True):
+        axes = figure.add_subplot(part)
+        draw_columns(axes, shown, labels)
+        label(axes, caption, "step", None)
+
+
+def courses_of(data: RunData) -> list[tuple[str, RunData, dict[str, str]]]:
+    """What training lowered and how the error went: captions, and columns of the history with their names."""
+    if "heldout_energy" in data.history:
+        caption, above = _energy_above(data)
+        return [
+            (caption, above, {"loss": "trained", "heldout_energy": "held out"}),
+            ("Error", data, {"rel_l2": "relative L2 error"}),
+        ]
+    blocks = _largest_blocks(data)
+    hidden = sum(name.startswith("loss_") for name in data.history) - len(blocks) if blocks else 0
+    losses = {"loss": "total"} | {name: name.removeprefix("loss_") for name in blocks}
+    errors = {"rel_l2": "relative L2 error", "heldout_residual": "held-out residual (rms)"}
+    return [(f"Loss ({hidden} smaller blocks not shown)" if hidden else "Loss", data, losses),
+            ("Error and held-out residual", data, errors)]  # fmt: skip
+
+
+def _energy_above(data: RunData) -> tuple[str, RunData]:
+    """Energies are of any sign: how far they are above the reference, or above the least one seen."""
+    known = [value for name, value in data.metrics.items() if name.endswith("_reference") and "energy" in name]
+    columns = {name: data.history[name] for name in ("loss", "heldout_energy")}
+    least = sum(known) if known else min(np.nanmin(values, initial=np.inf) for values in columns.values())
+    history = {**data.history, **{name: values - least for name, values in columns.items()}}
+    return f"Energy above the {'reference' if known else 'least one seen'}", replace(data, history=history)
+
+
+def _largest_blocks(data: RunData) -> list[str]:
+    """Names of the loss columns to draw, in their own order: those that end highest; a single one is the total."""
+    names = [name for name in data.history if name.startswith("loss_")]
+    if len(names) == 1:
+        return []
+    last = {name: _last_finite(data.history[name]) for name in names}
+    kept = sorted(names, key=lambda name: -last[name])[:MOST_BLOCKS]
+    return [name for name in names if name in kept]
+
+
+def _last_finite(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known[-1]) if known.size else -np.inf
+
+
+def draw_columns(axes: Axes, data: RunData, labels: dict[str, str]) -> None:
+    """Curves on a logarithmic scale; the total loss in ink, everything else in color."""
+    length = len(next(iter(data.history.values()), ()))
+    step = np.asarray(data.history.get("step", range(length)), dtype=float)
+    columns = {name: positive(data.history[name]) for name in labels if name in data.history}
+    columns = {name: values for name, values in columns.items() if np.isfinite(values).any()}
+    if not columns:
+        say(axes, "not measured" if step.size else "no steps recorded")
+        return
+    colors = dict(zip([name for name in labels if name != "loss"], CYCLE, strict=False)) | {"loss": INK}
+    for name, values in columns.items():
+        _draw_column(axes, step, values, color=colors[name], label=labels[name], lw=2.2 if name == "loss" else 1.3)
+    log_scale(axes, np.concatenate([*columns.values()]))
+    _frame_steps(axes, step)
+    _mark_stages(axes, step, data.history.get("grid"))
+    _add_time(axes, step, data.history.get("time_s"))
+    axes.legend(frameon=False, fontsize=8.5, ncols=2 if len(columns) > 4 else 1)
+
+
+def _draw_column(axes: Axes, step: np.ndarray, values: np.ndarray, **style) -> None:
+    """Joined over the steps without a value; where these are the most, the measured ones are marked."""
+    known = np.isfinite(values)
+    marker = "o" if known.sum() <= max(3, step.size / 2) else None
+    axes.plot(step[known], values[known], marker=marker, ms=3, **style)
+
+
+def _frame_steps(axes: Axes, step: np.ndarray) -> None:
+    margin = 0.02 * np.ptp(step) or 1.0
+    axes.set_xlim(step.min() - margin, step.max() + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+    axes.grid(axis="y", color="#dddddd", lw=0.6)
+    low, high = axes.get_ylim()
+    # Room at the top for the names of the stages.
+    axes.set_ylim(low, high * (high / low) ** 0.1)
+
+
+def _mark_stages(axes: Axes, step: np.ndarray, grid: np.ndarray | None) -> None:
+    """A thin line where the grid changes, with the new grid beside it."""
+    if grid is None or not np.isfinite(grid).all() or not np.any(grid):
+        return
+    starts = [0, *(np.flatnonzero(np.diff(grid)) + 1)]
+    ends = [*starts[1:], step.size - 1]
+    for start, end in zip(starts, ends, strict=True):
+        if start:
+            axes.axvline(step[start], color=FAINT, lw=0.8, ls=":")
+        if step[end] - step[start] >= 0.1 * np.ptp(step):  # else there is no room for the text
+            place = {"xytext": (3, -3), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+            axes.annotate(f"grid {grid[start]:g}", (step[start], 1), va="top", fontsize=7.5, color=FAINT, **place)
+
+
+def _add_time(axes: Axes, step: np.ndarray, seconds: np.ndarray | None) -> None:
+    """A second scale on top: the seconds at which the steps were done."""
+    if seconds is None or not np.isfinite(seconds).all() or np.ptp(seconds) == 0:
+        return
+    elapsed = np.maximum.accumulate(seconds)
+    ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(elapsed[0], elapsed[-1])
+    ticks = [tick for tick in ticks if elapsed[0] <= tick <= elapsed[-1]]
+    top = axes.secondary_xaxis("top")
+    top.set_xticks(np.interp(ticks, elapsed, step), [f"{tick:g} s" for tick in ticks])
+    top.tick_params(labelsize=7.5, colors=FAINT, length=2)

@@ -1,0 +1,71 @@
+"""The same as the picture of a run, a small figure for each panel: for pages that may be narrow."""
+
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from kanpde.reports.plots.courses import courses_of, draw_columns
+from kanpde.reports.plots.fields import ERROR_COLORS, SOLUTION_COLORS, draw_profile, error_title, largest
+from kanpde.reports.plots.maps import draw_in_view, label_bar
+from kanpde.reports.plots.potentials import draw_potential_maps, draw_potentials, has_potentials
+from kanpde.reports.plots.styles import label, value_range
+from kanpde.reports.plots.views import View, region_of, view_of
+from kanpde.results.archive import RunData
+
+PANEL_WIDTH = 3.9
+
+
+def panel_figures(data: RunData) -> list[tuple[str, Figure]]:
+    """The same as `solution_figure`, a small figure for each panel with its caption: for pages that may be narrow."""
+    found, region = [], region_of(data)
+    if has_potentials(data):
+        found.append(("Potential and effective potential 1/u", _panel(lambda figure: _draw_potentials(figure, data))))
+    for name in data.solved_fields if data.axes else ():
+        view = view_of(data, name, region)
+        found += [(caption, _panel(draw)) for caption, draw in _field_panels(view)]
+    for caption, shown, labels in courses_of(data):
+        found.append((f"{caption}, by step", _panel(lambda f, d=shown, names=labels: _draw_course(f, d, names))))
+    return found
+
+
+def _draw_potentials(figure: Figure, data: RunData) -> None:
+    draw = draw_potentials if len(data.axes) == 1 else draw_potential_maps
+    draw(figure, figure.add_gridspec(1, 1)[0], data)
+
+
+def _panel(draw: Callable[[Figure], None]) -> Figure:
+    figure = Figure(figsize=(PANEL_WIDTH, 0.8 * PANEL_WIDTH), layout="constrained")
+    FigureCanvasAgg(figure)
+    draw(figure)
+    return figure
+
+
+def _field_panels(view: View) -> list[tuple[str, Callable[[Figure], None]]]:
+    name = view.name + view.where.replace("\n", " ")
+    if len(view.axes) == 1:
+        error = "" if view.error is None else f"; {error_title(view)}"
+        return [(f"{name}{error}", lambda figure: draw_profile(figure, figure.add_gridspec(1, 1)[0], view))]
+    scale = value_range([view.solution, view.reference])
+    panels = [(f"{name}, computed", view.solution, SOLUTION_COLORS, scale)]
+    if view.reference is not None:
+        panels.append((f"{name}, reference", view.reference, SOLUTION_COLORS, scale))
+    if view.error is not None:
+        panels.append((error_title(view), view.error, ERROR_COLORS, (0.0, largest(view.error) or 1.0)))
+    return [(title, lambda f, rest=rest: _draw_one_map(f, view, *rest)) for title, *rest in panels]
+
+
+def _draw_one_map(figure: Figure, view: View, values: np.ndarray, colors: str, limits: tuple) -> None:
+    axes = figure.subplots()
+    mesh = draw_in_view(view, axes, values, colors, limits)
+    label_bar(figure.colorbar(mesh, ax=axes, ticks=MaxNLocator(6), fraction=0.05))
+    vertical, horizontal = view.axes
+    label(axes, "", horizontal, vertical)
+
+
+def _draw_course(figure: Figure, data: RunData, labels: dict[str, str]) -> None:
+    axes = figure.subplots()
+    draw_columns(axes, data, labels)
+    label(axes, "", "step", None)

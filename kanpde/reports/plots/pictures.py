@@ -1,0 +1,110 @@
+"""A run in one picture: the solution, its reference, their difference, and how training went."""
+
+import io
+import textwrap
+import warnings
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from kanpde.files.atomic import replace_file
+from kanpde.reports.plots.courses import draw_history
+from kanpde.reports.plots.fields import draw_view
+from kanpde.reports.plots.potentials import draw_potential_maps, draw_potentials, has_potentials
+from kanpde.reports.plots.styles import INK
+from kanpde.reports.plots.views import region_of, view_of
+from kanpde.results.archive import RunData
+
+WIDTH = 11.0  # inches
+HISTORY_HEIGHT = 3.0
+CAPTION_HEIGHT = 0.9
+PROFILE_HEIGHT = 3.9
+MAP_HEIGHT = 3.1
+POTENTIAL_HEIGHT = 5.0
+STATUS_COLORS = {"done": INK, "interrupted": "#8a5a00", "failed": "#b00020"}
+
+
+def solution_figure(data: RunData) -> Figure:
+    """Draw a run: per field the solution, the reference and their difference; below, the course of training.
+
+    One axis is drawn as curves, two as maps (time to the right), more as a slice through the middle of the rest.
+
+    Args:
+        data: The run; references, history and metrics may be missing, values may be NaN or infinite.
+
+    Returns:
+        A figure that belongs to no window and no global state.
+
+    Example:
+        >>> import numpy as np
+        >>> from kanpde.results.archive import ModelData, RunData
+        >>> x = np.linspace(0, 1, 50)
+        >>> model = ModelData("kan", "{}", {}, {})
+        >>> run = RunData({"title": "a line"}, {"x": x}, {"u": x}, {}, {}, model, {})
+        >>> [axes.get_title() for axes in solution_figure(run).axes][0]
+        'u'
+    """
+    region = region_of(data)
+    views = [view_of(data, name, region) for name in data.solved_fields if data.axes]
+    line = len(data.axes) == 1
+    potentials = [POTENTIAL_HEIGHT if line else MAP_HEIGHT] * has_potentials(data)
+    heights = [*potentials, *[PROFILE_HEIGHT if line else MAP_HEIGHT] * len(views), HISTORY_HEIGHT]
+    figure = Figure(figsize=(WIDTH, sum(heights) + CAPTION_HEIGHT), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08, hspace=0.04)
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    cells = list(grid)
+    if potentials:
+        (draw_potentials if line else draw_potential_maps)(figure, cells[0], data)
+    for view, cell in zip(views, cells[len(potentials) :], strict=False):
+        draw_view(figure, cell, view)
+    draw_history(figure, grid[-1], data)
+    _write_caption(figure, data)
+    return figure
+
+
+def save_figure(figure: Figure, path: str | Path, dpi: float = 130) -> None:
+    """Save as PNG, whole or not at all.
+
+    Args:
+        figure: What to save.
+        path: Of the file; its folder exists.
+        dpi: Pixels an inch.
+
+    Raises:
+        InputError: The folder is missing, not writable or full.
+    """
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # A title in a script that the font lacks becomes boxes; no reason to alarm anybody.
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure.savefig(buffer, format="png", dpi=dpi)
+    replace_file(path, buffer.getvalue())
+
+
+def _write_caption(figure: Figure, data: RunData) -> None:
+    """The title above, a line of figures below; both in color, and the reason, if the run did not end well."""
+    status = str(data.attributes.get("status", "done"))
+    color = STATUS_COLORS.get(status, INK)
+    title = textwrap.shorten(str(data.attributes.get("title", "")), 100, placeholder=" …")
+    lines = [" · ".join([*_figures(data), status])]
+    if status != "done":
+        title += f" ({status})"
+        lines += textwrap.wrap(str(data.attributes.get("stop_reason", "")), 145)[:3]
+    figure.suptitle(title, fontsize=14, color=color, parse_math=False)
+    figure.supxlabel("\n".join(lines), fontsize=10, color=color, parse_math=False)
+
+
+def _figures(data: RunData) -> list[str]:
+    metrics = data.metrics
+    known = {name: value for name, value in metrics.items() if np.isfinite(value)}
+    parts = [data.model.kind.upper()]
+    if "n_parameters" in known:
+        parts.append(f"{known['n_parameters']:,.0f} parameters")
+    if "rel_l2" in known:
+        parts.append(f"relative L2 error {known['rel_l2']:.1e}")
+    if "wall_time_s" in known:
+        parts.append(f"{known['wall_time_s']:.1f} s")
+    return parts

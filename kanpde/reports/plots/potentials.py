@@ -1,0 +1,115 @@
+"""Potentials and what sits in them: V, 1/u, states at their energies, and how far states reach."""
+
+from collections.abc import Iterator
+from itertools import cycle
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
+
+from kanpde.references.landscapes import EFFECTIVE, LANDSCAPE
+from kanpde.reports.plots.maps import draw_map, draw_panels
+from kanpde.reports.plots.styles import CYCLE, FAINT, INK, label, value_range
+from kanpde.reports.plots.views import shown_axes
+from kanpde.results.archive import RunData
+
+SMALLEST = 1e-12
+"""Of a state, relative to its largest value: below it, a curve on a logarithmic scale is rounding."""
+POTENTIAL_COLORS = "cividis"
+
+
+def has_potentials(data: RunData) -> bool:
+    """Whether there is an effective potential to draw, over one coordinate or two."""
+    return len(data.axes) <= 2 and effective_potential(data) is not None
+
+
+def effective_potential(data: RunData) -> np.ndarray | None:
+    """1/u on the grid of the solution; infinite where u vanishes."""
+    if EFFECTIVE in data.coefficients:
+        return data.coefficients[EFFECTIVE]
+    if LANDSCAPE not in data.coefficients:
+        return None
+    with np.errstate(divide="ignore"):
+        return 1 / data.coefficients[LANDSCAPE]
+
+
+def draw_potentials(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
+    """V and 1/u with states at their energies; below, states and their bounds on a logarithmic scale."""
+    states = _states(data)
+    grid = cell.subgridspec(2 if states else 1, 1)
+    ((name, x),) = data.axes.items()
+    upper = figure.add_subplot(grid[0])
+    _draw_wells(upper, x, data)
+    label(upper, _title(data), None if states else name, "energy" if states else "potential")
+    if states:
+        upper.tick_params(labelbottom=False)
+        lower = figure.add_subplot(grid[1], sharex=upper)
+        _draw_decay(lower, x, data)
+        label(lower, "States and the bound E·u·max|ψ| (dashed)", name, "|ψ| / max|ψ|")
+    upper.set_xlim(x[0], x[-1])
+
+
+def _states(data: RunData) -> dict[str, float]:
+    """The energies of states by name, where there are states."""
+    known = LANDSCAPE in data.coefficients and "energy" in data.spectrum
+    return dict(zip(data.solved_fields, data.spectrum["energy"], strict=True)) if known else {}
+
+
+def _title(data: RunData) -> str:
+    states = ["states at their energies"] if _states(data) else []
+    return ", ".join([*potentials_of(data), "effective potential 1/u", *states])
+
+
+def potentials_of(data: RunData) -> list[str]:
+    """Names of the coefficients that are the problem's own."""
+    return [name for name in data.coefficients if name not in (EFFECTIVE, LANDSCAPE)]
+
+
+def _draw_wells(axes: Axes, x: np.ndarray, data: RunData) -> None:
+    for name in potentials_of(data):
+        axes.fill_between(x, data.coefficients[name], step="mid", color="#d9d9d9", lw=0, label=name)
+    axes.plot(x, effective_potential(data), color=INK, lw=1.4, label="1/u")
+    drawn = [data.coefficients[name] for name in potentials_of(data)]
+    drawn = np.concatenate([*drawn, list(_states(data).values()), [0.0]])
+    top, bottom = float(np.nanmax(drawn)), float(np.nanmin(drawn))
+    axes.set_ylim(bottom, bottom + 1.15 * (top - bottom) if top > bottom else None)
+    _draw_states(axes, x, data, height=0.25 * (top - bottom))
+    axes.legend(frameon=False, fontsize=8.5, ncols=4, loc="upper right")
+
+
+def _draw_states(axes: Axes, x: np.ndarray, data: RunData, height: float) -> None:
+    for name, energy, color in _colored(data):
+        state = data.fields[name]
+        axes.axhline(energy, color=FAINT, lw=0.6, ls=":")
+        axes.plot(x, energy + height * state / np.nanmax(np.abs(state)), color=color, lw=1.6, label=name)
+
+
+def _draw_decay(axes: Axes, x: np.ndarray, data: RunData) -> None:
+    u = data.coefficients[LANDSCAPE]
+    for name, energy, color in _colored(data):
+        size = np.abs(data.fields[name]) / np.nanmax(np.abs(data.fields[name]))
+        axes.semilogy(x, np.where(size > SMALLEST, size, np.nan), color=color, lw=1.4, label=name)
+        bound = energy * u
+        axes.semilogy(x, np.where(bound > 0, bound, np.nan), color=color, lw=1.0, ls=(0, (4, 3)))
+    axes.set_ylim(SMALLEST, 10)
+    axes.legend(frameon=False, fontsize=8.5, ncols=4, loc="lower right")
+
+
+def _colored(data: RunData) -> Iterator[tuple[str, float, str]]:
+    """Name, energy and color of each state."""
+    for (name, energy), color in zip(_states(data).items(), cycle(CYCLE), strict=False):
+        yield name, energy, color
+
+
+def draw_potential_maps(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
+    """Coefficients, and 1/u up to a little above the largest of them: it has no bound at the walls."""
+    shown = shown_axes(tuple(data.axes))
+    maps = {**{name: data.coefficients[name] for name in potentials_of(data)}, "1/u": effective_potential(data)}
+    top = 1.2 * max([value_range([maps[name]])[1] for name in potentials_of(data)], default=np.nanmedian(maps["1/u"]))
+    limits = {name: value_range([values]) for name, values in maps.items()}
+    limits["1/u"] = limits["1/u"][0], top
+    order = [list(data.axes).index(axis) for axis in shown]
+    panels = [(name, np.transpose(values, order), POTENTIAL_COLORS, limits[name]) for name, values in maps.items()]
+    axes = {axis: np.asarray(data.axes[axis]) for axis in shown}
+    draw_panels(figure, cell, axes, panels, lambda place, *rest: draw_map(place, axes, *rest))

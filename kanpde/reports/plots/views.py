@@ -1,0 +1,83 @@
+"""What is shown of a field: at most two of its axes, and what shapes leave of them."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from kanpde.errors import InputError
+from kanpde.problems.catalog import load_problem, read_problem_text
+from kanpde.problems.geometry.regions import Region
+from kanpde.results.archive import RunData
+
+TIME = "t"
+
+
+@dataclass(frozen=True)
+class View:
+    """One field, cut down to at most two axes: the first drawn upwards, the second to the right."""
+
+    name: str
+    where: str  # the slice, as " at z = 0.5", or nothing
+    axes: dict[str, np.ndarray]
+    solution: np.ndarray
+    reference: np.ndarray | None
+    error: np.ndarray | None
+    region: Region | None = None  # that shapes leave of the plane that is drawn
+
+    def inside(self, axes: Sequence[np.ndarray]) -> np.ndarray:  # upwards, to the right -> bool [n, m]
+        """Which points of a grid belong to the domain."""
+        upwards, right = np.meshgrid(*axes, indexing="ij")
+        if self.region is None:
+            return np.ones(upwards.shape, dtype=bool)
+        points = np.stack([right.ravel(), upwards.ravel()], axis=1)
+        return self.region.holds(torch.from_numpy(points)).numpy().reshape(upwards.shape)
+
+
+def view_of(data: RunData, name: str, region: Region | None = None) -> View:
+    shown = shown_axes(tuple(data.axes))
+    middle = {axis: len(values) // 2 for axis, values in data.axes.items() if axis not in shown}
+    index = tuple(middle.get(axis, slice(None)) for axis in data.axes)
+    order = [[axis for axis in data.axes if axis in shown].index(axis) for axis in shown]
+    parts = {key: np.transpose(data.fields[key][index], order) for key in _keys(name) if key in data.fields}
+    reference, error = parts.get(f"{name}_ref"), parts.get(f"{name}_error")
+    if error is None and reference is not None:
+        with np.errstate(all="ignore"):
+            error = parts[name] - reference
+    where = ", ".join(f"{axis} = {data.axes[axis][i]:.3g}" for axis, i in middle.items())
+    axes = {axis: np.asarray(data.axes[axis]) for axis in shown}
+    where = textwrap.fill(f" at {where}", 40) if where else ""
+    return View(name, where, axes, parts[name], reference, _size(error), region)
+
+
+def region_of(data: RunData) -> Region | None:
+    """What shapes leave of a plane whose axes are the two that are drawn; None is all of it."""
+    text = str(data.attributes.get("problem_yaml", ""))
+    if "shapes" not in text or len(data.axes) < 2:
+        return None
+    try:
+        problem = load_problem(read_problem_text(text, "archive"), name="archive")
+    except InputError:  # of a version with other rules
+        return None
+    drawn = tuple(problem.coordinates[axis] for axis in problem.region.axes) if problem.region else ()
+    return problem.region if drawn == shown_axes(tuple(data.axes))[::-1] else None
+
+
+def _keys(name: str) -> tuple[str, str, str]:
+    return name, f"{name}_ref", f"{name}_error"
+
+
+def _size(error: np.ndarray | None) -> np.ndarray | None:
+    return None if error is None else np.abs(error)
+
+
+def shown_axes(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Upwards and to the right: time to the right, the first space coordinate too where time is not shown."""
+    space = [name for name in names if name != TIME]
+    if len(names) == 1:
+        return names
+    if len(space) == 1:
+        return space[0], TIME
+    return space[1], space[0]

@@ -1,0 +1,106 @@
+"""The report of one run, from its archive alone."""
+
+import math
+from collections.abc import Mapping
+
+from kanpde.reports.figures import drawing
+from kanpde.reports.html import Child, Markup, cards, element, facts, folded, page, section, table, warning
+from kanpde.reports.plots import panel_figures
+from kanpde.reports.sections import mapping_of, number, problem_section, provenance_section
+from kanpde.results.archive import RunData, metric_digits
+
+FIRST = ("rel_l2", "max_error", "heldout_residual_rms", "n_parameters", "wall_time_s")
+NAMES = {
+    "rel_l2": "relative L2 error", "max_error": "largest error", "h1": "relative H¹ error",
+    "heldout_residual_rms": "held-out residual", "residual_rms": "training residual",
+    "boundary_rms": "residual of conditions", "n_parameters": "parameters", "n_points": "collocation points",
+    "wall_time_s": "seconds of training", "peak_memory_mb": "peak memory, MB", "flops_per_step": "FLOPs per step",
+    "reference_error": "error of the reference", "reference_time_s": "seconds of the reference",
+    "reference_unknowns": "unknowns of the reference", "outside_grid_fraction": "activations off their grids",
+    "steps": "steps",
+}  # fmt: skip
+PARTED = 10.0
+"""Held-out over training residual above which the solution is not to be believed."""
+
+
+def run_report(data: RunData) -> str:
+    """A page on one run: what was asked, what came out, how far to trust it."""
+    about = data.attributes
+    title = str(about.get("title", "A run"))
+    status = str(about.get("status", "unknown"))
+    return page(
+        title,
+        element("h1", title),
+        element(
+            "p",
+            f"{data.model.kind.upper()}, seed {about.get('seed', '?')}: {status}. ",
+            str(about.get("stop_reason", "")),
+            class_="lead",
+        ),  # fmt: skip
+        [warning(text, failed=status == "failed") for text in run_warnings(data)],
+        cards((NAMES[name], number(data.metrics[name])) for name in FIRST if _measured(data.metrics, name)),
+        element("p", reference_sentence(data)),
+        problem_section(str(about.get("problem_yaml", ""))),
+        section("Solution and training", element("div", _figures(data), class_="figures")),
+        section(
+            "What was run",
+            facts(_settings(data)),
+            folded("All settings", element("pre", str(about.get("config_yaml", "")))),
+        ),
+        section("Figures", _metrics(data.metrics)),
+        provenance_section(about),
+    )
+
+
+def _figures(data: RunData) -> list[Markup]:
+    return [drawing(figure, caption, f"f{place}") for place, (caption, figure) in enumerate(panel_figures(data))]
+
+
+def reference_sentence(data: RunData) -> str:
+    """What the error was measured against: method, its own error, seconds."""
+    method, metrics = str(data.attributes.get("reference", "none")), data.metrics
+    if "rel_l2" not in metrics:
+        return "No error was measured: there is neither an exact solution nor a reference."
+    if method == "exact":
+        return "Measured against the exact solution, evaluated in double precision."
+    own = f"its own error {number(metrics.get('reference_error', math.nan))}"
+    seconds = f"{number(metrics.get('reference_time_s', math.nan))} s"
+    unknowns = f"{metrics.get('reference_unknowns', math.nan):.0f} unknowns"
+    return f"Measured against a classical solver: {method}, {unknowns}, {own}, {seconds}."
+
+
+def run_warnings(data: RunData) -> list[str]:
+    """What a careful reader wants to know, from the figures in the archive."""
+    metrics, status, found = data.metrics, str(data.attributes.get("status")), []
+    if status != "done":
+        found.append(f"The run is {status}: {data.attributes.get('stop_reason')}")
+    if metrics.get("rel_l2", math.inf) < metrics.get("reference_error", 0.0):
+        found.append("The error is below that of the reference: it says no more than that the two agree.")
+    held, trained = metrics.get("heldout_residual_rms", 0.0), metrics.get("residual_rms", math.inf)
+    if trained > 0 and held > PARTED * trained:
+        found.append(
+            f"The held-out residual is {held / trained:.0f} times the training residual: the points were fitted rather "
+            "than the equation."
+        )
+    outside = metrics.get("outside_grid_fraction", 0.0)
+    if outside > 0.01:
+        found.append(f"{outside:.0%} of the hidden activations lie outside their grids, where the end pieces continue.")
+    return found
+
+
+def _settings(data: RunData) -> list[tuple[str, Child]]:
+    described = mapping_of(data.model.config_json)
+    design = described.get("design")
+    rows = [("model", data.model.kind)] + [(str(key), str(value)) for key, value in (design or {}).items()]
+    return rows + [(name, str(described[name])) for name in ("conditions", "dtype") if name in described]
+
+
+def _metrics(metrics: Mapping[str, float]) -> Markup:
+    known = [*NAMES, *(name for name in metrics if name not in NAMES)]
+    shown = [name for name in known if _measured(metrics, name)]
+    rows = [(NAMES.get(name, name), number(float(metrics[name]), metric_digits(name))) for name in shown]
+    return table(["", "value"], rows)
+
+
+def _measured(metrics: Mapping[str, float], name: str) -> bool:
+    return name in metrics and not math.isnan(metrics[name])

@@ -1,0 +1,1 @@
+"""What a run leaves behind: errors measured, energies, learned parameters, the archive and its exports."""

@@ -1,0 +1,117 @@
+"""Errors of a solution against its reference, and where they are measured."""
+
+import numpy as np
+import torch
+from sympy import Expr
+from torch import Tensor
+
+from kanpde.models.jets import closure
+from kanpde.problems.geometry.regions import inside_points, piece_points
+from kanpde.problems.grids import grid_axes, grid_points
+from kanpde.problems.language import compile_expression, coordinate_symbols, derivative
+from kanpde.problems.problem import Problem
+from kanpde.references import Reference
+from kanpde.solving.solution import Solution
+
+
+def measuring_points(problem: Problem, resolution: int | None = None) -> Tensor:  # -> [n, d]
+    """Where errors are measured: the archive's grid in up to three dimensions, 16384 Sobol points beyond."""
+    if problem.domain.dimension <= 3:
+        points = torch.from_numpy(grid_points(grid_axes(problem, resolution)))
+        return points if problem.region is None else points[problem.region.contains(points)]
+    return inside_points(problem.region, problem.domain, 2**14, seed=1)
+
+
+def tracking_points(problem: Problem) -> Tensor:  # -> [n, d]
+    """A smaller set, to follow the error during training."""
+    return inside_points(problem.region, problem.domain, 2000, seed=2)
+
+
+def exact_jets(problem: Problem, points: Tensor, order: int) -> Tensor:  # [n, d] -> [n, s, fields]
+    """The exact solution's value and, at order 1, its gradient; the rows follow `first_order_indices`."""
+    columns = []
+    for name in problem.fields:
+        exprs = [problem.exact[name]]
+        if order:
+            symbols = coordinate_symbols(problem.coordinates)
+            exprs += [derivative(problem.exact[name], symbol) for symbol in symbols[::-1]]
+        rows = [compile_expression(expr, problem.coordinates, ())(points) for expr in exprs]
+        columns.append(torch.stack(rows, dim=1))
+    return torch.stack(columns, dim=-1)
+
+
+def first_order_indices(problem: Problem):
+    """{0} and the unit multi-indices; sorted, so the last coordinate's derivative comes first."""
+    unit = np.eye(len(problem.coordinates), dtype=int).tolist()
+    return closure([tuple(row) for row in unit], len(unit))
+
+
+def relative_l2(difference: Tensor, reference: Tensor) -> float:
+    """‖u - u_ref‖₂ / ‖u_ref‖₂ over the points; the absolute norm where the reference vanishes."""
+    size = reference.norm().item()
+    return difference.norm().item() / (size if size > 0 else 1.0)
+
+
+def errors(solution: Solution, resolution: int | None = None, reference: Reference | None = None) -> dict[str, float]:
+    """rel_l2 (over all fields, and of each), the relative H¹ error, the largest error and the reference's own.
+
+        h1 = (‖e‖² + ‖∇e‖²)^½ / (‖u‖² + ‖∇u‖²)^½
+
+    Empty where neither the exact solution nor a reference is known; without h1 where it is a reference.
+    """
+    problem, points = solution.problem, measuring_points(solution.problem, resolution)
+    if not problem.exact:
+        return {} if reference is None else _reference_errors(solution, points, reference)
+    found = solution.jets(points, first_order_indices(problem)).cpu().double()
+    exact = exact_jets(problem, points, order=1)
+    return {
+        **value_errors(problem.fields, found[:, 0], exact[:, 0]),
+        "h1": relative_l2(found - exact, exact),
+        "reference_error": torch.finfo(torch.float64).eps,  # a closed form, evaluated in double precision
+    }
+
+
+def _reference_errors(solution: Solution, points: Tensor, reference: Reference) -> dict[str, float]:
+    found, known = torch.from_numpy(solution(points)), torch.from_numpy(reference.values(points.numpy()))
+    own = {"reference_error": reference.error, "reference_time_s": reference.seconds}
+    return {**value_errors(solution.problem.fields, found, known), **own, "reference_unknowns": reference.unknowns}
+
+
+def value_errors(fields: tuple[str, ...], found: Tensor, known: Tensor) -> dict[str, float]:  # [n, fields]
+    """rel_l2 and max_error over all fields; of several fields, rel_l2 of each as well."""
+    difference = found - known
+    values = {"rel_l2": relative_l2(difference, known), "max_error": difference.abs().max().item()}
+    if len(fields) > 1:
+        for place, name in enumerate(fields):
+            values[f"rel_l2_{name}"] = relative_l2(difference[:, place], known[:, place])
+    return values
+
+
+def known_values(problem: Problem, points: Tensor, reference: Reference | None) -> Tensor | None:  # -> [n, fields]
+    """The exact solution or its reference at points; None where neither is known."""
+    if problem.exact:
+        return exact_jets(problem, points, order=0)[:, 0]
+    return None if reference is None else torch.from_numpy(reference.values(points.numpy()))
+
+
+def equations_rms(solution: Solution, points: Tensor) -> float:  # [n, d]
+    """Root mean square of all equations' residuals R(x; u), in the equations' own units."""
+    return _rms([_residual(solution, expr, points) for expr in solution.problem.equations.values()])
+
+
+def conditions_rms(solution: Solution, count: int = 1024) -> float:
+    """Root mean square of all conditions' residuals on their sides, of those that are built in as well."""
+    problem = solution.problem
+    residuals = []
+    for condition in problem.conditions:
+        points = piece_points(problem.region, problem.domain, condition.side, count, 4)
+        residuals.append(_residual(solution, condition.residual, points))
+    return _rms(residuals)
+
+
+def _residual(solution: Solution, expr: Expr, points: Tensor) -> Tensor:  # [n, d] -> [n]
+    return torch.from_numpy(solution.evaluate(expr, points))
+
+
+def _rms(parts: list[Tensor]) -> float:
+    return torch.cat(parts).square().mean().sqrt().item() if parts else float("nan")

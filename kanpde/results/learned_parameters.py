@@ -1,0 +1,56 @@
+"""What a finished run says of its data and of the parameters it has learned."""
+
+import torch
+
+from kanpde.models.learned_constants import half_widths
+from kanpde.problems.observations import Observations
+from kanpde.problems.problem import Problem
+from kanpde.solving.losses.residuals import LARGEST_JACOBIAN, Residuals
+from kanpde.solving.solution import Solution
+from kanpde.solving.training.stages import Task
+
+
+def data_metrics(task: Task, solution: Solution) -> dict[str, float]:
+    """Misfits to the data, and each learned parameter with its error and 95 % interval where they are known."""
+    problem = task.problem
+    if problem.data is None:
+        return {}
+    values = {"data_misfit": _misfit(solution, problem.data.fitted())}
+    if (tested := problem.data.tested()) is not None:
+        values["test_error"] = _misfit(solution, tested)
+    return values | _parameter_metrics(problem, solution) | _intervals(task, solution)
+
+
+def _misfit(solution: Solution, observed: Observations) -> float:
+    """‖u - d‖ / ‖d‖ over the observations."""
+    places = [solution.problem.fields.index(name) for name in solution.problem.data.fields]
+    found = torch.from_numpy(solution(observed.points))[:, places]
+    size = observed.values.norm().item()
+    return (found - observed.values).norm().item() / (size if size > 0 else 1.0)
+
+
+def _parameter_metrics(problem: Problem, solution: Solution) -> dict[str, float]:
+    values = {}
+    for name, value in solution.learned.items():
+        values[f"parameter_{name}"] = value
+        if problem.exact:  # only then is the value in the file the truth
+            truth = problem.parameters[name]
+            values[f"parameter_{name}_error"] = abs(value - truth) / (abs(truth) or 1.0)
+    return values
+
+
+def _intervals(task: Task, solution: Solution) -> dict[str, float]:
+    """Half of each 95 % interval, where the Jacobian that it takes fits in memory."""
+    names = task.problem.learned
+    residuals = _residuals(task, solution) if names else None
+    if residuals is None or residuals.size * residuals.theta.numel() * 8 > LARGEST_JACOBIAN:
+        return {}
+    residual, jacobian = residuals.linearize(residuals.theta)
+    count = sum(bound.factors.numel() for bound in residuals.blocks if bound.values is not None)
+    rows = slice(residuals.size - count, residuals.size)  # the data come last
+    widths = half_widths(jacobian.double(), residual.double(), rows, len(names))
+    return {f"parameter_{name}_interval95": width for name, width in zip(names, widths.tolist(), strict=True)}
+
+
+def _residuals(task: Task, solution: Solution) -> Residuals:
+    return task.goal.objective(solution.network, task.sampling, seed=5)

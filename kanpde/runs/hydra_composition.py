@@ -1,0 +1,330 @@
+"""Words of the command line → one composed mapping, through Hydra.
+
+    problem=burgers model.width=[5,5] seed=1   →   {problem: {…}, model: {…}, …, seed: 1}
+
+Problem files are data from strangers. Hydra would run what a package header or a defaults list in them asks for, so the
+group `problem` has a source of its own, which hands Hydra nothing but the plain data of `read_problem_file`.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+# Not public: the public ways to compose, `hydra.main` and `hydra.initialize`, take over the calling program's Hydra.
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.config_source import ConfigResult, ConfigSource
+from hydra.types import RunMode
+from hydra.version import VersionBase, setbase
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from kanpde.errors import InputError
+from kanpde.problems.catalog import problem_names, read_problem_file
+
+GROUPS = ("problem", "model", "optimizer", "sampling", "training")
+LAUNCHERS = {
+    "basic": "hydra-core",
+    "joblib": "hydra-joblib-launcher",
+    "submitit_local": "hydra-submitit-launcher",
+    "submitit_slurm": "hydra-submitit-launcher",
+    "ray": "hydra-ray-launcher",
+}
+"""Hydra's launchers, and the package that each of them comes with."""
+HYDRA_WORDS = ("hydra/launcher", "hydra.launcher")  # all of Hydra's own settings that a command takes
+
+
+def config_folder() -> Path:
+    """The folder of the YAML groups: inside the package when installed, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parent / "conf"
+
+
+class ProblemSource(ConfigSource):
+    """The group `problem`: shipped names, names in the folders of KANPDE_PROBLEM_PATH, and paths of files."""
+
+    @staticmethod
+    def scheme() -> str:
+        return "kanpde-problems"
+
+    def available(self) -> bool:
+        return True
+
+    def is_group(self, config_path: str) -> bool:
+        return config_path == "problem"
+
+    def is_config(self, config_path: str) -> bool:
+        return config_path.startswith("problem/") and problem_file(config_path.removeprefix("problem/")) is not None
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        path = problem_file(config_path.removeprefix("problem/"))
+        config = OmegaConf.create(read_problem_file(path))
+        return ConfigResult(provider=self.provider, path=str(path), config=config, header={"package": None})
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        wanted = config_path == "problem" and results_filter != ObjectType.GROUP
+        return sorted(problem_names()) if wanted else []
+
+
+def is_path(choice: str) -> bool:
+    """Whether `problem=choice` names a file rather than a problem of the search path."""
+    return "/" in choice or choice.endswith((".yaml", ".yml"))
+
+
+def problem_file(choice: str) -> Path | None:
+    if not is_path(choice):
+        return problem_names().get(choice)
+    path = Path(choice).expanduser()
+    return path if path.is_file() else None
+
+
+@dataclass(frozen=True)
+class Composition:
+    """The settings of a run before interpolation, and Hydra's part: the choices made and the words given."""
+
+    settings: DictConfig
+    hydra: DictConfig
+
+
+def compose_mapping(words: Sequence[str]) -> Composition:
+    """Compose the settings of one run from override words.
+
+    Raises:
+        InputError: A word cannot be read, or names a group, a choice or a setting that does not exist.
+    """
+    whole = compose_whole(words)
+    names = [key for key in whole if key != "hydra"]
+    return Composition(OmegaConf.masked_copy(whole, names), OmegaConf.masked_copy(whole, ["hydra"]).hydra)
+
+
+def compose_whole(words: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
+    """The composed mapping as Hydra's launchers want it, settings and Hydra's part in one."""
+    _check_hydra_words(words)
+    with hydra_1_3(), _sentences():
+        return config_loader().load_configuration("config", [_quoted(word) for word in words], mode)
+
+
+def compose_master(words: Sequence[str]) -> DictConfig:
+    """What all jobs of a sweep share: Hydra's part, with the launcher, and the sweep of an experiment."""
+    own = [word for word in words if word.startswith(("hydra", "experiment="))]
+    return compose_whole(own, RunMode.MULTIRUN)
+
+
+def own_sweep(hydra: DictConfig) -> dict[str, str]:
+    """The values over which an experiment sweeps, as its file has them under `hydra.sweeper.params`."""
+    params = hydra.get("sweeper", {}).get("params") or {}
+    return {str(key): str(value) for key, value in params.items()}
+
+
+def sweep_jobs(words: Sequence[str]) -> list[list[str]]:
+    """Split words with several values into one list of words a job.
+
+    >>> sweep_jobs(["model=kan,mlp", "seed=range(0,2)"])
+    [['model=kan', 'seed=0'], ['model=kan', 'seed=1'], ['model=mlp', 'seed=0'], ['model=mlp', 'seed=1']]
+    """
+    _check_hydra_words(words)
+    said = {word.partition("=")[0] for word in words}
+    own = [f"{key}={value}" for key, value in own_sweep(compose_master(words).hydra).items() if key not in said]
+    with hydra_1_3(), _sentences():
+        parser = OverridesParser.create(config_loader=config_loader())
+        parsed = parser.parse_overrides([_quoted(word) for word in (*words, *own)])
+        task = [override for override in parsed if not override.is_hydra_override()]
+        return BasicSweeper.split_arguments(task, max_batch_size=None)[0]
+
+
+def without_foreign(jobs: Sequence[Sequence[str]]) -> tuple[list[list[str]], list[str]]:
+    """Leave out of each job the settings that only another choice of the same sweep has.
+
+    `model=kan,mlp model.grid=5,10` is one study of two models; that the MLP has no grid is no mistake in it.
+
+    >>> without_foreign([["model=kan", "model.grid=5"], ["model=mlp", "model.grid=5"]])
+    ([['model=kan', 'model.grid=5'], ['model=mlp']], ['model.grid does not apply to model=mlp and is left out there'])
+    """
+    known = {group: {c: _choice_keys(group, c) for c in _choices(group, jobs)} for group in GROUPS[1:]}
+    kept, notes = [], []
+    for job in jobs:
+        foreign = [word for word in job if _is_foreign(word, job, known)]
+        kept.append([word for word in job if word not in foreign])
+        notes += [_foreign_note(word, job) for word in foreign]
+    return kept, list(dict.fromkeys(notes))
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """A closing sentence with the closest of the names allowed, or nothing.
+
+    >>> near("gird", ["grid", "degree"])
+    ' Did you mean grid?'
+    """
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.7)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def config_loader() -> ConfigLoaderImpl:
+    """Hydra's loader over kanpde's own search path; the process-wide Hydra, which may be another program's, is left."""
+    Plugins.instance().register(ProblemSource)
+    path = ConfigSearchPathImpl()
+    path.append("hydra", "pkg://hydra.conf")
+    path.append("main", f"file://{config_folder()}")
+    path.append("kanpde", "kanpde-problems://")
+    path.append("schema", "structured://")
+    return ConfigLoaderImpl(path)
+
+
+@contextmanager
+def hydra_1_3() -> Iterator[None]:
+    """Hydra's 1.3 behavior inside, whatever the calling program has chosen for itself outside."""
+    base = VersionBase.instance()
+    before = base.version_base
+    setbase("1.3")
+    try:
+        yield
+    finally:
+        base.version_base = before
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turn Hydra's errors into sentences that name what is allowed."""
+    try:
+        yield
+    except MissingConfigException as error:
+        raise InputError(_unknown_choice(error)) from error
+    except OverrideParseException as error:
+        raise InputError(_unreadable(error)) from error
+    except ConfigCompositionException as error:
+        raise InputError(_not_composed(error)) from error
+    except InputError:
+        raise
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        if "group override" in str(error):
+            raise InputError(_no_choice(GROUPS)) from error
+        raise InputError(f"The settings cannot be composed: {_one_line(error)}") from error
+
+
+def _unknown_choice(error: MissingConfigException) -> str:
+    missing = error.missing_cfg_file or ""
+    # The choice of a problem may be a path; no other choice holds a slash, but a group may: hydra/launcher.
+    group, _, choice = missing.partition("/") if missing.startswith("problem/") else missing.rpartition("/")
+    if group == "problem" and is_path(choice):
+        path = Path(choice).expanduser().absolute()
+        came = "this is a folder" if path.is_dir() else f"there is none at {path}"
+        return f"problem={choice}: a problem file is needed; {came}. Check the path; `kanpde problems` lists names."
+    names = sorted(error.options or [])
+    if not names:
+        return _no_choice([group])
+    if group == "hydra/launcher" and choice in LAUNCHERS:
+        package = LAUNCHERS[choice]
+        return f"hydra/launcher={choice} needs the package {package}; it is not installed. Run: pip install {package}"
+    beside = Path(f"{choice}.yaml")
+    if group == "problem" and choice and beside.is_file():
+        return f"problem={choice}: no problem has this name; for the file here write problem={beside}."
+    return f"{group}={choice}: {group} is one of {', '.join(names)}; {choice or 'nothing'} came.{near(choice, names)}"
+
+
+def _no_choice(groups: Sequence[str]) -> str:
+    names = ", ".join(groups)
+    return f"The name of one choice is needed for {names}; a list, a number or nothing came. Write model=kan, say."
+
+
+def _unreadable(error: OverrideParseException) -> str:
+    key = error.override.partition("=")[0]
+    example = f"\"{key or 'problem.title'}='…'\""
+    return (
+        f"{error.override}: a setting is written key=value; this one cannot be read. "
+        f"A value with brackets, commas, quotes or an equals sign goes in quotes twice: {example}."
+    )
+
+
+def _not_composed(error: ConfigCompositionException) -> str:
+    cause = error.__cause__
+    full_key = getattr(cause, "full_key", None)
+    if full_key:
+        return _unknown_key(full_key, cause.parent_node) + _how_to_add(str(error))
+    first = str(error).splitlines()[0] if str(error) else _one_line(cause)
+    if first.startswith(("Ambiguous value", "Sweep parameters")):
+        word = first.split("'")[1]
+        return f"{word}: one value is needed; several came. Add -m to run each of them, or write a list as [1,2]."
+    return f"The settings cannot be composed: {_one_line(cause or error)}"
+
+
+def _unknown_key(full_key: str, parent) -> str:
+    owner, _, name = full_key.rpartition(".")
+    names = [str(key) for key in parent if key != "hydra"] if isinstance(parent, DictConfig) else []
+    if not names:
+        return f"{full_key}: a setting that exists is needed; {owner or 'this'} has no settings inside."
+    what = f"{owner} has" if owner else "the settings are"
+    return f"{full_key}: there is no such setting; {what} {', '.join(names)}.{near(name, names)}"
+
+
+def _how_to_add(message: str) -> str:
+    """A problem's mappings may grow; the settings are what they are."""
+    key = message.partition("Could not override '")[2].partition("'")[0]
+    return f" To add it: +{key}=…" if key.startswith("problem.") else ""
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())
+
+
+def _check_hydra_words(words: Sequence[str]) -> None:
+    for word in words:
+        key = word.lstrip("+~").partition("=")[0]
+        if not key:
+            raise InputError(f"{word}: a setting is written key=value; this one has no key. Write for example seed=1.")
+        if key.partition(".")[0].partition("/")[0] == "hydra" and not key.startswith(HYDRA_WORDS):
+            allowed = "hydra/launcher and hydra.launcher.…"
+            raise InputError(f"{word}: of Hydra's own settings a command takes {allowed}. Leave this one out.")
+
+
+def _quoted(word: str) -> str:
+    """Quote a problem's path: one that exists may hold any character, others what is no syntax of sweeps."""
+    key, _, value = word.partition("=")
+    if key != "problem" or not is_path(value) or "'" in value:
+        return word
+    plain = not set(value) & set(',"$()[]{}')
+    return f"problem='{value}'" if plain or problem_file(value) is not None else word
+
+
+def _choices(group: str, jobs: Sequence[Sequence[str]]) -> set[str]:
+    return {choice for job in jobs if (choice := _choice(group, job)) is not None}
+
+
+def _choice(group: str, job: Sequence[str]) -> str | None:
+    values = [word.partition("=")[2].strip("'\"") for word in job if word.partition("=")[0] == group]
+    return values[-1] if values else None
+
+
+def _choice_keys(group: str, choice: str) -> set[str]:
+    path = config_folder() / group / f"{choice}.yaml"
+    return set(group_defaults(group, choice)) if path.is_file() else set()
+
+
+def group_defaults(group: str, choice: str) -> DictConfig:
+    """The settings of one choice, as its file has them."""
+    return OmegaConf.load(config_folder() / group / f"{choice}.yaml")
+
+
+def _is_foreign(word: str, job: Sequence[str], known: dict[str, dict[str, set[str]]]) -> bool:
+    group, name = _setting(word)
+    choices = known.get(group, {})
+    mine = _choice(group, job)
+    elsewhere = any(name in keys for choice, keys in choices.items() if choice != mine)
+    return mine in choices and name not in choices[mine] and elsewhere
+
+
+def _setting(word: str) -> tuple[str, str]:
+    group, _, rest = word.partition("=")[0].partition(".")
+    return group, rest.partition(".")[0]
+
+
+def _foreign_note(word: str, job: Sequence[str]) -> str:
+    group, name = _setting(word)
+    return f"{group}.{name} does not apply to {group}={_choice(group, job)} and is left out there"

@@ -1,0 +1,297 @@
+"""Runs and their folders: what a command does with one composition of settings."""
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+
+import torch
+from omegaconf import OmegaConf
+
+from kanpde.errors import InputError, RunError
+from kanpde.files.locks import FolderLock, Held
+from kanpde.reports.plots import save_figure, solution_figure
+from kanpde.results.archive import RunData, read_archive
+from kanpde.runs.hydra_composition import Composition, compose_mapping, own_sweep
+from kanpde.runs.progress import History, Listener, append_record, display, last_record
+from kanpde.runs.run import Run, solve_config
+from kanpde.runs.settings import RETRY, Config, config_of, flat_settings
+from kanpde.runs.trackers import Tracked, check_tracker, following
+from kanpde.solving.optimizers import OPTIMIZERS
+from kanpde.solving.training.memory import bounded_memory, free_memory, want_of_memory
+from kanpde.solving.training.stages import Note, Started
+
+ARCHIVE, HISTORY, PICTURE = "result.h5", "history.jsonl", "solution.png"
+
+Watch = Callable[[Config], AbstractContextManager[Listener]]
+"""What shows a run to whoever waits for it."""
+
+
+class State(Enum):
+    """How a job ended; the value is the word a summary uses."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+    NOT_BEGUN = "not begun"
+    ELSEWHERE = "under way"
+    FAILED = "failed"
+
+    @property
+    def exit_code(self) -> int:
+        # 130 is what shells report for a program that Ctrl-C ended.
+        return {State.INTERRUPTED: 130, State.NOT_BEGUN: 130, State.FAILED: 1}.get(self, 0)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a job: plain data, so that it comes back from other processes. `words` are those of a sweep."""
+
+    state: State
+    folder: str
+    sentence: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    reference: str = ""  # the method that found what the error is measured against
+
+    def note(self) -> str:
+        """The error where one was measured, else the sentence on how the job ended."""
+        error = self.metrics.get("rel_l2")
+        told = self.state in (State.DONE, State.SKIPPED, State.INTERRUPTED) and error is not None
+        return f"rel_l2 {error:.2e}" if told else self.sentence
+
+
+class _Settled(Exception):
+    """There is nothing to do in a run's folder; carries the result."""
+
+    def __init__(self, result: Result):
+        self.result = result
+
+
+# What a folder holds
+
+
+def archived(folder: Path) -> RunData | None:
+    """What a run left in its folder; an archive that cannot be read is said, and does not count."""
+    archive = folder / ARCHIVE
+    if not os.path.exists(archive):  # unlike the method, False where the folder may not be entered
+        return None
+    try:
+        return read_archive(archive)
+    except InputError as error:
+        print(f"warning: {error} The run counts as not made.", file=sys.stderr)
+        return None
+
+
+def finished(folder: Path) -> RunData | None:
+    """The archive of a run that came to its end."""
+    data = archived(folder)
+    return data if data is not None and data.attributes.get("status") == State.DONE.value else None
+
+
+def left(folder: Path) -> Result | None:
+    """How the run in a folder ended, as its files tell; None where there is none, or it was killed.
+
+    A run that could leave no archive, for want of memory or by a fault of kanpde, has said so in its history.
+    """
+    data, end = archived(folder), last_record(folder / HISTORY)
+    status = None if data is None else str(data.attributes.get("status"))
+    if end.get("status") == State.FAILED.value and status not in (State.DONE.value, State.FAILED.value):
+        return Result(State.FAILED, str(folder), str(end.get("reason")))
+    if data is None:
+        return None
+    return Result(State(status), str(folder), str(data.attributes.get("stop_reason")), dict(data.metrics))
+
+
+def settled(config: Config) -> Result | None:
+    """The result of a run that need not be made, because it is finished, or failed and is not to be tried again."""
+    before = None if config.rerun is True else left(config.folder)
+    if before is None or before.state is State.INTERRUPTED:
+        return None
+    if before.state is State.FAILED:
+        sentence = f"It failed before, and rerun=failed tries again. {before.sentence}"
+        return None if config.rerun == RETRY else replace(before, sentence=sentence)
+    return replace(before, state=State.SKIPPED, sentence="finished before; rerun=true solves it again")
+
+
+def skipped(config: Config) -> Result | None:
+    """The result of a run that need not be made, or none after a check that its folder could be written."""
+    result = settled(config)
+    if result is None:
+        check_tracker(config.tracker)
+        _check_writable(config.folder)
+        return None
+    picture = config.folder / PICTURE
+    if result.state is State.SKIPPED and config.output.plot and not picture.exists():
+        _draw(config.folder, picture)
+    return result
+
+
+def _draw(folder: Path, picture: Path) -> None:
+    """The picture that a finished run lacks, where it may be written."""
+    data = finished(folder)
+    if data is not None and os.access(folder, os.W_OK):
+        save_figure(solution_figure(data), picture)
+
+
+# Solving
+
+
+def solve_one(words: Sequence[str]) -> Result:
+    """Solve what override words describe, in the folder that belongs to it, unless that was done before.
+
+    Raises:
+        InputError: The settings cannot be used; nothing has been written then.
+    """
+    composition = compose_mapping(words)
+    config = config_of(composition)
+    if swept := own_sweep(composition.hydra):
+        names = ", ".join(swept)
+        print(f"note: this experiment sweeps over {names}; one run is made. Add -m for all.", file=sys.stderr)
+    return skipped(config) or attempt(config, composition)
+
+
+def on_terminal(config: Config) -> AbstractContextManager[Listener]:
+    return display(sys.stderr, config.training)
+
+
+def attempt(config: Config, composition: Composition, watch: Watch = on_terminal) -> Result:
+    """Run a checked config; everything that can go wrong with the run itself comes back as a result."""
+    with FolderLock(config.folder) as lock:
+        try:
+            if config.folder.is_dir():
+                _claim(lock, config)
+            with bounded_memory():
+                run = _trained(config, composition, lock, watch)
+            kept = _write(run, config)
+        except InputError:
+            raise
+        except _Settled as found:
+            return found.result
+        except Exception as error:
+            return _failed(config, _sentence(error))
+    return Result(
+        State(run.status), str(config.folder), run.stop_reason, dict(run.metrics), (*run.warnings, *kept),
+        reference=str(run.data.attributes["reference"]),
+    )  # fmt: skip
+
+
+def _claim(lock: FolderLock, config: Config) -> None:
+    """Take the folder for this process; another one may be in it, or have finished the run by now."""
+    try:
+        lock.take()
+    except Held as holder:
+        sentence = f"{holder} is solving it"
+        raise _Settled(Result(State.ELSEWHERE, str(config.folder), sentence)) from None
+    except OSError as error:
+        raise no_folder(config.folder, error) from error
+    if (result := settled(config)) is not None:
+        raise _Settled(result)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, RunError):
+        return str(error)
+    if sentence := want_of_memory(error):
+        return sentence
+    if isinstance(error, OSError):
+        return f"The run could not be written: {error}. Free space there, or set output.folder=…."
+    traceback.print_exception(error)
+    return f"{type(error).__name__}: {error} (a fault of kanpde: the traceback is above)"
+
+
+def _failed(config: Config, sentence: str) -> Result:
+    """A run that ended without an archive; where it had begun, its history tells, so that a sweep knows next time."""
+    if config.folder.is_dir():
+        with contextlib.suppress(OSError):  # a full disk, which the sentence is about then
+            append_record(config.folder / HISTORY, {"status": State.FAILED.value, "reason": sentence})
+    return Result(State.FAILED, str(config.folder), sentence)
+
+
+def _trained(config: Config, composition: Composition, lock: FolderLock, watch: Watch) -> Run:
+    with (
+        watch(config) as show,
+        History(config.folder / HISTORY) as history,
+        following(config.tracker, _tracked(config)) as track,
+    ):
+
+        def listen(event: object) -> None:
+            if isinstance(event, Started):
+                _check_memory(event, config)
+                _open_folder(config.folder, composition)
+                _claim(lock, config)
+                show(Note(f"{config.problem.title}: {config.folder}"))
+            for follow in (history, track, show):
+                follow(event)
+
+        run = solve_config(config, listen)
+        track.ended(run.status, run.metrics)
+        return run
+
+
+def _tracked(config: Config) -> Tracked:
+    settings = {name: str(value) for name, value in flat_settings(config).items()}
+    return Tracked(config.folder, config.problem.name, f"{config.model_name}/{config.key}", settings)
+
+
+def _check_memory(event: Started, config: Config) -> None:
+    """Refuse a Jacobian that cannot fit, rather than fill the memory for minutes first; later stages need more."""
+    free = free_memory()
+    on_gpu = config.device != "cpu" and torch.cuda.is_available()
+    if free is None or on_gpu or not isinstance(config.optimizer, OPTIMIZERS["lm"]):
+        return
+    needed = event.points * event.parameters * getattr(torch, config.dtype).itemsize
+    if needed > free:
+        raise InputError(
+            f"optimizer=lm needs the derivatives of {event.points} residuals by {event.parameters} parameters in "
+            f"memory, {needed / 2**30:.3g} GiB; {free / 2**30:.3g} GiB are free. Use optimizer=lbfgs or adam, a "
+            "smaller model, or fewer points (sampling.points)."
+        )
+
+
+def _open_folder(folder: Path, composition: Composition) -> None:
+    """Make the run folder, with the composed settings in `.hydra/` laid out as Hydra does.
+
+    The first training event comes here, so that input refused before it leaves no folder behind.
+    """
+    files = {
+        "config": composition.settings,
+        "hydra": OmegaConf.create({"hydra": composition.hydra}),
+        "overrides": composition.hydra.overrides.task,
+    }
+    try:
+        (folder / ".hydra").mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / ".hydra" / f"{name}.yaml").write_text(OmegaConf.to_yaml(content), encoding="utf-8")
+    except OSError as error:
+        raise no_folder(folder, error) from error
+
+
+def _write(run: Run, config: Config) -> tuple[str, ...]:
+    """Archive and draw a run; one that did not end well stands beside a finished one, whose files stay."""
+    archive, picture, warnings = config.folder / ARCHIVE, config.folder / PICTURE, ()
+    if run.status != State.DONE.value and finished(config.folder) is not None:
+        archive, picture = (path.with_suffix(f".{run.status}{path.suffix}") for path in (archive, picture))
+        warnings = (f"{ARCHIVE} of an earlier run that was finished is kept; this one is in {archive.name}.",)
+    run.save(archive)
+    if config.output.plot:
+        save_figure(solution_figure(run.data), picture)
+    return warnings
+
+
+def _check_writable(folder: Path) -> None:
+    above = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
+    if not above.is_dir():
+        raise no_folder(folder, f"{above} is a file")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise no_folder(folder, f"{above} may not be written to")
+
+
+def no_folder(folder: Path, reason: object) -> InputError:
+    return InputError(f"{folder}: a folder to write the run in is needed; {reason}. Set output.folder=….")

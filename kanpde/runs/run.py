@@ -1,0 +1,430 @@
+"""A run: from a configuration to a trained, measured solution, to an archive and back."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from kanpde.errors import InputError
+from kanpde.models.learned_constants import learn
+from kanpde.models.networks import MODELS, Chain
+from kanpde.problems.catalog import Problem, load_problem, read_problem_text
+from kanpde.problems.geometry.regions import inside_points
+from kanpde.problems.grids import grid_axes, grid_points
+from kanpde.problems.problem import Eigen
+from kanpde.references import NotSolved, Reference, method_for, reference_of, turning
+from kanpde.references.landscapes import known_functions, wells_metrics
+from kanpde.results.archive import ModelData, RunData, read_archive, write_archive
+from kanpde.results.energies import spectrum_of
+from kanpde.results.errors import (
+    conditions_rms,
+    equations_rms,
+    errors,
+    known_values,
+    relative_l2,
+    tracking_points,
+)
+from kanpde.results.flops import flops_per_step
+from kanpde.results.learned_parameters import data_metrics
+from kanpde.results.provenance import git_commit, hardware, versions
+from kanpde.runs.settings import Config, compose, override_words
+from kanpde.solving.ansatz.exact_conditions import Ansatz, ansatz_of
+from kanpde.solving.losses.objectives import Minimum, goal_of
+from kanpde.solving.solution import Solution
+from kanpde.solving.time_windows import Windows, solution_of, window_ends
+from kanpde.solving.training.memory import peak_memory_mb
+from kanpde.solving.training.own_modules import check_module
+from kanpde.solving.training.stages import Event, Note, Outcome, Step, Task, Trained
+from kanpde.solving.training.window_by_window import march
+
+BELIEVABLE = 10.0
+"""Held-out over training residual above which a warning is due; good runs have about 2, cheated ones 30 and more."""
+
+MEASURED_POINTS = 4096
+"""At how many points, training or held out, the root mean square of a residual is taken."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run.
+
+    problem: What was solved.
+    data: All that the archive holds, as plain arrays.
+    warnings: Sentences a careful reader wants to know.
+    """
+
+    problem: Problem
+    data: RunData
+    warnings: tuple[str, ...] = ()
+    network: nn.Module | None = None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Errors, residuals, sizes and times by name."""
+        return dict(self.data.metrics)
+
+    @property
+    def status(self) -> str:
+        """done, interrupted or failed."""
+        return str(self.data.attributes["status"])
+
+    @property
+    def stop_reason(self) -> str:
+        """The sentence on how the run ended."""
+        return str(self.data.attributes["stop_reason"])
+
+    @property
+    def history(self) -> dict[str, np.ndarray]:
+        """One array per column, one entry per recorded step."""
+        return dict(self.data.history)
+
+    @cached_property
+    def solution(self) -> Solution:
+        """The trained fields; call it with points [n, d]."""
+        model = json.loads(self.data.model.config_json)
+        network = self.network if self.network is not None else _rebuilt(self.data.model, self.problem.learned)
+        return solution_of(self.problem, model["conditions"], network)
+
+    def save(self, path: str | Path) -> None:
+        """Write the archive; an existing file is replaced only once the new one is complete."""
+        write_archive(path, self.data)
+
+
+def solve(problem: str | Path | dict | Problem, model: str | dict | nn.Module = "kan", **overrides: Any) -> Run:
+    """Solve a problem and return the run.
+
+    Args:
+        problem: A name, a path, a mapping as in a problem file, or what `load_problem` returned.
+        model: A name in the group `model`, a mapping of its settings, or a torch module [n, d] -> [n, fields] of your
+            own, which is trained over nested automatic differentiation.
+        overrides: Settings as on the command line: `seed=1`, `training={"steps": 20}`, `optimizer="adam"`.
+
+    Raises:
+        InputError: Something given cannot be used.
+
+    >>> run = solve("poisson_1d", training={"stages": 1, "steps": 3}, model={"width": [4]})  # doctest: +SKIP
+    """
+    module = model if isinstance(model, nn.Module) else None
+    loaded = problem if isinstance(problem, Problem) else load_problem(problem)
+    if module is not None:
+        check_module(module, loaded)
+    # a module of one's own is as smooth as an MLP, as far as the checks can tell
+    words = override_words(model="mlp" if module is not None else model, **overrides)
+    return solve_config(compose(words, loaded), network=module)
+
+
+def open_run(path: str | Path, network: nn.Module | None = None) -> Run:
+    """Read an archive back; its solution evaluates bit for bit as when it was written.
+
+    Args:
+        path: `result.h5`, or the folder that holds it.
+        network: The module of your own that was trained, if it was one; its parameters are filled in.
+    """
+    path = Path(path)
+    data = read_archive(path / "result.h5" if path.is_dir() else path)
+    source = read_problem_text(str(data.attributes["problem_yaml"]), path.name)
+    problem = load_problem(source, name=str(data.attributes["problem"]))
+    if network is not None:
+        network = network.to(getattr(torch, json.loads(data.model.config_json)["dtype"]))
+        _fill(learn(network, problem.learned), data.model)
+    return Run(problem, data, network=network)
+
+
+def solve_config(
+    config: Config, on_event: Callable[[Event], None] = lambda event: None, network: nn.Module | None = None
+) -> Run:
+    """Train and measure what a configuration describes; writes no files.
+
+    Ctrl-C ends the training, not the run: the best state so far is measured and marked interrupted.
+    """
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    device = _device(config.device)
+    window_ends(config.problem, config.training.windows)  # before time goes into a reference
+    ansatz = ansatz_of(config.problem, config.training.conditions)
+    reference, note = _reference(config, on_event)
+    history: list[dict[str, float]] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Step):
+            history.append(event.record)
+        on_event(event)
+
+    task = _task(config, ansatz, device, network, reference)
+    trained = march(task, listen, partial(_tracker, reference=reference))
+    return _finished(config, task, trained, history, reference, note)
+
+
+def _reference(config: Config, on_event: Callable[[Event], None]) -> tuple[Reference | None, tuple[str, ...]]:
+    """A classical solution to measure against, or a sentence on why there is none."""
+    method = method_for(config.problem) if config.reference else None
+    if method is None:
+        return None, ()
+    on_event(Note(f"reference: solving by {method}"))
+    try:
+        found = reference_of(config.problem, method)
+    except NotSolved as reason:
+        return None, (f"There is no reference, so no error is measured: {method} {reason}.",)
+    on_event(Note(f"reference: {found.unknowns} unknowns, relative error {found.error:.1e}, {found.seconds:.1f} s"))
+    return found, ()
+
+
+def _device(name: str) -> torch.device:
+    automatic = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(automatic if name == "auto" else name)
+
+
+def _task(
+    config: Config, ansatz: Ansatz, device: torch.device, network: nn.Module | None, reference: Reference | None
+) -> Task:
+    dtype = getattr(torch, config.dtype)
+    return Task(
+        problem=config.problem,
+        goal=goal_of(config.problem, ansatz, (config.training.boundary_weight, config.training.data_weight), dtype),
+        design=config.model if network is None else None,
+        optimizer=config.optimizer,
+        sampling=config.sampling,
+        settings=config.training,
+        seed=config.seed,
+        dtype=dtype,
+        device=device,
+        track=_tracker(config.problem, ansatz, reference),
+        network=network,
+    )
+
+
+def _tracker(problem: Problem, ansatz: Ansatz, reference: Reference | None) -> Callable[[nn.Module], float]:
+    """The relative error of a network at a fixed set of points, for the history."""
+    points = tracking_points(problem)
+    known = known_values(problem, points, reference)
+    if known is None:
+        return lambda network: float("nan")
+    states = reference.energies if isinstance(problem.task, Eigen) else None
+
+    def error(network: nn.Module) -> float:
+        found = Solution(problem, ansatz, network)(points)
+        nearest = known if states is None else known @ torch.from_numpy(turning(known.numpy(), found, states))
+        return relative_l2(torch.from_numpy(found) - nearest, nearest)
+
+    return error
+
+
+def _finished(
+    config: Config,
+    task: Task,
+    trained: Trained,
+    history: list[dict[str, float]],
+    reference: Reference | None,
+    notes: tuple[str, ...],
+) -> Run:
+    solution = solution_of(config.problem, config.training.conditions, trained.network)
+    if reference is not None and isinstance(config.problem.task, Eigen):
+        points = tracking_points(config.problem).numpy()
+        reference = reference.turned(points, solution(points))
+    spectrum = spectrum_of(task.goal, trained.network, reference) if isinstance(task.goal, Minimum) else None
+    if spectrum is not None and trained.outcome.status == "done" and (fault := spectrum.below()):
+        trained = replace(trained, outcome=Outcome.BELOW, sentence=f"{Outcome.BELOW.value} {fault}")
+    metrics = _metrics(config, task, trained, solution, history, reference)
+    metrics |= spectrum.metrics() if spectrum else {}
+    axes = grid_axes(config.problem, config.output.resolution)
+    fields = _fields(solution, axes, reference)
+    known = known_functions(config.problem, axes, fields)
+    metrics |= wells_metrics(config.problem, fields)
+    data = RunData(
+        attributes={**_attributes(config, task, trained), "reference": _method(config.problem, reference)},
+        axes=axes,
+        fields=fields,
+        history=_columns(history),
+        metrics=metrics,
+        model=_model_data(config, task, trained.network),
+        points={name: points.cpu().double().numpy() for name, points in trained.points.items()},
+        coefficients=known,
+        spectrum=spectrum.arrays() if spectrum else {},
+    )
+    return Run(config.problem, data, (*_warnings(config, task, trained, metrics), *notes), trained.network)
+
+
+def _attributes(config: Config, task: Task, trained: Trained) -> dict[str, str | int]:
+    return {
+        "title": config.problem.title,
+        "problem": config.problem.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "status": trained.outcome.status,
+        "stop_reason": trained.sentence,
+        "seed": config.seed,
+        "config_yaml": config.yaml,
+        "config_sha256": config.sha256,
+        "problem_yaml": config.problem.yaml(),
+        "versions_json": json.dumps(versions()),
+        "hardware_json": json.dumps(hardware(task.device)),
+        "git_commit": git_commit(),
+    }
+
+
+def _metrics(config, task, trained, solution, history, reference) -> dict[str, float | int]:
+    held_out = inside_points(config.problem.region, config.problem.domain, MEASURED_POINTS, seed=3)
+    inside = trained.points.get("interior", held_out)
+    values = {
+        **errors(solution, config.output.resolution, reference),
+        "residual_rms": equations_rms(solution, _some_of(inside)),
+        "heldout_residual_rms": equations_rms(solution, held_out),
+        "boundary_rms": conditions_rms(solution),
+        "n_parameters": sum(p.numel() for p in trained.network.parameters()) if trained.objective else 0,
+        "n_points": len(inside),
+        "wall_time_s": trained.seconds,
+        "steps": len(history),
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    values |= data_metrics(task, solution)
+    if trained.objective is not None and trained.outcome.status == "done":
+        values["flops_per_step"] = flops_per_step(task.optimizer, trained.objective) or math.nan  # no step was left
+    if (outside := _outside(trained.network, held_out)) is not None:
+        values["outside_grid_fraction"] = outside
+    return values
+
+
+def _some_of(points: torch.Tensor) -> torch.Tensor:
+    """Points of all windows, if there are more than are measured at."""
+    if len(points) <= MEASURED_POINTS:
+        return points
+    chosen = torch.randperm(len(points), generator=torch.Generator().manual_seed(3))[:MEASURED_POINTS]
+    return points[chosen.to(points.device)]
+
+
+def _outside(network: nn.Module, points: torch.Tensor) -> float | None:
+    """The largest share of hidden activations that lie off their grids, of each network in its own part."""
+    chains = network.networks if isinstance(network, Windows) else [network]
+    if not all(isinstance(chain, Chain) for chain in chains):
+        return None
+    placed = [points.to(chain.inputs.lower) for chain in chains]
+    own = [((x >= c.inputs.lower) & (x <= c.inputs.upper)).all(1) for x, c in zip(placed, chains, strict=True)]
+    return max(chain.outside_fraction(x[inside]) for chain, x, inside in zip(chains, placed, own, strict=True))
+
+
+def _fields(
+    solution: Solution, axes: dict[str, np.ndarray], reference: Reference | None
+) -> dict[str, np.ndarray]:
+    """Every field on the grid, with the exact or reference values and the error where they are known."""
+    points, shape = grid_points(axes), [len(x) for x in axes.values()]
+    found = solution(points)
+    if (region := solution.problem.region) is not None:
+        found[~region.contains(torch.from_numpy(points)).numpy()] = np.nan
+    known = known_values(solution.problem, torch.from_numpy(points), reference)
+    fields = {}
+    for place, name in enumerate(solution.problem.fields):
+        fields[name] = found[:, place].reshape(shape)
+        if known is not None:
+            fields[f"{name}_ref"] = known[:, place].numpy().reshape(shape) + 0 * fields[name]  # NaN outside the region
+            fields[f"{name}_error"] = fields[name] - fields[f"{name}_ref"]
+    return fields
+
+
+def _method(problem: Problem, reference: Reference | None) -> str:
+    return "exact" if problem.exact else "none" if reference is None else reference.method
+
+
+def _columns(history: list[dict[str, float]]) -> dict[str, np.ndarray]:
+    names = list(dict.fromkeys(name for record in history for name in record))
+    return {name: np.array([record.get(name, math.nan) for record in history], dtype=float) for name in names}
+
+
+def _model_data(config: Config, task: Task, network: nn.Module) -> ModelData:
+    trainable = {name for name, _ in network.named_parameters()}
+    arrays = {name: value.detach().cpu().double().numpy() for name, value in network.state_dict().items()}
+    own = task.design is not None
+    described = {
+        "conditions": config.training.conditions,
+        "dtype": config.dtype,
+        "design": asdict(task.design) if own else None,
+        "grid": network.grid if own else 0,
+        "inputs": config.problem.domain.dimension,
+        "outputs": len(config.problem.fields),
+        "periodic": list(config.problem.periodic),
+        "windows": network.ends.tolist() if isinstance(network, Windows) else None,
+    }
+    return ModelData(
+        kind=_kind(task.design) if own else "module",
+        config_json=json.dumps(described),
+        parameters={name: value for name, value in arrays.items() if name in trainable},
+        grids={name: value for name, value in arrays.items() if name not in trainable},
+    )
+
+
+def _kind(design: Any) -> str:
+    return next(kind for kind, cls in MODELS.items() if isinstance(design, cls))
+
+
+def _rebuilt(model: ModelData, learned: dict[str, float]) -> nn.Module:
+    described = json.loads(model.config_json)
+    if model.kind not in MODELS:
+        raise InputError(
+            f"The archive holds the parameters of a {model.kind!r} that kanpde cannot build; it builds "
+            f"{', '.join(MODELS)}. Give the module: open_run(path, network=…)."
+        )
+    design = MODELS[model.kind](**{key: _tuple(value) for key, value in described["design"].items()})
+    grids = described["grid"]
+    networks = [_unfilled(design, described, grid) for grid in (grids if isinstance(grids, list) else [grids])]
+    windows = described.get("windows")  # what was trained as a whole, or before there were windows, has none
+    return _fill(learn(Windows(windows, networks) if windows else networks[0], learned), model)
+
+
+def _unfilled(design: Any, described: dict[str, Any], grid: int) -> nn.Module:
+    """A network of the right shape; boxes and parameters come from the archive."""
+    return design.build(
+        described["inputs"],
+        described["outputs"],
+        grid,
+        lower=[0.0] * described["inputs"],
+        upper=[1.0] * described["inputs"],
+        periodic=described["periodic"],
+        dtype=getattr(torch, described["dtype"]),
+        generator=torch.Generator(),  # its numbers are replaced at once; the global generator is left alone
+    )
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _fill(network: nn.Module, model: ModelData) -> nn.Module:
+    arrays = {**model.parameters, **model.grids}
+    expected = network.state_dict()
+    wrong = [name for name in expected if name not in arrays or expected[name].shape != np.shape(arrays[name])]
+    if wrong or len(arrays) != len(expected):
+        raise InputError(
+            f"The archived arrays must fit the network's {len(expected)}; they do not at "
+            f"{', '.join(wrong) or 'arrays the network lacks'}. Build the network that was trained."
+        )
+    network.load_state_dict({name: torch.from_numpy(np.array(arrays[name])).to(expected[name]) for name in expected})
+    return network
+
+
+def _warnings(config: Config, task: Task, trained: Trained, metrics: dict[str, float]) -> tuple[str, ...]:
+    """The problem's own warnings, the ansatz's, and what the figures give away."""
+    found = [*config.problem.warnings, *config.warnings, *task.goal.ansatz.warnings]
+    if metrics.get("rel_l2", math.inf) < metrics.get("reference_error", 0.0):
+        found.append(
+            f"The error measured, {metrics['rel_l2']:.1e}, is below that of the reference, "
+            f"{metrics['reference_error']:.1e}: it says no more than that they agree. Set reference.resolution in the "
+            "problem file to more."
+        )
+    if trained.parting > BELIEVABLE:
+        found.append(
+            f"At the end the held-out residual was {trained.parting:.0f} times the training residual: the points were "
+            "fitted rather than the equation; the best state before that is kept. Use more points (sampling.density) "
+            "or training.resample."
+        )
+    if metrics.get("outside_grid_fraction", 0) > 0.01:
+        found.append(
+            f"{metrics['outside_grid_fraction']:.0%} of the hidden activations lie outside their grids, where the end "
+            "pieces continue. Use more stages, or another seed."
+        )
+    return tuple(found)

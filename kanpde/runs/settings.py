@@ -1,0 +1,401 @@
+"""Composed settings → typed, frozen objects: the only place that instantiates.
+
+A dataclass is the schema of its group: its field names, annotations and defaults are read here and repeated nowhere.
+"""
+
+import copy
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from functools import lru_cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from kanpde.errors import InputError
+from kanpde.models.networks import MODELS
+from kanpde.problems.catalog import Problem, load_problem
+from kanpde.problems.geometry.sampling import SAMPLINGS
+from kanpde.references import check_table
+from kanpde.runs.hydra_composition import GROUPS, Composition, compose_mapping, group_defaults, is_path, near
+from kanpde.solving.optimizers import OPTIMIZERS
+from kanpde.solving.training.stages import Training
+
+KINDS = {"model": MODELS, "optimizer": OPTIMIZERS, "sampling": SAMPLINGS}
+DEFAULT_CHOICES = {"model": "kan", "optimizer": "lm", "sampling": "sobol", "training": "default"}
+OUTSIDE_KEY = ("device", "threads", "output", "rerun", "tracker")  # say where a run goes, not what it is
+RETRY = "failed"
+"""What `rerun` says to try again only what failed."""
+MOST_PER_AXIS, MOST_THREADS = 10_000, 1024
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is written, and where."""
+
+    folder: str = "outputs"
+    plot: bool = True
+    resolution: int | None = None
+
+    def __post_init__(self):
+        if not self.folder.strip():
+            raise InputError(
+                "output.folder needs a path; it is empty. Write output.folder=. for the folder you are in."
+            )
+        if self.resolution is not None and not 2 <= self.resolution <= MOST_PER_AXIS:
+            raise InputError(
+                f"output.resolution needs 2 to {MOST_PER_AXIS} points an axis, or null; {self.resolution} came. "
+                "Write for example output.resolution=101."
+            )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings above the groups; their defaults are in `conf/config.yaml`."""
+
+    seed: int
+    device: Literal["auto", "cpu", "cuda"]
+    dtype: Literal["float64", "float32"]
+    threads: int | None
+    reference: bool
+    rerun: bool | Literal["failed"]
+    tracker: Literal["none", "tensorboard", "mlflow"]
+
+    def __post_init__(self):
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed needs a whole number from 0 to 2^63-1; {self.seed} came. Write for example seed=1.")
+        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
+            raise InputError(
+                f"threads needs 1 to {MOST_THREADS}, or null; {self.threads} came. Write for example threads=2."
+            )
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise InputError("device=cuda needs a GPU that PyTorch can use; it sees none here. Write device=auto.")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that defines a run, checked.
+
+    `yaml` is the composed mapping before interpolation, `sha256` the hash of what the run depends on (device, threads
+    and output left out), `key` its first twelve digits.
+    """
+
+    problem: Problem
+    model: Any
+    optimizer: Any
+    sampling: Any
+    training: Training
+    seed: int
+    device: str
+    dtype: str
+    threads: int | None
+    output: Output
+    reference: bool
+    rerun: bool | Literal["failed"]
+    tracker: str
+    model_name: str
+    yaml: str
+    sha256: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return self.sha256[:12]
+
+    @property
+    def folder(self) -> Path:
+        """`outputs/<problem>/<model>/<key>`, the same for the same run."""
+        return Path(self.output.folder) / self.problem.name / self.model_name / self.key
+
+
+def compose(overrides: Sequence[str] = (), problem: Problem | None = None) -> Config:
+    """Compose the settings of one run from override words; a Hydra of the calling program is left as it is.
+
+    Args:
+        overrides: Words as on the command line; `override_words` makes them of keywords.
+        problem: Takes the place of the group `problem`.
+
+    Raises:
+        InputError: A setting or its value cannot be used.
+
+    >>> compose(["model=mlp", "seed=3"]).seed
+    3
+    """
+    return config_of(compose_mapping(overrides), problem)
+
+
+def config_of(composition: Composition, problem: Problem | None = None) -> Config:
+    """Make the typed config of composed settings; a problem given takes the place of theirs."""
+    settings, choices = copy.deepcopy(composition.settings), composition.hydra.runtime.choices
+    label = "problem"
+    if problem is None:
+        choice = choices.get("problem")
+        name, label = problem_name(choice), Path(choice).name if is_path(choice) else f"{choice}.yaml"
+        problem = _problem(json.dumps(_required(_resolved(settings), "problem")), name, label)
+    else:
+        OmegaConf.update(settings, "problem", problem.source, merge=False, force_add=True)
+    _suit(settings, problem, composition.hydra, label)
+    check_table(problem)
+    return build_config(_resolved(settings), problem, str(choices.get("model")), OmegaConf.to_yaml(settings))
+
+
+def _suit(settings: DictConfig, problem: Problem, hydra: DictConfig, label: str) -> None:
+    """Put a problem's own settings in place of defaults; what the command or an experiment says stays.
+
+    They are meant for the default choice of their group: `training=quick` and `model=mlp` leave them out.
+    """
+    said = {word.lstrip("+~").partition("=")[0] for word in hydra.overrides.task}
+    for key, value in problem.settings.items():
+        group, _, name = key.partition(".")
+        choice = DEFAULT_CHOICES[group]
+        defaults = group_defaults(group, choice)
+        if name not in defaults:
+            names = [known for known in defaults if known != "kind"]
+            raise InputError(
+                f"{label}: settings.{key}: there is no such setting; {group}={choice} has {', '.join(names)}."
+                f"{near(name, names)}"
+            )
+        if hydra.runtime.choices.get(group) == choice and key not in said and settings[group][name] == defaults[name]:
+            OmegaConf.update(settings, key, value, merge=False)
+
+
+def override_words(**keywords: Any) -> list[str]:
+    """Write Python keywords as override words: groups by name or as mappings, everything else as a value.
+
+    >>> override_words(model="kan", seed=1, training={"steps": 3, "conditions": "penalty"})
+    ['model=kan', 'seed=1', 'training.steps=3', "training.conditions='penalty'"]
+    >>> override_words(model={"kind": "mlp", "width": (20, 20)})
+    ['model=mlp', 'model.width=[20,20]']
+    """
+    return [word for key, value in keywords.items() for word in _words(key, value)]
+
+
+def problem_name(choice: Any) -> str:
+    """The name under which a chosen problem's runs are filed: the choice, or the stem of its file.
+
+    >>> problem_name("burgers"), problem_name("../mine/heat.yaml")
+    ('burgers', 'heat')
+    """
+    if not isinstance(choice, str):
+        raise InputError("problem needs one name or file; none came, or a list. Write for example problem=burgers.")
+    return Path(choice).stem if is_path(choice) else choice
+
+
+def build_config(mapping: Mapping[str, Any], problem: Problem, model_name: str, yaml: str) -> Config:
+    """Check a plain composed mapping and make its typed config.
+
+    Args:
+        mapping: The groups and top-level settings, resolved.
+        problem: What the group `problem` says, loaded and checked.
+        model_name: The choice made in the group `model`; it names the run's folder.
+        yaml: The mapping before interpolation, kept for the archive.
+
+    Raises:
+        InputError: A key is unknown or missing, or a value has the wrong type.
+    """
+    top = [field.name for field in fields(Settings)]
+    _check_names(mapping, ["problem", *KINDS, "training", "output", *top], "")
+    parts = {group: _chosen(group, _required(mapping, group)) for group in KINDS}
+    for name, cls in (("training", Training), ("output", Output)):
+        parts[name] = settings_from(cls, _required(mapping, name), name)
+    settings = settings_from(Settings, {name: mapping[name] for name in top if name in mapping}, "")
+    warnings = smoothness_warnings(problem.order(), parts["model"])
+    config = Config(problem, **parts, **vars(settings), model_name=model_name, yaml=yaml, sha256="", warnings=warnings)
+    return replace(config, sha256=hashlib.sha256(_canonical(config).encode()).hexdigest())
+
+
+def smoothness_warnings(order: int, model: Any) -> tuple[str, ...]:
+    """Say where a model has too few derivatives for an equation of an order.
+
+    Splines of degree k have k - 1 continuous derivatives; the k-th jumps, the next vanishes.
+
+    Raises:
+        InputError: The highest derivative vanishes, whatever is trained.
+    """
+    degree, pieces, remedy = _smoothness(model, order)
+    if degree > order:
+        return ()
+    if degree < order:
+        raise InputError(f"An equation of order {order} needs that derivative; {pieces} has none. {remedy}")
+    return (f"The residual will jump: the derivative of order {order} of {pieces} is not continuous. {remedy}",)
+
+
+def _smoothness(model: Any, order: int) -> tuple[float, str, str]:
+    """Degree of the pieces a model is made of, infinity for smooth ones; what they are; what to do."""
+    if isinstance(model, MODELS["mlp"]):
+        return 1 if model.activation == "relu" else math.inf, "relu", "Set model.activation=tanh."
+    degree = model.degree if model.basis == "bspline" else math.inf
+    return degree, f"a spline of degree {degree}", f"Set model.degree={order + 1} or more."
+
+
+def settings_from(cls: type, values: Any, where: str) -> Any:
+    """Make a dataclass of plain values, each checked against its annotation.
+
+    >>> settings_from(Output, {"folder": "runs", "plot": False}, "output")
+    Output(folder='runs', plot=False, resolution=None)
+    """
+    if not isinstance(values, Mapping):
+        raise InputError(f"{where} needs settings, key: value; {values!r} came. Choose {where}=… and set its keys.")
+    hints = get_type_hints(cls)
+    _check_names(values, [field.name for field in fields(cls)], where)
+    for field in fields(cls):
+        if field.default is MISSING:
+            _required(values, field.name)
+    return cls(**{name: typed(value, hints[name], _joined(where, name)) for name, value in values.items()})
+
+
+def typed(value: Any, hint: Any, where: str) -> Any:
+    """Check one value against an annotation; a whole float passes for an int, a single value for a list of one.
+
+    >>> typed(5, tuple[int, ...], "model.width"), typed(1, float, "training.time_limit")
+    ((5,), 1.0)
+    """
+    for option in _options(hint):
+        converted = _converted(value, option, where)
+        if converted is not _REFUSED:
+            return converted
+    close = near(str(value), [str(choice) for option in _options(hint) for choice in _literals(option)])
+    raise InputError(f"{where} needs {_described(hint)}; {value!r} came. Write {where}={_example(hint)}, say.{close}")
+
+
+_REFUSED = object()
+
+
+def _converted(value: Any, option: Any, where: str) -> Any:
+    if get_origin(option) is tuple:
+        items = value if isinstance(value, (list, tuple)) else [value]
+        converted = [_converted(item, get_args(option)[0], where) for item in items]
+        return _REFUSED if _REFUSED in converted or value is None else tuple(converted)
+    if get_origin(option) is Literal:
+        return value if any(value is choice or value == choice for choice in get_args(option)) else _REFUSED
+    if option in (int, float):
+        return _number(value, option)
+    return value if isinstance(value, option) else _REFUSED
+
+
+def _number(value: Any, kind: type) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+        return _REFUSED
+    if kind is float:
+        return float(value)
+    return int(value) if math.isfinite(value) and value == int(value) else _REFUSED
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+
+
+def _literals(option: Any) -> tuple[Any, ...]:
+    return get_args(option) if get_origin(option) is Literal else ()
+
+
+def _described(hint: Any) -> str:
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text", NoneType: "null"}
+    return " or ".join(
+        f"a list, each item {_described(get_args(option)[0])}"
+        if get_origin(option) is tuple
+        else "one of " + ", ".join(map(str, _literals(option)))
+        if _literals(option)
+        else words[option]
+        for option in _options(hint)
+    )
+
+
+def _example(hint: Any) -> str:
+    option = _options(hint)[0]
+    if get_origin(option) is tuple:
+        return f"[{_example(get_args(option)[0])}]"
+    literals = _literals(option)
+    return str(literals[0]) if literals else {int: "5", float: "0.5", bool: "true"}.get(option, "text")
+
+
+def _chosen(group: str, values: Any) -> Any:
+    if not isinstance(values, Mapping) or "kind" not in values:
+        raise InputError(f"{group} needs settings with a kind; {values!r} came. Choose one: {group}=….")
+    kind = typed(values["kind"], Literal[tuple(KINDS[group])], f"{group}.kind")
+    return settings_from(KINDS[group][kind], {k: v for k, v in values.items() if k != "kind"}, group)
+
+
+@lru_cache(maxsize=64)  # the jobs of a sweep share a few problems, and their checks take longer than anything here
+def _problem(source: str, name: str, label: str) -> Problem:
+    return load_problem(json.loads(source), name=name, label=label)
+
+
+def flat_settings(config: Config) -> dict[str, Any]:
+    """What a run depends on besides its problem, by the names of the command line.
+
+    >>> flat_settings(compose(["model=mlp"]))["model.width"]
+    (20, 20)
+    """
+    flat = {}
+    for name, value in _parts(config).items():
+        flat |= {f"{name}.{key}": entry for key, entry in value.items()} if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def _parts(config: Config) -> dict[str, Any]:
+    """The groups, as dictionaries, and the settings above them."""
+    parts = {field.name: getattr(config, field.name) for field in fields(config)}
+    for name in (*OUTSIDE_KEY, "problem", "model_name", "yaml", "sha256", "warnings"):
+        del parts[name]
+    for group, kinds in KINDS.items():
+        kind = next(name for name, cls in kinds.items() if isinstance(parts[group], cls))
+        parts[group] = {"kind": kind, **asdict(parts[group])}
+    return {**parts, "training": asdict(config.training)}
+
+
+def _canonical(config: Config) -> str:
+    """What a run depends on, as text; order is kept, because the order of coordinates is the network's."""
+    return json.dumps({"problem": config.problem.source, **_parts(config)}, default=str)
+
+
+def _resolved(settings: DictConfig) -> dict[str, Any]:
+    try:
+        return OmegaConf.to_container(settings, resolve=True)
+    except OmegaConfBaseException as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"Settings may refer to others as ${{seed}} does; {reason}. Write the value itself."
+        ) from error
+
+
+def _words(key: str, value: Any) -> list[str]:
+    if key in GROUPS and isinstance(value, str):
+        return [f"{key}={value}"]
+    if isinstance(value, Mapping):
+        choice = [f"{key}={value['kind']}"] if "kind" in value else []
+        return choice + [word for k, v in value.items() if k != "kind" for word in _words(f"{key}.{k}", v)]
+    return [f"{key}={_literal(value)}"]
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(_literal, value)) + "]"
+    if isinstance(value, str):
+        escaped = value.replace("'", "\\'")
+        return f"'{escaped}'"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _check_names(values: Mapping[str, Any], names: Sequence[str], where: str) -> None:
+    for key in values:
+        if key not in names:
+            owner = f"{where} has" if where else "the settings are"
+            allowed = ", ".join(names)
+            raise InputError(f"{_joined(where, key)}: there is no such setting; {owner} {allowed}.{near(key, names)}")
+
+
+def _required(mapping: Mapping[str, Any], name: str) -> Any:
+    if name not in mapping:
+        raise InputError(f"{name} is needed and was removed. Leave out the override that removes it.")
+    return mapping[name]
+
+
+def _joined(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name

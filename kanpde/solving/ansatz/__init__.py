@@ -1,0 +1,1 @@
+"""How a network becomes a candidate solution: conditions built in, kinks rounded, round shapes."""

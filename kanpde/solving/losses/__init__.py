@@ -1,0 +1,1 @@
+"""What training lowers: residuals of equations, conditions and data, energies."""

@@ -1,0 +1,298 @@
+"""The residual vector of a problem on fixed points, and its Jacobian.
+
+    r = (√(w_b ω_n / n_b) · R_b(x_n; u) / s_b)_{b,n},      loss = ‖r‖² = Σ_b w_b ⟨(R_b/s_b)²⟩
+
+over blocks b: each equation, and each condition that is not built in. ω are the sample's weights. The scale s_b makes
+a block dimensionless and of the size of the fields: with half-lengths h_i of the box and c_α = ∂R/∂(∂_α u) at the lift,
+
+    s_b² = Σ_α ⟨c_α²⟩ Π_i h_i^(-2 α_i),
+
+so that an error ε in u leaves a residual of order ε. Weights w_b: 1 for equations, `boundary_weight` for conditions.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector
+
+from kanpde.errors import InputError, RunError
+from kanpde.models.differentiation import OfParameters, Route, route_for
+from kanpde.models.jets import IndexSet, closure
+from kanpde.models.learned_constants import learned_vector
+from kanpde.problems.geometry.regions import Piece, inside_points, piece_points, sampled_inside, sampled_on
+from kanpde.problems.geometry.sampling import Sample, Sampling, side_count
+from kanpde.problems.language import Formula, compile_expression, jet_expression
+from kanpde.problems.observations import Data, Observations
+from kanpde.problems.problem import Problem
+from kanpde.solving.ansatz.exact_conditions import Ansatz
+from kanpde.solving.solution import named_jets
+
+CHUNK = 4096
+"""Points differentiated at once: enough to keep the cores busy, few enough for the cache."""
+
+LARGEST_LOG_SCALE = 230.0
+"""Natural logarithm of the largest scale; its square still is a double."""
+
+LARGEST_JACOBIAN = 6 * 2**30
+"""Bytes of a Jacobian beyond which a run is refused instead of swapping."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Residuals taken at the same points: all equations together, one condition on its side, or the data."""
+
+    names: tuple[str, ...]
+    formulas: tuple[Formula, ...]
+    scales: tuple[float, ...]
+    weight: float
+    side: Piece | None
+    indices: IndexSet
+    observed: Observations | None = None  # what the formulas' values are compared with
+    tested: Observations | None = None  # the same, for what is held out
+
+
+@dataclass(frozen=True)
+class BoundBlock:
+    """A block at fixed points, with all that does not depend on the parameters already computed."""
+
+    block: Block
+    fields: tuple[str, ...]
+    ansatz: Any
+    formulas: tuple[Any, ...]
+    factors: Tensor  # [n, q]
+    prepared: Any
+    points: Tensor
+    learned: tuple[str, ...] = ()
+    values: Tensor | None = None  # [n, q]
+
+    def __call__(self, network_jets: Tensor, learned: Tensor | None = None) -> Tensor:  # [n, s, out] -> [n, q]
+        """Weighted residuals from the network's jets and the learned parameters, [l], or [l, n] for each point."""
+        named = named_jets(self.ansatz(network_jets), self.fields, self.block.indices)
+        parameters = {} if learned is None else dict(zip(self.learned, learned, strict=True))
+        found = torch.stack([formula(named, parameters) for formula in self.formulas], dim=1)
+        return (found if self.values is None else found - self.values) * self.factors
+
+
+def build_blocks(
+    problem: Problem, ansatz: Ansatz, boundary_weight: float, dtype: torch.dtype, data_weight: float = 1.0
+) -> tuple[Block, ...]:
+    """Compile equations and remaining conditions, and measure their scales at the lift."""
+    inside = tuple(problem.equations.items())
+    equations = [_block(problem, ansatz, inside, 1.0, None, dtype)] if inside else []
+    conditions = [
+        _block(problem, ansatz, ((condition.name, condition.residual),), boundary_weight, condition.side, dtype)
+        for condition in ansatz.penalties
+    ]
+    data = [_data_block(problem, problem.data, data_weight)] if problem.data else []
+    return (*equations, *conditions, *data)
+
+
+def _data_block(problem: Problem, data: Data, weight: float) -> Block:
+    """u - d for each measured field, in units of its root mean square."""
+    none = (0,) * len(problem.coordinates)
+    exprs = [jet_expression((name, none), problem.coordinates) for name in data.fields]
+    formulas = tuple(compile_expression(expr, problem.coordinates, problem.fields) for expr in exprs)
+    observed = data.fitted()
+    scales = tuple(observed.values.square().mean(dim=0).sqrt().tolist())
+    names = tuple(f"data_{name}" for name in data.fields)
+    indices = closure((none,), len(none))
+    return Block(names, formulas, tuple(s or 1.0 for s in scales), weight, None, indices, observed, data.tested())
+
+
+def _block(problem: Problem, ansatz: Ansatz, items, weight: float, side: Piece | None, dtype: torch.dtype) -> Block:
+    names = tuple(name for name, _ in items)
+    formulas = tuple(compile_expression(expr, problem.coordinates, problem.fields) for _, expr in items)
+    indices = closure((index for formula in formulas for _, index in formula.jets), len(problem.coordinates))
+    region, box = problem.region, problem.domain
+    points = piece_points(region, box, side, 256, 0) if side else inside_points(region, box, 256, 0)
+    points = points.to(dtype)
+    lift = ansatz.bind(points, indices).lift
+    scales = tuple(_scale(problem, formula, points, lift, indices) for formula in formulas)
+    return Block(names, formulas, scales, weight, side, indices)
+
+
+def _scale(problem: Problem, formula: Formula, points: Tensor, lift: Tensor, indices: IndexSet) -> float:
+    jets = {jet: value.clone().requires_grad_() for jet, value in named_jets(lift, problem.fields, indices).items()}
+    used = [jets[jet] for jet in formula.jets]
+    with torch.enable_grad():
+        total = formula(points, jets, problem.learned).sum()
+    slopes = torch.autograd.grad(total, used, allow_unused=True)
+    logarithms = [
+        _log_rms(slope) - sum(o * math.log(length / 2) for length, o in zip(problem.domain.lengths, index, strict=True))
+        for (_, index), slope in zip(formula.jets, slopes, strict=True)
+        if slope is not None
+    ]
+    largest = max(logarithms, default=-math.inf)
+    if largest == -math.inf:
+        return 1.0
+    total = largest + math.log(sum(math.exp(2 * (value - largest)) for value in logarithms)) / 2
+    if not abs(total) < LARGEST_LOG_SCALE:
+        raise InputError(
+            f"{problem.name}: the terms of an equation or condition need sizes that double precision can hold; one has "
+            f"10^{total / math.log(10):.0f}. Choose units in which domain and coefficients are nearer to 1."
+        )
+    return math.exp(total)
+
+
+def _log_rms(slope: Tensor) -> float:
+    """The logarithm of the root mean square over the points where the slope is finite; -inf if it vanishes."""
+    finite = slope[slope.isfinite()].abs()
+    largest = finite.max().item() if len(finite) else 0.0
+    if largest == 0:
+        return -math.inf
+    return math.log(largest) + math.log((finite / largest).square().mean().item()) / 2
+
+
+class Residuals(OfParameters):
+    """r(θ), J(θ) and the loss's gradient for one network on fixed points; what every optimizer is given."""
+
+    def __init__(self, network: nn.Module, blocks: Sequence[BoundBlock], route: Route):
+        self.network, self.blocks, self.route = network, tuple(blocks), route
+        self.checkpoint: Callable[[], None] = lambda: None  # called before each chunk; may raise to end the work
+        self.learned = learned_vector(network)
+        self.parameters = [*route.parameters, *([] if self.learned is None else [self.learned])]
+        self.size = sum(bound.factors.numel() for bound in blocks)
+
+    def residual(self, theta: Tensor) -> Tensor:  # [P] -> [N]
+        """The weighted residual vector."""
+        self.theta = theta
+        with torch.no_grad():
+            parts = [self._evaluated(bound) for bound in self.blocks]
+        return torch.cat([part.reshape(-1) for part in parts])
+
+    def _evaluated(self, bound: BoundBlock) -> Tensor:  # -> [n, q]
+        self.checkpoint()
+        return bound(self.route.jets(bound.prepared, bound.block.indices), self.learned)
+
+    def linearize(self, theta: Tensor) -> tuple[Tensor, Tensor]:  # [P] -> [N], [N, P]
+        """The residual vector and its Jacobian."""
+        self.theta = theta
+        if self.size * theta.numel() * theta.element_size() > LARGEST_JACOBIAN:
+            raise RunError(
+                f"The Jacobian of {self.size} residuals by {theta.numel()} parameters does not fit in "
+                f"{LARGEST_JACOBIAN / 2**30:.0f} GiB. Use fewer points (sampling.points), a smaller model, or "
+                "optimizer=lbfgs, which needs no Jacobian."
+            )
+        residual, jacobian = theta.new_empty(self.size), theta.new_empty(self.size, theta.numel())
+        row = 0
+        for bound in self.blocks:
+            self.checkpoint()
+            r, j = self._linearized(bound)
+            residual[row : row + r.numel()] = r.reshape(-1)
+            jacobian[row : row + r.numel()] = j.reshape(r.numel(), -1)
+            row += r.numel()
+        return residual, jacobian
+
+    def _linearized(self, bound: BoundBlock) -> tuple[Tensor, Tensor]:  # -> [n, q], [n, q, P]
+        """The network's columns by its route, then those of the learned parameters at the same jets."""
+        if self.learned is None:
+            return self.route.jacobian(bound.prepared, bound.block.indices, bound)
+        seen = []
+
+        def head(jets: Tensor) -> Tensor:
+            seen.append(jets.detach())
+            return bound(jets, self.learned.detach())
+
+        r, j = self.route.jacobian(bound.prepared, bound.block.indices, head)
+        return r, torch.cat([j, _slopes(bound, seen[-1], self.learned.detach())], dim=-1)
+
+    def gradient(self, theta: Tensor) -> tuple[float, Tensor]:  # [P] -> loss, [P]
+        """‖r‖² and its gradient, for methods that need no Jacobian."""
+        self.theta = theta
+        with torch.enable_grad():
+            parts = [self._evaluated(bound) for bound in self.blocks]
+            loss = torch.stack([part.square().sum() for part in parts]).sum()
+        gradient = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        return loss.item(), parameters_to_vector(gradient)
+
+    def figure(self) -> float:
+        """‖r‖ of the network as it stands."""
+        return self.residual(self.theta).norm().item()
+
+    def points(self) -> dict[str, Tensor]:
+        """The points of the equations ("interior"), of each condition and of the data, shape [n, d]."""
+        found: dict[str, list[Tensor]] = {}
+        for bound in self.blocks:
+            name = "data" if bound.values is not None else bound.block.names[0] if bound.block.side else "interior"
+            found.setdefault(name, []).append(bound.points)
+        return {name: torch.cat(parts) for name, parts in found.items()}
+
+    def losses(self, residual: Tensor) -> dict[str, float]:  # [N]
+        """The loss of each equation and condition; they add up to ‖r‖²."""
+        losses, row = {}, 0
+        for bound in self.blocks:
+            n, q = bound.factors.shape
+            squares = residual[row : row + n * q].reshape(n, q).square().sum(0)
+            for name, value in zip(bound.block.names, squares.tolist(), strict=True):
+                losses[name] = losses.get(name, 0.0) + value
+            row += n * q
+        return losses
+
+
+def _slopes(bound: BoundBlock, jets: Tensor, learned: Tensor) -> Tensor:  # [n, s, out], [l] -> [n, q, l]
+    """∂r/∂λ: residual n depends on a copy of λ of its own, so one backward pass gives a whole column."""
+    with torch.enable_grad():
+        copies = learned[:, None].expand(-1, len(jets)).clone().requires_grad_()
+        residuals = bound(jets, copies)
+        slopes = [_slope(column, copies) for column in residuals.unbind(1)]
+    return torch.stack([slope.mT for slope in slopes], dim=1)
+
+
+def _slope(column: Tensor, copies: Tensor) -> Tensor:  # [n], [l, n] -> [l, n]
+    if not column.requires_grad:  # no learned parameter occurs in this block
+        return torch.zeros_like(copies)
+    return torch.autograd.grad(column.sum(), copies, retain_graph=True, materialize_grads=True)[0]
+
+
+def bind(
+    network: nn.Module,
+    problem: Problem,
+    ansatz: Ansatz,
+    blocks: Sequence[Block],
+    samples: Sequence[Sample],
+    route_of: Callable[[nn.Module], Route] = route_for,
+) -> Residuals:
+    """Place blocks at their points, on the device and in the precision of the network."""
+    route = route_of(network)
+    bound = [_bind(route, problem, ansatz, block, sample) for block, sample in zip(blocks, samples, strict=True)]
+    return Residuals(network, [part for parts in bound for part in parts], route)
+
+
+def _bind(route: Route, problem: Problem, ansatz: Ansatz, block: Block, sample: Sample) -> list[BoundBlock]:
+    like = route.parameters[0]
+    points = sample.points.to(like)
+    scales = torch.tensor(block.scales, dtype=like.dtype, device=like.device)
+    factors = (block.weight * sample.weights.to(like) / len(points)).sqrt()[:, None] / scales
+    observed = block.observed
+    values = [None] * math.ceil(len(points) / CHUNK) if observed is None else observed.values.to(like).split(CHUNK)
+    return [
+        BoundBlock(
+            block=block,
+            fields=problem.fields,
+            ansatz=ansatz.bind(part, block.indices),
+            formulas=tuple(formula.bind(part) for formula in block.formulas),
+            factors=factor,
+            prepared=route.prepare(part, block.indices),
+            points=part,
+            learned=tuple(problem.learned),
+            values=value,
+        )
+        for part, factor, value in zip(points.split(CHUNK), factors.split(CHUNK), values, strict=True)
+    ]
+
+
+def draw(problem: Problem, blocks: Sequence[Block], sampling: Sampling, count: int, seed: int) -> list[Sample]:
+    """Points for every block: `count` in the interior, and on the sides in proportion."""
+    on_side, where = side_count(sampling, count, problem.domain.dimension), (problem.region, problem.domain)
+    return [
+        Sample(block.observed.points, torch.ones(len(block.observed.points), dtype=torch.float64))
+        if block.observed is not None
+        else sampled_inside(sampling, *where, count, seed, problem.periodic)
+        if block.side is None
+        else sampled_on(sampling, *where, block.side, on_side, seed + 1 + place, problem.periodic)
+        for place, block in enumerate(blocks)
+    ]

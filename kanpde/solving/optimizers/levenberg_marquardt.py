@@ -1,0 +1,239 @@
+"""Levenberg–Marquardt with geodesic acceleration, the default."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from kanpde.errors import InputError
+from kanpde.solving.optimizers.interface import (
+    Curved,
+    Ended,
+    Iterate,
+    Objective,
+    Observer,
+    Stop,
+    StopReason,
+    SumOfSquares,
+    has_stalled,
+    stalling,
+)
+
+LARGEST_DAMPING = 1e12
+SMALLEST_DAMPING = 1e-16
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardt:
+    """Damped Gauss–Newton steps in column-scaled parameters, y = D θ, J̃ = J D⁻¹.
+
+        (J̃ᵀJ̃ + μ) v = -J̃ᵀ r                          velocity
+        (J̃ᵀJ̃ + μ) a = -J̃ᵀ r_vv,   y ← y + v + a/2     acceleration, if 2‖a‖ ≤ ¾‖v‖
+
+    of r and its Jacobian J; for an energy, half its gradient and curvature stand for Jᵀr and JᵀJ, without acceleration.
+    D are the column norms, floored at `floor` times the largest, r_vv is the second derivative of r along v by one
+    further residual, and μ is steered by the gain ratio ϱ (Nielsen): × max(⅓, 1 - (2ϱ-1)³), or × 2, 4, 8, … on failure.
+
+    Args:
+        solver: "cholesky" factors J̃ᵀJ̃ + μ; "qr" factors [J̃; √μ], which keeps twice the digits and costs more.
+        geodesic: Whether to use the acceleration.
+        damping: The first μ.
+        floor: Smallest column norm relative to the largest.
+        tolerance: The loss has stalled when twenty steps lower it by less than this factor altogether.
+
+    Source: Transtrum and Sethna, arXiv:1201.5885; Nielsen, IMM-REP-1999-05, section 2.2.
+    """
+
+    solver: Literal["cholesky", "qr"] = "cholesky"
+    geodesic: bool = True
+    damping: float = 1e-2
+    floor: float = 1e-2
+    tolerance: float = 1e-3
+
+    def __post_init__(self):
+        if not (0 < self.damping < LARGEST_DAMPING and 0 <= self.floor < 1 and 0 <= self.tolerance < 1):
+            raise InputError(
+                f"Levenberg–Marquardt needs 0 < damping < {LARGEST_DAMPING:.0e} and 0 ≤ floor, tolerance < 1; "
+                f"{self} came. Set them so."
+            )
+
+    def minimize(
+        self, objective: Objective, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
+    ) -> Ended:
+        memory, loss, reason = _Memory(**(state or {"mu": self.damping})), float("nan"), StopReason.STEPS
+        local_model = _curved if isinstance(objective, Curved) else _squares
+        for _ in range(steps):
+            local = local_model(objective, theta, self)
+            loss = local.loss
+            found = self._step(theta, local, memory) if math.isfinite(loss) else None
+            if not isinstance(found, tuple):
+                reason = found or StopReason.DIVERGED
+                break
+            theta, (loss, residual) = found
+            try:
+                observe(Iterate(theta, loss, residual, {"mu": memory.mu}))
+            except Stop:
+                reason = StopReason.OBSERVER
+                break
+            if memory.stalled(loss, stalling(objective, self.tolerance)):
+                reason = StopReason.STALLED
+                break
+        return Ended(theta, loss, reason, memory.state)
+
+    def _step(self, theta: Tensor, local, memory) -> tuple[Tensor, tuple[float, Tensor | None]] | StopReason:
+        """Raise the damping until a step lowers the loss."""
+        if local.system.gradient.abs().max() <= local.rounding * abs(local.loss) ** 0.5:
+            return StopReason.FLAT
+        while memory.mu < LARGEST_DAMPING:
+            trial = self._trial(theta, local, memory.mu)
+            if trial is not None:
+                candidate, found, predicted = trial
+                gain = (local.loss - found[0]) / predicted
+                if gain > 0:
+                    memory.accept(gain)
+                    return candidate, found
+            memory.reject()
+        memory.mu, memory.growth = self.damping, 2.0
+        return StopReason.NO_STEP
+
+    def _trial(self, theta: Tensor, local, mu: float) -> tuple[Tensor, tuple[float, Tensor | None], float] | None:
+        factor = local.system.factor(mu)
+        if factor is None:
+            return None
+        velocity = local.system.velocity(factor)
+        predicted = (velocity @ (mu * velocity - local.system.gradient)).item()
+        if not predicted > 0:
+            return None
+        step = velocity
+        if self.geodesic and local.residual is not None:
+            acceleration = self._acceleration(theta, local, factor, velocity)
+            if acceleration is None or 2 * acceleration.norm() > 0.75 * velocity.norm():
+                return None
+            step = velocity + acceleration / 2
+        candidate = theta + step / local.scale
+        found = local.evaluate(candidate)
+        return (candidate, found, predicted) if math.isfinite(found[0]) else None
+
+    def _acceleration(self, theta: Tensor, local, factor, velocity: Tensor, h: float = 0.1) -> Tensor | None:
+        """The second-order correction, r_vv ≈ 2/h [(r(θ + h v) - r)/h - J v]."""
+        ahead = local.evaluate(theta + h * velocity / local.scale)[1]
+        curvature = 2 / h * ((ahead - local.residual) / h - local.system.jacobian @ velocity)
+        return local.system.solve(factor, curvature) if bool(curvature.isfinite().all()) else None
+
+
+@dataclass(frozen=True)
+class _Local:
+    """The objective around one θ: its value, and the damped quadratic model in scaled parameters."""
+
+    loss: float
+    scale: Tensor  # [P]
+    system: Any
+    evaluate: Callable[[Tensor], tuple[float, Tensor | None]]  # θ -> loss, residual
+    residual: Tensor | None = None
+    rounding: float = 1e-15  # of the gradient, relative to the root of the loss
+
+
+def _squares(objective: SumOfSquares, theta: Tensor, settings: LevenbergMarquardt) -> _Local:
+    def evaluate(theta: Tensor) -> tuple[float, Tensor]:
+        residual = objective.residual(theta)
+        return _square(residual), residual
+
+    residual, jacobian = objective.linearize(theta)
+    scale = _floored(jacobian.norm(dim=0), settings.floor)
+    system = _SYSTEMS[settings.solver](jacobian.div_(scale), residual)
+    return _Local(_square(residual), scale, system, evaluate, residual)
+
+
+def _curved(objective: Curved, theta: Tensor, settings: LevenbergMarquardt) -> _Local:
+    loss, gradient, hessian = objective.quadratic(theta)
+    scale = _floored((hessian.diagonal() / 2).abs().sqrt(), settings.floor)
+    system = _Hessian(hessian / 2 / scale / scale[:, None], gradient / 2 / scale)
+    return _Local(loss, scale, system, lambda theta: (objective.value(theta), None), rounding=1e-8)
+
+
+def _floored(norms: Tensor, floor: float) -> Tensor:
+    return norms.clamp(min=max(floor * norms.max().item(), 1e-300))
+
+
+@dataclass
+class _Memory:
+    """What one step hands to the next."""
+
+    mu: float
+    growth: float = 2.0
+    losses: list[float] = field(default_factory=list)
+
+    @property
+    def state(self) -> dict[str, float]:
+        """What a restart goes on with; its losses are its own, since the points may be others."""
+        return {"mu": self.mu, "growth": self.growth}
+
+    def accept(self, gain: float) -> None:
+        self.mu = max(self.mu * max(1 / 3, 1 - (2 * gain - 1) ** 3), SMALLEST_DAMPING)
+        self.growth = 2.0
+
+    def reject(self) -> None:
+        self.mu *= self.growth
+        self.growth *= 2
+
+    def stalled(self, loss: float, tolerance: float) -> bool:
+        self.losses.append(loss)
+        return has_stalled(self.losses, tolerance)
+
+
+class _Hessian:
+    """(H̃ + μ) v = -g̃ by Cholesky; H̃ is half the second derivative, g̃ half the gradient, as JᵀJ and Jᵀr are."""
+
+    def __init__(self, hessian: Tensor, gradient: Tensor):
+        self.hessian, self.gradient = hessian, gradient
+
+    def factor(self, mu: float) -> Tensor | None:
+        damped = self.hessian.clone()
+        damped.diagonal().add_(mu)
+        factor, failed = torch.linalg.cholesky_ex(damped)
+        return None if failed else factor
+
+    def velocity(self, factor: Tensor) -> Tensor:
+        return -torch.cholesky_solve(self.gradient[:, None], factor)[:, 0]
+
+
+class _NormalEquations(_Hessian):
+    """(J̃ᵀJ̃ + μ) v = -J̃ᵀ r by Cholesky."""
+
+    def __init__(self, jacobian: Tensor, residual: Tensor):
+        super().__init__(jacobian.mT @ jacobian, jacobian.mT @ residual)
+        self.jacobian = jacobian
+
+    def solve(self, factor: Tensor, residual: Tensor) -> Tensor:
+        return -torch.cholesky_solve((self.jacobian.mT @ residual)[:, None], factor)[:, 0]
+
+
+class _Orthogonal:
+    """The same minimizer from a QR factorization of [J̃; √μ], after one of J̃ alone."""
+
+    def __init__(self, jacobian: Tensor, residual: Tensor):
+        self.jacobian, self.residual = jacobian, residual
+        self.gradient = jacobian.mT @ residual
+        self.q, self.r = torch.linalg.qr(jacobian)
+
+    def velocity(self, factor: tuple[Tensor, Tensor]) -> Tensor:
+        return self.solve(factor, self.residual)
+
+    def factor(self, mu: float) -> tuple[Tensor, Tensor]:
+        root = mu**0.5 * torch.eye(self.r.shape[1], dtype=self.r.dtype, device=self.r.device)
+        return torch.linalg.qr(torch.cat([self.r, root]))
+
+    def solve(self, factor: tuple[Tensor, Tensor], residual: Tensor) -> Tensor:
+        q, r = factor
+        right = q[: self.r.shape[0]].mT @ (self.q.mT @ residual)
+        return -torch.linalg.solve_triangular(r, right[:, None], upper=True)[:, 0]
+
+
+_SYSTEMS = {"cholesky": _NormalEquations, "qr": _Orthogonal}
+
+
+def _square(residual: Tensor) -> float:
+    return residual.square().sum().item()

@@ -1,0 +1,1 @@
+"""How training goes: stages, windows of time, memory."""

@@ -1,0 +1,92 @@
+"""What a report is made of and where it goes: results found in a folder, files written beside them."""
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kanpde.files.atomic import replace_file
+from kanpde.reports.plots import save_figure
+from kanpde.reports.run_report import run_report
+from kanpde.results.archive import read_archive
+from kanpde.studies.archive import Outcome, read_outcome, write_outcome
+from kanpde.studies.comparisons import Comparison
+from kanpde.studies.figures import scaling_figure
+from kanpde.studies.records import Record, collect
+from kanpde.studies.report import study_report
+
+RUN, STUDY, PAGE = "result.h5", "scaling.h5", "report.html"
+COLUMNS = {
+    "role": "role", "model": "model", "name": "name", "size": "size", "seed": "seed", "status": "status",
+    "parameters": "n_parameters", "points": "n_points", "steps": "steps", "flops": "flops_per_step",
+    "seconds": "seconds", "error": "rel_l2", "heldout": "heldout_residual_rms", "reference_error": "reference_error",
+    "path": "path",
+}  # fmt: skip
+
+
+def collected(folders: Sequence[Path]) -> Outcome:
+    """The runs below folders as a study of what there is.
+
+    Raises:
+        InputError: A folder is missing.
+    """
+    found = collect(folders)
+    titles = sorted({record.title for record in found.records})
+    attributes = {
+        "title": titles[0] if len(titles) == 1 else f"{len(titles)} problems",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **_common(found.records),
+    }
+    return Outcome(attributes, found.records, skipped=found.skipped)
+
+
+def _common(records: Sequence[Record]) -> dict[str, str]:
+    """Versions, hardware and commits of the runs, where they are all the same."""
+    names = {"versions_json": "versions", "hardware_json": "hardware", "git_commit": "commit"}
+    values = {key: {getattr(record, name) for record in records} for key, name in names.items()}
+    return {key: next(iter(found)) for key, found in values.items() if len(found) == 1}
+
+
+def write_study(folder: Path, outcome: Outcome) -> list[Path]:
+    """scaling.h5, scaling.csv, scaling.png and report.html.
+
+    Raises:
+        InputError: The folder cannot be written to.
+    """
+    paths = [folder / name for name in (STUDY, "scaling.csv", "scaling.png", PAGE)]
+    comparisons = outcome.comparisons()
+    write_outcome(paths[0], outcome)
+    replace_file(paths[1], csv_text(outcome).encode())
+    if comparisons:
+        save_figure(scaling_figure(comparisons[0], outcome.classical), paths[2])
+    replace_file(paths[3], study_report(outcome).encode())
+    return [path for path in paths if path.is_file()]
+
+
+def csv_text(outcome: Outcome) -> str:
+    """One row a run, tuning included."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS.values())
+    for role, records in (("study", outcome.records), ("tuning", outcome.tuning), ("own optimizer", outcome.own)):
+        for record in records:
+            writer.writerow([role, *(getattr(record, name) for name in COLUMNS if name != "role")])
+    return buffer.getvalue()
+
+
+def write_report(path: Path) -> tuple[Path, list[Comparison]]:
+    """The report of whatever is at a path: a run, a study, or a folder of runs.
+
+    Raises:
+        InputError: There is nothing to report on, or it cannot be read.
+    """
+    archive = next((path / name for name in (STUDY, RUN) if (path / name).is_file()), path)
+    target = archive.parent / PAGE if archive.is_file() else path / PAGE
+    if archive.is_file() and archive.name != STUDY:
+        text, comparisons = run_report(read_archive(archive)), []
+    else:
+        outcome = read_outcome(archive) if archive.is_file() else collected([path])
+        text, comparisons = study_report(outcome), outcome.comparisons()
+    replace_file(target, text.encode())
+    return target, comparisons

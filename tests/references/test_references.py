@@ -1,0 +1,144 @@
+"""The driver of the classical solvers: choice, error bars, cache, and what runs make of a reference."""
+
+import numpy as np
+import pytest
+
+import kanpde
+from kanpde.cli.main import main
+from kanpde.errors import InputError
+from kanpde.problems.catalog import load_problem
+from kanpde.problems.reading.reference import REFERENCE_METHODS
+from kanpde.references import METHODS, NotSolved, method_for, reference_of
+from kanpde.references.cache import cache_path
+
+BRATU = {
+    "coordinates": {"x": [0, 1]},
+    "fields": ["u"],
+    "equations": {"bratu": "u_xx + exp(u) = 0"},
+    "boundary": {"*": "u = 0"},
+}
+QUICK = {"stages": 2, "starts": 1, "steps": 15}
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("KANPDE_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def bratu(x, theta=1.5171645990507543):
+    return -2 * np.log(np.cosh((x - 0.5) * theta / 2) / np.cosh(theta / 4))
+
+
+def test_the_error_bar_holds_and_is_small(cache):
+    found = reference_of(load_problem(BRATU), "chebyshev")
+    x = np.linspace(0, 1, 101)
+    miss = np.linalg.norm(found.values(x[:, None])[:, 0] - bratu(x)) / np.linalg.norm(bratu(x))
+    assert miss < max(10 * found.error, 1e-13) and found.error < 1e-10
+    assert found.unknowns > 0 and found.seconds > 0
+
+
+def test_a_coarse_reference_has_a_large_error_bar(cache):
+    layer = {**BRATU, "equations": {"layer": "1e-2*u_xx + u_x = 0"}, "boundary": {"x-": "u = 0", "x+": "u = 1"}}
+    fine = reference_of(load_problem(layer), "chebyshev")
+    coarse = reference_of(load_problem({**layer, "reference": {"method": "chebyshev", "resolution": 24}}), "chebyshev")
+    points = np.linspace(0, 1, 500)[:, None]
+    miss = np.linalg.norm(coarse.values(points) - fine.values(points)) / np.linalg.norm(fine.values(points))
+    assert coarse.error > 1e-6 and miss < 2 * coarse.error
+
+
+def test_it_is_kept_by_content(cache, monkeypatch):
+    problem = load_problem(BRATU)
+    first = reference_of(problem, "chebyshev")
+    monkeypatch.setattr(METHODS["chebyshev"], "solve", lambda *_: pytest.fail("solved again"))
+    again = reference_of(load_problem({**BRATU, "title": "another title"}, name="other"), "chebyshev")
+    points = np.linspace(0, 1, 7)[:, None]
+    assert (again.values(points) == first.values(points)).all()
+    assert (again.error, again.unknowns, again.seconds) == (first.error, first.unknowns, first.seconds)
+    other = load_problem({**BRATU, "equations": {"bratu": "u_xx + 2*exp(u) = 0"}})
+    assert cache_path(other, "chebyshev", (1, 2)) != cache_path(problem, "chebyshev", (1, 2))
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off"])
+def test_a_spoiled_cache_is_solved_anew(cache, content):
+    problem = load_problem(BRATU)
+    first = reference_of(problem, "chebyshev")
+    (stored,) = cache.glob("reference-*.npz")
+    stored.write_bytes(content)
+    assert reference_of(problem, "chebyshev").error == first.error
+    assert stored.read_bytes() != content
+
+
+def test_a_cache_that_cannot_be_written_is_no_fault(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KANPDE_CACHE", str(tmp_path / "file" / "below"))
+    assert reference_of(load_problem(BRATU), "chebyshev").error < 1e-10
+
+
+def test_choice():
+    assert method_for(load_problem("poisson_1d")) is None
+    assert method_for(load_problem(BRATU)) == "chebyshev"
+    assert method_for(load_problem({**BRATU, "reference": {"method": "lines"}})) == "lines"
+
+
+def test_a_run_is_measured_against_it(cache):
+    run = kanpde.solve(BRATU, model={"width": [4]}, training=QUICK)
+    assert run.metrics["reference_error"] < 1e-10 and run.metrics["rel_l2"] < 1e-5
+    assert run.data.attributes["reference"] == "chebyshev"
+    x = run.data.axes["x"]
+    assert np.abs(run.data.fields["u_ref"] - bratu(x)).max() < 1e-12
+    assert np.nanmin(run.history["rel_l2"]) < 1e-5
+
+
+def test_a_run_goes_on_without_one(cache):
+    unsolvable = {**BRATU, "equations": {"bratu": "u_xx + 4*exp(u) = 0"}}  # there is no solution beyond 3.51
+    with pytest.raises(NotSolved):
+        reference_of(load_problem(unsolvable), "chebyshev")
+    run = kanpde.solve(unsolvable, model={"width": [3]}, training={**QUICK, "steps": 3})
+    assert "rel_l2" not in run.metrics and any("There is no reference" in sentence for sentence in run.warnings)
+
+
+def test_it_can_be_left_out(cache):
+    run = kanpde.solve(BRATU, model={"width": [3]}, training={**QUICK, "steps": 2}, reference=False)
+    assert "rel_l2" not in run.metrics and not list(cache.iterdir())
+
+
+def test_the_command(cache, tmp_path, capsys):
+    path = tmp_path / "mine.yaml"
+    path.write_text(load_problem(BRATU).yaml())
+    assert main(["reference", f"problem={path}"]) == 0
+    text = capsys.readouterr().out
+    assert "solved by chebyshev" in text and "relative error" in text and "unknowns" in text
+    assert main(["reference", "problem=poisson_1d"]) == 2
+    assert "exact solution" in capsys.readouterr().err
+    assert main(["reference", "problem=laplace_holes"]) in (0, 2)  # whether or not a method here takes shapes
+    assert main(["reference", f"problem={path}", "problem.reference.method=magic"]) == 2
+    path.write_text(load_problem({**BRATU, "equations": {"bratu": "u_xx + 4*exp(u) = 0"}}).yaml())
+    assert main(["reference", f"problem={path}"]) == 1
+    assert "failed: chebyshev" in capsys.readouterr().err
+
+
+def test_method_error_and_time_stand_beside_the_metrics(cache, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "mine.yaml"
+    path.write_text(load_problem(BRATU).yaml())
+    monkeypatch.chdir(tmp_path)
+    words = ["training.stages=1", "training.starts=1", "training.steps=3", "model.width=[3]", "output.plot=false"]
+    assert main(["solve", f"problem={path}", *words]) == 0
+    solved = capsys.readouterr().out
+    (archive,) = tmp_path.glob("outputs/**/result.h5")
+    assert main(["show", str(archive)]) == 0
+    for text in (solved, capsys.readouterr().out):
+        assert all(name in text for name in ("reference_error", "reference_time_s", "reference_unknowns"))
+        assert any(line.split() == ["reference", "chebyshev"] for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "reference", [{"method": "magic"}, {"method": "chebyshev", "resolution": 3}, {"method": "chebyshev", "nodes": 9}, 7]
+)
+def test_bad_references_are_refused(reference):
+    with pytest.raises(InputError, match="reference"):
+        load_problem({**BRATU, "reference": reference})
+
+
+def test_every_method_can_be_asked_for_by_name():
+    assert set(REFERENCE_METHODS) == {"exact", "file", *METHODS}

@@ -1,0 +1,191 @@
+"""Learned parameters: their Jacobian columns, recovery from data, intervals, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import t as student
+
+from kanpde import load_problem, open_run, solve
+from kanpde.errors import InputError
+from kanpde.models.differentiation import NestedRoute, route_for
+from kanpde.models.learned_constants import half_widths, learn
+from kanpde.models.networks import KAN
+from kanpde.problems.catalog import read_problem_file
+from kanpde.problems.geometry.sampling import SobolSampling
+from kanpde.solving.ansatz.exact_conditions import exact_ansatz, penalty_ansatz
+from kanpde.solving.losses.residuals import bind, build_blocks, draw
+
+DIFFUSION = {
+    "coordinates": {"x": [-1, 1], "t": [0, 1]},
+    "fields": ["u"],
+    "parameters": {"kappa": {"value": 0.1, "learn": True, "start": 0.5}},
+    "equations": {"heat": "u_t = kappa*u_xx"},
+    "boundary": {"*": "u = 0"},
+    "initial": "u = sin(pi*x)",
+    "exact": {"u": "exp(-kappa*pi**2*t)*sin(pi*x)"},
+    "data": {"points": 100, "of": "exact"},
+}
+QUICK = {"stages": 1, "starts": 1, "steps": 15}
+
+
+def changed(**changes):
+    return {key: value for key, value in {**DIFFUSION, **changes}.items() if value is not None}
+
+
+def engine(data, ansatz_of=exact_ansatz, route=route_for, network=None):
+    problem = load_problem(data)
+    ansatz = ansatz_of(problem)
+    blocks = build_blocks(problem, ansatz, 10.0, torch.float64)
+    samples = draw(problem, blocks, SobolSampling(), 30, seed=1)
+    network = network or learn(KAN([2, 3, 1], grid=4, degree=6, lower=(-1, 0), upper=(1, 1)).double(), problem.learned)
+    return bind(network, problem, ansatz, blocks, samples, route)
+
+
+IN_A_CONDITION = changed(boundary={"x-": "u_x = -10*kappa*pi*exp(-kappa*pi**2*t)", "x+": "u = 0"})
+
+
+@pytest.mark.parametrize("data", [DIFFUSION, IN_A_CONDITION])
+@pytest.mark.parametrize("ansatz", [exact_ansatz, penalty_ansatz])
+def test_jacobian_columns_against_differences_and_the_slow_route(data, ansatz):
+    objective = engine(data, ansatz)
+    theta = objective.theta
+    assert theta[-1] == 0.5 and theta.numel() == sum(p.numel() for p in objective.network.parameters())
+    residual, jacobian = objective.linearize(theta)
+    slow = engine(data, ansatz, NestedRoute, objective.network).linearize(theta)[1]
+    assert (jacobian - slow).abs().max() < 1e-10 * jacobian.abs().max()
+    step = torch.zeros_like(theta)
+    step[-1] = 1e-6
+    slope = (objective.residual(theta + step) - objective.residual(theta - step)) / 2e-6
+    assert slope.norm() > 1e-3
+    assert (jacobian[:, -1] - slope).norm() < 1e-7 * slope.norm()
+    loss, gradient = objective.gradient(theta)
+    assert loss == pytest.approx(residual.square().sum().item(), rel=1e-12)
+    assert (gradient - 2 * jacobian.mT @ residual).norm() < 1e-10 * gradient.norm()
+
+
+def test_conditions_with_a_learned_parameter_are_penalties():
+    data = changed(boundary={"x-": "u = kappa - 0.1 + 0*t", "x+": "u = 0"})
+    names = [condition.name for condition in exact_ansatz(load_problem(data)).penalties]
+    assert names == ["x-"]
+
+
+def test_clean_data_give_the_diffusivity_to_four_digits(tmp_path):
+    run = solve(DIFFUSION, model={"width": [3]}, training={"stages": 2, "starts": 1, "steps": 60})
+    assert run.metrics["parameter_kappa_error"] < 1e-4
+    assert run.history["parameter_kappa"][-1] == pytest.approx(0.1, abs=1e-4)
+    assert run.metrics["parameter_kappa"] == run.solution.learned["kappa"]
+    run.save(tmp_path / "result.h5")
+    again = open_run(tmp_path / "result.h5")
+    points = np.random.default_rng(0).uniform(0, 1, (20, 2))
+    assert again.solution.learned == run.solution.learned
+    assert np.array_equal(again.solution(points), run.solution(points))
+    assert run.metrics["residual_rms"] < 1e-2  # with the trained value; with the first guess it is above 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noisy_data_give_an_interval_that_holds_the_truth(seed):
+    data = changed(data={"points": 100, "noise": 0.01, "seed": seed})
+    metrics = solve(data, seed=seed, model={"width": [3]}, training={"stages": 2, "starts": 1, "steps": 20}).metrics
+    width = metrics["parameter_kappa_interval95"]
+    assert abs(metrics["parameter_kappa"] - 0.1) < width < 2e-3
+
+
+@pytest.mark.parametrize("optimizer, steps", [("lbfgs", 150), ("adam", 60)])
+def test_other_optimizers_move_the_parameter_too(optimizer, steps):
+    training = {"stages": 1, "starts": 1, "steps": steps}
+    run = solve(DIFFUSION, optimizer=optimizer, model={"width": [3]}, training=training)
+    assert abs(run.metrics["parameter_kappa"] - 0.1) < 0.38
+    assert run.history["parameter_kappa"][0] != run.history["parameter_kappa"][-1]
+
+
+def test_auto_is_worked_out_with_the_truth():
+    problem = load_problem("inverse_source")
+    forcing = problem.settled().equations["transport"]
+    assert problem.learned == {"S": 0.5, "k": 2.0} and not forcing.free_symbols & {"S", "k"}
+    metrics = solve("inverse_source", model={"width": [4]}, training={"stages": 2, "starts": 1, "steps": 60}).metrics
+    assert metrics["parameter_S_error"] < 1e-2 and metrics["parameter_k_error"] < 1e-2
+
+
+def test_interval_of_a_straight_line_is_the_textbook_one():
+    """All residuals are data: C = σ² (XᵀX)⁻¹ with n - 2 degrees of freedom."""
+    x = torch.linspace(0, 1, 20)
+    design = torch.stack([torch.ones(20), x], dim=1)
+    y = 1 + 2 * x + 0.1 * torch.randn(20, generator=torch.Generator().manual_seed(3))
+    fit = torch.linalg.lstsq(design, y[:, None]).solution[:, 0]
+    residual = design @ fit - y
+    variance = residual.square().sum() / 18 * torch.linalg.inv(design.mT @ design)[1, 1]
+    expected = student.ppf(0.975, 18) * variance.sqrt()
+    assert half_widths(design, residual, slice(0, 20), 1)[0] == pytest.approx(expected.item(), rel=1e-8)
+
+
+def test_an_equation_narrows_the_interval_by_the_sandwich():
+    """One unknown m seen n times, and an equation ε(m - m0) = 0: C = σ² n / (n + ε²)²."""
+    n, weight = 30, 2.0
+    noise = torch.randn(n, generator=torch.Generator().manual_seed(1))
+    jacobian = torch.cat([torch.full((1, 1), weight), torch.ones(n, 1)])
+    residual = torch.cat([torch.zeros(1), noise])
+    freedom = n - n / (n + weight**2)
+    variance = noise.square().sum() / freedom * n / (n + weight**2) ** 2
+    expected = student.ppf(0.975, freedom) * variance.sqrt().item()
+    assert half_widths(jacobian, residual, slice(1, n + 1), 1)[0] == pytest.approx(expected, rel=1e-8)
+
+
+def test_data_from_a_file_travel_with_the_problem(tmp_path):
+    x, t = np.meshgrid(np.linspace(-1, 1, 9), np.linspace(0, 1, 9))
+    u = np.exp(-0.1 * np.pi**2 * t) * np.sin(np.pi * x)
+    np.savetxt(tmp_path / "obs.csv", np.c_[t.ravel(), x.ravel(), u.ravel()], "%.8g", ",", header="t,x,u", comments="")
+    known = load_problem(changed(data={"file": str(tmp_path / "obs.csv")}))
+    assert known.data.fields == ("u",) and known.data.points[1] == pytest.approx((-0.75, 0))
+    assert known.data.values[1][0] == pytest.approx(u.ravel()[1], abs=1e-7)
+    (tmp_path / "mine.yaml").write_text(known.yaml())
+    assert load_problem(tmp_path / "mine.yaml").data == known.data
+    text = (read_problem_file(tmp_path / "mine.yaml"))["data"]["table"]
+    assert text.startswith("t,x,u")
+    (tmp_path / "beside.yaml").write_text(load_problem(changed(data={"points": 9})).yaml().replace(
+        "points: 9", "file: obs.csv"))  # fmt: skip
+    assert load_problem(tmp_path / "beside.yaml").data == known.data
+    assert solve(known, model={"width": [3]}, training=QUICK).metrics["parameter_kappa_error"] < 0.1
+
+
+@pytest.mark.parametrize(
+    "data, parts",
+    [
+        ({"file": "nowhere.csv"}, ["data.file", "nowhere.csv", "Check the path"]),
+        ({"table": "x,u\n0,1\n0.1,2"}, ["columns x, t, u", "t is there 0 times"]),
+        ({"table": "x,t,u\n0,0,1\n0,0.5,nan"}, ["finite numbers", "line 3", "nan"]),
+        ({"table": "x,t,u\n0,0,1\n0,0.5,word"}, ["finite numbers", "line 3", "word"]),
+        ({"table": "x,t,u\n0,0,1\n0,0.5"}, ["3 values in every line", "line 3"]),
+        ({"table": "x,t,u\n0,0,1\n5,0.5,1"}, ["inside the ranges", "1 of 2", "x = 5"]),
+        ({"table": "x,t,u\n0,0,1"}, ["2 observations or more", "it has 1"]),
+        ({"points": 50, "of": "magic"}, ["data.of", "exact"]),
+        ({"points": 1}, ["data.points", "whole number"]),
+        ({"points": 50, "noise": -1}, ["data.noise"]),
+        ({"points": 50, "nois": 1}, ["nois", "Did you mean"]),
+        ({"points": 50, "fields": ["w"]}, ["data.fields", "u"]),
+        ([1], ["data needs"]),
+    ],
+)
+def test_refused_data(data, parts):
+    with pytest.raises(InputError) as caught:
+        load_problem(changed(data=data), name="mine")
+    assert str(caught.value).startswith("mine: data")
+    for part in parts:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes, parts",
+    [
+        ({"data": None}, ["data are needed to learn kappa"]),
+        ({"parameters": {"kappa": {"value": 0.1, "learn": "maybe"}}}, ["parameters.kappa", "learn: true"]),
+        ({"parameters": {"kappa": {"value": 0.1, "start": 2}}}, ["parameters.kappa", "start"]),
+        ({"parameters": {"kappa": {"value": 0.1, "learn": True, "start": "x"}}}, ["kappa.start", "a number"]),
+        ({"parameters": {**DIFFUSION["parameters"], "s": "2*kappa"}}, ["parameters.s", "kappa"]),
+        ({"equations": {"heat": "u_t = 0.1*u_xx"}}, ["parameters.kappa", "learned", "none"]),
+    ],
+)
+def test_refused_parameters(changes, parts):
+    with pytest.raises(InputError) as caught:
+        load_problem(changed(**changes), name="mine")
+    for part in parts:
+        assert part in str(caught.value)

@@ -1,0 +1,74 @@
+"""The plan of the package: rooms, and imports that run down only."""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "kanpde"
+ROOMS = (
+    "cli", "service", "studies", "runs", "reports", "symbolic", "lattices", "results", "solving", "references",
+    "problems", "models", "files", "errors",
+)  # fmt: skip
+"""From the top floor down; a room imports from itself and from those behind it."""
+
+DOORS = {"__init__", "__main__"}
+"""Modules that stand above every room: the public names, and the command."""
+
+
+def rooms_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def modules() -> dict[str, Path]:
+    found = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+    return {name.removesuffix(".__init__"): path for name, path in found.items()}
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The modules of the package that a file imports, or imports names from."""
+    tree, known = ast.parse(path.read_text(encoding="utf-8")), modules()
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            names += [name if name in known else node.module for name in inner]
+    return {name for name in names if name in known}
+
+
+def arrows() -> set[tuple[str, str]]:
+    pairs = {(rooms_of(name), rooms_of(other)) for name, path in modules().items() for other in imported_modules(path)}
+    return {(a, b) for a, b in pairs if a != b and a not in DOORS}
+
+
+def test_every_module_is_in_a_room():
+    assert {rooms_of(name) for name in modules()} - DOORS <= set(ROOMS)
+
+
+def test_imports_run_down_only():
+    upward = sorted((a, b) for a, b in arrows() if b == "__init__" or ROOMS.index(a) > ROOMS.index(b))
+    assert not upward or set(upward) == {("cli", "__init__")}, upward  # the commands print the version and its line
+
+
+def test_models_and_references_know_nothing_of_each_other():
+    assert ("references", "models") not in arrows() and ("models", "problems") not in arrows()
+
+
+def test_the_package_has_few_entries():
+    entries = {path.name for path in PACKAGE.iterdir()} - {"__pycache__", "__init__.py", "__main__.py", "py.typed"}
+    assert len(entries) <= 16
+    assert len(arrows()) <= 60
+
+
+def test_modules_of_a_room_import_in_no_circle():
+    """Each module's imports, followed down, never come back to it."""
+    graph = {name: imported_modules(path) for name, path in modules().items()}
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " -> ".join((*trail, name))
+        if name not in done:
+            for other in graph[name]:
+                visit(other, (*trail, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
