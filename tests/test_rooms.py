@@ -5,7 +5,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "kanpde"
 ROOMS = (
-    "cli", "service", "studies", "runs", "reports", "symbolic", "lattices", "results", "solving", "references",
+    "cli", "service", "studies", "runs", "reports", "lattices", "symbolic", "results", "solving", "references",
     "problems", "models", "files", "errors",
 )  # fmt: skip
 """From the top floor down; a room imports from itself and from those behind it."""
