@@ -7,18 +7,18 @@ from kanpde.problems.observations import Observations
 from kanpde.problems.problem import Problem
 from kanpde.solving.losses.residuals import LARGEST_JACOBIAN, Residuals
 from kanpde.solving.solution import Solution
-from kanpde.solving.training.stages import Task
+from kanpde.solving.training.stages import Setup
 
 
-def data_metrics(task: Task, solution: Solution) -> dict[str, float]:
+def data_metrics(setup: Setup, solution: Solution) -> dict[str, float]:
     """Misfits to the data, and each learned parameter with its error and 95 % interval where they are known."""
-    problem = task.problem
+    problem = setup.problem
     if problem.data is None:
         return {}
     values = {"data_misfit": _misfit(solution, problem.data.fitted())}
     if (tested := problem.data.tested()) is not None:
         values["test_error"] = _misfit(solution, tested)
-    return values | _parameter_metrics(problem, solution) | _intervals(task, solution)
+    return values | _parameter_metrics(problem, solution) | _intervals(setup, solution)
 
 
 def _misfit(solution: Solution, observed: Observations) -> float:
@@ -39,10 +39,10 @@ def _parameter_metrics(problem: Problem, solution: Solution) -> dict[str, float]
     return values
 
 
-def _intervals(task: Task, solution: Solution) -> dict[str, float]:
+def _intervals(setup: Setup, solution: Solution) -> dict[str, float]:
     """Half of each 95 % interval, where the Jacobian that it takes fits in memory."""
-    names = task.problem.learned
-    residuals = _residuals(task, solution) if names else None
+    names = setup.problem.learned
+    residuals = _residuals(setup, solution) if names else None
     if residuals is None or residuals.size * residuals.theta.numel() * 8 > LARGEST_JACOBIAN:
         return {}
     residual, jacobian = residuals.linearize(residuals.theta)
@@ -52,5 +52,5 @@ def _intervals(task: Task, solution: Solution) -> dict[str, float]:
     return {f"parameter_{name}_interval95": width for name, width in zip(names, widths.tolist(), strict=True)}
 
 
-def _residuals(task: Task, solution: Solution) -> Residuals:
-    return task.goal.objective(solution.network, task.sampling, seed=5)
+def _residuals(setup: Setup, solution: Solution) -> Residuals:
+    return setup.goal.objective(solution.network, setup.sampling, seed=5)

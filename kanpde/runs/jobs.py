@@ -23,8 +23,8 @@ from kanpde.runs.run import Run, solve_config
 from kanpde.runs.settings import RETRY, Config, config_of, flat_settings
 from kanpde.runs.trackers import Tracked, check_tracker, following
 from kanpde.solving.optimizers import OPTIMIZERS
+from kanpde.solving.training.events import Note, Started
 from kanpde.solving.training.memory import bounded_memory, free_memory, want_of_memory
-from kanpde.solving.training.stages import Note, Started
 
 ARCHIVE, HISTORY, PICTURE = "result.h5", "history.jsonl", "solution.png"
 

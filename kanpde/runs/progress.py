@@ -17,7 +17,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 from kanpde.errors import InputError
-from kanpde.solving.training.stages import Finished, Note, StageEnded, Started, StartEnded, Step, Training
+from kanpde.solving.training.events import Finished, Note, StageEnded, Started, StartEnded, Step
+from kanpde.solving.training.settings import Training
 
 Listener = Callable[[object], None]
 # The most wanted first: a narrow terminal cuts the rest.

@@ -40,10 +40,11 @@ from kanpde.solving.ansatz.exact_conditions import Ansatz, ansatz_of
 from kanpde.solving.losses.objectives import Minimum, goal_of
 from kanpde.solving.solution import Solution
 from kanpde.solving.time_windows import Windows, solution_of, window_ends
+from kanpde.solving.training.events import Event, Note, Outcome, Step
 from kanpde.solving.training.memory import peak_memory_mb
 from kanpde.solving.training.own_modules import check_module
-from kanpde.solving.training.stages import Event, Note, Outcome, Step, Task, Trained
-from kanpde.solving.training.window_by_window import march
+from kanpde.solving.training.stages import Setup, Trained
+from kanpde.solving.training.window_by_window import train_windows
 
 BELIEVABLE = 10.0
 """Held-out over training residual above which a warning is due; good runs have about 2, cheated ones 30 and more."""
@@ -158,9 +159,9 @@ def solve_config(
             history.append(event.record)
         on_event(event)
 
-    task = _task(config, ansatz, device, network, reference)
-    trained = march(task, listen, partial(_tracker, reference=reference))
-    return _finished(config, task, trained, history, reference, note)
+    setup = _setup(config, ansatz, device, network, reference)
+    trained = train_windows(setup, listen, partial(_tracker, reference=reference))
+    return _finished(config, setup, trained, history, reference, note)
 
 
 def _reference(config: Config, on_event: Callable[[Event], None]) -> tuple[Reference | None, tuple[str, ...]]:
@@ -182,11 +183,11 @@ def _device(name: str) -> torch.device:
     return torch.device(automatic if name == "auto" else name)
 
 
-def _task(
+def _setup(
     config: Config, ansatz: Ansatz, device: torch.device, network: nn.Module | None, reference: Reference | None
-) -> Task:
+) -> Setup:
     dtype = getattr(torch, config.dtype)
-    return Task(
+    return Setup(
         problem=config.problem,
         goal=goal_of(config.problem, ansatz, (config.training.boundary_weight, config.training.data_weight), dtype),
         design=config.model if network is None else None,
@@ -219,7 +220,7 @@ def _tracker(problem: Problem, ansatz: Ansatz, reference: Reference | None) -> C
 
 def _finished(
     config: Config,
-    task: Task,
+    setup: Setup,
     trained: Trained,
     history: list[dict[str, float]],
     reference: Reference | None,
@@ -229,30 +230,30 @@ def _finished(
     if reference is not None and isinstance(config.problem.task, Eigen):
         points = tracking_points(config.problem).numpy()
         reference = reference.turned(points, solution(points))
-    spectrum = spectrum_of(task.goal, trained.network, reference) if isinstance(task.goal, Minimum) else None
+    spectrum = spectrum_of(setup.goal, trained.network, reference) if isinstance(setup.goal, Minimum) else None
     if spectrum is not None and trained.outcome.status == "done" and (fault := spectrum.below()):
         trained = replace(trained, outcome=Outcome.BELOW, sentence=f"{Outcome.BELOW.value} {fault}")
-    metrics = _metrics(config, task, trained, solution, history, reference)
+    metrics = _metrics(config, setup, trained, solution, history, reference)
     metrics |= spectrum.metrics() if spectrum else {}
     axes = grid_axes(config.problem, config.output.resolution)
     fields = _fields(solution, axes, reference)
     known = known_functions(config.problem, axes, fields)
     metrics |= wells_metrics(config.problem, fields)
     data = RunData(
-        attributes={**_attributes(config, task, trained), "reference": _method(config.problem, reference)},
+        attributes={**_attributes(config, setup, trained), "reference": _method(config.problem, reference)},
         axes=axes,
         fields=fields,
         history=_columns(history),
         metrics=metrics,
-        model=_model_data(config, task, trained.network),
+        model=_model_data(config, setup, trained.network),
         points={name: points.cpu().double().numpy() for name, points in trained.points.items()},
         coefficients=known,
         spectrum=spectrum.arrays() if spectrum else {},
     )
-    return Run(config.problem, data, (*_warnings(config, task, trained, metrics), *notes), trained.network)
+    return Run(config.problem, data, (*_warnings(config, setup, trained, metrics), *notes), trained.network)
 
 
-def _attributes(config: Config, task: Task, trained: Trained) -> dict[str, str | int]:
+def _attributes(config: Config, setup: Setup, trained: Trained) -> dict[str, str | int]:
     return {
         "title": config.problem.title,
         "problem": config.problem.name,
@@ -264,12 +265,12 @@ def _attributes(config: Config, task: Task, trained: Trained) -> dict[str, str |
         "config_sha256": config.sha256,
         "problem_yaml": config.problem.yaml(),
         "versions_json": json.dumps(versions()),
-        "hardware_json": json.dumps(hardware(task.device)),
+        "hardware_json": json.dumps(hardware(setup.device)),
         "git_commit": git_commit(),
     }
 
 
-def _metrics(config, task, trained, solution, history, reference) -> dict[str, float | int]:
+def _metrics(config, setup, trained, solution, history, reference) -> dict[str, float | int]:
     held_out = inside_points(config.problem.region, config.problem.domain, MEASURED_POINTS, seed=3)
     inside = trained.points.get("interior", held_out)
     values = {
@@ -283,9 +284,9 @@ def _metrics(config, task, trained, solution, history, reference) -> dict[str, f
         "steps": len(history),
         "peak_memory_mb": peak_memory_mb(),
     }
-    values |= data_metrics(task, solution)
+    values |= data_metrics(setup, solution)
     if trained.objective is not None and trained.outcome.status == "done":
-        values["flops_per_step"] = flops_per_step(task.optimizer, trained.objective) or math.nan  # no step was left
+        values["flops_per_step"] = flops_per_step(setup.optimizer, trained.objective) or math.nan  # no step was left
     if (outside := _outside(trained.network, held_out)) is not None:
         values["outside_grid_fraction"] = outside
     return values
@@ -336,14 +337,14 @@ def _columns(history: list[dict[str, float]]) -> dict[str, np.ndarray]:
     return {name: np.array([record.get(name, math.nan) for record in history], dtype=float) for name in names}
 
 
-def _model_data(config: Config, task: Task, network: nn.Module) -> ModelData:
+def _model_data(config: Config, setup: Setup, network: nn.Module) -> ModelData:
     trainable = {name for name, _ in network.named_parameters()}
     arrays = {name: value.detach().cpu().double().numpy() for name, value in network.state_dict().items()}
-    own = task.design is not None
+    own = setup.design is not None
     described = {
         "conditions": config.training.conditions,
         "dtype": config.dtype,
-        "design": asdict(task.design) if own else None,
+        "design": asdict(setup.design) if own else None,
         "grid": network.grid if own else 0,
         "inputs": config.problem.domain.dimension,
         "outputs": len(config.problem.fields),
@@ -351,7 +352,7 @@ def _model_data(config: Config, task: Task, network: nn.Module) -> ModelData:
         "windows": network.ends.tolist() if isinstance(network, Windows) else None,
     }
     return ModelData(
-        kind=_kind(task.design) if own else "module",
+        kind=_kind(setup.design) if own else "module",
         config_json=json.dumps(described),
         parameters={name: value for name, value in arrays.items() if name in trainable},
         grids={name: value for name, value in arrays.items() if name not in trainable},
@@ -407,9 +408,9 @@ def _fill(network: nn.Module, model: ModelData) -> nn.Module:
     return network
 
 
-def _warnings(config: Config, task: Task, trained: Trained, metrics: dict[str, float]) -> tuple[str, ...]:
+def _warnings(config: Config, setup: Setup, trained: Trained, metrics: dict[str, float]) -> tuple[str, ...]:
     """The problem's own warnings, the ansatz's, and what the figures give away."""
-    found = [*config.problem.warnings, *config.warnings, *task.goal.ansatz.warnings]
+    found = [*config.problem.warnings, *config.warnings, *setup.goal.ansatz.warnings]
     if metrics.get("rel_l2", math.inf) < metrics.get("reference_error", 0.0):
         found.append(
             f"The error measured, {metrics['rel_l2']:.1e}, is below that of the reference, "

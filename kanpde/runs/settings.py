@@ -25,7 +25,7 @@ from kanpde.problems.geometry.sampling import SAMPLINGS
 from kanpde.references import check_table
 from kanpde.runs.hydra_composition import GROUPS, Composition, compose_mapping, group_defaults, is_path, near
 from kanpde.solving.optimizers import OPTIMIZERS
-from kanpde.solving.training.stages import Training
+from kanpde.solving.training.settings import Training
 
 KINDS = {"model": MODELS, "optimizer": OPTIMIZERS, "sampling": SAMPLINGS}
 DEFAULT_CHOICES = {"model": "kan", "optimizer": "lm", "sampling": "sobol", "training": "default"}

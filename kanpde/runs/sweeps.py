@@ -32,7 +32,7 @@ from kanpde.runs.jobs import HISTORY, Result, State, attempt, left, no_folder, o
 from kanpde.runs.launchers import BASIC, check_launcher, children_shielded, threads_per_job
 from kanpde.runs.progress import Lines, Listener
 from kanpde.runs.settings import Config, config_of
-from kanpde.solving.training.stages import Finished
+from kanpde.solving.training.events import Finished
 
 STOPPING = (
     "stopping: what runs ends and is archived, what has not begun is left. Ctrl-C again leaves at once, and what runs "

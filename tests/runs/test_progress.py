@@ -5,7 +5,8 @@ import json
 import math
 
 from kanpde.runs.progress import Bar, History, Lines, append_record, display, last_record
-from kanpde.solving.training.stages import Finished, Outcome, StageEnded, Started, StartEnded, Step, Training
+from kanpde.solving.training.events import Finished, Outcome, StageEnded, Started, StartEnded, Step
+from kanpde.solving.training.settings import Training
 
 STARTED = Started(parameters=10, points=50, grids=(2, 4), blocks=("interior",))
 

@@ -26,7 +26,7 @@ from kanpde.runs.settings import (
     smoothness_warnings,
     typed,
 )
-from kanpde.solving.training.stages import Training
+from kanpde.solving.training.settings import Training
 
 PROBLEM = """
 title: Decay

@@ -22,7 +22,7 @@ from kanpde.runs.hydra_composition import LAUNCHERS
 from kanpde.runs.jobs import Result, State
 from kanpde.runs.launchers import threads_per_job, usable_cores
 from kanpde.runs.settings import compose
-from kanpde.solving.training.stages import Started
+from kanpde.solving.training.events import Started
 
 TINY = ["model.width=[3]", "model.grid=4", "model.degree=4", "training.stages=1", "training.starts=1"]
 FEW = [*TINY, "training.start_steps=0", "training.steps=2", "output.resolution=9", "output.plot=false"]

@@ -10,7 +10,7 @@ from kanpde.cli.main import main
 from kanpde.results.archive import read_archive
 from kanpde.runs import jobs, trackers
 from kanpde.runs.trackers import TRACKERS, Choice, Following, Tracked, Tracker, check_tracker
-from kanpde.solving.training.stages import Finished, Outcome, Started, Step
+from kanpde.solving.training.events import Finished, Outcome, Started, Step
 
 TINY = ["model.width=[3]", "model.grid=4", "model.degree=4", "training.stages=1", "training.starts=1"]
 FEW = [*TINY, "training.start_steps=0", "training.steps=3", "output.resolution=9", "output.plot=false"]

@@ -18,7 +18,8 @@ from kanpde.runs.run import solve_config
 from kanpde.runs.settings import compose
 from kanpde.solving.ansatz.exact_conditions import exact_ansatz
 from kanpde.solving.time_windows import Windows, solution_of, window_ends
-from kanpde.solving.training.stages import Finished, Note, Started, Step, Training
+from kanpde.solving.training.events import Finished, Note, Started, Step
+from kanpde.solving.training.settings import Training
 
 QUICK = {"stages": 2, "starts": 1, "steps": 12, "windows": 2}
 SMALL = {"width": [4], "grid": 4}

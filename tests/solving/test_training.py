@@ -14,25 +14,17 @@ from kanpde.solving.ansatz.exact_conditions import exact_ansatz
 from kanpde.solving.losses.objectives import goal_of
 from kanpde.solving.losses.residuals import Residuals, bind, draw
 from kanpde.solving.optimizers import Adam, LevenbergMarquardt
-from kanpde.solving.training.stages import (
-    Finished,
-    Outcome,
-    StageEnded,
-    Started,
-    StartEnded,
-    Step,
-    Task,
-    Training,
-    train,
-)
+from kanpde.solving.training.events import Finished, Outcome, StageEnded, Started, StartEnded, Step
+from kanpde.solving.training.settings import Training
+from kanpde.solving.training.stages import Setup, train
 
 QUICK = Training(stages=2, starts=2, start_steps=3, steps=6)
 
 
-def task(name="poisson_1d", settings=QUICK, design=None, optimizer=None, **changes) -> Task:
+def setup(name="poisson_1d", settings=QUICK, design=None, optimizer=None, **changes) -> Setup:
     problem = load_problem(name)
     weights = settings.boundary_weight, settings.data_weight
-    return Task(
+    return Setup(
         problem=problem,
         goal=goal_of(problem, exact_ansatz(problem), weights, torch.float64),
         design=design or KANDesign(width=(3,), grid=4, degree=5),
@@ -49,7 +41,7 @@ def task(name="poisson_1d", settings=QUICK, design=None, optimizer=None, **chang
 
 def run(*args, **kwargs):
     events = []
-    return train(task(*args, **kwargs), events.append), events
+    return train(setup(*args, **kwargs), events.append), events
 
 
 def records(events):
@@ -84,7 +76,7 @@ def test_the_kept_state_is_the_best_one_seen_and_is_what_its_residual_says():
     trained, events = run(settings=dataclasses.replace(QUICK, steps=20))
     seen = [record["heldout_residual"] for record in records(events) if math.isfinite(record["heldout_residual"])]
     assert trained.heldout <= min(seen)
-    problem, goal = task().problem, task().goal
+    problem, goal = setup().problem, setup().goal
     samples = draw(problem, goal.blocks, SobolSampling(clustering=0.0), 2000, seed=10**6)
     again = bind(trained.network, problem, goal.ansatz, goal.blocks, samples)
     assert again.residual(again.theta).norm().item() == pytest.approx(trained.heldout, rel=1e-9)
@@ -100,8 +92,8 @@ def test_the_same_seed_gives_the_same_run_and_leaves_the_global_generator():
 
 
 def test_another_seed_gives_another_run():
-    first = train(task(), lambda event: None)
-    second = train(dataclasses.replace(task(), seed=1), lambda event: None)
+    first = train(setup(), lambda event: None)
+    second = train(dataclasses.replace(setup(), seed=1), lambda event: None)
     assert first.heldout != second.heldout
 
 
@@ -115,7 +107,7 @@ def test_other_models(design):
 def test_a_module_of_ones_own_is_trained_over_nested_autograd():
     torch.manual_seed(0)
     module = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)).double()
-    stated = dataclasses.replace(task(), design=None, network=module)
+    stated = dataclasses.replace(setup(), design=None, network=module)
     events = []
     train(stated, events.append)
     assert records(events)[-1]["loss"] < 1e-2 * records(events)[0]["loss"]
@@ -148,7 +140,7 @@ def test_an_interrupt_at_any_moment_keeps_the_best_state(event_type):
             if len(seen) == (1 if event_type is Started else 2):
                 raise KeyboardInterrupt
 
-    trained = train(task(), interrupt)
+    trained = train(setup(), interrupt)
     assert trained.outcome is Outcome.INTERRUPTED and trained.outcome.status == "interrupted"
     assert all(parameter.isfinite().all() for parameter in trained.network.parameters())
 
@@ -197,7 +189,7 @@ def test_a_held_out_residual_that_becomes_no_number_does_not_replace_a_good_stat
 
 
 def test_the_largest_seed_works():
-    trained = train(dataclasses.replace(task(), seed=2**63 - 1), lambda event: None)
+    trained = train(dataclasses.replace(setup(), seed=2**63 - 1), lambda event: None)
     assert trained.outcome is Outcome.FINISHED
 
 

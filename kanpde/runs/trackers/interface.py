@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kanpde.solving.training.stages import Started, Step
+from kanpde.solving.training.events import Started, Step
 
 
 @dataclass(frozen=True)

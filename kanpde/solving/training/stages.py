@@ -9,13 +9,11 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from kanpde.errors import InputError, RunError
+from kanpde.errors import RunError
 from kanpde.models.learned_constants import learn
 from kanpde.models.networks import Design
 from kanpde.problems.geometry.sampling import Sampling
@@ -24,7 +22,9 @@ from kanpde.solving.adaptation import Density, densities_of, first_knots, follow
 from kanpde.solving.losses.objectives import Goal
 from kanpde.solving.optimizers import Iterate, Objective, Optimizer, Stop, StopReason
 from kanpde.solving.solution import Solution
+from kanpde.solving.training.events import Event, Finished, Outcome, StageEnded, Started, StartEnded, Step
 from kanpde.solving.training.memory import want_of_memory
+from kanpde.solving.training.settings import Training
 
 MEASURE_EVERY = 5
 MEASURE_AFTER = 1.0
@@ -36,130 +36,7 @@ EVEN_CELLS = 16
 
 
 @dataclass(frozen=True)
-class Training:
-    """How a run is staged and when it ends.
-
-    Args:
-        conditions: "exact" builds Dirichlet, initial and periodic conditions into the ansatz where it can; "penalty"
-            leaves all but periodicity to the loss.
-        boundary_weight: Weight of a condition in the loss; an equation has 1.
-        data_weight: Weight of the data in the loss.
-        stages: Grids, each twice as fine as the last; for models without a grid, rounds of new points.
-        starts: Short trainings from different random networks on the coarse grid, the best of which goes on.
-        start_steps: Steps of each of them.
-        steps: Steps per stage at most.
-        resample: Steps after which the points are drawn anew within a stage; null keeps them for the stage.
-        target: Held-out residual at which to stop; null goes on, and so do energies.
-        time_limit: Seconds of training after which to stop.
-        adapt: From the second stage on, the knots of a KAN's first layer and the points follow the solution's bends.
-        windows: Times between which time is cut, or a number of equal windows, each with a network of its own; null
-            trains all of time at once.
-    """
-
-    conditions: Literal["exact", "penalty"] = "exact"
-    boundary_weight: float = 10.0
-    data_weight: float = 1.0
-    stages: int = 4
-    starts: int = 4
-    start_steps: int = 15
-    steps: int = 60
-    resample: int | None = None
-    target: float | None = None
-    time_limit: float = 120.0
-    adapt: bool = False
-    windows: int | tuple[float, ...] | None = None
-
-    def __post_init__(self):
-        counts = {name: getattr(self, name) for name in ("stages", "starts", "steps", "resample")}
-        for name, value in counts.items():
-            if value is not None and not value >= 1:
-                raise InputError(f"training.{name} must be 1 or more; {value} came. Set it so.")
-        if isinstance(self.windows, int) and not self.windows >= 1:
-            raise InputError(f"training.windows must be 1 or more, or times; {self.windows} came. Set it so.")
-        if self.start_steps < 0:
-            raise InputError(f"training.start_steps must not be negative; {self.start_steps} came. Set it so.")
-        for name in ("time_limit", "boundary_weight", "data_weight", "target"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise InputError(f"training.{name} must be positive and finite; {value} came. Set it so.")
-
-    @property
-    def window_count(self) -> int:
-        """Into how many windows time is cut; 1 where it is not."""
-        return self.windows if isinstance(self.windows, int) else len(self.windows or ()) + 1
-
-
-class Outcome(StrEnum):
-    """How a run ended; the value is the sentence the user reads."""
-
-    FINISHED = "All stages were completed."
-    TARGET = "The held-out residual reached its target."
-    TIME = "The time limit was reached; the best state so far is kept."
-    INTERRUPTED = "The run was interrupted; the best state so far is kept."
-    DIVERGED = "The run diverged: its residual grew a thousandfold or is not a finite number. Try another seed, more \
-starts, or shorter steps."
-    BELOW = "The run failed: its energy cannot be that of a function."
-    TOO_LARGE = "The run stopped for want of memory; the best state so far is kept."
-
-    @property
-    def status(self) -> str:
-        failed = dict.fromkeys((Outcome.DIVERGED, Outcome.BELOW, Outcome.TOO_LARGE), "failed")
-        return {Outcome.INTERRUPTED: "interrupted", **failed}.get(self, "done")
-
-
-@dataclass(frozen=True)
-class Note:
-    """A sentence for whoever watches."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Started:
-    """What is about to be trained."""
-
-    parameters: int
-    points: int
-    grids: tuple[int, ...]
-    blocks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class StartEnded:
-    """One of the short starts is over, with this held-out residual."""
-
-    start: int
-    starts: int
-    heldout_residual: float
-
-
-@dataclass(frozen=True)
-class Step:
-    """One accepted step, as a row of the history."""
-
-    record: dict[str, float]
-
-
-@dataclass(frozen=True)
-class StageEnded:
-    """A stage is over, for the reason given."""
-
-    stage: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The run is over."""
-
-    outcome: Outcome
-
-
-Event = Note | Started | StartEnded | Step | StageEnded | Finished
-
-
-@dataclass(frozen=True)
-class Task:
+class Setup:
     """Everything that training needs, and nothing that it writes to."""
 
     problem: Problem
@@ -196,9 +73,9 @@ class _Halt(Exception):
         self.outcome = outcome
 
 
-def train(task: Task, on_event: Callable[[Event], None]) -> Trained:
+def train(setup: Setup, on_event: Callable[[Event], None]) -> Trained:
     """Run all stages; an interrupt ends them like a time limit, with the best state kept."""
-    course, note = _Course(task, on_event), ""
+    course, note = _Course(setup, on_event), ""
     try:
         course.run()
         outcome = Outcome.FINISHED
@@ -219,12 +96,12 @@ def train(task: Task, on_event: Callable[[Event], None]) -> Trained:
 class _Course:
     """The changing part of a run: clock, step counter, current network, best state."""
 
-    def __init__(self, task: Task, on_event: Callable[[Event], None]):
-        self.task, self.emit = task, on_event
-        self.settings = task.settings
+    def __init__(self, setup: Setup, on_event: Callable[[Event], None]):
+        self.setup, self.emit = setup, on_event
+        self.settings = setup.settings
         self.begun = time.perf_counter()
         self.steps = self.stage = 0
-        self.grids = task.design.grids(self.settings.stages) if task.design else (0,) * self.settings.stages
+        self.grids = setup.design.grids(self.settings.stages) if setup.design else (0,) * self.settings.stages
         self.network = self._fresh(0)
         self.densities: dict[int, Density] = {}
         self.objective = self.judge = self.witness = None
@@ -266,13 +143,13 @@ class _Course:
 
     def _best_start(self) -> dict | None:
         """Train each start briefly, and put the one with the lowest held-out residual in place."""
-        if self.settings.starts == 1 or self.task.network is not None:
+        if self.settings.starts == 1 or self.setup.network is not None:
             return None
         ended = []
         for start in range(self.settings.starts):
             self.network = self._fresh(start)
             self._bind_points()
-            end = self.task.optimizer.minimize(
+            end = self.setup.optimizer.minimize(
                 self.objective, self.objective.theta, self.settings.start_steps, self._watch_clock
             )
             self.objective.theta = end.theta
@@ -300,11 +177,11 @@ class _Course:
         for first in range(0, steps, segment):
             if first:
                 self._bind_points(redraw=first)
-            end = self.task.optimizer.minimize(
+            end = self.setup.optimizer.minimize(
                 self.objective, theta, min(segment, steps - first), self._watch_step, state
             )
             theta, state, reason = end.theta, end.state, end.reason
-            if reason is StopReason.DIVERGED or self.task.goal.blown_up(end.loss, before):
+            if reason is StopReason.DIVERGED or self.setup.goal.blown_up(end.loss, before):
                 raise _Halt(Outcome.DIVERGED)
             self.objective.theta = theta
             self._measure(end.loss)
@@ -317,7 +194,7 @@ class _Course:
     def _watch_step(self, iterate: Iterate) -> None:
         """Record a step; look at the held-out residual now and then; end the run when it is time."""
         self.steps += 1
-        goal = self.task.goal
+        goal = self.setup.goal
         record = {
             "step": self.steps,
             "stage": self.stage,
@@ -336,7 +213,7 @@ class _Course:
         if self.steps == 1 or self.steps % MEASURE_EVERY == 0 or waited or late:
             self.objective.theta = iterate.theta
             record[goal.figure_name] = self._measure(iterate.loss)
-            record["rel_l2"] = self.task.track(self.network)
+            record["rel_l2"] = self.setup.track(self.network)
         self.emit(Step(record))
         if not math.isfinite(iterate.loss):
             raise _Halt(Outcome.DIVERGED)
@@ -347,19 +224,19 @@ class _Course:
 
     def _learned(self, iterate: Iterate) -> dict[str, float]:
         """The learned parameters of an iterate; they come last in θ."""
-        names = self.task.problem.learned
+        names = self.setup.problem.learned
         return dict(zip(names, iterate.theta[len(iterate.theta) - len(names) :].tolist(), strict=True))
 
     def _block_losses(self, iterate: Iterate) -> dict[str, float]:
         if iterate.residual is None:
-            return {f"loss_{name}": float("nan") for name in self.task.goal.names}
+            return {f"loss_{name}": float("nan") for name in self.setup.goal.names}
         return {f"loss_{name}": value for name, value in self.objective.losses(iterate.residual).items()}
 
     def _measure(self, loss: float) -> float:
         """The held-out residual of the network as it stands; the state is kept if it is the best so far."""
         heldout = self.judge.figure()
         likewise = heldout if self.witness is self.judge else self.witness.figure()
-        self.parting = self.task.goal.parting(likewise, loss)  # of what is weighted alike
+        self.parting = self.setup.goal.parting(likewise, loss)  # of what is weighted alike
         self.measured = self._elapsed()
         self._keep_if_best(heldout)
         return heldout
@@ -374,7 +251,7 @@ class _Course:
         if self.best is not None:
             self.network = copy.deepcopy(self.best.network)
         if self.settings.adapt:
-            solution = Solution(self.task.problem, self.task.goal.ansatz, self.network)
+            solution = Solution(self.setup.problem, self.setup.goal.ansatz, self.network)
             self.densities = densities_of(solution, grid or EVEN_CELLS)
         if grid:
             knots = first_knots(self.network.inputs, self.densities, grid) if self.densities else None
@@ -382,43 +259,43 @@ class _Course:
         self._bind_points()
 
     def _fresh(self, start: int) -> nn.Module:
-        task = self.task
-        if task.network is not None:
-            own = copy.deepcopy(task.network).to(device=task.device, dtype=task.dtype)
-            return learn(own, task.problem.learned)
-        generator = torch.Generator().manual_seed(derived_seed(task.seed, start))
-        box = task.problem.domain
-        network = task.design.build(
+        setup = self.setup
+        if setup.network is not None:
+            own = copy.deepcopy(setup.network).to(device=setup.device, dtype=setup.dtype)
+            return learn(own, setup.problem.learned)
+        generator = torch.Generator().manual_seed(derived_seed(setup.seed, start))
+        box = setup.problem.domain
+        network = setup.design.build(
             box.dimension,
-            len(task.problem.fields),
+            len(setup.problem.fields),
             self.grids[0],
             lower=box.lower,
             upper=box.upper,
-            periodic=task.problem.periodic,
-            dtype=task.dtype,
+            periodic=setup.problem.periodic,
+            dtype=setup.dtype,
             generator=generator,
         )
-        task.goal.begin(network)
-        return learn(network.to(task.device), task.problem.learned)
+        setup.goal.begin(network)
+        return learn(network.to(setup.device), setup.problem.learned)
 
     def _bind_points(self, redraw: int = 0) -> None:
-        task = self.task
-        sampling = following(task.sampling, self.densities)
-        self.objective = task.goal.objective(
-            self.network, sampling, derived_seed(task.seed, 101 * self.stage + redraw)
+        setup = self.setup
+        sampling = following(setup.sampling, self.densities)
+        self.objective = setup.goal.objective(
+            self.network, sampling, derived_seed(setup.seed, 101 * self.stage + redraw)
         )
         self.objective.checkpoint = self._check_clock
         if not redraw:  # a redraw keeps the network
-            self.judge = self.witness = task.goal.judge(self.network, self.densities)
+            self.judge = self.witness = setup.goal.judge(self.network, self.densities)
             if self.densities:
-                self.witness = task.goal.judge(self.network, self.densities, weighted=False)
+                self.witness = setup.goal.judge(self.network, self.densities, weighted=False)
 
     def _spread_points(self) -> Tensor:
         return torch.cat([*self.judge.points().values()])
 
     def _started(self) -> Started:
         parameters = self.objective.theta.numel()
-        return Started(parameters, self.objective.size, self.grids, self.task.goal.names)
+        return Started(parameters, self.objective.size, self.grids, self.setup.goal.names)
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self.begun

@@ -1,6 +1,6 @@
 """Training window by window: each is a problem of its own, which starts where the one before ended.
 
-    march:   problem → windows → (problem in window k, ansatz carried on from k-1) → train → network k → Windows
+    problem → windows → (problem in window k, ansatz carried on from k-1) → train → network k → Windows
 
 Every window is trained as a whole run would be; the time left is shared evenly among the windows left.
 """
@@ -20,46 +20,38 @@ from kanpde.solving.ansatz.exact_conditions import Ansatz
 from kanpde.solving.losses.objectives import goal_of
 from kanpde.solving.solution import Solution
 from kanpde.solving.time_windows import Windows, in_window, next_piece, window_ends
-from kanpde.solving.training.stages import (
-    Event,
-    Finished,
-    Note,
-    Outcome,
-    Started,
-    Step,
-    Task,
-    Trained,
-    derived_seed,
-    train,
-)
+from kanpde.solving.training.events import Event, Finished, Note, Outcome, Started, Step
+from kanpde.solving.training.stages import Setup, Trained, derived_seed, train
 
 Track = Callable[[nn.Module], float]
 
 
-def march(task: Task, on_event: Callable[[Event], None], track_of: Callable[[Problem, Ansatz], Track]) -> Trained:
-    """Train a task in its windows, or as a whole where there are none.
+def train_windows(
+    setup: Setup, on_event: Callable[[Event], None], track_of: Callable[[Problem, Ansatz], Track]
+) -> Trained:
+    """Train in the windows of a run, or as a whole where there are none.
 
     Args:
-        task: As for `train`; its settings say where time is cut.
+        setup: As for `train`; its settings say where time is cut.
         on_event: Gets the events of all windows as those of one run.
         track_of: Makes what measures the error within a window, from the problem limited to it and its ansatz.
     """
-    ends = window_ends(task.problem, task.settings.windows)
+    ends = window_ends(setup.problem, setup.settings.windows)
     if ends is None:
-        return train(task, on_event)
-    if task.design is None:
+        return train(setup, on_event)
+    if setup.design is None:
         raise InputError(
             "training.windows makes a network for each window and needs model=kan or model=mlp; a module of your own "
             "came. Set training.windows=null."
         )
-    return _March(task, on_event, track_of, ends).run()
+    return _InTurn(setup, on_event, track_of, ends).run()
 
 
-class _March:
+class _InTurn:
     """The windows trained so far."""
 
-    def __init__(self, task: Task, on_event, track_of, ends: tuple[float, ...]):
-        self.task, self.emit, self.track_of, self.ends = task, on_event, track_of, ends
+    def __init__(self, setup: Setup, on_event, track_of, ends: tuple[float, ...]):
+        self.setup, self.emit, self.track_of, self.ends = setup, on_event, track_of, ends
         self.begun = time.perf_counter()
         self.pieces: list[Solution] = []
         self.trained: list[Trained] = []
@@ -91,18 +83,18 @@ class _March:
         return [place + 1 for place, trained in enumerate(self.trained) if trained.outcome is Outcome.TIME]
 
     def _train_next(self) -> None:
-        task, place = self.task, len(self.trained)
+        setup, place = self.setup, len(self.trained)
         begun, left = self._elapsed(), self.count - place
-        share = max((task.settings.time_limit - begun) / left, 1e-3)
-        problem = in_window(task.problem, *self.ends[place : place + 2])
-        piece = next_piece(problem, task.settings.conditions, self.pieces, nn.Module())
-        weights = task.settings.boundary_weight, task.settings.data_weight
+        share = max((setup.settings.time_limit - begun) / left, 1e-3)
+        problem = in_window(setup.problem, *self.ends[place : place + 2])
+        piece = next_piece(problem, setup.settings.conditions, self.pieces, nn.Module())
+        weights = setup.settings.boundary_weight, setup.settings.data_weight
         own = replace(
-            task,
+            setup,
             problem=problem,
-            goal=goal_of(problem, piece.ansatz, weights, task.dtype),
-            settings=replace(task.settings, windows=None, time_limit=share),
-            seed=derived_seed(task.seed, 15485863 * place),
+            goal=goal_of(problem, piece.ansatz, weights, setup.dtype),
+            settings=replace(setup.settings, windows=None, time_limit=share),
+            seed=derived_seed(setup.seed, 15485863 * place),
             track=self.track_of(problem, piece.ansatz),
         )
         trained = train(own, lambda event: self._relay(event, place, begun))
@@ -160,7 +152,7 @@ class _March:
         networks = [trained.network for trained in self.trained]
         for begin, end in list(pairwise(self.ends))[len(networks) :]:
             still = copy.deepcopy(networks[-1])
-            still.inputs.lower[self.task.problem.time], still.inputs.upper[self.task.problem.time] = begin, end
+            still.inputs.lower[self.setup.problem.time], still.inputs.upper[self.setup.problem.time] = begin, end
             still.layers[-1].weight.data.zero_()
             networks.append(still)
         return networks
