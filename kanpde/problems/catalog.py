@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from kanpde.errors import InputError
+from kanpde.files.regular import Unreadable, plain_name, read_regular
 from kanpde.files.yaml import MAX_BYTES, plain_data, read_yaml
 from kanpde.problems.checks import check_problem
 from kanpde.problems.language import ExpressionError, shortened, suggestion
@@ -25,7 +26,7 @@ from kanpde.problems.problem import Condition, Problem
 from kanpde.problems.reading import read_statement, with_table, wrong_kind
 
 __all__ = [
-    "Condition", "Problem", "load_problem", "problem_folders", "problem_names", "read_problem_file",
+    "Condition", "Problem", "confined", "load_problem", "problem_folders", "problem_names", "read_problem_file",
     "read_problem_text",
 ]  # fmt: skip
 
@@ -86,14 +87,12 @@ def read_problem_file(path: str | os.PathLike) -> dict:
     """The plain data of a problem file, safe but unchecked: strings, numbers, lists, mappings."""
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path.name} may have {MAX_BYTES // 1024} kB; it has more. Shorten it.")
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_regular(path, MAX_BYTES, links=True).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{path.name} needs to be text in UTF-8; it is not. Save it as UTF-8.") from None
-    except OSError as error:
-        reason = error.strerror or "it cannot be read"
-        raise InputError(f"{path} needs to be a file that can be read; {reason}. Check the path.") from None
+    except Unreadable as reason:
+        raise InputError(f"{path} needs to be a problem file of at most {MAX_BYTES // 1024} kB; it {reason}. "
+                         "Check the path, or shorten it.") from None
     return _with_folder(with_table(read_problem_text(text, path.name), path.parent, path.name), path.parent)
 
 
@@ -145,17 +144,47 @@ def _checked_problem_name(name: str) -> str:
     return name
 
 
+def confined(data: dict, folder: str | os.PathLike) -> dict:
+    """The data of a stranger's problem, whose files are those of one folder and no others.
+
+    >>> confined({"reference": {"method": "file", "file": "u.npz"}}, "/srv/upload")["reference"]["file"]
+    '/srv/upload/u.npz'
+
+    Args:
+        data: As `read_problem_text` or `plain_data` gives it; unchecked.
+        folder: Where the files are that came with the problem.
+
+    Raises:
+        InputError: A file is named by more than a bare name, so that it may lie elsewhere.
+    """
+
+    def inside(name: str) -> str:
+        if not plain_name(name):
+            raise InputError(
+                f"problem: file needs the bare name of a file sent along, such as v.npy; it has {shortened(name)}. "
+                "Send the file, and give its name alone."
+            )
+        return str(Path(folder).absolute() / name)
+
+    return _with_files(data, inside)
+
+
 def _with_folder(data: dict, folder: Path) -> dict:
-    """The data with absolute names of coefficients' files and the reference's, so that they mean the same anywhere."""
-    coefficients = data.get("coefficients")
-    if isinstance(coefficients, dict):
-        data = {**data, "coefficients": {name: _in_folder(value, folder) for name, value in coefficients.items()}}
-    return {**data, "reference": _in_folder(data["reference"], folder)} if "reference" in data else data
+    """The data with absolute names of files, so that they mean the same anywhere."""
+    return _with_files(data, lambda name: str((folder / name).absolute()))
 
 
-def _in_folder(value: object, folder: Path) -> object:
+def _with_files(data: dict, place: Callable[[str], str]) -> dict:
+    """The data with another name for each file that it names: those of coefficients, of the reference and of data."""
+    moved = dict(data)
+    if isinstance(coefficients := data.get("coefficients"), dict):
+        moved["coefficients"] = {name: _moved(value, place) for name, value in coefficients.items()}
+    return moved | {key: _moved(data[key], place) for key in ("data", "reference") if key in data}
+
+
+def _moved(value: object, place: Callable[[str], str]) -> object:
     named = isinstance(value, dict) and isinstance(value.get("file"), str)
-    return {**value, "file": str((folder / value["file"]).absolute())} if named else value
+    return {**value, "file": place(value["file"])} if named else value
 
 
 def _with_parameters(data: dict, parameters: Mapping, label: str) -> dict:

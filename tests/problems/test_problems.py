@@ -1,5 +1,6 @@
 """Reading problems: what is understood, what is refused and in which words, and what is warned about."""
 
+import json
 import math
 import os
 import time
@@ -13,6 +14,7 @@ from kanpde.errors import InputError
 from kanpde.files.yaml import read_yaml, write_yaml
 from kanpde.problems.catalog import (
     Problem,
+    confined,
     load_problem,
     problem_folders,
     problem_names,
@@ -350,7 +352,7 @@ def test_problems_are_found_in_folders(tmp_path, monkeypatch):
 
 def test_files_that_cannot_be_read(tmp_path):
     cases = {
-        "missing.yaml": (None, "No such file"),
+        "missing.yaml": (None, "is not there"),
         "latin.yaml": (b"title: \xe9t\xe9", "UTF-8"),
         "big.yaml": (b"#" * 100_000, "64 kB"),
         "list.yaml": (b"[1, 2]", "needs keys"),
@@ -364,7 +366,7 @@ def test_files_that_cannot_be_read(tmp_path):
             path.write_bytes(content)
         with pytest.raises(InputError, match=part):
             load_problem(path)
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="is a folder"):
         read_problem_file(tmp_path)
     with pytest.raises(InputError, match="load_problem needs"):
         load_problem(3)
@@ -513,3 +515,47 @@ def test_problem_is_a_plain_frozen_record():
     assert isinstance(problem, Problem)
     with pytest.raises(AttributeError):
         problem.name = "other"
+
+
+# files of strangers
+
+
+NAMING = {
+    "coefficients": {"V": {"file": "NAME"}}, "data": {"file": "NAME"}, "reference": {"method": "file", "file": "NAME"},
+}  # fmt: skip
+
+
+def named_in(data, key):
+    value = data[key]["V"] if key == "coefficients" else data[key]
+    return value["file"]
+
+
+@pytest.mark.parametrize("key", NAMING)
+def test_a_confined_problem_names_files_of_one_folder_only(tmp_path, key):
+    def stated(name):
+        return json.loads(json.dumps({key: NAMING[key]}).replace("NAME", name))
+
+    assert named_in(confined(stated("v.npy"), tmp_path), key) == str(tmp_path / "v.npy")
+    for name in ("/etc/passwd", "../v.npy", "a/v.npy", "~root", ".v", ""):
+        with pytest.raises(InputError, match="bare name"):
+            confined(stated(name), tmp_path)
+
+
+def test_a_confined_problem_reads_no_link_out_of_its_folder(tmp_path):
+    (tmp_path / "secret.csv").write_text("x,u\n0,1\n1,2\n")
+    (tmp_path / "upload").mkdir()
+    (tmp_path / "upload" / "obs.csv").symlink_to(tmp_path / "secret.csv")
+    data = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "fit": True, "data": {"file": "obs.csv", "test": 0}}
+    with pytest.raises(InputError, match="is a link"):
+        load_problem(confined(data, tmp_path / "upload"))
+    assert load_problem(confined({**data, "data": {**data["data"], "file": "secret.csv"}}, tmp_path)).data
+
+
+@pytest.mark.parametrize("trap", ["fifo", "zero", "folder"])
+def test_traps_among_problems_are_refused_at_once(tmp_path, monkeypatch, trap):
+    path = tmp_path / "trap.yaml"
+    {"fifo": lambda: os.mkfifo(path), "zero": lambda: path.symlink_to("/dev/zero"), "folder": path.mkdir}[trap]()
+    monkeypatch.setenv("KANPDE_PROBLEM_PATH", str(tmp_path))
+    with pytest.raises(InputError, match="is no plain file|is a folder"):
+        load_problem("trap")
+    assert load_problem("poisson_1d").name == "poisson_1d"

@@ -12,6 +12,7 @@ import sympy
 import torch
 
 from kanpde.errors import InputError
+from kanpde.files.regular import Unreadable, read_regular, size_text
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.geometry.sampling import uniform_points
 from kanpde.problems.language import compile_expression, shortened, suggestion
@@ -45,14 +46,14 @@ def with_table(data: dict, folder: Path, label: str) -> dict:
 
 def _text_of(path: Path, where: str) -> str:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{where} may have {MOST_BYTES // 1024} kB; {path.name} has more. Thin it out.")
-        return path.read_text(encoding="utf-8-sig")
+        return read_regular(path, MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{where} needs text in UTF-8; {path.name} is not. Save it as UTF-8.") from None
-    except OSError as error:
-        reason = error.strerror or "it cannot be read"
-        raise InputError(f"{where} needs a file that can be read; {path.name}: {reason}. Check the path.") from None
+    except Unreadable as reason:
+        raise InputError(
+            f"{where} needs a file that can be read, of at most {size_text(MOST_BYTES)}; {path.name} {reason}. "
+            "Check the path, or thin it out."
+        ) from None
 
 
 def read_data(
