@@ -10,7 +10,8 @@ and the oracle the first is tested against.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -78,27 +79,51 @@ class ChainRoute(Route):
         return self.network.taps(prepared, indices)[1]
 
     def jacobian(self, prepared: Tensor, indices: IndexSet, head: Head) -> tuple[Tensor, Tensor]:
-        with torch.enable_grad():
+        with torch.enable_grad(), _all_tracked(self.network):
             taps, jets = self.network.taps(prepared, indices)
             residuals = head(jets)
         outputs = [tap.outputs for tap in taps]
         n, q = residuals.shape
-        jacobian = residuals.new_empty(n, q, sum(parameter.numel() for parameter in self.parameters))
+        jacobian = residuals.new_empty(n, q, self._columns())
         for equation in range(q):
             last = equation == q - 1
             adjoints = torch.autograd.grad(residuals[:, equation].sum(), outputs, retain_graph=not last)
             self._fill(jacobian[:, equation], taps, adjoints)
-        return residuals.detach(), jacobian
+        return residuals.detach(), self._of_trained(jacobian)
 
-    def _fill(self, rows: Tensor, taps, adjoints) -> None:  # [n, P]
+    def _columns(self) -> int:
+        return sum(parameter.numel() for parameter in self.network.layers.parameters())
+
+    def _of_trained(self, jacobian: Tensor) -> Tensor:  # [n, q, all] -> [n, q, P]
+        """Without the columns of frozen parameters."""
+        named = [*self.network.layers.parameters()]
+        if all(parameter.requires_grad for parameter in named):
+            return jacobian
+        parts = jacobian.split([parameter.numel() for parameter in named], dim=-1)
+        return torch.cat([part for part, own in zip(parts, named, strict=True) if own.requires_grad], dim=-1)
+
+    def _fill(self, rows: Tensor, taps, adjoints) -> None:  # [n, all]
         column = 0
         for layer, tap, adjoint in zip(self.network.layers, taps, adjoints, strict=True):
-            width = layer.weight.numel()
-            rows[:, column : column + width] = tap.jacobian(adjoint)
-            column += width
+            found = tap.jacobian(adjoint)
+            rows[:, column : column + found.shape[1]] = found
+            column += found.shape[1]
             if layer.bias is not None:
                 rows[:, column : column + adjoint.shape[-1]] = adjoint[:, 0]
                 column += adjoint.shape[-1]
+
+
+@contextmanager
+def _all_tracked(network: nn.Module) -> Iterator[None]:
+    """Adjoints are wanted at every linear map, behind frozen parameters too."""
+    frozen = [parameter for parameter in network.parameters() if not parameter.requires_grad]
+    for parameter in frozen:
+        parameter.requires_grad_(True)
+    try:
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
 
 
 class NestedRoute(Route):
@@ -147,6 +172,5 @@ def _first(function: Callable[[Tensor], Tensor], axis: int) -> Callable[[Tensor]
 
 
 def route_for(network: nn.Module) -> Route:
-    """The fast route where the network allows it: a chain that is trained as a whole."""
-    whole = isinstance(network, Chain) and all(parameter.requires_grad for parameter in network.parameters())
-    return ChainRoute(network) if whole else NestedRoute(network)
+    """The fast route for a chain, whether all of it is trained or parts are frozen; the general one for the rest."""
+    return ChainRoute(network) if isinstance(network, Chain) else NestedRoute(network)

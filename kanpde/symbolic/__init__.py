@@ -1,0 +1,1 @@
+"""Formulas out of trained networks, and what a network can tell about itself. README.md has the data flow."""
