@@ -75,7 +75,8 @@ class Series:
         return self._integrated([self.c[0].exp()], lambda found: found)
 
     def log(self) -> Series:
-        return self._integrated([self.c[0].log()], lambda found, slope=1.0 / self: slope.c)
+        slope = 1.0 / self
+        return self._integrated([self.c[0].log()], lambda found: slope.c)
 
     def power(self, p: float) -> Series:
         """u^p for u > 0, by k u_0 w_k = Σ_j (p j - k + j) u_j w_{k-j}; whole powers are better multiplied."""
@@ -109,13 +110,16 @@ class Series:
         return self._integrated([self.c[0].sigmoid()], slope)
 
     def atan(self) -> Series:
-        return self._integrated([self.c[0].atan()], lambda found, slope=1.0 / (1.0 + self * self): slope.c)
+        slope = 1.0 / (1.0 + self * self)
+        return self._integrated([self.c[0].atan()], lambda found: slope.c)
 
     def atanh(self) -> Series:
-        return self._integrated([self.c[0].atanh()], lambda found, slope=1.0 / (1.0 - self * self): slope.c)
+        slope = 1.0 / (1.0 - self * self)
+        return self._integrated([self.c[0].atanh()], lambda found: slope.c)
 
     def asin(self) -> Series:
-        return self._integrated([self.c[0].asin()], lambda found, slope=(1.0 - self * self).power(-0.5): slope.c)
+        slope = (1.0 - self * self).power(-0.5)
+        return self._integrated([self.c[0].asin()], lambda found: slope.c)
 
     def abs(self) -> Series:
         return self * self.c[0].sign()

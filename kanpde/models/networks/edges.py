@@ -272,7 +272,7 @@ class EdgeNetwork(Chain):
         self, inputs: Inputs, features: Sequence[BSplines], nodes: Sequence[Nodes], edges: Mapping[Key, Edge]
     ):
         layers = [
-            EdgeLayer(kind, out, {(i, o): edge for (l, i, o), edge in edges.items() if l == depth})
+            EdgeLayer(kind, out, {(i, o): edge for (own, i, o), edge in edges.items() if own == depth})
             for depth, (kind, out) in enumerate(zip(features, nodes, strict=True))
         ]
         super().__init__(inputs, layers)
