@@ -352,6 +352,10 @@ def _raised(base: Tensor | float, exponent: Tensor | float) -> Tensor:
     return torch.pow(base, exponent)
 
 
+def _remainder(value: Tensor | float, divisor: Tensor | float) -> Tensor:
+    return torch.remainder(*_tensors(value, divisor))
+
+
 def _heaviside(x: Tensor) -> Tensor:
     return 0.5 * (torch.sign(x) + 1)
 
@@ -427,4 +431,5 @@ TORCH_FUNCTIONS: dict[type, Callable[..., Tensor]] = {
     words.larger: _larger,
     words.smaller: _smaller,
     words.power: _raised,
+    words.remainder: _remainder,
 }

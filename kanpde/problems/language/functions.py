@@ -188,6 +188,24 @@ class smaller(Elementary):
     slopes = (lambda a, b: heaviside(b - a), lambda a, b: heaviside(a - b))
 
 
+class remainder(Elementary):
+    """a % b, of the sign of b; it jumps where a passes a multiple of b, which goes unseen in derivatives by a."""
+
+    slopes = (lambda a, b: sympy.S.One, _jump("% in its divisor"))
+
+
+class uniform(Elementary):
+    """uniform(low, high): a number drawn anew for each site and realization; the third argument tells draws apart."""
+
+    slopes = (_jump("uniform(…)"),) * 3
+
+
+class normal(Elementary):
+    """normal(mean, deviation), drawn as `uniform` is."""
+
+    slopes = (_jump("normal(…)"),) * 3
+
+
 class choice(Elementary):
     """where(d < 0, a, b): differentiated branch by branch, so a jump from one branch to the other goes unseen."""
 
@@ -222,8 +240,11 @@ WORDS: dict[str, Word] = {
     "min": Word(smaller, 2, repeated=True),
     "max": Word(larger, 2, repeated=True),
 }
+DRAWS: dict[str, type[Elementary]] = {"uniform": uniform, "normal": normal}
+"""Random numbers, where a scope has them."""
 OPERATORS = ("D", "lap", "grad", "div", "dot", "dn", "where")
 RESERVED = frozenset((*WORDS, *OPERATORS, "pi", "auto"))
-ROUGH = (absolute, sign, heaviside, larger, smaller, choice)
+"""Words no name may take; those of `DRAWS` stay free where nothing is drawn."""
+ROUGH = (absolute, sign, heaviside, larger, smaller, choice, remainder)
 """Functions with kinks or jumps."""
-TEXT_NAMES = {word.function: name for name, word in WORDS.items()}
+TEXT_NAMES = {word.function: name for name, word in WORDS.items()} | {kind: name for name, kind in DRAWS.items()}

@@ -26,7 +26,16 @@ from kanpde.problems.language.calculus import (
     jet_expression,
     order_refused,
 )
-from kanpde.problems.language.functions import OPERATORS, RESERVED, WORDS, ExpressionError, choice
+from kanpde.problems.language.functions import (
+    DRAWS,
+    OPERATORS,
+    RESERVED,
+    WORDS,
+    ExpressionError,
+    absolute,
+    choice,
+    remainder,
+)
 from kanpde.problems.language.tokens import Token, python_token, shortened, sides_of, suggestion, tokens_of, unreadable
 
 MAX_DEPTH = 50  # parentheses and functions within each other
@@ -46,6 +55,8 @@ class Scope:
         normal: The outward normal, one expression a coordinate, where `dn` makes sense.
         definitions: What names stand for, e.g. the values of parameters.
         auto: Whether the word `auto` (the symbol AUTO) may occur.
+        discrete: Whether it is read on the sites of a lattice: a % b, == and != in where, and random numbers,
+            `uniform(a, b)` and `normal(m, s)`, may occur.
     """
 
     coordinates: tuple[str, ...] = ()
@@ -57,6 +68,7 @@ class Scope:
     normal: tuple[sympy.Expr, ...] | None = None
     definitions: Mapping[str, sympy.Expr] = field(default_factory=dict)
     auto: bool = False
+    discrete: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -150,6 +162,7 @@ class _Reader:
     def __init__(self, scope: Scope):
         self.scope = scope
         self.symbols = coordinate_symbols(scope.coordinates)
+        self.drawn = 0
 
     def read(self, node: ast.AST, depth: int) -> sympy.Expr | Vector:
         if depth > MAX_DEPTH:
@@ -223,6 +236,8 @@ class _Reader:
     def _operation(self, node: ast.BinOp, depth: int) -> sympy.Expr | Vector:
         if isinstance(node.op, ast.Pow):
             return power_of(self.scalar(node.left, depth), self.scalar(node.right, depth))
+        if isinstance(node.op, ast.Mod) and self.scope.discrete:
+            return self._remainder(self.scalar(node.left, depth), self.scalar(node.right, depth))
         for signs, fold in ((_ADDITIVE, sum_of), (_MULTIPLICATIVE, product_of)):
             if type(node.op) in signs:
                 return fold([(keep, self.read(part, depth)) for keep, part in _chain(node, signs)])
@@ -232,6 +247,11 @@ class _Reader:
         if not isinstance(node.op, (ast.UAdd, ast.USub)):
             raise ExpressionError(f"needs + - * / **; it has {_described(node.op)}. Write it in these.")
         return sum_of([(isinstance(node.op, ast.UAdd), self.read(node.operand, depth))])
+
+    def _remainder(self, value: sympy.Expr, divisor: sympy.Expr) -> sympy.Expr:
+        if divisor == 0:
+            raise ExpressionError("needs a divisor after % that is not zero; it has 0. Correct it.")
+        return folded(remainder(value, divisor))
 
     # functions
 
@@ -243,6 +263,10 @@ class _Reader:
             )
         if name in OPERATORS:
             return getattr(self, f"_{name}")(node.args, depth)
+        if self.scope.discrete and name in DRAWS:
+            _check_count(name, node.args, 2, 2)
+            self.drawn += 1
+            return DRAWS[name](*(self.scalar(argument, depth) for argument in node.args), sympy.Integer(self.drawn))
         if name in WORDS:
             return self._word(name, [self.scalar(argument, depth) for argument in node.args])
         raise self._not_a_function(name)
@@ -250,7 +274,7 @@ class _Reader:
     def _not_a_function(self, name: str) -> ExpressionError:
         if name in self.scope.names or name == "pi":
             return ExpressionError(f'needs a function before "("; {name} is none. Write {name} alone or {name}*(…).')
-        known = (*WORDS, *OPERATORS)
+        known = (*WORDS, *OPERATORS, *(DRAWS if self.scope.discrete else ()))
         hint = suggestion(name, known) or f" Use one of {', '.join(known)}."
         return ExpressionError(f"needs functions it knows; {shortened(name)} is none.{hint}")
 
@@ -276,7 +300,7 @@ class _Reader:
         chosen, otherwise = (self.scalar(node, depth) for node in nodes[1:])
         parts = [self.scalar(node, depth) for node in (nodes[0].left, *nodes[0].comparators)]
         for sign, left, right in reversed(list(zip(nodes[0].ops, parts, parts[1:], strict=False))):
-            chosen = _choice(type(sign), left, right, chosen, otherwise)
+            chosen = _choice(type(sign), left, right, chosen, otherwise, self.scope.discrete)
         return chosen
 
     # derivatives
@@ -381,7 +405,8 @@ def _chain(node: ast.AST, signs: Mapping[type, bool]) -> list[tuple[bool, ast.AS
     return [(True, node), *reversed(parts)]
 
 
-def _choice(sign: type, left: sympy.Expr, right: sympy.Expr, chosen: sympy.Expr, otherwise: sympy.Expr) -> sympy.Expr:
+def _choice(sign: type, left: sympy.Expr, right: sympy.Expr, chosen: sympy.Expr, otherwise: sympy.Expr,
+            discrete: bool) -> sympy.Expr:  # fmt: skip
     if sign is ast.Lt:
         return choice(left - right, chosen, otherwise)
     if sign is ast.Gt:
@@ -390,7 +415,10 @@ def _choice(sign: type, left: sympy.Expr, right: sympy.Expr, chosen: sympy.Expr,
         return choice(right - left, otherwise, chosen)
     if sign is ast.GtE:
         return choice(left - right, otherwise, chosen)
-    raise ExpressionError(f"needs < <= > or >= in where(…); it has {_described(sign())}. Use one of these.")
+    if discrete and sign in (ast.Eq, ast.NotEq):  # apart: -|left - right| < 0
+        same, apart = (chosen, otherwise) if sign is ast.Eq else (otherwise, chosen)
+        return choice(-absolute(left - right), apart, same)
+    raise ExpressionError(f"needs < <= > >= in where(…); it has {_described(sign())}. Use one of these.")
 
 
 def _check_count(name: str, arguments: list, least: int, most: int | None) -> None:
@@ -407,7 +435,8 @@ def _described(node: ast.AST) -> str:
         return shortened(node.id.removeprefix("n_"))
     return {
         ast.Compare: "a comparison outside where(…)", ast.Tuple: "a comma outside a function", ast.Eq: '"=="',
-        ast.NotEq: '"!="', ast.FloorDiv: '"//"', ast.Call: "a call of something that is not a function name",
+        ast.NotEq: '"!="', ast.Mod: '"%"', ast.FloorDiv: '"//"',
+        ast.Call: "a call of something that is not a function name",
     }.get(type(node), "something else")  # fmt: skip
 
 

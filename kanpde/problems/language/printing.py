@@ -8,7 +8,7 @@ from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
 from kanpde.problems.language.calculus import jet_of, jets_of, readings
-from kanpde.problems.language.functions import TEXT_NAMES
+from kanpde.problems.language.functions import DRAWS, TEXT_NAMES, absolute
 
 
 def text_of(expr: sympy.Expr) -> str:
@@ -55,6 +55,12 @@ def _ordered_terms(expr: sympy.Add) -> list[sympy.Expr]:
     return sorted(expr.args, key=key)
 
 
+def _compared(distance: sympy.Expr) -> sympy.Expr | None:
+    """x of the distance -|x|, as comparisons by == and != have it."""
+    inner = -distance
+    return inner.args[0] if isinstance(inner, absolute) else None
+
+
 class _TextPrinter(StrPrinter):
     def _as_ordered_terms(self, expr, order=None):
         return _ordered_terms(expr)
@@ -62,7 +68,11 @@ class _TextPrinter(StrPrinter):
     def _print_Function(self, expr):
         if expr.func not in TEXT_NAMES:
             return self._print_coefficient(expr)
-        return f"{TEXT_NAMES[expr.func]}({', '.join(map(self._print, expr.args))})"
+        arguments = expr.args[:-1] if expr.func in DRAWS.values() else expr.args
+        return f"{TEXT_NAMES[expr.func]}({', '.join(map(self._print, arguments))})"
+
+    def _print_remainder(self, expr):
+        return "({} % {})".format(*(self.parenthesize(part, PRECEDENCE["Pow"]) for part in expr.args))
 
     def _print_coefficient(self, expr):
         names = tuple(map(str, expr.args))
@@ -86,6 +96,8 @@ class _TextPrinter(StrPrinter):
 
     def _print_choice(self, expr):
         distance, below, above = map(self._print, expr.args)
+        if (same := _compared(expr.args[0])) is not None:
+            return f"where({self._print(same)} == 0, {above}, {below})"
         return f"where({distance} < 0, {below}, {above})"
 
     def _print_Float(self, expr):
@@ -141,6 +153,16 @@ class _LatexPrinter(LatexPrinter):
     def _print_sign(self, expr, exp=None):
         return self._named(r"\operatorname{sign}", expr, exp)
 
+    def _print_remainder(self, expr, exp=None):
+        value, divisor = map(self._print, expr.args)
+        return self._raised(rf"\left({value} \bmod {divisor}\right)", exp)
+
+    def _print_uniform(self, expr, exp=None):
+        return self._raised(rf"\mathcal{{U}}\left({self._print(expr.args[0])}, {self._print(expr.args[1])}\right)", exp)
+
+    def _print_normal(self, expr, exp=None):
+        return self._raised(rf"\mathcal{{N}}\left({self._print(expr.args[0])}, {self._print(expr.args[1])}\right)", exp)
+
     def _print_heaviside(self, expr, exp=None):
         return self._named(r"\theta", expr, exp)
 
@@ -152,5 +174,9 @@ class _LatexPrinter(LatexPrinter):
 
     def _print_choice(self, expr, exp=None):
         distance, below, above = map(self._print, expr.args)
+        if (same := _compared(expr.args[0])) is not None:
+            distance, below, above = f"{self._print(same)} = 0", above, below
+            cases = rf"\begin{{cases}} {below} & {distance} \\ {above} & \text{{otherwise}} \end{{cases}}"
+            return self._raised(cases, exp)
         cases = rf"\begin{{cases}} {below} & {distance} < 0 \\ {above} & \text{{otherwise}} \end{{cases}}"
         return self._raised(cases, exp)

@@ -16,7 +16,7 @@ MAX_DIGITS = 60
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<sign>\*\*|<=|>=|==|!=|[-+*/^(),<>=]))",
+    r"|(?P<sign>\*\*|<=|>=|==|!=|[-+*/%^(),<>=]))",
     re.ASCII,
 )
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
