@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 
 import kanpde
-from kanpde.runs.hydra_composition import config_folder
+from kanpde.runs.choices import config_folder
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

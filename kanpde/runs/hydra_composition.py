@@ -28,24 +28,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from kanpde.errors import InputError
 from kanpde.problems.catalog import problem_names, read_problem_file
+from kanpde.runs.choices import GROUPS, LAUNCHERS, config_folder, group_defaults
 
-GROUPS = ("problem", "model", "optimizer", "sampling", "training")
-LAUNCHERS = {
-    "basic": "hydra-core",
-    "joblib": "hydra-joblib-launcher",
-    "submitit_local": "hydra-submitit-launcher",
-    "submitit_slurm": "hydra-submitit-launcher",
-    "ray": "hydra-ray-launcher",
-}
-"""Hydra's launchers, and the package that each of them comes with."""
 HYDRA_WORDS = ("hydra/launcher", "hydra.launcher")  # all of Hydra's own settings that a command takes
-
-
-def config_folder() -> Path:
-    """The folder of the YAML groups: inside the package when installed, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    installed = package / "conf"
-    return installed if installed.is_dir() else package.parent / "conf"
 
 
 class ProblemSource(ConfigSource):
@@ -305,11 +290,6 @@ def _choice(group: str, job: Sequence[str]) -> str | None:
 def _choice_keys(group: str, choice: str) -> set[str]:
     path = config_folder() / group / f"{choice}.yaml"
     return set(group_defaults(group, choice)) if path.is_file() else set()
-
-
-def group_defaults(group: str, choice: str) -> DictConfig:
-    """The settings of one choice, as its file has them."""
-    return OmegaConf.load(config_folder() / group / f"{choice}.yaml")
 
 
 def _is_foreign(word: str, job: Sequence[str], known: dict[str, dict[str, set[str]]]) -> bool:

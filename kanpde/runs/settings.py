@@ -1,18 +1,14 @@
-"""Composed settings → typed, frozen objects: the only place that instantiates.
-
-A dataclass is the schema of its group: its field names, annotations and defaults are read here and repeated nowhere.
-"""
+"""Composed settings → typed, frozen objects: the only place that instantiates."""
 
 import copy
 import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -23,59 +19,17 @@ from kanpde.models.networks import MODELS
 from kanpde.problems.catalog import Problem, load_problem
 from kanpde.problems.geometry.sampling import SAMPLINGS
 from kanpde.references import check_table
-from kanpde.runs.hydra_composition import GROUPS, Composition, compose_mapping, group_defaults, is_path, near
+from kanpde.runs.checked_values import check_names, required, settings_from, typed
+from kanpde.runs.choices import DEFAULT_CHOICES, GROUPS, group_defaults
+from kanpde.runs.general_settings import Output, Settings
+from kanpde.runs.hydra_composition import Composition, compose_mapping, is_path, near
 from kanpde.solving.optimizers import OPTIMIZERS
 from kanpde.solving.training.settings import Training
 
 KINDS = {"model": MODELS, "optimizer": OPTIMIZERS, "sampling": SAMPLINGS}
-DEFAULT_CHOICES = {"model": "kan", "optimizer": "lm", "sampling": "sobol", "training": "default"}
 OUTSIDE_KEY = ("device", "threads", "output", "rerun", "tracker")  # say where a run goes, not what it is
 RETRY = "failed"
 """What `rerun` says to try again only what failed."""
-MOST_PER_AXIS, MOST_THREADS = 10_000, 1024
-
-
-@dataclass(frozen=True)
-class Output:
-    """What is written, and where."""
-
-    folder: str = "outputs"
-    plot: bool = True
-    resolution: int | None = None
-
-    def __post_init__(self):
-        if not self.folder.strip():
-            raise InputError(
-                "output.folder needs a path; it is empty. Write output.folder=. for the folder you are in."
-            )
-        if self.resolution is not None and not 2 <= self.resolution <= MOST_PER_AXIS:
-            raise InputError(
-                f"output.resolution needs 2 to {MOST_PER_AXIS} points an axis, or null; {self.resolution} came. "
-                "Write for example output.resolution=101."
-            )
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings above the groups; their defaults are in `conf/config.yaml`."""
-
-    seed: int
-    device: Literal["auto", "cpu", "cuda"]
-    dtype: Literal["float64", "float32"]
-    threads: int | None
-    reference: bool
-    rerun: bool | Literal["failed"]
-    tracker: Literal["none", "tensorboard", "mlflow"]
-
-    def __post_init__(self):
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"seed needs a whole number from 0 to 2^63-1; {self.seed} came. Write for example seed=1.")
-        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
-            raise InputError(
-                f"threads needs 1 to {MOST_THREADS}, or null; {self.threads} came. Write for example threads=2."
-            )
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise InputError("device=cuda needs a GPU that PyTorch can use; it sees none here. Write device=auto.")
 
 
 @dataclass(frozen=True)
@@ -137,7 +91,7 @@ def config_of(composition: Composition, problem: Problem | None = None) -> Confi
     if problem is None:
         choice = choices.get("problem")
         name, label = problem_name(choice), Path(choice).name if is_path(choice) else f"{choice}.yaml"
-        problem = _problem(json.dumps(_required(_resolved(settings), "problem")), name, label)
+        problem = _problem(json.dumps(required(_resolved(settings), "problem")), name, label)
     else:
         OmegaConf.update(settings, "problem", problem.source, merge=False, force_add=True)
     _suit(settings, problem, composition.hydra, label)
@@ -200,11 +154,13 @@ def build_config(mapping: Mapping[str, Any], problem: Problem, model_name: str, 
         InputError: A key is unknown or missing, or a value has the wrong type.
     """
     top = [field.name for field in fields(Settings)]
-    _check_names(mapping, ["problem", *KINDS, "training", "output", *top], "")
-    parts = {group: _chosen(group, _required(mapping, group)) for group in KINDS}
+    check_names(mapping, ["problem", *KINDS, "training", "output", *top], "")
+    parts = {group: _chosen(group, required(mapping, group)) for group in KINDS}
     for name, cls in (("training", Training), ("output", Output)):
-        parts[name] = settings_from(cls, _required(mapping, name), name)
+        parts[name] = settings_from(cls, required(mapping, name), name)
     settings = settings_from(Settings, {name: mapping[name] for name in top if name in mapping}, "")
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device=cuda needs a GPU that PyTorch can use; it sees none here. Write device=auto.")
     warnings = smoothness_warnings(problem.order(), parts["model"])
     config = Config(problem, **parts, **vars(settings), model_name=model_name, yaml=yaml, sha256="", warnings=warnings)
     return replace(config, sha256=hashlib.sha256(_canonical(config).encode()).hexdigest())
@@ -232,87 +188,6 @@ def _smoothness(model: Any, order: int) -> tuple[float, str, str]:
         return 1 if model.activation == "relu" else math.inf, "relu", "Set model.activation=tanh."
     degree = model.degree if model.basis == "bspline" else math.inf
     return degree, f"a spline of degree {degree}", f"Set model.degree={order + 1} or more."
-
-
-def settings_from(cls: type, values: Any, where: str) -> Any:
-    """Make a dataclass of plain values, each checked against its annotation.
-
-    >>> settings_from(Output, {"folder": "runs", "plot": False}, "output")
-    Output(folder='runs', plot=False, resolution=None)
-    """
-    if not isinstance(values, Mapping):
-        raise InputError(f"{where} needs settings, key: value; {values!r} came. Choose {where}=… and set its keys.")
-    hints = get_type_hints(cls)
-    _check_names(values, [field.name for field in fields(cls)], where)
-    for field in fields(cls):
-        if field.default is MISSING:
-            _required(values, field.name)
-    return cls(**{name: typed(value, hints[name], _joined(where, name)) for name, value in values.items()})
-
-
-def typed(value: Any, hint: Any, where: str) -> Any:
-    """Check one value against an annotation; a whole float passes for an int, a single value for a list of one.
-
-    >>> typed(5, tuple[int, ...], "model.width"), typed(1, float, "training.time_limit")
-    ((5,), 1.0)
-    """
-    for option in _options(hint):
-        converted = _converted(value, option, where)
-        if converted is not _REFUSED:
-            return converted
-    close = near(str(value), [str(choice) for option in _options(hint) for choice in _literals(option)])
-    raise InputError(f"{where} needs {_described(hint)}; {value!r} came. Write {where}={_example(hint)}, say.{close}")
-
-
-_REFUSED = object()
-
-
-def _converted(value: Any, option: Any, where: str) -> Any:
-    if get_origin(option) is tuple:
-        items = value if isinstance(value, (list, tuple)) else [value]
-        converted = [_converted(item, get_args(option)[0], where) for item in items]
-        return _REFUSED if _REFUSED in converted or value is None else tuple(converted)
-    if get_origin(option) is Literal:
-        return value if any(value is choice or value == choice for choice in get_args(option)) else _REFUSED
-    if option in (int, float):
-        return _number(value, option)
-    return value if isinstance(value, option) else _REFUSED
-
-
-def _number(value: Any, kind: type) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
-        return _REFUSED
-    if kind is float:
-        return float(value)
-    return int(value) if math.isfinite(value) and value == int(value) else _REFUSED
-
-
-def _options(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-
-
-def _literals(option: Any) -> tuple[Any, ...]:
-    return get_args(option) if get_origin(option) is Literal else ()
-
-
-def _described(hint: Any) -> str:
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text", NoneType: "null"}
-    return " or ".join(
-        f"a list, each item {_described(get_args(option)[0])}"
-        if get_origin(option) is tuple
-        else "one of " + ", ".join(map(str, _literals(option)))
-        if _literals(option)
-        else words[option]
-        for option in _options(hint)
-    )
-
-
-def _example(hint: Any) -> str:
-    option = _options(hint)[0]
-    if get_origin(option) is tuple:
-        return f"[{_example(get_args(option)[0])}]"
-    literals = _literals(option)
-    return str(literals[0]) if literals else {int: "5", float: "0.5", bool: "true"}.get(option, "text")
 
 
 def _chosen(group: str, values: Any) -> Any:
@@ -381,21 +256,3 @@ def _literal(value: Any) -> str:
         escaped = value.replace("'", "\\'")
         return f"'{escaped}'"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _check_names(values: Mapping[str, Any], names: Sequence[str], where: str) -> None:
-    for key in values:
-        if key not in names:
-            owner = f"{where} has" if where else "the settings are"
-            allowed = ", ".join(names)
-            raise InputError(f"{_joined(where, key)}: there is no such setting; {owner} {allowed}.{near(key, names)}")
-
-
-def _required(mapping: Mapping[str, Any], name: str) -> Any:
-    if name not in mapping:
-        raise InputError(f"{name} is needed and was removed. Leave out the override that removes it.")
-    return mapping[name]
-
-
-def _joined(where: str, name: str) -> str:
-    return f"{where}.{name}" if where else name

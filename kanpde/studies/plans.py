@@ -12,9 +12,11 @@ from typing import Literal
 import numpy as np
 
 from kanpde.errors import InputError
+from kanpde.models.bases import ACTIVATIONS
 from kanpde.models.networks import KANDesign, MLPDesign
 from kanpde.problems.problem import Problem
-from kanpde.studies.comparisons import TOLERANCES, Size
+from kanpde.solving.optimizers import OPTIMIZERS
+from kanpde.studies.comparisons import BUDGETS, TOLERANCES, Size
 
 TUNING_SEED = 10_000
 """The first seed of tuning: far from those of the study, which start at 0."""
@@ -25,12 +27,33 @@ COARSEST, FINEST = 2, 64
 
 @dataclass(frozen=True)
 class Study:
-    """The settings of a study; `conf/study/` says what each means."""
+    """The settings of a study.
+
+    Args:
+        kan_degrees: Degrees in the KAN's tuning set, degree × width.
+        kan_widths: Widths in the KAN's tuning set.
+        mlp_depths: Depths in the MLP's tuning set, depth × activation.
+        mlp_activations: Activations in the MLP's tuning set.
+        tuning_seeds: Seeds of the tuning, none of them used in the study.
+        grids: KAN sizes by grid extension, at the tuned width.
+        widths: KAN sizes by width, at `width_grid`.
+        width_grid: The grid of the sizes by width.
+        seeds: Seeds of every size.
+        points: Collocation points of every run, or of every window of time.
+        steps: Optimizer steps of every run or window, divided among its stages.
+        stages: At most; a multiple of every number up to it must be the number of steps.
+        starts: Short trainings, the best of which goes on.
+        start_steps: Steps of each of them.
+        time_limit: Seconds of training.
+        own_optimizer: Each model with the best of `optimizers` as well, shown apart.
+        optimizers: Those that are tried for it.
+        match: How an MLP is matched to each KAN.
+    """
 
     kan_degrees: tuple[int, ...]
     kan_widths: tuple[int, ...]
     mlp_depths: tuple[int, ...]
-    mlp_activations: tuple[Literal["tanh", "sin", "gelu", "silu"], ...]
+    mlp_activations: tuple[Literal[tuple(ACTIVATIONS)], ...]
     tuning_seeds: int
     grids: tuple[int, ...]
     widths: tuple[int, ...]
@@ -43,8 +66,8 @@ class Study:
     start_steps: int
     time_limit: float
     own_optimizer: bool
-    optimizers: tuple[Literal["lm", "lbfgs", "adam"], ...]
-    match: tuple[Literal["parameters", "flops", "seconds"], ...]
+    optimizers: tuple[Literal[tuple(OPTIMIZERS)], ...]
+    match: tuple[Literal[tuple(BUDGETS)], ...]
 
     def __post_init__(self):
         for name in ("kan_degrees", "kan_widths", "mlp_depths", "mlp_activations", "optimizers"):

@@ -15,20 +15,21 @@ import numpy as np
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
-from omegaconf import OmegaConf
 
 from kanpde.errors import InputError
 from kanpde.results.provenance import git_commit, hardware, versions
-from kanpde.runs.hydra_composition import compose_mapping, group_defaults, near
+from kanpde.runs.checked_values import settings_from
+from kanpde.runs.choices import group_choices, group_defaults
+from kanpde.runs.hydra_composition import compose_mapping, near
 from kanpde.runs.jobs import ARCHIVE, Result, State, solve_one
-from kanpde.runs.settings import Config, config_of, settings_from
+from kanpde.runs.settings import Config, config_of
 from kanpde.studies.archive import Outcome
 from kanpde.studies.classical import classical_solutions
 from kanpde.studies.comparisons import series_of
 from kanpde.studies.plans import Architecture, Kan, Mlp, Study, base_words, matched_widths, tuning_size
 from kanpde.studies.records import Collection, Record, Skipped, read_all
 
-PRESETS = ("quick", "fronts", "long")
+DEFAULT_PRESET = "quick"
 SET_BY_THE_STUDY = {
     "model": "study.kan_degrees=…, study.widths=… and their like",
     "seed": "study.seeds=…",
@@ -91,10 +92,10 @@ def _split(word: str) -> tuple[str, str]:
 
 
 def _study(values: dict[str, str]) -> Study:
-    preset = values.pop("preset", "quick")
-    if preset not in PRESETS:
-        raise InputError(f"preset is one of {', '.join(PRESETS)}; {preset or 'nothing'} came.{near(preset, PRESETS)}")
-    settings = OmegaConf.to_container(group_defaults("study", preset))
+    preset, presets = values.pop("preset", DEFAULT_PRESET), group_choices("study")
+    if preset not in presets:
+        raise InputError(f"preset is one of {', '.join(presets)}; {preset or 'nothing'} came.{near(preset, presets)}")
+    settings = group_defaults("study", preset)
     own = {key.removeprefix("study."): _value(key, text) for key, text in values.items()}
     return settings_from(Study, settings | own, "study")
 

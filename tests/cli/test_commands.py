@@ -17,7 +17,7 @@ import torch
 import kanpde
 from kanpde.cli.main import main
 from kanpde.runs import jobs
-from kanpde.runs.hydra_composition import GROUPS, config_folder
+from kanpde.runs.choices import GROUPS, config_folder
 from kanpde.runs.run import solve_config
 from kanpde.solving.training import memory
 

@@ -3,7 +3,8 @@
 import pytest
 
 from kanpde.cli.main import main
-from kanpde.runs.hydra_composition import config_folder, sweep_jobs
+from kanpde.runs.choices import config_folder
+from kanpde.runs.hydra_composition import sweep_jobs
 from kanpde.runs.settings import compose
 from kanpde.runs.sweeps import checked_jobs
 

@@ -15,17 +15,11 @@ from omegaconf import OmegaConf
 import kanpde
 from kanpde.errors import InputError
 from kanpde.models.networks import KANDesign, MLPDesign
-from kanpde.runs.hydra_composition import compose_mapping, config_folder, sweep_jobs, without_foreign
-from kanpde.runs.settings import (
-    KINDS,
-    Output,
-    Settings,
-    compose,
-    override_words,
-    settings_from,
-    smoothness_warnings,
-    typed,
-)
+from kanpde.runs.checked_values import settings_from, typed
+from kanpde.runs.choices import config_folder
+from kanpde.runs.general_settings import Output, Settings
+from kanpde.runs.hydra_composition import compose_mapping, sweep_jobs, without_foreign
+from kanpde.runs.settings import KINDS, compose, override_words, smoothness_warnings
 from kanpde.solving.training.settings import Training
 
 PROBLEM = """

@@ -18,7 +18,7 @@ import kanpde
 from kanpde.cli.main import main
 from kanpde.files.locks import FolderLock
 from kanpde.runs import jobs, launchers, sweeps
-from kanpde.runs.hydra_composition import LAUNCHERS
+from kanpde.runs.choices import LAUNCHERS
 from kanpde.runs.jobs import Result, State
 from kanpde.runs.launchers import threads_per_job, usable_cores
 from kanpde.runs.settings import compose

@@ -1,0 +1,63 @@
+"""What can be chosen, read from the files of `conf/`: groups, the choices of each, their settings and launchers."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+GROUPS = ("problem", "model", "optimizer", "sampling", "training")
+DEFAULT_CHOICES = {"model": "kan", "optimizer": "lm", "sampling": "sobol", "training": "default"}
+LAUNCHERS = {
+    "basic": "hydra-core",
+    "joblib": "hydra-joblib-launcher",
+    "submitit_local": "hydra-submitit-launcher",
+    "submitit_slurm": "hydra-submitit-launcher",
+    "ray": "hydra-ray-launcher",
+}
+"""Hydra's launchers, and the package that each of them comes with."""
+
+
+def config_folder() -> Path:
+    """The folder of the YAML groups: inside the package when installed, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parent / "conf"
+
+
+def group_choices(group: str) -> tuple[str, ...]:
+    """The files of a group, the default choice first.
+
+    >>> group_choices("optimizer")
+    ('lm', 'adam', 'lbfgs')
+    """
+    names = {path.stem for path in (config_folder() / group).glob("*.yaml")}
+    first = [name for name in (DEFAULT_CHOICES.get(group),) if name in names]
+    return (*first, *sorted(names - set(first)))
+
+
+def group_defaults(group: str, choice: str) -> dict[str, Any]:
+    """The settings of one choice, as its file has them.
+
+    >>> group_defaults("optimizer", "adam")
+    {'kind': 'adam', 'learning_rate': 0.001, 'decay': 0.9}
+    """
+    return dict(_read(config_folder() / group / f"{choice}.yaml"))
+
+
+def top_defaults() -> dict[str, Any]:
+    """The settings above the groups, as `conf/config.yaml` has them.
+
+    >>> top_defaults()["output"]["folder"]
+    'outputs'
+    """
+    return {key: value for key, value in _read(config_folder() / "config.yaml").items() if key not in OWN_KEYS}
+
+
+OWN_KEYS = ("defaults", "hydra")
+"""Keys of `conf/config.yaml` that are Hydra's, and no settings."""
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
