@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from torch import nn
 
 from kanpde.errors import InputError
 from kanpde.models.learned_constants import learn
-from kanpde.models.networks import MODELS, Chain
+from kanpde.models.networks import MODELS, SMOOTH, Chain, Design
 from kanpde.problems.catalog import Problem, load_problem, read_problem_text
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.grids import grid_axes, grid_points
@@ -35,6 +35,7 @@ from kanpde.results.errors import (
 from kanpde.results.flops import flops_per_step
 from kanpde.results.learned_parameters import data_metrics
 from kanpde.results.provenance import git_commit, hardware, versions
+from kanpde.runs.choices import DEFAULT_CHOICES
 from kanpde.runs.settings import Config, compose, override_words
 from kanpde.solving.ansatz.exact_conditions import Ansatz, ansatz_of
 from kanpde.solving.losses.objectives import Minimum, goal_of
@@ -99,7 +100,7 @@ class Run:
         write_archive(path, self.data)
 
 
-def solve(problem: str | Path | dict | Problem, model: str | dict | nn.Module = "kan", **overrides: Any) -> Run:
+def solve(problem: str | Path | dict | Problem, model: str | dict | nn.Module = DEFAULT_CHOICES["model"], **overrides: Any) -> Run:
     """Solve a problem and return the run.
 
     Args:
@@ -117,8 +118,7 @@ def solve(problem: str | Path | dict | Problem, model: str | dict | nn.Module = 
     loaded = problem if isinstance(problem, Problem) else load_problem(problem)
     if module is not None:
         check_module(module, loaded)
-    # a module of one's own is as smooth as an MLP, as far as the checks can tell
-    words = override_words(model="mlp" if module is not None else model, **overrides)
+    words = override_words(model=SMOOTH if module is not None else model, **overrides)
     return solve_config(compose(words, loaded), network=module)
 
 
@@ -344,7 +344,7 @@ def _model_data(config: Config, setup: Setup, network: nn.Module) -> ModelData:
     described = {
         "conditions": config.training.conditions,
         "dtype": config.dtype,
-        "design": asdict(setup.design) if own else None,
+        "design": setup.design.description() if own else None,
         "grid": network.grid if own else 0,
         "inputs": config.problem.domain.dimension,
         "outputs": len(config.problem.fields),
@@ -352,15 +352,11 @@ def _model_data(config: Config, setup: Setup, network: nn.Module) -> ModelData:
         "windows": network.ends.tolist() if isinstance(network, Windows) else None,
     }
     return ModelData(
-        kind=_kind(setup.design) if own else "module",
+        kind=setup.design.kind if own else "module",
         config_json=json.dumps(described),
         parameters={name: value for name, value in arrays.items() if name in trainable},
         grids={name: value for name, value in arrays.items() if name not in trainable},
     )
-
-
-def _kind(design: Any) -> str:
-    return next(kind for kind, cls in MODELS.items() if isinstance(design, cls))
 
 
 def _rebuilt(model: ModelData, learned: dict[str, float]) -> nn.Module:
@@ -370,29 +366,37 @@ def _rebuilt(model: ModelData, learned: dict[str, float]) -> nn.Module:
             f"The archive holds the parameters of a {model.kind!r} that kanpde cannot build; it builds "
             f"{', '.join(MODELS)}. Give the module: open_run(path, network=…)."
         )
-    design = MODELS[model.kind](**{key: _tuple(value) for key, value in described["design"].items()})
+    design = MODELS[model.kind].described(described["design"])
     grids = described["grid"]
-    networks = [_unfilled(design, described, grid) for grid in (grids if isinstance(grids, list) else [grids])]
+    several = isinstance(grids, list)
+    arrays = {**model.parameters, **model.grids}
+    networks = [
+        _unfilled(design, described, grid, _part_of(arrays, place) if several else arrays)
+        for place, grid in enumerate(grids if several else [grids])
+    ]
     windows = described.get("windows")  # what was trained as a whole, or before there were windows, has none
     return _fill(learn(Windows(windows, networks) if windows else networks[0], learned), model)
 
 
-def _unfilled(design: Any, described: dict[str, Any], grid: int) -> nn.Module:
+def _part_of(arrays: dict[str, np.ndarray], place: int) -> dict[str, np.ndarray]:
+    """The arrays of one window's network, by the names it gives them."""
+    prefix = f"networks.{place}."
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def _unfilled(design: Design, described: dict[str, Any], grid: int, arrays: dict[str, np.ndarray]) -> nn.Module:
     """A network of the right shape; boxes and parameters come from the archive."""
-    return design.build(
+    return design.rebuilt(
         described["inputs"],
         described["outputs"],
         grid,
+        arrays,
         lower=[0.0] * described["inputs"],
         upper=[1.0] * described["inputs"],
         periodic=described["periodic"],
         dtype=getattr(torch, described["dtype"]),
         generator=torch.Generator(),  # its numbers are replaced at once; the global generator is left alone
     )
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _fill(network: nn.Module, model: ModelData) -> nn.Module:

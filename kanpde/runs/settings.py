@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
@@ -15,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from kanpde.errors import InputError
-from kanpde.models.networks import MODELS
+from kanpde.models.networks import MODELS, Design
 from kanpde.problems.catalog import Problem, load_problem
 from kanpde.problems.geometry.sampling import SAMPLINGS
 from kanpde.references import check_table
@@ -166,28 +165,20 @@ def build_config(mapping: Mapping[str, Any], problem: Problem, model_name: str, 
     return replace(config, sha256=hashlib.sha256(_canonical(config).encode()).hexdigest())
 
 
-def smoothness_warnings(order: int, model: Any) -> tuple[str, ...]:
+def smoothness_warnings(order: int, model: Design) -> tuple[str, ...]:
     """Say where a model has too few derivatives for an equation of an order.
 
-    Splines of degree k have k - 1 continuous derivatives; the k-th jumps, the next vanishes.
+    Pieces of degree k have k - 1 continuous derivatives; the k-th jumps, the next vanishes.
 
     Raises:
         InputError: The highest derivative vanishes, whatever is trained.
     """
-    degree, pieces, remedy = _smoothness(model, order)
+    degree, pieces, remedy = model.smoothness(order)
     if degree > order:
         return ()
     if degree < order:
         raise InputError(f"An equation of order {order} needs that derivative; {pieces} has none. {remedy}")
     return (f"The residual will jump: the derivative of order {order} of {pieces} is not continuous. {remedy}",)
-
-
-def _smoothness(model: Any, order: int) -> tuple[float, str, str]:
-    """Degree of the pieces a model is made of, infinity for smooth ones; what they are; what to do."""
-    if isinstance(model, MODELS["mlp"]):
-        return 1 if model.activation == "relu" else math.inf, "relu", "Set model.activation=tanh."
-    degree = model.degree if model.basis == "bspline" else math.inf
-    return degree, f"a spline of degree {degree}", f"Set model.degree={order + 1} or more."
 
 
 def _chosen(group: str, values: Any) -> Any:

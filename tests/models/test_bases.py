@@ -5,7 +5,7 @@ import torch
 from torch.func import jacrev, vmap
 
 from kanpde.errors import InputError
-from kanpde.models.bases import ACTIVATIONS, FAMILIES, BSplines, Identity, Joined, SiLU
+from kanpde.models.bases import ACTIVATIONS, BASES, BSplines, Identity, Joined, SiLU
 from kanpde.models.splines import uniform_grid
 
 LOWER, UPPER = torch.tensor([[-1.0, 0.0], [1.0, 3.0]], dtype=torch.float64)
@@ -25,9 +25,9 @@ MAPS = {
     "bsplines beside silu": lambda: Joined(bsplines(), SiLU(2)),
     "identity": lambda: Identity(2),
     **{name: lambda cls=cls: cls(2) for name, cls in ACTIVATIONS.items()},
-    **{name: lambda cls=cls: cls(LOWER, UPPER, 5) for name, cls in FAMILIES.items()},
+    **{name: lambda cls=cls: cls(LOWER, UPPER, 5) for name, cls in BASES.items() if cls is not BSplines},
 }
-RANGED = ["bsplines", "unequal bsplines", *FAMILIES]
+RANGED = ["bsplines", "unequal bsplines", *(name for name in BASES if name != "bspline")]
 
 
 def inside(count: int = 9) -> torch.Tensor:

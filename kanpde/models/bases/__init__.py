@@ -1,25 +1,31 @@
-"""Univariate feature maps, by the names that configurations use."""
+"""Univariate feature maps, by the names that configurations use; a basis is whatever module of this folder has one."""
+
+from typing import TYPE_CHECKING, Literal
 
 from kanpde.models.bases.activations import GELU, Activation, Identity, ReLU, SiLU, Sin, Tanh
 from kanpde.models.bases.bsplines import BSplines
-from kanpde.models.bases.global_bases import Chebyshev, Fourier, Gaussian
-from kanpde.models.bases.interface import FeatureMap, Features, Joined, RangedFeatureMap, spread
+from kanpde.models.bases.interface import Basis, FeatureMap, Features, Joined, spread
+from kanpde.models.discovery import leaves
 
 ACTIVATIONS = {"tanh": Tanh, "sin": Sin, "gelu": GELU, "silu": SiLU, "relu": ReLU}
-FAMILIES = {"chebyshev": Chebyshev, "gaussian": Gaussian, "fourier": Fourier}
+BASES: dict[str, type[Basis]] = leaves(__name__, __path__, Basis, "name", first=BSplines)
+
+if TYPE_CHECKING:
+    BasisName = str
+else:
+    BasisName = Literal[*BASES]
 
 __all__ = [
     "ACTIVATIONS",
-    "FAMILIES",
+    "BASES",
     "Activation",
     "BSplines",
-    "Chebyshev",
+    "Basis",
+    "BasisName",
     "FeatureMap",
     "Features",
-    "Fourier",
-    "Gaussian",
     "Identity",
     "Joined",
-    "RangedFeatureMap",
+    "SiLU",
     "spread",
 ]

@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 
 from kanpde.errors import InputError
-from kanpde.models.bases.interface import Features, RangedFeatureMap
+from kanpde.models.bases.interface import Basis, Features, edge_values, fitted_weights, normal
 from kanpde.models.spline_sums import spline_sums
 from kanpde.models.splines import MAX_DEGREE, is_uniform, listed_splines, splines, uniform_grid
 
 
-class BSplines(RangedFeatureMap):
+class BSplines(Basis):
     """The G+k B-splines of degree k on a grid of G cells, one grid per input.
 
     Args:
@@ -19,6 +19,9 @@ class BSplines(RangedFeatureMap):
     Raises:
         InputError: If the degree is out of range or a grid does not increase.
     """
+
+    name = "bspline"
+    drawn_cells = 3
 
     def __init__(self, grid: Tensor, degree: int):
         super().__init__()
@@ -36,7 +39,15 @@ class BSplines(RangedFeatureMap):
         self.uniform = is_uniform(grid)
         self.register_load_state_dict_post_hook(_recheck)
         self.inputs, self.resolution = grid.shape[0], grid.shape[1] - 1
-        self.size = self.resolution + degree
+        self.size, self.nodes_per_cell = self.resolution + degree, degree + 2
+
+    @classmethod
+    def on(cls, lower: Tensor, upper: Tensor, resolution: int, degree: int) -> "BSplines":
+        return cls(uniform_grid(lower, upper, resolution), degree)
+
+    @classmethod
+    def smoothness(cls, degree: int) -> float:
+        return degree
 
     @property
     def lower(self) -> Tensor:
@@ -46,17 +57,31 @@ class BSplines(RangedFeatureMap):
     def upper(self) -> Tensor:
         return self.grid[:, -1]
 
-    def resized(self, lower: Tensor, upper: Tensor, resolution: int) -> "BSplines":
-        """B-splines of the same degree on equal cells.
+    @property
+    def breaks(self) -> Tensor:
+        return self.grid
+
+    def resized(self, lower: Tensor, upper: Tensor, resolution: int, knots: Tensor | None = None) -> "BSplines":
+        """B-splines of the same degree on the knots given, or on equal cells.
 
         Non-uniform cells are halved as they are when the interval stays and the resolution doubles.
         """
+        if knots is not None:
+            return BSplines(knots, self.degree)
         stays = torch.equal(lower, self.lower) and torch.equal(upper, self.upper)
         if not self.uniform and stays and resolution == 2 * self.resolution:
             middle = (self.grid[:, 1:] + self.grid[:, :-1]) / 2
             halved = torch.cat([self.grid, middle], dim=1).sort(dim=1).values
             return BSplines(halved, self.degree)
         return BSplines(uniform_grid(lower, upper, resolution), self.degree)
+
+    def random_weights(self, outputs: int, generator: torch.Generator | None) -> Tensor:
+        """Drawn on three cells at most and fitted here, so that a fine grid does not start as noise."""
+        if self.resolution <= self.drawn_cells:
+            return normal((self.inputs, self.size, outputs), self.lower, generator)
+        coarse, nodes = BSplines.on(self.lower, self.upper, self.drawn_cells, self.degree), self.nodes()
+        drawn = normal((self.inputs, coarse.size, outputs), self.lower, generator)
+        return fitted_weights(self, nodes, edge_values(coarse, drawn, nodes))
 
     def listed(self, x: Tensor, order: int) -> Features:
         cell, values = splines(x, self.grid, self.degree, order, self.uniform)

@@ -1,10 +1,13 @@
 """What a univariate feature map is: x ↦ B_1(x), …, B_m(x) with exact derivatives of any order, no parameters."""
 
+import math
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
+
+from kanpde.models.splines import uniform_grid
 
 
 class Features(NamedTuple):
@@ -45,10 +48,27 @@ class FeatureMap(nn.Module):
         return self.dense(x)[:, 0].flatten(1) @ weight.flatten(0, 1)
 
 
-class RangedFeatureMap(FeatureMap):
-    """A feature map that lives on an interval [lower, upper] for each input, at a resolution that can grow."""
+class Basis(FeatureMap):
+    """What edge functions are made of: features on an interval [lower, upper] of each input, at a growing resolution.
+
+    A leaf is one module in this folder with one class that has a `name`. It supplies `on`, `lower`, `upper`, `resized`
+    and `listed`; the rest has a default, which a leaf that knows better overrides.
+    """
+
+    name: ClassVar[str]
+    """What configurations call it."""
 
     resolution: int
+
+    @classmethod
+    @abstractmethod
+    def on(cls, lower: Tensor, upper: Tensor, resolution: int, degree: int) -> Self:  # [in], [in]
+        """The basis on equal cells, or of so many modes; one without pieces has no use for a degree."""
+
+    @classmethod
+    def smoothness(cls, degree: int) -> float:
+        """The highest derivative that does not vanish: k for pieces of degree k, infinity if smooth."""
+        return math.inf
 
     @property
     @abstractmethod
@@ -61,12 +81,54 @@ class RangedFeatureMap(FeatureMap):
         ...
 
     @abstractmethod
-    def resized(self, lower: Tensor, upper: Tensor, resolution: int) -> "RangedFeatureMap":
-        """A map of the same family on other intervals and at another resolution."""
+    def resized(self, lower: Tensor, upper: Tensor, resolution: int, knots: Tensor | None = None) -> Self:
+        """The same basis on other intervals and at another resolution; `knots` [in, resolution + 1] if it has any."""
+
+    @property
+    def breaks(self) -> Tensor:  # [in, cells + 1]
+        """Ends of the cells that a fit looks at one by one: equal ones, as many as the resolution."""
+        return uniform_grid(self.lower, self.upper, self.resolution)
+
+    nodes_per_cell = 5
+
+    def nodes(self) -> Tensor:  # [q, in]
+        """Points that determine a function of the basis: a few Chebyshev nodes in every cell."""
+        cells, q = self.breaks, self.nodes_per_cell
+        angles = (torch.arange(q, dtype=cells.dtype, device=cells.device) + 0.5) / q
+        inner = (1 - torch.cos(torch.pi * angles)) / 2
+        return (cells[:, :-1, None] + cells.diff(dim=1)[..., None] * inner).flatten(1).t()
+
+    def random_weights(self, outputs: int, generator: torch.Generator | None) -> Tensor:  # [in, m, out]
+        """Edges to start from, smooth functions of order one: here mode j of size 1/(1+j)²."""
+        j = torch.arange(self.size, dtype=self.lower.dtype, device=self.lower.device)[:, None]
+        return normal((self.inputs, self.size, outputs), self.lower, generator) * (1 / (1 + j) ** 2)
 
     def outside(self, x: Tensor) -> Tensor:  # [n, in] -> [n, in]
         """Which inputs have left their interval."""
         return (x < self.lower) | (x > self.upper)
+
+
+def edge_values(features: FeatureMap, weight: Tensor, x: Tensor) -> Tensor:  # [q, in] -> [in, q, out]
+    """Every edge function φ_io at its own points."""
+    return features.dense(x)[:, 0].transpose(0, 1) @ weight
+
+
+def fitted_weights(features: FeatureMap, x: Tensor, edges: Tensor, ridge: float = 1e-13) -> Tensor:
+    """Weights [in, m, out] whose edges come closest to `edges` [in, q, out] at x [q, in], with a small ridge.
+
+    The ridge is relative to the largest singular value; it makes the fit unique for bases that are nearly dependent
+    and leaves a nested refinement exact to about 1e-12.
+    """
+    design = features.dense(x)[:, 0].transpose(0, 1)  # [in, q, m]
+    u, s, vh = torch.linalg.svd(design, full_matrices=False)
+    cutoff = ridge * s[:, :1]
+    inverse = s / (s**2 + cutoff**2)
+    return vh.mT @ (inverse[..., None] * (u.mT @ edges))
+
+
+def normal(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Numbers from a generator on the CPU, so that they are the same on every device."""
+    return torch.randn(shape, generator=generator, dtype=like.dtype).to(like.device)
 
 
 def spread(values: Tensor, index: Tensor | None, size: int) -> Tensor:

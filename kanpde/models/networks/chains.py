@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.errors import InputError
-from kanpde.models.bases import FeatureMap, Joined, RangedFeatureMap
+from kanpde.models.bases import Basis, FeatureMap, Joined
 from kanpde.models.jets import IndexSet, closure, highest_order
 from kanpde.models.networks.linear_maps import Tap, dense_tap, jet_tap, laid_out
 
@@ -157,10 +157,10 @@ class Chain(nn.Module):
         return outside / max(total, 1)
 
 
-def ranged_part(layer: Layer) -> RangedFeatureMap | None:
+def ranged_part(layer: Layer) -> Basis | None:
     """The part of a layer's features that lives on a grid, if it has one."""
     parts = layer.features.parts if isinstance(layer.features, Joined) else [layer.features]
-    return next((part for part in parts if isinstance(part, RangedFeatureMap)), None)
+    return next((part for part in parts if isinstance(part, Basis)), None)
 
 
 def scaled_inputs(

@@ -1,31 +1,28 @@
 """Kolmogorov–Arnold networks: every edge is a univariate function in a chosen basis."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from kanpde.errors import InputError
-from kanpde.models.bases import FAMILIES, BSplines, FeatureMap, Joined, RangedFeatureMap, SiLU
+from kanpde.models.bases import BASES, BasisName, FeatureMap, Joined, SiLU
+from kanpde.models.bases.interface import normal
 from kanpde.models.networks.chains import Chain, Layer, named, ranged_part, scaled_inputs
-from kanpde.models.networks.grid_extension import (
-    around,
-    edge_values,
-    fit_nodes,
-    fitted_weights,
-    kept_or_moved,
-    refine,
-    set_features,
-)
-from kanpde.models.splines import uniform_grid
+from kanpde.models.networks.grid_extension import around, kept_or_moved, refine, set_features
+from kanpde.models.networks.interface import Design, Smoothness, nearest
+
+COARSEST, FINEST = 2, 64
+"""Cells of the grids among which a study looks for one of equal size."""
 
 
 @dataclass(frozen=True)
-class KANDesign:
-    """A KAN as configurations describe it; inputs, outputs and the box come from the problem.
+class KANDesign(Design):
+    """A KAN as configurations describe it.
 
     Args:
         width: Hidden layers.
@@ -35,10 +32,13 @@ class KANDesign:
         base: "silu" adds SiLU to every edge.
     """
 
+    kind = "kan"
+    title = "KAN"
+
     width: tuple[int, ...] = (8,)
     grid: int = 16
     degree: int = 7
-    basis: Literal["bspline", "chebyshev", "gaussian", "fourier"] = "bspline"
+    basis: BasisName = "bspline"
     base: Literal["none", "silu"] = "none"
 
     def grids(self, stages: int) -> tuple[int, ...]:
@@ -57,6 +57,44 @@ class KANDesign:
         widths = [inputs, *self.width, outputs]
         return KAN(widths, grid, self.degree, self.basis, self.base, **options)
 
+    def smoothness(self, order: int) -> Smoothness:
+        """Splines of degree k have k - 1 continuous derivatives; the other bases are smooth."""
+        degree = named(BASES, self.basis, "basis").smoothness(self.degree)
+        return Smoothness(degree, f"a spline of degree {degree}", f"Set model.degree={order + 1} or more.")
+
+    @property
+    def label(self) -> str:
+        what = f"degree {self.degree}" if self.order_degree else self.basis
+        return f"KAN {what}" + ("" if self.base == "none" else f" + {self.base}")
+
+    @property
+    def cells(self) -> int:
+        return self.grid
+
+    @property
+    def order_degree(self) -> int:
+        return self.degree if math.isfinite(named(BASES, self.basis, "basis").smoothness(self.degree)) else 0
+
+    def parameters(self, inputs: int, outputs: int) -> int:
+        """n m for each feature of each layer from n to m."""
+        per_edge = _features(self.basis, self.base, 1, self.grid, self.degree, None).size
+        return per_edge * sum(n * m for n, m in pairwise((inputs, *self.width, outputs)))
+
+    @classmethod
+    def candidates(cls, grid: int, degrees: Sequence[int] = (3, 5, 7), widths: Sequence[int] = (4, 6)) -> list[Design]:
+        """Degree × width, of one hidden layer."""
+        return [cls((width,), grid, degree) for degree, width in product(degrees, widths)]
+
+    def sizes(self, grids: Sequence[int], widths: Sequence[int], width_grid: int) -> list[Design]:
+        """By grid at its own width, then by width at one grid."""
+        by_grid = [replace(self, grid=grid) for grid in grids]
+        return list(dict.fromkeys([*by_grid, *(replace(self.widened(width), grid=width_grid) for width in widths)]))
+
+    def sized(self, parameters: int, inputs: int, outputs: int) -> "KANDesign":
+        """With the grid that brings it nearest to so many parameters."""
+        grids = range(COARSEST, FINEST + 1)
+        return nearest([replace(self, grid=grid) for grid in grids], parameters, inputs, outputs)
+
 
 class KAN(Chain):
     """A Kolmogorov–Arnold network: every edge is a univariate function in a chosen basis.
@@ -65,7 +103,7 @@ class KAN(Chain):
         widths: Inputs, hidden layers, outputs, as [2, 5, 1].
         grid: Resolution of the basis: cells of the spline grid, or the number of modes.
         degree: Spline degree, 1 to 13; unused by other bases.
-        basis: "bspline", "chebyshev", "gaussian" or "fourier".
+        basis: One of `BASES`, as "bspline" or "chebyshev".
         base: "silu" adds SiLU to the features, "none" leaves it out.
         lower, upper: The box of the inputs, [-1, 1] in each unless given.
         periodic: Axes along which the network repeats itself exactly.
@@ -92,7 +130,7 @@ class KAN(Chain):
     ):
         inputs = scaled_inputs(widths, lower, upper, periodic, dtype)
         widths = [inputs.size, *widths[1:]]
-        layers = [Layer(_basis(basis, base, n, grid, degree, dtype), m, False, dtype) for n, m in pairwise(widths)]
+        layers = [Layer(_features(basis, base, n, grid, degree, dtype), m, False, dtype) for n, m in pairwise(widths)]
         super().__init__(inputs, layers)
         self._initialize(generator)
 
@@ -119,55 +157,30 @@ class KAN(Chain):
 
         Nested refinements (grid doubling, more Chebyshev or Fourier modes) keep it to rounding. A hidden interval
         moves only when the activations at `points` [n, d] have outgrown it or fill less than half of it; then the
-        edge is fitted by least squares over the activations seen. So are the edges of the first layer where splines are
-        given knots for it, [in, resolution + 1].
+        edge is fitted by least squares over the activations seen. So are the edges of the first layer where a
+        basis that has knots is given some for it, [in, resolution + 1].
         """
         y = self.inputs(points).detach()
         for depth, layer in enumerate(self.layers):
             before = layer(y).detach()
             ranged = ranged_part(layer)
             interval = (ranged.lower, ranged.upper) if depth == 0 else kept_or_moved(ranged, y)
-            finer = ranged.resized(*interval, resolution)
-            if depth == 0 and knots is not None and isinstance(ranged, BSplines):
-                finer = BSplines(knots, ranged.degree)
-            refine(layer, finer)
+            refine(layer, ranged.resized(*interval, resolution, knots if depth == 0 else None))
             y = before
 
 
-def _basis(basis: str, base: str, inputs: int, grid: int, degree: int, dtype: torch.dtype | None) -> FeatureMap:
+def _features(basis: str, base: str, inputs: int, grid: int, degree: int, dtype: torch.dtype | None) -> FeatureMap:
     if grid < 1:
         raise InputError(f"A grid needs at least one cell; {grid} came. Set model.grid to 1 or more.")
     lower, upper = -torch.ones(inputs, dtype=dtype), torch.ones(inputs, dtype=dtype)
-    if basis == "bspline":
-        main = BSplines(uniform_grid(lower, upper, grid), degree)
-    else:
-        main = named({"bspline": BSplines, **FAMILIES}, basis, "basis")(lower, upper, grid)
+    main = named(BASES, basis, "basis").on(lower, upper, grid, degree)
     beside = named({"none": (), "silu": (SiLU,)}, base, "base")
     return Joined(main, *(kind(inputs) for kind in beside)) if beside else main
 
 
-def _draw(layer: Layer, generator: torch.Generator | None, cells: int = 3) -> None:
-    """Random weights: smooth random functions for a grid, small random numbers for what stands beside it."""
-    layer.weight.data.zero_()
-    ranged = ranged_part(layer)
-    inputs, _, outputs = layer.weight.shape
-    if isinstance(ranged, BSplines) and ranged.resolution > cells:
-        coarse = BSplines(uniform_grid(ranged.lower, ranged.upper, cells), ranged.degree)
-        draw = _normal((inputs, coarse.size, outputs), layer.weight, generator)
-        nodes = fit_nodes(ranged)
-        weights = fitted_weights(ranged, nodes, edge_values(coarse, draw, nodes))
-    else:
-        decay = 1.0 if isinstance(ranged, BSplines) else _mode_decay(ranged, layer.weight)
-        weights = _normal((inputs, ranged.size, outputs), layer.weight, generator) * decay
-    layer.weight.data[:, : ranged.size] = weights
-    rest = layer.weight.data[:, ranged.size :]
-    rest.copy_(_normal(tuple(rest.shape), layer.weight, generator))
-
-
-def _mode_decay(ranged: RangedFeatureMap, like: Tensor) -> Tensor:
-    """High modes start small: 1/(1+j)², j the mode's place."""
-    return 1 / (1 + torch.arange(ranged.size, dtype=like.dtype, device=like.device))[:, None] ** 2
-
-
-def _normal(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(shape, generator=generator, dtype=like.dtype).to(like.device)
+def _draw(layer: Layer, generator: torch.Generator | None) -> None:
+    """Random weights: the basis's own for its features, small random numbers for what stands beside it."""
+    ranged, weight = ranged_part(layer), layer.weight.data
+    weight[:, : ranged.size] = ranged.random_weights(weight.shape[-1], generator)
+    rest = weight[:, ranged.size :]
+    rest.copy_(normal(tuple(rest.shape), weight, generator))

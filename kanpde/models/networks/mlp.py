@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import Literal
 
 import torch
 
 from kanpde.models.bases import ACTIVATIONS, Identity
 from kanpde.models.networks.chains import Chain, Layer, named, scaled_inputs
+from kanpde.models.networks.interface import Design, Smoothness
 
 
 @dataclass(frozen=True)
-class MLPDesign:
+class MLPDesign(Design):
     """An MLP as configurations describe it.
 
     Args:
@@ -19,16 +21,34 @@ class MLPDesign:
         activation: Function between linear maps.
     """
 
+    kind = "mlp"
+    title = "MLP"
+
     width: tuple[int, ...] = (20, 20)
     activation: Literal["tanh", "sin", "gelu", "silu", "relu"] = "tanh"
-
-    def grids(self, stages: int) -> tuple[int, ...]:
-        """An MLP has no grid to refine; its stages differ in their points alone."""
-        return (0,) * stages
 
     def build(self, inputs: int, outputs: int, grid: int, **options) -> "MLP":
         """The network; options are lower, upper, periodic, dtype, generator."""
         return MLP([inputs, *self.width, outputs], self.activation, **options)
+
+    def smoothness(self, order: int) -> Smoothness:
+        """Smooth, save for relu."""
+        return Smoothness(1, "relu", "Set model.activation=tanh.") if self.activation == "relu" else Smoothness()
+
+    @property
+    def label(self) -> str:
+        return f"MLP depth {len(self.width)} {self.activation}"
+
+    def parameters(self, inputs: int, outputs: int) -> int:
+        """(n + 1) m for each linear map from n to m."""
+        return sum((n + 1) * m for n, m in pairwise((inputs, *self.width, outputs)))
+
+    @classmethod
+    def candidates(
+        cls, grid: int, depths: Sequence[int] = (1, 2, 3), activations: Sequence[str] = ("tanh", "sin")
+    ) -> list[Design]:
+        """Depth × activation."""
+        return [cls((1,) * depth, kind) for depth, kind in product(depths, activations)]
 
 
 class MLP(Chain):
