@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.models.bases import BSplines
+from kanpde.models.bases.interface import edge_values, fitted_weights
 from kanpde.models.jets import IndexSet, chain_matrix, closure, highest_order, product_matrix
 from kanpde.models.networks.chains import Chain, Inputs
-from kanpde.models.networks.grid_extension import edge_values, fit_nodes, fitted_weights
 from kanpde.models.networks.linear_maps import Tap, dense_tap, jet_tap, laid_out
 from kanpde.models.splines import uniform_grid
 from kanpde.models.univariate import LIBRARY, library_row, named_features
@@ -377,7 +377,7 @@ def on_features(layer: EdgeLayer, new: BSplines, y: Tensor, moved: set[int]) -> 
     """The layer with other splines; the edges of inputs in `moved` are fitted at the activations y [n, in]."""
     weights = {}
     if layer.splines:
-        exact = fitted_weights(new, nodes := fit_nodes(new), edge_values(layer.features, layer.wide.detach(), nodes))
+        exact = fitted_weights(new, nodes := new.nodes(), edge_values(layer.features, layer.wide.detach(), nodes))
         before, after = layer.features.dense(y)[:, 0], new.dense(y)[:, 0]
         for i, o in layer.splines:
             weights[i, o] = exact[i, :, o]
