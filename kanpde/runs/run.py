@@ -100,7 +100,9 @@ class Run:
         write_archive(path, self.data)
 
 
-def solve(problem: str | Path | dict | Problem, model: str | dict | nn.Module = DEFAULT_CHOICES["model"], **overrides: Any) -> Run:
+def solve(
+    problem: str | Path | dict | Problem, model: str | dict | nn.Module = DEFAULT_CHOICES["model"], **overrides: Any
+) -> Run:
     """Solve a problem and return the run.
 
     Args:
