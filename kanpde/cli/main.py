@@ -1,4 +1,4 @@
-"""The commands: `kanpde solve | check | reference | problems | show | export | scaling | collect | report`.
+"""The commands: `kanpde solve | check | reference | problems | show | export | scaling | collect | report | schema`.
 
 Exit codes: 0 done; 1 the run failed; 2 the input cannot be used; 130 stopped by Ctrl-C, as shells report it.
 """
@@ -19,6 +19,7 @@ from kanpde.cli.problems import problems_command
 from kanpde.cli.reference import reference_command
 from kanpde.cli.report import report_command
 from kanpde.cli.scaling import scaling_command
+from kanpde.cli.schema import schema_command
 from kanpde.cli.show import show_command
 from kanpde.cli.solve import solve_command
 from kanpde.errors import InputError
@@ -76,4 +77,5 @@ COMMANDS: dict[str, Command] = {
     "scaling": scaling_command,
     "collect": collect_command,
     "report": report_command,
+    "schema": schema_command,
 }

@@ -30,15 +30,11 @@ from kanpde.problems.reading.fits import fitted_equations, fitted_expressions
 from kanpde.problems.reading.learned import read_learned
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.reference import check_reference
+from kanpde.problems.reading.schema import KEYS
 from kanpde.problems.reading.settings import read_settings
 from kanpde.problems.reading.shapes import read_region
 from kanpde.problems.reading.vectors import field_names, vector_fields
 
-KEYS = (
-    "title", "coordinates", "fields", "parameters", "periodic", "equations", "boundary", "initial", "exact",
-    "reference", "shapes", "domain", "coefficients", "data", "fit",
-    "energy", "eigen", "settings",
-)  # fmt: skip
 MAX_DIMENSION = 20
 SHORTEST = 1e-30
 
