@@ -17,7 +17,8 @@ from scipy.interpolate import BSpline, make_interp_spline
 from scipy.special import erf, eval_hermite
 from torch import Tensor
 
-from kanpde.problems.language.functions import Elementary, ExpressionError
+from kanpde.problems.language.functions import Elementary, raised
+from kanpde.problems.language.refusals import ExpressionError
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,19 @@ class Coefficient(Elementary):
     @classmethod
     def evaluate(cls, *columns: Tensor) -> Tensor:
         return cls.table(cls.index, *columns)
+
+    def operation(self):
+        return type(self).evaluate, self.args, ("table", self.func)
+
+    def _sympystr(self, printer):
+        names = map(str, self.args)
+        steps = [f"{name}, {count}" for name, count in zip(names, self.index, strict=True) if count]
+        return f"D({self.title}, {', '.join(steps)})" if steps else self.title
+
+    def _latex(self, printer, exp=None):
+        names = [name for name, count in zip(map(str, self.args), self.index, strict=True) for _ in range(count)]
+        title, *letters = (printer._print(sympy.Symbol(name)) for name in (self.title, *names))
+        return raised(f"{title}_{{{' '.join(letters)}}}" if letters else title, exp)
 
 
 @lru_cache(maxsize=1000)

@@ -10,7 +10,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.path import Path
 from matplotlib.textpath import TextToPath
 
-from kanpde.problems.language import jets_of, latex_of, text_of
+from kanpde.problems.language import WORDS, jets_of, latex_of, text_of
 from kanpde.reports.html import Markup, element
 
 EM = 100.0
@@ -25,7 +25,8 @@ _REWRITTEN = (
 
 _FLAT_BRACKETS = re.compile(r"\\left\(((?:(?!\\left|\\right|\\frac|\\sqrt).)*)\\right\)")
 _LEADING_FRACTION = re.compile(r"^((?:[-+]|\\ )*)\\frac")
-_FUNCTIONS = re.compile(r"([\w})])\s*(\\(?:sin|cos|tan|sinh|cosh|tanh|log|exp|mathrm)\b)")
+_NAMED = [name for name, row in WORDS.items() if row.latex is None]
+_FUNCTIONS = re.compile(rf"([\w}})])\s*(\\(?:{'|'.join(_NAMED)}|mathrm)\b)")
 
 
 def formula(latex: str, words: str) -> Markup:

@@ -327,109 +327,18 @@ class _Compilation:
     def _call(self, expr: sympy.Expr) -> int:
         if isinstance(expr, words.choice):
             return self._choice(*map(self.register, expr.args))
-        if isinstance(expr, words.besselj):
-            order = int(expr.args[0])
-            return self.apply(partial(_bessel, order), self.register(expr.args[1]), key=("besselj", order))
-        if (evaluate := getattr(expr, "evaluate", None)) is not None:  # a table
-            return self.apply(evaluate, *map(self.register, expr.args), key=("table", expr.func))
-        if expr.func not in TORCH_FUNCTIONS:
+        if not isinstance(expr, words.Elementary):
             name = expr.func.__name__
             raise ExpressionError(f"needs functions that can be evaluated; it has {name}. Write it in another way.")
-        return self.apply(TORCH_FUNCTIONS[expr.func], *map(self.register, expr.args))
+        function, arguments, key = expr.operation()
+        return self.apply(function, *map(self.register, arguments), key=key)
 
     def _choice(self, distance: int, below: int, above: int) -> int:
         if self.level[distance] == CONSTANT:
             return below if self.constant(distance) < 0 else above
-        return self.apply(_chosen, distance, below, above)
+        return self.apply(words.choice.values, distance, below, above)
 
 
 def _folded(function: Callable, values: list[float]) -> float:
     value = function(*[torch.tensor(value, dtype=torch.float64) for value in values])
     return float(value)
-
-
-def _raised(base: Tensor | float, exponent: Tensor | float) -> Tensor:
-    return torch.pow(base, exponent)
-
-
-def _remainder(value: Tensor | float, divisor: Tensor | float) -> Tensor:
-    return torch.remainder(*_tensors(value, divisor))
-
-
-def _heaviside(x: Tensor) -> Tensor:
-    return 0.5 * (torch.sign(x) + 1)
-
-
-def _larger(a: Tensor | float, b: Tensor | float) -> Tensor:
-    return torch.maximum(*_tensors(a, b))
-
-
-def _smaller(a: Tensor | float, b: Tensor | float) -> Tensor:
-    return torch.minimum(*_tensors(a, b))
-
-
-def _chosen(distance: Tensor, below: Tensor | float, above: Tensor | float) -> Tensor:
-    distance, below, above = _tensors(distance, below, above)
-    return torch.where(distance < 0, below, above)
-
-
-def _atan2(y: Tensor | float, x: Tensor | float) -> Tensor:
-    return torch.atan2(*_tensors(y, x))
-
-
-def _tensors(*values: Tensor | float) -> list[Tensor]:
-    like = next(value for value in values if isinstance(value, Tensor))
-    return [value if isinstance(value, Tensor) else like.new_tensor(value) for value in values]
-
-
-class _Bessel(torch.autograd.Function):
-    """J_n(x), with J_n' = (J_{n-1} - J_{n+1})/2 and J_{-n} = (-1)^n J_n; torch has no derivative for its own."""
-
-    @staticmethod
-    def forward(order: int, x: Tensor) -> Tensor:
-        sign = -1 if order < 0 and order % 2 else 1
-        return sign * _bessel_values(abs(order), x)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.order, x = inputs
-        ctx.save_for_backward(x)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor):
-        (x,) = ctx.saved_tensors
-        return None, gradient * 0.5 * (_Bessel.apply(ctx.order - 1, x) - _Bessel.apply(ctx.order + 1, x))
-
-
-def _bessel(order: int, x: Tensor) -> Tensor:
-    return _Bessel.apply(order, x)
-
-
-def _bessel_values(order: int, x: Tensor) -> Tensor:
-    """J_n(x) = 1/N Σ_k cos(n τ_k - x sin τ_k), τ_k = 2πk/N: exact up to J_{N-n}(x), tiny for N > |x| + n + 40."""
-    if order < 2:
-        return (torch.special.bessel_j0, torch.special.bessel_j1)[order](x)
-    reach = float(torch.nan_to_num(x.abs(), posinf=0.0).max()) if x.numel() else 0.0
-    if reach > 1000:
-        raise ExpressionError(
-            f"needs |x| up to 1000 in besselj({order}, x); it has {reach:.3g}. Use an asymptotic form for large x."
-        )
-    count = int(reach) + order + 50
-    angles = [2 * math.pi * k / count for k in range(count)]
-    return sum(torch.cos(order * angle - x * math.sin(angle)) for angle in angles) / count
-
-
-_SAME_IN_TORCH = (
-    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
-    "exp", "log", "erf", "sqrt", "sign",
-)  # fmt: skip
-TORCH_FUNCTIONS: dict[type, Callable[..., Tensor]] = {
-    **{getattr(words, name): getattr(torch, name) for name in _SAME_IN_TORCH},
-    words.absolute: torch.abs,
-    words.atan2: _atan2,
-    words.heaviside: _heaviside,
-    words.larger: _larger,
-    words.smaller: _smaller,
-    words.power: _raised,
-    words.remainder: _remainder,
-}

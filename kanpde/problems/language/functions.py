@@ -7,25 +7,43 @@ their derivatives. For the same reason powers that are not whole are functions, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import sympy
+import torch
+from sympy.printing.precedence import PRECEDENCE
+from torch import Tensor
 
-
-class ExpressionError(ValueError):
-    """An expression cannot be used; the text continues the sentence that names the place: `… uses "nu", which …`."""
+from kanpde.problems.language import tensor_functions as tensors
+from kanpde.problems.language.refusals import ExpressionError
 
 
 class Elementary(sympy.Function):
-    """A real function; `slopes` are its partial derivatives, away from kinks, `at_zero` its value at 0 if a whole one.
+    """A real function; each class below is its row: meaning (the docstring), derivatives, torch and how it is written.
 
     Values at 0, and those of sin and cos at multiples of π/2, are all that is simplified, so that boundary data can
     vanish exactly.
+
+    Attributes:
+        signature: Names of its arguments, where a problem may call it; "…" for any number more, two by two.
+        word: Its name in problems, where that is not the class's.
+        slopes: Its partial derivatives, away from kinks.
+        at_zero: Its value at 0, if a whole one.
+        values: What computes it, of tensors and numbers.
+        latex: Its LaTeX, {0} and {1} for the arguments; None leaves it to SymPy.
+        rough: Whether it has kinks or jumps.
+        drawn: Whether it is a random number; the last argument tells draws apart.
     """
 
+    signature: tuple[str, ...] = ()
+    word: str | None = None
     slopes: tuple[Callable[..., sympy.Expr], ...] = ()
     at_zero: int | None = None
+    values: Callable[..., Tensor] | None = None
+    latex: str | None = None
+    rough = False
+    drawn = False
 
     @classmethod
     def eval(cls, *arguments):
@@ -36,8 +54,42 @@ class Elementary(sympy.Function):
     def _should_evalf(cls, arg):
         return -1  # never by itself: exp(exp(exp(9.0))) would take all memory
 
+    @classmethod
+    def check(cls, arguments: Sequence[sympy.Expr]) -> None:
+        """Refuse arguments that it is not defined for."""
+
     def fdiff(self, argindex=1):
         return self.slopes[argindex - 1](*self.args)
+
+    def operation(self) -> tuple[Callable[..., Tensor], tuple[sympy.Expr, ...], tuple | None]:
+        """What computes it, of which expressions, and what it is known by where the first is made anew."""
+        if self.values is None:
+            name = type(self).__name__
+            raise ExpressionError(f"needs functions that can be evaluated; it has {name}. Write it in another way.")
+        return type(self).values, self.args, None
+
+    def _sympystr(self, printer):
+        arguments = self.args[:-1] if self.drawn else self.args
+        return f"{word_of(type(self))}({', '.join(map(printer._print, arguments))})"
+
+    def _latex(self, printer, exp=None):
+        if self.latex is None:
+            return printer._print_Function(self, exp)
+        return raised(self.latex.format(*map(printer._print, self.args)), exp)
+
+
+def word_of(row: type[Elementary]) -> str:
+    """What it is called in problems."""
+    return row.word or row.__name__
+
+
+def raised(latex: str, exponent: str | None) -> str:
+    """To the power of an exponent, if there is one.
+
+    >>> raised("u", None), raised("u", "2")
+    ('u', '{u}^{2}')
+    """
+    return latex if exponent is None else f"{{{latex}}}^{{{exponent}}}"
 
 
 def _quarter_turns(x: sympy.Expr) -> int | None:
@@ -59,7 +111,11 @@ def _jump(name: str) -> Callable[..., sympy.Expr]:
 
 
 class sin(Elementary):
+    """Sine."""
+
+    signature = ("x",)
     slopes = (lambda x: cos(x),)
+    values = torch.sin
 
     @classmethod
     def eval(cls, x):
@@ -68,7 +124,11 @@ class sin(Elementary):
 
 
 class cos(Elementary):
+    """Cosine."""
+
+    signature = ("x",)
     slopes = (lambda x: -sin(x),)
+    values = torch.cos
 
     @classmethod
     def eval(cls, x):
@@ -77,139 +137,267 @@ class cos(Elementary):
 
 
 class tan(Elementary):
+    """Tangent."""
+
+    signature = ("x",)
     at_zero = 0
     slopes = (lambda x: 1 + tan(x) ** 2,)
+    values = torch.tan
 
 
 class asin(Elementary):
+    """Inverse sine."""
+
+    signature = ("x",)
     at_zero = 0
     slopes = (lambda x: 1 / sqrt(1 - x**2),)
+    values = torch.asin
 
 
 class acos(Elementary):
+    """Inverse cosine."""
+
+    signature = ("x",)
     slopes = (lambda x: -1 / sqrt(1 - x**2),)
+    values = torch.acos
 
 
 class atan(Elementary):
+    """Inverse tangent."""
+
+    signature = ("x",)
     at_zero = 0
     slopes = (lambda x: 1 / (1 + x**2),)
+    values = torch.atan
 
 
 class atan2(Elementary):
+    """The angle of the point (x, y)."""
+
+    signature = ("y", "x")
     slopes = (lambda y, x: x / (x**2 + y**2), lambda y, x: -y / (x**2 + y**2))
+    values = tensors.angle
 
 
 class sinh(Elementary):
+    """Hyperbolic sine."""
+
+    signature = ("x",)
     at_zero = 0
     slopes = (lambda x: cosh(x),)
+    values = torch.sinh
 
 
 class cosh(Elementary):
+    """Hyperbolic cosine."""
+
+    signature = ("x",)
     at_zero = 1
     slopes = (lambda x: sinh(x),)
+    values = torch.cosh
 
 
 class tanh(Elementary):
+    """Hyperbolic tangent."""
+
+    signature = ("x",)
     at_zero = 0
     slopes = (lambda x: 1 - tanh(x) ** 2,)
+    values = torch.tanh
 
 
 class asinh(Elementary):
+    """Inverse hyperbolic sine."""
+
+    signature = ("x",)
     at_zero = 0
     slopes = (lambda x: 1 / sqrt(1 + x**2),)
+    values = torch.asinh
 
 
 class acosh(Elementary):
+    """Inverse hyperbolic cosine, for x ≥ 1."""
+
+    signature = ("x",)
     slopes = (lambda x: 1 / sqrt(x**2 - 1),)
+    values = torch.acosh
 
 
 class atanh(Elementary):
+    """Inverse hyperbolic tangent."""
+
+    signature = ("x",)
     at_zero = 0
     slopes = (lambda x: 1 / (1 - x**2),)
+    values = torch.atanh
 
 
 class exp(Elementary):
+    """The exponential function."""
+
+    signature = ("x",)
     at_zero = 1
     slopes = (lambda x: exp(x),)
+    values = torch.exp
+    latex = r"e^{{{0}}}"
 
 
 class log(Elementary):
+    """The natural logarithm."""
+
+    signature = ("x",)
     slopes = (lambda x: 1 / x,)
+    values = torch.log
 
 
 class erf(Elementary):
+    """The error function, 2/√π ∫ exp(-s²) ds from 0 to x."""
+
+    signature = ("x",)
     at_zero = 0
     slopes = (lambda x: 2 * exp(-(x**2)) / sympy.Float(1.7724538509055159),)  # √π
+    values = torch.erf
 
 
 class sqrt(Elementary):
+    """Square root."""
+
+    signature = ("x",)
     at_zero = 0
     slopes = (lambda x: 1 / (2 * sqrt(x)),)
+    values = torch.sqrt
+    latex = r"\sqrt{{{0}}}"
 
 
 class power(Elementary):
     """a**b where b is not a whole number."""
 
     slopes = (lambda a, b: b * power(a, b - 1), lambda a, b: log(a) * power(a, b))
+    values = tensors.raised
+
+    def _sympystr(self, printer):
+        return "{}**{}".format(*(printer.parenthesize(part, PRECEDENCE["Pow"]) for part in self.args))
+
+    def _latex(self, printer, exp=None):
+        base, exponent = self.args
+        return raised(f"{printer.parenthesize(base, PRECEDENCE['Pow'])}^{{{printer._print(exponent)}}}", exp)
 
 
 class besselj(Elementary):
     """The Bessel function J_n(x) of whole order n."""
 
+    signature = ("n", "x")
     slopes = (
         _jump("besselj in its order"),
         lambda n, x: (besselj(n - 1, x) - besselj(n + 1, x)) / 2 if n != 0 else -besselj(1, x),
     )
+    latex = r"J_{{{0}}}\left({1}\right)"
+
+    @classmethod
+    def check(cls, arguments):
+        order = arguments[0]
+        if not (order.is_Integer and 0 <= order <= 20):
+            raise ExpressionError(
+                f'needs an order from 0 to 20 in besselj(order, x); it has "{str(order)[:60]}". Write a whole number.'
+            )
+
+    def operation(self):
+        order = int(self.args[0])
+        return partial(tensors.bessel, order), self.args[1:], ("besselj", order)
 
 
 class absolute(Elementary):
+    """The absolute value."""
+
+    signature = ("x",)
+    word = "abs"
     at_zero = 0
     slopes = (lambda x: sign(x),)
+    values = torch.abs
+    latex = r"\left|{0}\right|"
+    rough = True
 
 
 class sign(Elementary):
     """-1, 0 or 1."""
 
+    signature = ("x",)
     at_zero = 0
     slopes = (_jump("sign"),)
+    values = torch.sign
+    latex = r"\operatorname{{sign}}\left({0}\right)"
+    rough = True
 
 
 class heaviside(Elementary):
     """0 for x < 0, 1/2 at 0, 1 for x > 0."""
 
+    signature = ("x",)
     slopes = (_jump("heaviside"),)
+    values = tensors.heaviside
+    latex = r"\theta\left({0}\right)"
+    rough = True
 
 
 class larger(Elementary):
+    """The largest."""
+
+    signature = ("a", "b", "…")
+    word = "max"
     slopes = (lambda a, b: heaviside(a - b), lambda a, b: heaviside(b - a))
+    values = tensors.larger
+    latex = r"\max\left({0}, {1}\right)"
+    rough = True
 
 
 class smaller(Elementary):
+    """The smallest."""
+
+    signature = ("a", "b", "…")
+    word = "min"
     slopes = (lambda a, b: heaviside(b - a), lambda a, b: heaviside(a - b))
+    values = tensors.smaller
+    latex = r"\min\left({0}, {1}\right)"
+    rough = True
 
 
 class remainder(Elementary):
     """a % b, of the sign of b; it jumps where a passes a multiple of b, which goes unseen in derivatives by a."""
 
     slopes = (lambda a, b: sympy.S.One, _jump("% in its divisor"))
+    values = tensors.remainder
+    latex = r"\left({0} \bmod {1}\right)"
+    rough = True
+
+    def _sympystr(self, printer):
+        return "({} % {})".format(*(printer.parenthesize(part, PRECEDENCE["Pow"]) for part in self.args))
 
 
 class uniform(Elementary):
     """uniform(low, high): a number drawn anew for each site and realization; the third argument tells draws apart."""
 
+    signature = ("low", "high")
     slopes = (_jump("uniform(…)"),) * 3
+    latex = r"\mathcal{{U}}\left({0}, {1}\right)"
+    drawn = True
 
 
 class normal(Elementary):
     """normal(mean, deviation), drawn as `uniform` is."""
 
+    signature = ("mean", "deviation")
     slopes = (_jump("normal(…)"),) * 3
+    latex = r"\mathcal{{N}}\left({0}, {1}\right)"
+    drawn = True
 
 
 class choice(Elementary):
     """where(d < 0, a, b): differentiated branch by branch, so a jump from one branch to the other goes unseen."""
 
+    word = "where"
     slopes = (lambda d, a, b: sympy.S.Zero, lambda d, a, b: choice(d, 1, 0), lambda d, a, b: choice(d, 0, 1))
+    values = tensors.chosen
+    rough = True
 
     def derivative(self, d_slope: sympy.Expr, a_slope: sympy.Expr, b_slope: sympy.Expr) -> sympy.Expr:
         """The derivative, given those of d, a and b; refused for a step between two constants."""
@@ -218,33 +406,36 @@ class choice(Elementary):
             _jump("a where(…) between two constants")()
         return choice(distance, a_slope, b_slope) if (a_slope, b_slope) != (0, 0) else sympy.S.Zero
 
+    def compared(self) -> tuple[sympy.Expr, str, sympy.Expr, sympy.Expr]:
+        """What is compared with 0, by which sign, what then and what else; -|x| < 0 is how x != 0 is held."""
+        distance, below, above = self.args
+        if isinstance(-distance, absolute):
+            return (-distance).args[0], "=", above, below
+        return distance, "<", below, above
 
-@dataclass(frozen=True)
-class Word:
-    """A function of the problem language: what it becomes, and how many arguments it takes."""
+    def _sympystr(self, printer):
+        one, sign, then, otherwise = self.compared()
+        one, then, otherwise = map(printer._print, (one, then, otherwise))
+        return f"where({one} {'==' if sign == '=' else sign} 0, {then}, {otherwise})"
 
-    function: type[Elementary]
-    arguments: int = 1
-    repeated: bool = False  # min and max take any number, two by two
+    def _latex(self, printer, exp=None):
+        one, sign, then, otherwise = self.compared()
+        one, then, otherwise = map(printer._print, (one, then, otherwise))
+        cases = rf"\begin{{cases}} {then} & {one} {sign} 0 \\ {otherwise} & \text{{otherwise}} \end{{cases}}"
+        return raised(cases, exp)
 
 
-WORDS: dict[str, Word] = {
-    **{
-        function.__name__: Word(function)
-        for function in (sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh)
-    },
-    **{function.__name__: Word(function) for function in (exp, log, erf, sqrt, sign, heaviside)},
-    "abs": Word(absolute),
-    "atan2": Word(atan2, 2),
-    "besselj": Word(besselj, 2),
-    "min": Word(smaller, 2, repeated=True),
-    "max": Word(larger, 2, repeated=True),
-}
-DRAWS: dict[str, type[Elementary]] = {"uniform": uniform, "normal": normal}
+def _rows() -> list[type[Elementary]]:
+    return [row for row in Elementary.__subclasses__() if row.__module__ == __name__]
+
+
+WORDS: dict[str, type[Elementary]] = {word_of(row): row for row in _rows() if row.signature and not row.drawn}
+"""The functions of the problem language."""
+DRAWS: dict[str, type[Elementary]] = {word_of(row): row for row in _rows() if row.drawn}
 """Random numbers, where a scope has them."""
 OPERATORS = ("D", "lap", "grad", "div", "dot", "dn", "where")
 RESERVED = frozenset((*WORDS, *OPERATORS, "pi", "auto"))
 """Words no name may take; those of `DRAWS` stay free where nothing is drawn."""
-ROUGH = (absolute, sign, heaviside, larger, smaller, choice, remainder)
+ROUGH = tuple(row for row in _rows() if row.rough)
 """Functions with kinks or jumps."""
-TEXT_NAMES = {word.function: name for name, word in WORDS.items()} | {kind: name for name, kind in DRAWS.items()}
+TEXT_NAMES = {row: name for name, row in (WORDS | DRAWS).items()}

@@ -279,17 +279,13 @@ class _Reader:
         return ExpressionError(f"needs functions it knows; {shortened(name)} is none.{hint}")
 
     def _word(self, name: str, arguments: list[sympy.Expr]) -> sympy.Expr:
-        word = WORDS[name]
-        if word.repeated:
-            _check_count(name, arguments, word.arguments, None)
-            return folded(reduce(word.function, arguments))
-        _check_count(name, arguments, word.arguments, word.arguments)
-        if name == "besselj" and not (arguments[0].is_Integer and 0 <= arguments[0] <= 20):
-            raise ExpressionError(
-                f"needs an order from 0 to 20 in besselj(order, x); it has {shortened(str(arguments[0]))}. "
-                "Write a whole number."
-            )
-        return folded(word.function(*arguments))
+        row = WORDS[name]
+        if row.signature[-1] == "…":
+            _check_count(name, arguments, len(row.signature) - 1, None)
+            return folded(reduce(row, arguments))
+        _check_count(name, arguments, len(row.signature), len(row.signature))
+        row.check(arguments)
+        return folded(row(*arguments))
 
     def _where(self, nodes: list[ast.AST], depth: int) -> sympy.Expr:
         _check_count("where", nodes, 3, 3)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sympy
 from sympy.printing.latex import LatexPrinter
-from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
 from kanpde.problems.language.calculus import jet_of, jets_of, readings
-from kanpde.problems.language.functions import DRAWS, TEXT_NAMES, absolute
+from kanpde.problems.language.functions import raised
 
 
 def text_of(expr: sympy.Expr) -> str:
@@ -55,33 +54,9 @@ def _ordered_terms(expr: sympy.Add) -> list[sympy.Expr]:
     return sorted(expr.args, key=key)
 
 
-def _compared(distance: sympy.Expr) -> sympy.Expr | None:
-    """x of the distance -|x|, as comparisons by == and != have it."""
-    inner = -distance
-    return inner.args[0] if isinstance(inner, absolute) else None
-
-
 class _TextPrinter(StrPrinter):
     def _as_ordered_terms(self, expr, order=None):
         return _ordered_terms(expr)
-
-    def _print_Function(self, expr):
-        if expr.func not in TEXT_NAMES:
-            return self._print_coefficient(expr)
-        arguments = expr.args[:-1] if expr.func in DRAWS.values() else expr.args
-        return f"{TEXT_NAMES[expr.func]}({', '.join(map(self._print, arguments))})"
-
-    def _print_remainder(self, expr):
-        return "({} % {})".format(*(self.parenthesize(part, PRECEDENCE["Pow"]) for part in expr.args))
-
-    def _print_coefficient(self, expr):
-        names = tuple(map(str, expr.args))
-        steps = [f"{name}, {count}" for name, count in zip(names, expr.index, strict=True) if count]
-        return f"D({expr.title}, {', '.join(steps)})" if steps else expr.title
-
-    def _print_power(self, expr):
-        base, exponent = (self.parenthesize(part, PRECEDENCE["Pow"]) for part in expr.args)
-        return f"{base}**{exponent}"
 
     def _print_AppliedUndef(self, expr):
         return expr.func.__name__
@@ -94,12 +69,6 @@ class _TextPrinter(StrPrinter):
         steps = (f"{name}, {count}" for name, count in zip(names, index, strict=True) if count)
         return f"D({field}, {', '.join(steps)})"
 
-    def _print_choice(self, expr):
-        distance, below, above = map(self._print, expr.args)
-        if (same := _compared(expr.args[0])) is not None:
-            return f"where({self._print(same)} == 0, {above}, {below})"
-        return f"where({distance} < 0, {below}, {above})"
-
     def _print_Float(self, expr):
         return repr(float(expr))
 
@@ -109,74 +78,12 @@ class _LatexPrinter(LatexPrinter):
         return _ordered_terms(expr)
 
     def _print_AppliedUndef(self, expr, exp=None):
-        return self._raised(self._symbol(expr.func.__name__), exp)
+        return raised(self._symbol(expr.func.__name__), exp)
 
     def _print_Derivative(self, expr, exp=None):
         field, index = jet_of(expr)
         names = [name for name, count in zip(_coordinates(expr), index, strict=True) for _ in range(count)]
-        return self._raised(f"{self._symbol(field)}_{{{' '.join(map(self._symbol, names))}}}", exp)
-
-    def _print_Function(self, expr, exp=None):
-        if not hasattr(expr, "table"):
-            return super()._print_Function(expr, exp)
-        names = [name for name, count in zip(map(str, expr.args), expr.index, strict=True) for _ in range(count)]
-        subscript = f"_{{{' '.join(map(self._symbol, names))}}}" if names else ""
-        return self._raised(self._symbol(expr.title) + subscript, exp)
+        return raised(f"{self._symbol(field)}_{{{' '.join(map(self._symbol, names))}}}", exp)
 
     def _symbol(self, name):
         return self._print(sympy.Symbol(name))
-
-    def _raised(self, text, exponent):
-        return text if exponent is None else f"{{{text}}}^{{{exponent}}}"
-
-    def _named(self, name, expr, exp):
-        inner = ", ".join(map(self._print, expr.args))
-        return self._raised(rf"{name}\left({inner}\right)", exp)
-
-    def _print_exp(self, expr, exp=None):
-        return self._raised(f"e^{{{self._print(expr.args[0])}}}", exp)
-
-    def _print_sqrt(self, expr, exp=None):
-        return self._raised(rf"\sqrt{{{self._print(expr.args[0])}}}", exp)
-
-    def _print_power(self, expr, exp=None):
-        base, exponent = expr.args
-        return self._raised(f"{self.parenthesize(base, PRECEDENCE['Pow'])}^{{{self._print(exponent)}}}", exp)
-
-    def _print_besselj(self, expr, exp=None):
-        order, inner = map(self._print, expr.args)
-        return self._raised(rf"J_{{{order}}}\left({inner}\right)", exp)
-
-    def _print_absolute(self, expr, exp=None):
-        return self._raised(rf"\left|{self._print(expr.args[0])}\right|", exp)
-
-    def _print_sign(self, expr, exp=None):
-        return self._named(r"\operatorname{sign}", expr, exp)
-
-    def _print_remainder(self, expr, exp=None):
-        value, divisor = map(self._print, expr.args)
-        return self._raised(rf"\left({value} \bmod {divisor}\right)", exp)
-
-    def _print_uniform(self, expr, exp=None):
-        return self._raised(rf"\mathcal{{U}}\left({self._print(expr.args[0])}, {self._print(expr.args[1])}\right)", exp)
-
-    def _print_normal(self, expr, exp=None):
-        return self._raised(rf"\mathcal{{N}}\left({self._print(expr.args[0])}, {self._print(expr.args[1])}\right)", exp)
-
-    def _print_heaviside(self, expr, exp=None):
-        return self._named(r"\theta", expr, exp)
-
-    def _print_larger(self, expr, exp=None):
-        return self._named(r"\max", expr, exp)
-
-    def _print_smaller(self, expr, exp=None):
-        return self._named(r"\min", expr, exp)
-
-    def _print_choice(self, expr, exp=None):
-        distance, below, above = map(self._print, expr.args)
-        if (same := _compared(expr.args[0])) is not None:
-            distance, below, above = f"{self._print(same)} = 0", above, below
-            cases = rf"\begin{{cases}} {below} & {distance} \\ {above} & \text{{otherwise}} \end{{cases}}"
-            return self._raised(cases, exp)
-        cases = rf"\begin{{cases}} {below} & {distance} < 0 \\ {above} & \text{{otherwise}} \end{{cases}}"
-        return self._raised(cases, exp)
