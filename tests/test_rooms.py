@@ -58,6 +58,38 @@ def test_the_package_has_few_entries():
     assert len(arrows()) <= 60
 
 
+LIGHT = ("kanpde", "kanpde.cli.main", "kanpde.cli.problems", "kanpde.cli.show")
+"""What loads in a moment: nobody waits seconds for a list or a help page."""
+HEAVY = {"hydra", "matplotlib", "mlflow", "omegaconf", "pandas", "scipy", "sympy", "torch"}
+
+
+def imports_of(path: Path) -> set[str]:
+    """The modules a file imports when it runs: not those that type checkers alone read."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    skipped = {id(inner) for node in typing for inner in ast.walk(node)}
+    nodes = [node for node in ast.walk(tree) if id(node) not in skipped]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def test_what_starts_light_imports_nothing_heavy():
+    known, waiting, trails = modules(), list(LIGHT), {name: name for name in LIGHT}
+    while waiting:
+        name = waiting.pop()
+        for other in imports_of(known[name]):
+            assert other.split(".")[0] not in HEAVY, f"{trails[name]} -> {other}"
+            parents = (other.rsplit(".", depth)[0] for depth in range(other.count(".") + 1))
+            for module in parents:  # importing a module runs the packages it lies in
+                if module in known and module not in trails:
+                    trails[module] = f"{trails[name]} -> {module}"
+                    waiting.append(module)
+    assert "kanpde.problems.listing" in trails and "kanpde.results.archive.reading" in trails
+
+
 def test_modules_of_a_room_import_in_no_circle():
     """Each module's imports, followed down, never come back to it."""
     graph = {name: imported_modules(path) for name, path in modules().items()}

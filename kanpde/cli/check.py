@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from kanpde.cli.parsing import command_parser, say
+from kanpde.cli.parsing import say
+from kanpde.cli.settings import settings_parser
 from kanpde.problems.check_report import statement_lines, verdicts
 from kanpde.runs.hydra_composition import compose_mapping
 from kanpde.runs.settings import config_of
@@ -10,7 +11,7 @@ from kanpde.runs.settings import config_of
 
 def check_command(words: Sequence[str]) -> int:
     """run the checks of a problem alone, with its equations echoed as text and in LaTeX"""
-    options = command_parser(check_command, settings=True).parse_intermixed_args(words)
+    options = settings_parser(check_command).parse_intermixed_args(words)
     config = config_of(compose_mapping(options.settings))
     warnings = dict.fromkeys((*config.problem.warnings, *config.warnings))
     found = [f"  ok  {verdict}" for verdict in dict.fromkeys(verdicts(config.problem))]

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from kanpde.cli.parsing import command_parser, say
 from kanpde.errors import InputError
-from kanpde.results.archive import read_archive
+from kanpde.results.archive import archive_of, read_archive
 from kanpde.results.exports import FORMATS, export_run
-from kanpde.runs.jobs import ARCHIVE
 
 
 def export_command(words: Sequence[str]) -> int:
@@ -17,8 +16,7 @@ def export_command(words: Sequence[str]) -> int:
     parser.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(FORMATS))
     parser.add_argument("--into", metavar="FOLDER", help="where the files go; by default beside the archive")
     options = parser.parse_args(words)
-    path = Path(options.run)
-    archive = path / ARCHIVE if path.is_dir() else path
+    archive = archive_of(options.run)
     data = read_archive(archive)
     say(*map(str, export_run(data, options.to, _folder(options.into) or archive.parent)))
     return 0

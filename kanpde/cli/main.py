@@ -1,31 +1,24 @@
-"""The commands: `kanpde solve | check | reference | problems | show | export | scaling | collect | report | schema`.
+"""`kanpde COMMAND …`: a command is a module of this folder that defines `COMMAND_command`; nothing else lists them.
 
 Exit codes: 0 done; 1 the run failed; 2 the input cannot be used; 130 stopped by Ctrl-C, as shells report it.
 """
 
 import argparse
+import ast
 import atexit
 import gc
+import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import kanpde
-from kanpde.cli.check import check_command
-from kanpde.cli.collect import collect_command
-from kanpde.cli.export import export_command
 from kanpde.cli.parsing import Command
-from kanpde.cli.problems import problems_command
-from kanpde.cli.reference import reference_command
-from kanpde.cli.report import report_command
-from kanpde.cli.scaling import scaling_command
-from kanpde.cli.schema import schema_command
-from kanpde.cli.show import show_command
-from kanpde.cli.solve import solve_command
 from kanpde.errors import InputError
-from kanpde.runs.jobs import State
 
-CLOSED_PIPE = 141  # what shells report for a program that SIGPIPE ended
+INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
+CLOSED_PIPE = 141  # and that SIGPIPE ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,21 +29,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argument_parser()
     # Settings and options may come in any order, which argparse allows only where there are no subcommands.
     options = parser.parse_args(words[:1])
-    command = COMMANDS.get(options.command)
-    if command is None:
+    if options.command is None:
         parser.print_help()
         return 0
     try:
-        return command(words[1:])
+        return command_of(options.command)(words[1:])
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped by Ctrl-C", file=sys.stderr)
-        return State.INTERRUPTED.exit_code
+        return INTERRUPTED
     except BrokenPipeError:  # whoever read the output, as head does, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
+
+
+def command_of(name: str) -> Command:
+    """The command, whose module is imported now and no other: some need PyTorch, which takes seconds to load."""
+    return getattr(importlib.import_module(f"kanpde.cli.{name}"), f"{name}_command")
+
+
+def command_lines() -> dict[str, str]:
+    """Each command and its line in the help, the docstring of its function, read without importing the module."""
+    lines = {}
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        for node in ast.parse(path.read_bytes()).body:
+            if isinstance(node, ast.FunctionDef) and node.name == f"{path.stem}_command":
+                lines[path.stem] = ast.get_docstring(node)
+    return lines
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -61,21 +68,7 @@ def argument_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"kanpde {kanpde.__version__}")
-    listed = "\n".join(f"{name:9} {command.__doc__}" for name, command in COMMANDS.items())
-    parser.add_argument("command", nargs="?", choices=list(COMMANDS), metavar="COMMAND", help=argparse.SUPPRESS)
-    parser.description += f"\n\ncommands:\n{listed}"
+    lines = command_lines()
+    parser.add_argument("command", nargs="?", choices=list(lines), metavar="COMMAND", help=argparse.SUPPRESS)
+    parser.description += "\n\ncommands:\n" + "\n".join(f"{name:9} {line}" for name, line in lines.items())
     return parser
-
-
-COMMANDS: dict[str, Command] = {
-    "solve": solve_command,
-    "check": check_command,
-    "reference": reference_command,
-    "problems": problems_command,
-    "show": show_command,
-    "export": export_command,
-    "scaling": scaling_command,
-    "collect": collect_command,
-    "report": report_command,
-    "schema": schema_command,
-}

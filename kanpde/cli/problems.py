@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kanpde.cli.parsing import command_parser, say
 from kanpde.errors import InputError
-from kanpde.problems.catalog import load_problem, problem_names
+from kanpde.problems.listing import problem_data, problem_names, title_of
 
 
 def problems_command(words: Sequence[str]) -> int:
@@ -13,13 +13,14 @@ def problems_command(words: Sequence[str]) -> int:
     command_parser(problems_command).parse_args(words)
     names = problem_names()
     width = max(map(len, names), default=0)
-    for name in sorted(names):
-        say(f"{name:{width}}  {_title(names[name])}")
+    for name, path in sorted(names.items()):
+        say(f"{name:{width}}  {_title(name, path)}")
     return 0
 
 
-def _title(path: Path) -> str:
+def _title(name: str, path: Path) -> str:
+    """The file's title, or why it cannot be read; whether it states a problem is for `kanpde check` to say."""
     try:
-        return load_problem(path).title
+        return title_of(problem_data(path), name, path.name)
     except InputError as error:
         return f"does not load: {error}"

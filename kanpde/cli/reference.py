@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-from kanpde.cli.parsing import command_parser, say
+from kanpde.cli.parsing import say
+from kanpde.cli.settings import settings_parser
 from kanpde.errors import InputError
 from kanpde.problems.problem import Problem
 from kanpde.references import FILE, METHODS, NotSolved, Reference, method_for, reference_of
@@ -14,7 +15,7 @@ from kanpde.runs.settings import config_of
 
 def reference_command(words: Sequence[str]) -> int:
     """solve a problem by a classical method alone, at several resolutions"""
-    options = command_parser(reference_command, settings=True).parse_intermixed_args(words)
+    options = settings_parser(reference_command).parse_intermixed_args(words)
     problem = config_of(compose_mapping(options.settings)).problem
     method = method_for(problem)
     if method is None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from kanpde.cli.parsing import command_parser, say
+from kanpde.cli.parsing import say
+from kanpde.cli.settings import settings_parser
 from kanpde.studies.files import write_study
 from kanpde.studies.runner import plan_of, run_study
 
@@ -17,7 +18,7 @@ STUDY = """settings of the study:
 
 def scaling_command(words: Sequence[str]) -> int:
     """compare KAN and MLP over sizes at equal budgets: a study that goes on where it stopped"""
-    parser = command_parser(scaling_command, settings=True)
+    parser = settings_parser(scaling_command)
     parser.epilog = STUDY + parser.epilog
     plan = plan_of(parser.parse_intermixed_args(words).settings)
     say(f"study: {plan.folder}")

@@ -1,20 +1,17 @@
 """`kanpde show`."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from kanpde.cli.metrics import metric_lines
 from kanpde.cli.parsing import command_parser, say
-from kanpde.results.archive import RunData, read_archive
-from kanpde.runs.jobs import ARCHIVE
+from kanpde.results.archive import RunData, archive_of, read_archive
 
 
 def show_command(words: Sequence[str]) -> int:
     """show what a run's archive holds"""
     parser = command_parser(show_command)
     parser.add_argument("run", metavar="RUN", help="a run's folder or its result.h5")
-    path = Path(parser.parse_args(words).run)
-    archive = path / ARCHIVE if path.is_dir() else path
+    archive = archive_of(parser.parse_args(words).run)
     say(*shown_lines(read_archive(archive)), str(archive))
     return 0
 

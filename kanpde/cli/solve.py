@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kanpde.cli.metrics import metric_lines
-from kanpde.cli.parsing import command_parser, say
+from kanpde.cli.parsing import say
+from kanpde.cli.settings import settings_parser
 from kanpde.runs.jobs import Result, State, solve_one
 from kanpde.runs.sweeps import sweep
 
 
 def solve_command(words: Sequence[str]) -> int:
     """solve a problem, plot and archive it; -m: every combination of several values"""
-    parser = command_parser(solve_command, settings=True)
+    parser = settings_parser(solve_command)
     parser.add_argument("-m", "--multirun", action="store_true", help="run every combination: model=kan,mlp seed=0,1")
     options = parser.parse_intermixed_args(words)
     if options.multirun:

@@ -16,7 +16,7 @@ Statistical Learning, section 7.6, for the effective number of parameters p.
 from collections.abc import Mapping
 
 import torch
-from scipy.stats import t as student
+from scipy.special import stdtrit
 from torch import Tensor, nn
 
 PLACE = "learned_parameters"
@@ -59,4 +59,4 @@ def half_widths(jacobian: Tensor, residual: Tensor, data: slice, count: int) -> 
         return norms.new_full((count,), float("nan"))
     variance = residual[data].square().sum() / freedom
     deviations = (variance * reach[-count:].square().sum(dim=1)).sqrt() / norms[-count:]
-    return float(student.ppf(0.975, freedom)) * deviations
+    return float(stdtrit(freedom, 0.975)) * deviations

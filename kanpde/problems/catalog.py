@@ -18,10 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from kanpde.errors import InputError
-from kanpde.files.regular import Unreadable, plain_name, read_regular
-from kanpde.files.yaml import MAX_BYTES, plain_data, read_yaml
+from kanpde.files.regular import plain_name
+from kanpde.files.texts import shortened, suggestion
+from kanpde.files.yaml import plain_data
 from kanpde.problems.checks import check_problem
-from kanpde.problems.language import ExpressionError, shortened, suggestion
+from kanpde.problems.language import ExpressionError
+from kanpde.problems.listing import problem_data, problem_folders, problem_names, read_problem_text
 from kanpde.problems.problem import Condition, Problem
 from kanpde.problems.reading import read_statement, with_table, wrong_kind
 
@@ -29,8 +31,6 @@ __all__ = [
     "Condition", "Problem", "confined", "load_problem", "problem_folders", "problem_names", "read_problem_file",
     "read_problem_text",
 ]  # fmt: skip
-
-SEARCH_PATH = "KANPDE_PROBLEM_PATH"
 
 
 def load_problem(
@@ -65,46 +65,10 @@ def load_problem(
         raise InputError(f"{label} {error}") from None
 
 
-def problem_folders() -> list[Path]:
-    """Where problems are looked for: the folders in KANPDE_PROBLEM_PATH, then those that ship with the package."""
-    listed = os.environ.get(SEARCH_PATH, "").split(os.pathsep)
-    own = [Path(folder).expanduser() for folder in listed if folder]
-    package = Path(__file__).parents[1]
-    installed, checkout = package / "problem_files", package.parent / "problems"
-    return [*own, installed if installed.is_dir() else checkout]
-
-
-def problem_names() -> dict[str, Path]:
-    """Every problem that can be called by name, and its file; the first folder wins."""
-    names: dict[str, Path] = {}
-    for folder in problem_folders():
-        for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
-            names.setdefault(path.stem, path)
-    return dict(sorted(names.items()))
-
-
 def read_problem_file(path: str | os.PathLike) -> dict:
     """The plain data of a problem file, safe but unchecked: strings, numbers, lists, mappings."""
     path = Path(path)
-    try:
-        text = read_regular(path, MAX_BYTES, links=True).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path.name} needs to be text in UTF-8; it is not. Save it as UTF-8.") from None
-    except Unreadable as reason:
-        raise InputError(f"{path} needs to be a problem file of at most {MAX_BYTES // 1024} kB; it {reason}. "
-                         "Check the path, or shorten it.") from None
-    return _with_folder(with_table(read_problem_text(text, path.name), path.parent, path.name), path.parent)
-
-
-def read_problem_text(text: str, label: str) -> dict:
-    """The plain data of a problem given as YAML text, e.g. out of an archive; see `read_problem_file`."""
-    data = read_yaml(text, label)
-    if not isinstance(data, dict):
-        came = "is empty" if data is None else f"has {shortened(data)}"
-        raise InputError(
-            f"{label} needs keys such as coordinates: and equations:; it {came}. Write key: value lines."
-        )
-    return data
+    return _with_folder(with_table(problem_data(path), path.parent, path.name), path.parent)
 
 
 # finding and naming

@@ -7,9 +7,10 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from matplotlib.tri import Triangulation
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
+
+from kanpde.references.triangulations import TriangleFinder
 
 CHUNK = 4096
 """Points evaluated at once."""
@@ -167,15 +168,15 @@ class Triangles:
 
     def _found(self, points: np.ndarray) -> np.ndarray:  # -> [n]
         """The triangle around each point; outside all of them, between a side and its curve, the nearest on the rim."""
-        cell = np.array(self._finder(*points.T))
+        cell = self._finder(points)
         middles, owners = self._rim
         outside = cell < 0
         cell[outside] = owners[middles.query(points[outside])[1]]
         return cell
 
     @cached_property
-    def _finder(self):
-        return Triangulation(*self.nodes.T, self.cells[:, :3]).get_trifinder()
+    def _finder(self) -> TriangleFinder:
+        return TriangleFinder(self.nodes, self.cells[:, :3])
 
     @cached_property
     def _rim(self) -> tuple[cKDTree, np.ndarray]:

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from kanpde.errors import InputError, RunError
 from kanpde.files.locks import FolderLock, Held
 from kanpde.reports.plots import save_figure, solution_figure
-from kanpde.results.archive import RunData, read_archive
+from kanpde.results.archive import ARCHIVE, RunData, read_archive
 from kanpde.runs.hydra_composition import Composition, compose_mapping, own_sweep
 from kanpde.runs.progress import History, Listener, append_record, display, last_record
 from kanpde.runs.run import Run, solve_config
@@ -26,7 +26,7 @@ from kanpde.solving.optimizers import OPTIMIZERS
 from kanpde.solving.training.events import Note, Started
 from kanpde.solving.training.memory import bounded_memory, free_memory, want_of_memory
 
-ARCHIVE, HISTORY, PICTURE = "result.h5", "history.jsonl", "solution.png"
+HISTORY, PICTURE = "history.jsonl", "solution.png"
 
 Watch = Callable[[Config], AbstractContextManager[Listener]]
 """What shows a run to whoever waits for it."""

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 from kanpde.errors import InputError
+from kanpde.files.texts import printable
 from kanpde.solving.training.events import Finished, Note, StageEnded, Started, StartEnded, Step
 from kanpde.solving.training.settings import Training
 
@@ -24,11 +25,6 @@ Listener = Callable[[object], None]
 # The most wanted first: a narrow terminal cuts the rest.
 MEASURES = ("rel_l2", "heldout_residual", "heldout_energy", "loss")
 LAST_BYTES = 65536  # of a history, more than its longest line
-
-
-def printable(text: str) -> str:
-    """Text without control characters: titles may come from a stranger's file, and a terminal obeys them."""
-    return "".join(letter for letter in text if letter.isprintable())
 
 
 def step_text(record: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from kanpde.errors import InputError
-from kanpde.problems.catalog import SEARCH_PATH
+from kanpde.problems.listing import SEARCH_PATH
 from kanpde.runs.hydra_composition import (
     Composition,
     compose_mapping,

@@ -16,6 +16,7 @@ from kanpde.problems.catalog import load_problem
 from kanpde.problems.geometry.sampling import SobolSampling
 from kanpde.solving.ansatz.exact_conditions import exact_ansatz
 from kanpde.solving.losses.residuals import bind, build_blocks, draw
+from kanpde.solving.training.allocation import keep_freed_memory
 
 POINTS = 3000
 
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--degree", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    keep_freed_memory()
     torch.set_default_dtype(torch.float64)
     problem = load_problem("poisson_2d")
     ansatz = exact_ansatz(problem)

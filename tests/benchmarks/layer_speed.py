@@ -11,6 +11,7 @@ import torch
 from timing import milliseconds
 
 from kanpde.models.networks import KAN
+from kanpde.solving.training.allocation import keep_freed_memory
 
 POINTS, WIDTH, DEGREE = 10_000, 16, 3
 
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--degree", type=int, default=DEGREE)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    keep_freed_memory()
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(0)
     kans = {grid: kan_layer(grid, options.degree) for grid in (5, 20, 50, 200)}

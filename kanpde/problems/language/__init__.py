@@ -1,5 +1,6 @@
 """From the text of an equation to a torch function: text → checked syntax tree → SymPy → list of torch operations."""
 
+from kanpde.files.texts import shortened, suggestion
 from kanpde.problems.language.calculus import (
     AUTO,
     MAX_ORDER,
@@ -20,7 +21,7 @@ from kanpde.problems.language.formulas import BoundFormula, Formula, compile_exp
 from kanpde.problems.language.functions import DRAWS, RESERVED, ROUGH, TEXT_NAMES, WORDS, ExpressionError
 from kanpde.problems.language.grammar import Scope, parse_components, parse_equation, parse_expression
 from kanpde.problems.language.printing import latex_of, subscript_of, text_of
-from kanpde.problems.language.tokens import check_name, shortened, suggestion
+from kanpde.problems.language.tokens import check_name
 
 __all__ = [
     "AUTO", "DRAWS", "MAX_ORDER", "RESERVED", "ROUGH", "TEXT_NAMES", "WORDS", "BoundFormula", "ExpressionError",

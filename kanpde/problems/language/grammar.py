@@ -15,6 +15,7 @@ from functools import reduce
 import sympy
 
 from kanpde.errors import InputError
+from kanpde.files.texts import shortened, suggestion
 from kanpde.problems.language.arithmetic import Vector, checked_numbers, folded, number_of, power_of, product_of, sum_of
 from kanpde.problems.language.calculus import (
     AUTO,
@@ -36,7 +37,7 @@ from kanpde.problems.language.functions import (
     choice,
     remainder,
 )
-from kanpde.problems.language.tokens import Token, python_token, shortened, sides_of, suggestion, tokens_of, unreadable
+from kanpde.problems.language.tokens import Token, python_token, sides_of, tokens_of, unreadable
 
 MAX_DEPTH = 50  # parentheses and functions within each other
 

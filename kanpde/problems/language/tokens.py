@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kanpde.errors import InputError
+from kanpde.files.texts import shortened
 from kanpde.problems.language.functions import RESERVED, ExpressionError
 
 MAX_LENGTH = 4000  # characters of one expression
@@ -128,19 +126,3 @@ def check_name(name: str, kind: str, where: str) -> str:
         what = "the number pi" if name == "pi" else "a word of the problem language"
         raise InputError(f'{where} needs names of its own; "{name}" is {what}. Rename it, e.g. {name}0.')
     return name
-
-
-def shortened(value: object, length: int = 60) -> str:
-    """A value from a file, quoted for an error message: one line, printable, cut where it is long."""
-    spoken = json.dumps if value is None or isinstance(value, bool) else repr  # null and true, as files have them
-    text = value if isinstance(value, str) else spoken(value)
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text[: 4 * length].split()))
-    return f'"{text[: length - 1]}…"' if len(text) > length else f'"{text}"'
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """` Did you mean "x"?`, or nothing; between names of one or two letters only capitals count as close."""
-    known = list(known)
-    same = [word for word in known if word.lower() == name.lower()]
-    close = same or (difflib.get_close_matches(name[:60], known, n=1, cutoff=0.6) if len(name) > 2 else [])
-    return f' Did you mean "{close[0]}"?' if close else ""

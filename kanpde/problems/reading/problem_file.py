@@ -19,6 +19,7 @@ from kanpde.problems.language import (
     shortened,
     suggestion,
 )
+from kanpde.problems.listing import title_of
 from kanpde.problems.problem import Eigen, Problem
 from kanpde.problems.reading.coefficients import read_coefficients
 from kanpde.problems.reading.conditions import read_conditions
@@ -112,10 +113,7 @@ class Statement(Source):
                 raise InputError(f"{self.label} needs {key}; it has none. Add {key}: {example}.")
 
     def title(self, name: str) -> str:
-        title = self.data.get("title", name)
-        if not isinstance(title, str) or not 0 < len(title) <= 200 or "\n" in title.strip():
-            raise wrong_kind(self.where("title"), "one line of text, at most 200 characters", title, "Heat in a rod")
-        return title.strip()
+        return title_of(self.data, name, self.label)
 
     # names and ranges
 

@@ -8,10 +8,10 @@ From the bottom up:
     reading     file -> record
 """
 
-from kanpde.results.archive.reading import read_archive
+from kanpde.results.archive.reading import ARCHIVE, archive_of, read_archive
 from kanpde.results.archive.record import ModelData, RunData, metric_digits
 from kanpde.results.archive.writing import archive_bytes, write_archive
 
 __all__ = [
-    "ModelData", "RunData", "archive_bytes", "metric_digits", "read_archive", "write_archive",
+    "ARCHIVE", "ModelData", "RunData", "archive_bytes", "archive_of", "metric_digits", "read_archive", "write_archive",
 ]  # fmt: skip

@@ -12,8 +12,17 @@ from kanpde.files.hdf5 import Unsafe, attribute, check_contents, check_texts
 from kanpde.results.archive.record import ModelData, RunData
 from kanpde.results.archive.writing import SCHEMA
 
+ARCHIVE = "result.h5"
+"""What the file is called in a run's folder."""
+
 # Attributes of the root that are the format's, not the run's.
 FORMAT_ATTRIBUTES = {"NX_class", "default", "kanpde_schema"}
+
+
+def archive_of(run: str | Path) -> Path:
+    """The archive of a run, given by its folder or by the archive itself."""
+    path = Path(run)
+    return path / ARCHIVE if path.is_dir() else path
 
 
 def read_archive(path: str | Path) -> RunData:

@@ -22,6 +22,7 @@ from kanpde.solving.adaptation import Density, densities_of, first_knots, follow
 from kanpde.solving.losses.objectives import Goal
 from kanpde.solving.optimizers import Iterate, Objective, Optimizer, Stop, StopReason
 from kanpde.solving.solution import Solution
+from kanpde.solving.training.allocation import keep_freed_memory
 from kanpde.solving.training.events import Event, Finished, Outcome, StageEnded, Started, StartEnded, Step
 from kanpde.solving.training.memory import want_of_memory
 from kanpde.solving.training.settings import Training
@@ -75,6 +76,7 @@ class _Halt(Exception):
 
 def train(setup: Setup, on_event: Callable[[Event], None]) -> Trained:
     """Run all stages; an interrupt ends them like a time limit, with the best state kept."""
+    keep_freed_memory()
     course, note = _Course(setup, on_event), ""
     try:
         course.run()
