@@ -8,7 +8,7 @@ From the bottom up:
     classical      what classical solvers reach on the same problem
     archive        a study as a file, scaling.h5
     figures        error against parameters, operations and seconds
-    plans          the settings of a study, its sizes, MLPs matched to KANs
+    plans          the settings of a study, its sizes, others matched to the first model
     runner         makes the runs
     report         a study as a page
     files          a study's files in its folder

@@ -28,7 +28,6 @@ from kanpde.studies.comparisons import BUDGETS, Comparison, compare
 from kanpde.studies.records import Collection, Record, Skipped
 
 KIND = "scaling"
-MODELS = ("kan", "mlp")
 NUMBERS = ("parameters", "flops", "seconds", "error", "heldout", "reference_error", "seed", "grid", "degree", "steps",
            "points")  # fmt: skip
 

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations, product
 
 import numpy as np
 
+from kanpde.models.networks import title_of
 from kanpde.studies.power_laws import Center, PowerLaw, centers, fit_power_law
 from kanpde.studies.records import Record
 
@@ -101,24 +103,28 @@ class Series:
 
 @dataclass(frozen=True)
 class Pair:
-    """A KAN and an MLP at equal budget; `better` is the name of a model, or empty where intervals overlap."""
+    """Two kinds of model at equal budget; `better` is that with the lower error, or empty where intervals overlap."""
 
     budget: str
-    kan: Size
-    mlp: Size
-    kan_center: Center
-    mlp_center: Center
+    first: Size
+    second: Size
+    first_center: Center
+    second_center: Center
+
+    @property
+    def kinds(self) -> tuple[str, str]:
+        return self.first.first.model, self.second.first.model
 
     @property
     def better(self) -> str:
-        if self.kan_center.high < self.mlp_center.low:
-            return "kan"
-        return "mlp" if self.mlp_center.high < self.kan_center.low else ""
+        if self.first_center.high < self.second_center.low:
+            return self.kinds[0]
+        return self.kinds[1] if self.second_center.high < self.first_center.low else ""
 
     @property
     def advantage(self) -> float:
-        """The MLP's error over the KAN's."""
-        return self.mlp_center.median / self.kan_center.median
+        """The second's error over the first's."""
+        return self.second_center.median / self.first_center.median
 
 
 @dataclass(frozen=True)
@@ -136,12 +142,22 @@ class Comparison:
         return tuple({size.first.name + size.first.size: size for one in self.series for size in one.sizes}.values())
 
     @property
+    def kinds(self) -> list[str]:
+        """Of its models, in the order of their names."""
+        return kinds_of(size.first for size in self.sizes)
+
+    @property
     def records(self) -> tuple[Record, ...]:
         return tuple(record for size in self.sizes for record in size.records)
 
     def conclusions(self) -> list[str]:
         """What the figures say, and what they do not, a sentence each."""
         return [*_pair_sentences(self), *_law_sentences(self), *_shortcomings(self)]
+
+
+def kinds_of(records: Iterable[Record]) -> list[str]:
+    """The kinds of model among runs, in the order of their names."""
+    return sorted({record.model for record in records})
 
 
 def compare(records: Iterable[Record]) -> list[Comparison]:
@@ -160,7 +176,7 @@ def _comparison(settings: str, records: Sequence[Record]) -> Comparison:
 
 
 def series_of(records: Iterable[Record]) -> list[Series]:
-    """Runs -> sizes -> series: KANs by grid at each width and by width at each grid, MLPs by width at each depth."""
+    """Runs -> sizes -> series: by grid at each width, by width at each grid; without grids by width at each depth."""
     sizes = _sizes(records)
     groups: dict[tuple, list[Size]] = {}
     for size in sizes:
@@ -183,14 +199,14 @@ def _sizes(records: Iterable[Record]) -> list[Size]:
 
 def _series_keys(record: Record) -> list[tuple]:
     depth = len(record.width)
-    if record.model == "mlp":
+    if not record.grid:
         return [(record.name, "width", depth, 0)]
     return [(record.name, "grid", record.width, 0), (record.name, "width", depth, record.grid)]
 
 
 def _series_name(key: tuple) -> str:
     name, growth, shape, grid = key
-    if name.startswith("MLP"):
+    if growth == "width" and not grid:
         return name
     return f"{name}, width {list(shape)}, finer grids" if growth == "grid" else f"{name}, grid {grid}, wider"
 
@@ -200,15 +216,16 @@ def _growing(size: Size) -> tuple:
 
 
 def pairs_of(series: Sequence[Series]) -> list[Pair]:
-    """For each KAN and each budget, the MLP of every series that is nearest, if it is near enough."""
-    kans, found = _centered(one for one in series if one.model == "kan"), []
-    for budget in BUDGETS:
-        for one in series:
-            rivals = _centered([one]) if one.model == "mlp" else []
-            for kan, kan_center in kans:
-                near = _nearest(kan.budget(budget), rivals, budget)
+    """For each size and each budget, the nearest of every series of another kind, if it is near enough."""
+    found = []
+    kinds = kinds_of(one.sizes[0].first for one in series)
+    for (first, second), budget in product(combinations(kinds, 2), BUDGETS):
+        sizes = _centered(one for one in series if one.model == first)
+        for rivals in (_centered([one]) for one in series if one.model == second):
+            for size, center in sizes:
+                near = _nearest(size.budget(budget), rivals, budget)
                 if near is not None:
-                    found.append(Pair(budget, kan, near[0], kan_center, near[1]))
+                    found.append(Pair(budget, size, near[0], center, near[1]))
     return found
 
 
@@ -235,10 +252,11 @@ def _nearest(value: float, rivals: Sequence[tuple[Size, Center]], budget: str) -
 
 def _pair_sentences(comparison: Comparison) -> list[str]:
     lines = []
-    for budget, words in BUDGETS.items():
-        pairs = [pair for pair in comparison.pairs if pair.budget == budget]
+    for kinds, (budget, words) in product(combinations(comparison.kinds, 2), BUDGETS.items()):
+        first, second = map(title_of, kinds)
+        pairs = [pair for pair in comparison.pairs if pair.budget == budget and pair.kinds == kinds]
         if not pairs:
-            lines.append(f"At equal {words}: nothing can be said, since no KAN and MLP are of equal {words}.")
+            lines.append(f"At equal {words}: nothing can be said, since no {first} and {second} are of equal {words}.")
             continue
         lines.append(f"At equal {words}: {_verdict(pairs)}")
     return lines
@@ -246,16 +264,18 @@ def _pair_sentences(comparison: Comparison) -> list[str]:
 
 def _verdict(pairs: Sequence[Pair]) -> str:
     counts = Counter(pair.better for pair in pairs)
-    kan, mlp, open_ = counts["kan"], counts["mlp"], counts[""]
+    a, b = pairs[0].kinds
+    first, second = title_of(a), title_of(b)
     low, high = (f(pair.advantage for pair in pairs) for f in (min, max))
-    spread = f"the MLP's median error over the KAN's is {ratio(low)} to {ratio(high)}"
-    if not kan and not mlp:
+    spread = f"the {second}'s median error over the {first}'s is {ratio(low)} to {ratio(high)}"
+    if not counts[a] and not counts[b]:
         return f"not resolved, the intervals overlap in all {len(pairs)} pairs; {spread}."
-    if kan and mlp:
-        who = f"neither wins: the KAN has the lower error in {kan} pairs, the MLP in {mlp}"
+    if counts[a] and counts[b]:
+        who = f"neither wins: the {first} has the lower error in {counts[a]} pairs, the {second} in {counts[b]}"
     else:
-        who = f"the {'KAN' if kan else 'MLP'} has the lower error in {kan or mlp} of {len(pairs)} pairs"
-    return f"{who}{_open(open_)}; {spread}."
+        winner, count = (first, counts[a]) if counts[a] else (second, counts[b])
+        who = f"the {winner} has the lower error in {count} of {len(pairs)} pairs"
+    return f"{who}{_open(counts[''])}; {spread}."
 
 
 def _open(count: int) -> str:
@@ -300,10 +320,10 @@ def _order_sentence(series: Series) -> str:
 
 
 def _shortcomings(comparison: Comparison) -> list[str]:
-    lines, models = [], {one.model for one in comparison.series}
-    for model in ("kan", "mlp"):
-        if model not in models:
-            lines.append(f"There is no {model.upper()} among these runs, so no model can be called better.")
+    lines = []
+    if len(comparison.kinds) == 1:
+        (kind,) = comparison.kinds
+        lines.append(f"There is no model but the {title_of(kind)} among these runs, so none can be called better.")
     if comparison.series and all(not one.growth for one in comparison.series):
         lines.append("Every model has a single size: how the error falls with size cannot be concluded.")
     if comparison.series and max(one.seeds for one in comparison.series) < 2:

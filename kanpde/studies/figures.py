@@ -9,13 +9,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullFormatter
 
+from kanpde.models.networks import title_of
 from kanpde.reports.plots.styles import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION
 from kanpde.studies.classical import Classical
-from kanpde.studies.comparisons import BUDGETS, Comparison, Series
+from kanpde.studies.comparisons import BUDGETS, Comparison, Series, kinds_of
 from kanpde.studies.power_laws import PowerLaw
 
-KAN_COLORS, MLP_COLORS = (BLUE, SKY, GREEN, INK), (VERMILION, ORANGE, PURPLE)
-MARKERS = "osD^vP"
+COLORS = ((BLUE, SKY, GREEN, INK), (VERMILION, ORANGE, PURPLE), (GREEN, INK, SKY), (PURPLE, ORANGE, BLUE))
+"""Of the series of one kind of model, kind after kind."""
+
+MARKERS, SINGLE_MARKERS = "osD^vP", "x+12"
 LABELS = {"parameters": "trainable parameters", "flops": "FLOPs per step", "seconds": "seconds of training"}
 CLASSICAL_LABELS = {"parameters": "unknowns", "seconds": "seconds"}
 BELOW = 30.0
@@ -76,14 +79,15 @@ def _extent(comparison: Comparison) -> tuple[float, float]:
 
 
 def _styled(series: Iterable[Series]) -> list[tuple[Series, str, str]]:
-    found, counts = [], {"kan": 0, "mlp": 0}
-    for one in sorted(series, key=lambda one: not one.growth):
-        colors, place = (KAN_COLORS if one.model == "kan" else MLP_COLORS), counts[one.model]
-        shift = 0 if one.model == "kan" else 3
+    ordered = sorted(series, key=lambda one: not one.growth)
+    kinds = kinds_of(one.sizes[0].first for one in ordered)
+    found, counts = [], dict.fromkeys(kinds, 0)
+    for one in ordered:
+        kind, place = kinds.index(one.model) % len(COLORS), counts[one.model]
         if not one.growth:
-            found.append((one, FAINT, "x" if one.model == "kan" else "+"))
+            found.append((one, FAINT, SINGLE_MARKERS[kind]))
             continue
-        found.append((one, colors[place % len(colors)], MARKERS[(place + shift) % len(MARKERS)]))
+        found.append((one, COLORS[kind][place % len(COLORS[kind])], MARKERS[(place + 3 * kind) % len(MARKERS)]))
         counts[one.model] += 1
     return found
 
@@ -105,7 +109,7 @@ def _draw_series(axes: Axes, series: Series, budget: str, color: str, marker: st
             axes.plot([size.budget(budget)] * 2, [center.low, center.high], color=color, lw=1, alpha=0.7)
     axes.plot(x, y, color=color, lw=1, alpha=0.5)
     kept = np.array(law.kept, dtype=bool)
-    label = f"{series.name}{_exponent(law)}" if series.growth else f"single sizes of other {series.model.upper()}s"
+    label = f"{series.name}{_exponent(law)}" if series.growth else f"single sizes of other {title_of(series.model)}s"
     axes.plot(x[kept], y[kept], marker, color=color, ms=6, label=label, ls="none")
     axes.plot(x[~kept], y[~kept], marker, color=color, ms=6, mfc="white", ls="none")
     if law.resolved:

@@ -1,19 +1,19 @@
-"""What a study is to run: its settings, the jobs they stand for, and MLPs matched to KANs.
+"""What a study is to run: its settings, the jobs they stand for, and models matched to the first of them.
 
 A job is a list of words as on the command line, so that each run of a study is an ordinary run.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
 
 from kanpde.errors import InputError
 from kanpde.models.bases import ACTIVATIONS
-from kanpde.models.networks import KANDesign, MLPDesign
+from kanpde.models.networks import MODELS, Design, ModelKind
+from kanpde.models.networks.interface import WIDEST
 from kanpde.problems.problem import Problem
 from kanpde.solving.optimizers import OPTIMIZERS
 from kanpde.studies.comparisons import BUDGETS, TOLERANCES, Size
@@ -21,8 +21,6 @@ from kanpde.studies.comparisons import BUDGETS, TOLERANCES, Size
 TUNING_SEED = 10_000
 """The first seed of tuning: far from those of the study, which start at 0."""
 
-WIDEST = 1000
-COARSEST, FINEST = 2, 64
 
 
 @dataclass(frozen=True)
@@ -30,13 +28,14 @@ class Study:
     """The settings of a study.
 
     Args:
+        models: Kinds compared; the others are matched to the sizes of the first.
         kan_degrees: Degrees in the KAN's tuning set, degree × width.
         kan_widths: Widths in the KAN's tuning set.
         mlp_depths: Depths in the MLP's tuning set, depth × activation.
         mlp_activations: Activations in the MLP's tuning set.
         tuning_seeds: Seeds of the tuning, none of them used in the study.
-        grids: KAN sizes by grid extension, at the tuned width.
-        widths: KAN sizes by width, at `width_grid`.
+        grids: Sizes of the first model by grid extension, at the tuned width.
+        widths: Sizes of the first model by width, at `width_grid`.
         width_grid: The grid of the sizes by width.
         seeds: Seeds of every size.
         points: Collocation points of every run, or of every window of time.
@@ -47,9 +46,10 @@ class Study:
         time_limit: Seconds of training.
         own_optimizer: Each model with the best of `optimizers` as well, shown apart.
         optimizers: Those that are tried for it.
-        match: How an MLP is matched to each KAN.
+        match: How the others are matched to each size of the first.
     """
 
+    models: tuple[ModelKind, ...]
     kan_degrees: tuple[int, ...]
     kan_widths: tuple[int, ...]
     mlp_depths: tuple[int, ...]
@@ -70,6 +70,11 @@ class Study:
     match: tuple[Literal[tuple(BUDGETS)], ...]
 
     def __post_init__(self):
+        if len(set(self.models)) < 2:
+            raise InputError(
+                f"study.models needs two kinds of model or more; {', '.join(self.models) or 'none'} came. Choose among "
+                f"{', '.join(MODELS)}."
+            )
         for name in ("kan_degrees", "kan_widths", "mlp_depths", "mlp_activations", "optimizers"):
             if not getattr(self, name):
                 raise InputError(
@@ -91,109 +96,49 @@ class Study:
                 f"{self.steps} came. Write study.steps={max(1, round(self.steps / common)) * common}, say."
             )
 
-    @property
-    def kan_candidates(self) -> list["Kan"]:
-        """The KAN's tuning set, of about as many parameters each once `sized`."""
-        return [Kan(width, self.width_grid, degree) for degree, width in product(self.kan_degrees, self.kan_widths)]
-
-    @property
-    def mlp_candidates(self) -> list["Mlp"]:
-        return [Mlp(1, depth, kind) for depth, kind in product(self.mlp_depths, self.mlp_activations)]
+    def candidates(self, kind: str) -> list[Design]:
+        """A kind's tuning set, from its settings `<kind>_…` or its own; of equal size once `sized`."""
+        prefix = f"{kind}_"
+        own = {name.removeprefix(prefix): values for name, values in asdict(self).items() if name.startswith(prefix)}
+        return MODELS[kind].candidates(self.width_grid, **own)
 
     @property
     def tuning(self) -> range:
         return range(TUNING_SEED, TUNING_SEED + self.tuning_seeds)
 
-    def kans(self, tuned: "Kan") -> list["Kan"]:
-        """Every size of the KAN, for the width and degree that were tuned."""
-        by_grid = [replace(tuned, grid=grid) for grid in self.grids]
-        by_width = [Kan(width, self.width_grid, tuned.degree) for width in self.widths]
-        return list(dict.fromkeys([*by_grid, *by_width]))
+    def sizes(self, tuned: Design) -> list[Design]:
+        """Every size of the first model, as it was tuned."""
+        return tuned.sizes(self.grids, self.widths, self.width_grid)
 
 
-@dataclass(frozen=True)
-class Kan:
-    """A KAN of one hidden layer."""
-
-    width: int
-    grid: int
-    degree: int
-
-    def __str__(self):
-        return f"KAN degree {self.degree}, width {self.width}, grid {self.grid}"
-
-    def words(self, study: Study) -> list[str]:
-        grids = len(KANDesign(grid=self.grid).grids(study.stages))
-        size = [f"model.width=[{self.width}]", f"model.grid={self.grid}", f"model.degree={self.degree}"]
-        return ["model=kan", *size, "model.basis=bspline", "model.base=none", *_staged(study, grids)]
-
-    def parameters(self, problem: Problem) -> int:
-        return _count(KANDesign((self.width,), self.grid, self.degree), problem, self.grid)
-
-    def sized(self, parameters: int, problem: Problem) -> "Kan":
-        """With the grid that brings it nearest to so many parameters."""
-        grids = range(COARSEST, FINEST + 1)
-        return min((replace(self, grid=grid) for grid in grids), key=_distance(parameters, problem))
+def words(design: Design, study: Study) -> list[str]:
+    """A network on the command line; the same number of steps altogether, in as many stages as it has grids."""
+    stages = len(design.grids(study.stages))
+    return [*design.settings(), f"training.stages={stages}", f"training.steps={study.steps // stages}"]
 
 
-@dataclass(frozen=True)
-class Mlp:
-    """An MLP of equally wide hidden layers."""
-
-    width: int
-    depth: int
-    activation: str
-
-    def __str__(self):
-        return f"MLP {self.activation}, depth {self.depth}, width {self.width}"
-
-    def words(self, study: Study) -> list[str]:
-        width = ",".join([str(self.width)] * self.depth)
-        size = [f"model.width=[{width}]", f"model.activation={self.activation}"]
-        return ["model=mlp", *size, *_staged(study, study.stages)]
-
-    def parameters(self, problem: Problem) -> int:
-        return _count(MLPDesign((self.width,) * self.depth, self.activation), problem, 0)
-
-    def sized(self, parameters: int, problem: Problem) -> "Mlp":
-        """With the width that brings it nearest to so many parameters."""
-        low, high = 1, WIDEST
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (
-                (middle, high) if replace(self, width=middle).parameters(problem) <= parameters else (low, middle)
-            )
-        return min((replace(self, width=width) for width in (low, high)), key=_distance(parameters, problem))
+def parameters(design: Design, problem: Problem) -> int:
+    """From the network itself: periodic coordinates and several fields change them."""
+    return design.parameters(*_ends(problem))
 
 
-Architecture = Kan | Mlp
+def sized(design: Design, count: int, problem: Problem) -> Design:
+    """The design nearest to so many parameters."""
+    return design.sized(count, *_ends(problem))
 
 
-def _staged(study: Study, stages: int) -> list[str]:
-    """The same number of steps altogether, in however many stages: as many as there are grids, or rounds of points."""
-    return [f"training.stages={stages}", f"training.steps={study.steps // stages}"]
-
-
-def _count(design: KANDesign | MLPDesign, problem: Problem, grid: int) -> int:
-    """Parameters, from the network itself: periodic coordinates and several fields change them."""
-    inputs, outputs = problem.domain.dimension + len(problem.periodic), len(problem.fields)
-    if isinstance(design, KANDesign):
-        return design.width[0] * (inputs + outputs) * (grid + design.degree)
-    widths = [inputs, *design.width, outputs]
-    return sum((before + 1) * after for before, after in zip(widths, widths[1:], strict=False))
-
-
-def _distance(parameters: int, problem: Problem):
-    return lambda one: abs(math.log(one.parameters(problem) / parameters))
+def _ends(problem: Problem) -> tuple[int, int]:
+    return problem.domain.dimension + len(problem.periodic), len(problem.fields)
 
 
 def tuning_size(study: Study, problem: Problem) -> int:
-    """How many parameters the candidates of both models have.
+    """How many parameters the candidates of all models have.
 
-    The median over the sizes of the first KAN candidate, or what the largest candidate has on the coarsest grid.
+    The median over the sizes of the first model's first candidate, or what its largest candidate has at the least.
     """
-    usual = int(np.median([kan.parameters(problem) for kan in study.kans(study.kan_candidates[0])]))
-    return max(usual, *(replace(one, grid=COARSEST).parameters(problem) for one in study.kan_candidates))
+    candidates = study.candidates(study.models[0])
+    usual = int(np.median([parameters(one, problem) for one in study.sizes(candidates[0])]))
+    return max(usual, *(parameters(sized(one, 1, problem), problem) for one in candidates))
 
 
 def base_words(study: Study) -> list[str]:
@@ -202,23 +147,23 @@ def base_words(study: Study) -> list[str]:
     return [*training, f"sampling.points={study.points}"]
 
 
-def matched_widths(budget: str, kans: Sequence[Size], mlps: Sequence[Size]) -> dict[str, int]:
-    """For each KAN without an MLP of equal budget, the width that should have it, by the size of the KAN.
+def matched_widths(budget: str, firsts: Sequence[Size], others: Sequence[Size]) -> dict[str, int]:
+    """For each size without another model's of equal budget, the width that should have it, by the size's name.
 
-    Budgets of MLPs that ran are interpolated in log width; beyond them their overall power goes on.
+    Budgets of others that ran are interpolated in log width; beyond them their overall power goes on.
     """
-    known = sorted((size.first.width[0], value) for size in mlps if (value := size.budget(budget)) > 0)
+    known = sorted((size.first.width[0], value) for size in others if (value := size.budget(budget)) > 0)
     if len({width for width, _ in known}) < 2:
         return {}
     x, y = np.log(np.array(known)).T
     power = max(float(np.polyfit(x, y, 1)[0]), 0.1)
     wanted = {}
-    for kan in kans:
-        value = kan.budget(budget)
+    for size in firsts:
+        value = size.budget(budget)
         if value > 0 and all(abs(math.log(other / value)) > math.log(TOLERANCES[budget]) / 2 for _, other in known):
             width = max(1, min(WIDEST, round(math.exp(_inverse(x, y, power, math.log(value))))))
             if width not in {w for w, _ in known}:
-                wanted[kan.first.size] = width
+                wanted[size.first.size] = width
     return wanted
 
 

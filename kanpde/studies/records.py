@@ -16,7 +16,9 @@ import numpy as np
 
 from kanpde.errors import InputError
 from kanpde.files.yaml import read_yaml
+from kanpde.models.networks import MODELS
 from kanpde.results.archive import RunData, read_archive
+from kanpde.runs.checked_values import settings_from
 
 STATUSES = ("done", "interrupted", "failed")
 OWN_FILES = ("scaling.h5",)
@@ -37,9 +39,9 @@ class Record:
         path: Of the archive.
         title: Of the problem.
         name: What was trained, up to its size: `KAN degree 5`, `MLP depth 2 tanh`.
-        model: `kan` or `mlp`.
+        model: The kind, as `model.kind` says.
         width: Hidden layers.
-        grid: Cells of the last grid, 0 for an MLP.
+        grid: Cells of the last grid, 0 where there is none.
         degree: Of the splines, 0 where there are none.
         settings: All that must be equal in a fair comparison, as canonical JSON.
         error: rel_l2, by FAILURE_RULE.
@@ -223,16 +225,14 @@ def _part(text: str) -> dict[str, Any]:
     return found
 
 
-def _architecture(design: Mapping[str, Any]) -> dict[str, Any]:
-    width = tuple(int(n) for n in design["width"])
-    if design["kind"] == "mlp":
-        name = f"MLP depth {len(width)} {design['activation']}"
-        return {"name": name, "model": "mlp", "width": width, "grid": 0, "degree": 0}
-    spline = design["basis"] == "bspline"
-    kind = f"degree {design['degree']}" if spline else str(design["basis"])
-    base = "" if design["base"] == "none" else f" + {design['base']}"
-    degree = int(design["degree"]) if spline else 0
-    return {"name": f"KAN {kind}{base}", "model": "kan", "width": width, "grid": int(design["grid"]), "degree": degree}
+def _architecture(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a kind says of itself; one that is not known here cannot be placed."""
+    kind = str(settings["kind"])
+    if kind not in MODELS:
+        raise InputError(f"a model of a kind among {', '.join(MODELS)} is needed; {kind!r} came. Leave the run out.")
+    design = settings_from(MODELS[kind], {key: value for key, value in settings.items() if key != "kind"}, "model")
+    size = {"width": design.width, "grid": design.cells, "degree": design.order_degree}
+    return {"name": design.label, "model": kind, **size}
 
 
 def _settings(config: Mapping[str, Any]) -> str:

@@ -2,23 +2,27 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import combinations, product
 
 import numpy as np
 
 from kanpde.files.yaml import write_yaml
+from kanpde.models.networks import title_of
 from kanpde.reports.figures import drawing
 from kanpde.reports.html import Child, Markup, cards, element, facts, folded, items, page, section, table, warning
 from kanpde.reports.sections import mapping_of, number, problem_section, provenance_section, span
 from kanpde.studies.archive import Outcome
-from kanpde.studies.comparisons import BUDGETS, VERDICT_RULE, Comparison, Series, Size, compare, ratio
+from kanpde.studies.comparisons import BUDGETS, VERDICT_RULE, Comparison, Pair, Series, Size, compare, kinds_of, ratio
 from kanpde.studies.figures import scaling_panels
 from kanpde.studies.power_laws import INTERVAL_RULE, PLATEAU_RULE, PowerLaw
 from kanpde.studies.records import FAILURE_RULE, Record
 
 TUNING_RULE = (
-    "Width and degree of the KAN, depth and activation of the MLP were chosen among equally many candidates, all of "
-    "about the same number of parameters, by the lowest median error over seeds that are not used below."
+    "Each model was chosen among the candidates listed, all of about the same number of parameters, by the lowest "
+    "median error over seeds that are not used below."
 )
+CHOSEN_BEFORE = (("degree", "width"), ("depth", "activation"))
+"""What older studies wrote of a chosen candidate, where newer ones name its runs."""
 
 
 def study_report(outcome: Outcome) -> str:
@@ -26,9 +30,10 @@ def study_report(outcome: Outcome) -> str:
     about = outcome.attributes
     title = str(about.get("title", "Runs"))
     comparisons = outcome.comparisons()
+    heading = f"{' against '.join(map(title_of, kinds_of(outcome.records)))}: {title}".removeprefix(": ")
     return page(
-        f"KAN against MLP: {title}",
-        element("h1", f"KAN against MLP: {title}"),
+        heading,
+        element("h1", heading),
         element("p", _lead(outcome, comparisons), class_="lead"),
         [warning(text, failed=True) for text in _failures(outcome)],
         cards(_counts(outcome)),
@@ -60,8 +65,8 @@ def _failures(outcome: Outcome) -> list[str]:
 
 def _counts(outcome: Outcome) -> list[tuple[str, str]]:
     records = outcome.records
-    best = [(f"lowest error of a {name.upper()}", number(min(errors)))
-            for name in ("kan", "mlp") if (errors := [one.error for one in records if one.model == name])]  # fmt: skip
+    best = [(f"lowest error of a {title_of(kind)}", number(min(one.error for one in records if one.model == kind)))
+            for kind in kinds_of(records)]  # fmt: skip
     counts = [("runs", str(len(records))), ("failed", str(sum(one.status == "failed" for one in records)))]
     hours = sum(one.seconds for one in records) / 3600
     spent = ("hours of training", number(hours)) if hours >= 1 else ("minutes of training", number(60 * hours))
@@ -127,30 +132,33 @@ def _law_cell(law: PowerLaw, reasons: list[str]) -> str:
 
 def _pairs(one: Comparison) -> Child:
     if not one.pairs:
-        return element("p", "No KAN and MLP are of equal size, operations or seconds, so neither can be called better.")
-    words, tables = {"kan": "KAN", "mlp": "MLP", "": "not resolved"}, []
+        return element("p", "No two models are of equal size, operations or seconds, so none can be called better.")
     names = {size.first.name for size in one.sizes}
-    short = len(names) == len({size.first.model for size in one.sizes})
-    for budget, title in BUDGETS.items():
-        rows = [
-            [_short(pair.kan, short), _short(pair.mlp, short),
-             f"{number(pair.kan.budget(budget), 3)} / {number(pair.mlp.budget(budget), 3)}",
-             _center(pair.kan_center), _center(pair.mlp_center), ratio(pair.advantage), words[pair.better]]
-            for pair in one.pairs if pair.budget == budget
-        ]  # fmt: skip
-        if rows:
-            headings = [
-                "KAN",
-                "MLP",
-                f"{title}, KAN / MLP",
-                "error of the KAN",
-                "error of the MLP",
-                "MLP's over KAN's",
-                "lower error",
-            ]
-            tables += [element("h3", f"Equal {title}"), table(headings, rows, stacked=True)]
+    short = len(names) == len(one.kinds)
+    tables = []
+    for kinds, (budget, words) in product(combinations(one.kinds, 2), BUDGETS.items()):
+        pairs = [pair for pair in one.pairs if pair.budget == budget and pair.kinds == kinds]
+        if pairs:
+            whose = f", {' against '.join(map(title_of, kinds))}" if len(one.kinds) > 2 else ""
+            tables += [element("h3", f"Equal {words}{whose}"), _pair_table(pairs, words, short)]
     said = element("p", f"{', '.join(sorted(names))}; errors are medians with 95% intervals.") if short else None
     return [said, *tables]
+
+
+def _pair_table(pairs: Sequence[Pair], words: str, short: bool) -> Markup:
+    first, second = map(title_of, pairs[0].kinds)
+    headings = [
+        first, second, f"{words}, {first} / {second}", f"error of the {first}", f"error of the {second}",
+        f"{second}'s over {first}'s", "lower error",
+    ]  # fmt: skip
+    rows = [
+        [_short(pair.first, short), _short(pair.second, short),
+         f"{number(pair.first.budget(pair.budget), 3)} / {number(pair.second.budget(pair.budget), 3)}",
+         _center(pair.first_center), _center(pair.second_center), ratio(pair.advantage),
+         title_of(pair.better) if pair.better else "not resolved"]
+        for pair in pairs
+    ]  # fmt: skip
+    return table(headings, rows, stacked=True)
 
 
 def _short(size: Size, short: bool) -> str:
@@ -202,7 +210,7 @@ def _own_section(outcome: Outcome) -> Child:
     if not outcome.own:
         return None
     chosen = mapping_of(outcome.attributes.get("own_optimizers_json"))
-    said = ", ".join(f"{model.upper()}: {name}" for model, name in chosen.items())
+    said = ", ".join(f"{title_of(model)}: {name}" for model, name in chosen.items())
     rows = [[one.name, size.first.size, number(size.budget("parameters"), 4), number(size.budget("seconds")),
              _center(center)] for group in compare(outcome.own) for one in group.series
             for size, center in zip(one.sizes, one.centers, strict=True)]  # fmt: skip
@@ -232,9 +240,10 @@ def _is_chosen(record: Record, chosen: dict) -> bool:
     own = chosen.get(record.model)
     if not isinstance(own, dict):
         return False
-    if record.model == "kan":
-        return record.degree == own.get("degree") and record.width == (own.get("width"),)
-    return record.name == f"MLP depth {own.get('depth')} {own.get('activation')}"
+    if isinstance(own.get("runs"), list):
+        return record.sha256 in own["runs"]
+    said = {*record.name.split(), *map(str, record.width)}
+    return any(all(str(own.get(key)) in said for key in keys) for keys in CHOSEN_BEFORE)
 
 
 def _classical(outcome: Outcome) -> Child:
@@ -253,8 +262,8 @@ def _matching(outcome: Outcome) -> list[str]:
     matched = ", ".join(map(str, budgets)) if isinstance(budgets, list) else ""
     return [
         f"Every run took at most {study.get('steps')} steps on {study.get('points')} points and "
-        f"{study.get('time_limit')} seconds; MLPs were matched to KANs by {matched}: parameters from the "
-        "architecture, FLOPs per step as counted and seconds as measured in runs of this study, interpolated in the "
+        f"{study.get('time_limit')} seconds; the other models were matched to the first by {matched}: parameters from "
+        "the architecture, FLOPs per step as counted and seconds as measured in runs of this study, interpolated in the "
         "width. Products and factorizations of matrices are counted; elementwise work, such as evaluating splines, is "
         "not. Runs followed one another, one seed of all sizes after another; seconds are those of the wall clock."
     ]

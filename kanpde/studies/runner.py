@@ -1,14 +1,17 @@
-"""A study from its first run to its last: tuning, KANs, MLPs matched to them. Finished runs are skipped, so a study
-that is started again goes on where it stopped, and comes to the same plan, which follows from the archives alone.
+"""A study from its first run to its last: tuning, sizes of the first model, others matched to them.
+
+Finished runs are skipped, so a study that is started again goes on where it stopped, and comes to the same plan, which
+follows from the archives alone.
 """
 
 import contextlib
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 
 from kanpde.errors import InputError
+from kanpde.models.networks import Design, title_of
+from kanpde.problems.problem import Problem
 from kanpde.results.provenance import git_commit, hardware, versions
 from kanpde.runs.checked_values import settings_from
 from kanpde.runs.choices import group_choices, group_defaults
@@ -26,12 +31,12 @@ from kanpde.runs.settings import Config, config_of
 from kanpde.studies.archive import Outcome
 from kanpde.studies.classical import classical_solutions
 from kanpde.studies.comparisons import series_of
-from kanpde.studies.plans import Architecture, Kan, Mlp, Study, base_words, matched_widths, tuning_size
+from kanpde.studies.plans import Study, base_words, matched_widths, parameters, sized, tuning_size, words
 from kanpde.studies.records import Collection, Record, Skipped, read_all
 
 DEFAULT_PRESET = "quick"
 SET_BY_THE_STUDY = {
-    "model": "study.kan_degrees=…, study.widths=… and their like",
+    "model": "study.models=…, study.kan_degrees=…, study.widths=… and their like",
     "seed": "study.seeds=…",
     "training.steps": "study.steps=…",
     "training.stages": "study.stages=…",
@@ -111,8 +116,8 @@ def _value(key: str, text: str) -> object:
 def _check_first_jobs(plan: Plan) -> None:
     """Compose one job of each kind, so that what cannot be used is said before the first run."""
     study = plan.study
-    for one in (*study.kan_candidates, *study.mlp_candidates):
-        config_of(compose_mapping([*plan.words, *one.words(study), "seed=0"]))
+    for one in (candidate for kind in study.models for candidate in study.candidates(kind)):
+        config_of(compose_mapping([*plan.words, *words(one, study), "seed=0"]))
     if plan.config.problem.task is not None or not (plan.config.problem.exact or plan.config.problem.equations):
         raise InputError(
             f"{plan.config.problem.name}: a study compares errors of solutions of equations; this problem has none. "
@@ -129,7 +134,7 @@ class Runner:
         self.lost: list[Skipped] = []
         self.log = plan.folder / "study.log"
 
-    def run(self, architectures: Sequence[Architecture], seeds: Sequence[int], *more: str) -> Collection:
+    def run(self, architectures: Sequence[Design], seeds: Sequence[int], *more: str) -> Collection:
         """Every architecture with every seed; what is finished already is only read.
 
         Seeds on the outside, so that a machine that is busy for a while slows all architectures alike.
@@ -137,8 +142,8 @@ class Runner:
         paths = []
         for seed in seeds:
             for one in dict.fromkeys(architectures):
-                words = [*self.plan.words, *more, *one.words(self.plan.study), f"seed={seed}"]
-                result = self._solve(words, " ".join([f"{one}, seed {seed}", *more]))
+                job = [*self.plan.words, *more, *words(one, self.plan.study), f"seed={seed}"]
+                result = self._solve(job, " ".join([f"{one}, seed {seed}", *more]))
                 archive = Path(result.folder) / ARCHIVE
                 if archive.is_file():
                     paths.append(archive)
@@ -148,10 +153,10 @@ class Runner:
                     )
         return read_all(paths)
 
-    def _solve(self, words: list[str], what: str) -> Result:
+    def _solve(self, job: list[str], what: str) -> Result:
         self.count += 1
         with self._quiet():
-            result = solve_one(words)
+            result = solve_one(job)
         self.say(f"#{self.count} {what}: {result.state.value}, {result.note()}")
         if result.state is State.INTERRUPTED:
             raise KeyboardInterrupt
@@ -177,11 +182,11 @@ def run_study(plan: Plan, say: Say) -> Outcome:
             f"{plan.folder}: a folder for the study is needed; {error.strerror}. Set output.folder=…."
         ) from error
     runner, study = Runner(plan, say), plan.study
-    kan, mlp, tuning = _tuned(runner)
-    say(f"tuned: KAN of degree {kan.degree} and width {kan.width}, MLP of depth {mlp.depth} with {mlp.activation}")
-    main = _ladder(runner, kan, mlp)
-    own, own_words = _own_optimizers(runner, kan, mlp) if study.own_optimizer else (Collection((), ()), {})
-    chosen = {"kan": asdict(kan), "mlp": asdict(mlp)}
+    tuned, tuning = _tuned(runner)
+    say(f"tuned: {', '.join(one.label for one in tuned)}")
+    main = _ladder(runner, tuned)
+    own, own_words = _own_optimizers(runner, tuned) if study.own_optimizer else (Collection((), ()), {})
+    chosen = {one.kind: one.description() | {"runs": list(runs)} for one, runs in tuned.items()}
     return Outcome(
         attributes=_attributes(plan, chosen, own_words),
         records=main.records,
@@ -192,19 +197,23 @@ def run_study(plan: Plan, say: Say) -> Outcome:
     )
 
 
-def _tuned(runner: Runner) -> tuple[Kan, Mlp, tuple[Record, ...]]:
-    """The candidate of each model with the lowest median error, all at about the same number of parameters."""
+def _tuned(runner: Runner) -> tuple[dict[Design, list[str]], tuple[Record, ...]]:
+    """The candidate of each model with the lowest median error, all at about the same number of parameters.
+
+    With each go the hashes of its runs.
+    """
     study, problem = runner.plan.study, runner.plan.config.problem
     size = tuning_size(study, problem)
-    runner.say(
-        f"tuning: {len(study.kan_candidates)} KANs and {len(study.mlp_candidates)} MLPs of about {size} parameters"
-    )
-    found, records = [], []
-    for candidates in (study.kan_candidates, study.mlp_candidates):
-        results = [(runner.run([one.sized(size, problem)], study.tuning), one) for one in candidates]
-        found.append(min(results, key=lambda result: _median_error(result[0]))[1])
+    candidates = {kind: study.candidates(kind) for kind in study.models}
+    counts = " and ".join(f"{len(own)} {title_of(kind)}s" for kind, own in candidates.items())
+    runner.say(f"tuning: {counts} of about {size} parameters")
+    chosen, records = {}, []
+    for own in candidates.values():
+        results = [(runner.run([sized(one, size, problem)], study.tuning), one) for one in own]
+        found, best = min(results, key=lambda result: _median_error(result[0]))
+        chosen[best] = [record.sha256 for record in found.records]
         records += [record for result, _ in results for record in result.records]
-    return found[0], found[1], tuple(records)
+    return chosen, tuple(records)
 
 
 def _median_error(collection: Collection) -> float:
@@ -212,21 +221,25 @@ def _median_error(collection: Collection) -> float:
     return float(np.median(errors)) if errors else math.inf
 
 
-def _ladder(runner: Runner, kan: Kan, mlp: Mlp, *more: str) -> Collection:
-    """All sizes of the KAN, and MLPs of equal parameters, then of equal measured budgets."""
+def _ladder(runner: Runner, tuned: Iterable[Design], *more: str) -> Collection:
+    """All sizes of the first model, and others of equal parameters, then of equal measured budgets."""
     study, problem = runner.plan.study, runner.plan.config.problem
-    kans = study.kans(kan)
-    pairs = [(one, mlp.sized(one.parameters(problem), problem)) for one in kans]
-    found = [runner.run([one for pair in pairs for one in pair], range(study.seeds), *more)]
-    for budget in [name for name in study.match if name != "parameters"] * ROUNDS:
+    first, *others = tuned
+    wanted = [one for size in study.sizes(first) for one in (size, *_rivals(size, others, problem))]
+    found = [runner.run(wanted, range(study.seeds), *more)]
+    for budget, other in product([name for name in study.match if name != "parameters"] * ROUNDS, others):
         records = _joined(found).records
         sizes = {size.first.path: size for one in series_of(records) for size in one.sizes}.values()
-        of = {model: [size for size in sizes if size.first.model == model] for model in ("kan", "mlp")}
-        wanted = set(matched_widths(budget, of["kan"], of["mlp"]).values())
-        if wanted:
-            runner.say(f"matching by {budget}: MLPs of width {', '.join(map(str, sorted(wanted)))}")
-        found.append(runner.run([replace(mlp, width=width) for width in sorted(wanted)], range(study.seeds), *more))
+        of = {kind: [size for size in sizes if size.first.model == kind] for kind in (first.kind, other.kind)}
+        widths = sorted(set(matched_widths(budget, of[first.kind], of[other.kind]).values()))
+        if widths:
+            runner.say(f"matching by {budget}: {other.title}s of width {', '.join(map(str, widths))}")
+        found.append(runner.run([other.widened(width) for width in widths], range(study.seeds), *more))
     return _joined(found)
+
+
+def _rivals(size: Design, others: Iterable[Design], problem: Problem) -> list[Design]:
+    return [sized(other, parameters(size, problem), problem) for other in others]
 
 
 def _joined(collections: Sequence[Collection]) -> Collection:
@@ -236,19 +249,21 @@ def _joined(collections: Sequence[Collection]) -> Collection:
     )
 
 
-def _own_optimizers(runner: Runner, kan: Kan, mlp: Mlp) -> tuple[Collection, dict[str, str]]:
+def _own_optimizers(runner: Runner, tuned: Iterable[Design]) -> tuple[Collection, dict[str, str]]:
     """Each model with the optimizer that serves it best at the size of tuning, over all of its sizes."""
     study, problem = runner.plan.study, runner.plan.config.problem
-    size = tuning_size(study, problem)
+    count = tuning_size(study, problem)
+    first, *others = tuned
     chosen, found = {}, []
-    for name, one in (("kan", kan), ("mlp", mlp)):
+    for one in (first, *others):
         tried = {
-            word: runner.run([one.sized(size, problem)], study.tuning, f"optimizer={word}") for word in study.optimizers
+            word: runner.run([sized(one, count, problem)], study.tuning, f"optimizer={word}")
+            for word in study.optimizers
         }
-        chosen[name] = min(tried, key=lambda word: _median_error(tried[word]))
-        sizes = study.kans(kan)
-        rivals = sizes if name == "kan" else [mlp.sized(other.parameters(problem), problem) for other in sizes]
-        found.append(runner.run(rivals, range(study.seeds), f"optimizer={chosen[name]}"))
+        chosen[one.kind] = min(tried, key=lambda word: _median_error(tried[word]))
+        sizes = study.sizes(first)
+        own = sizes if one is first else [rival for size in sizes for rival in _rivals(size, [one], problem)]
+        found.append(runner.run(own, range(study.seeds), f"optimizer={chosen[one.kind]}"))
     return _joined(found), chosen
 
 

@@ -69,7 +69,8 @@ def minutes(outcome: Outcome) -> float:
 def row(name: str, outcome: Outcome, one: Comparison) -> str:
     chosen = json.loads(outcome.attributes["chosen_json"])
     kan, mlp = chosen["kan"], chosen["mlp"]
-    cells = [f"`{name}`", f"degree {kan['degree']}, width {kan['width']}", f"depth {mlp['depth']}, {mlp['activation']}"]
+    cells = [f"`{name}`", f"degree {kan['degree']}, width {kan['width'][0]}"]
+    cells += [f"depth {len(mlp['width'])}, {mlp['activation']}"]
     cells += [verdicts([pair for pair in one.pairs if pair.budget == budget]) for budget in BUDGETS]
     cells += [f"{lowest(one, 'kan'):.1e} / {lowest(one, 'mlp'):.1e}"]
     cells += [f"{len(outcome.records) + len(outcome.tuning)}", f"{minutes(outcome):.0f}"]
@@ -132,7 +133,8 @@ def summary(name: str, outcome: Outcome, one: Comparison) -> dict:
                 **{
                     model: {"size": size.first.size, "budget": size.budget(pair.budget), "error": center.median,
                             "interval": [center.low, center.high]}
-                    for model, size, center in (("kan", pair.kan, pair.kan_center), ("mlp", pair.mlp, pair.mlp_center))
+                    for model, size, center in ((pair.kinds[0], pair.first, pair.first_center),
+                                                (pair.kinds[1], pair.second, pair.second_center))
                 },
                 "better": pair.better or "not resolved",
             }

@@ -13,15 +13,16 @@ import xarray
 import kanpde
 from kanpde.cli.main import main
 from kanpde.errors import InputError
+from kanpde.models.networks import KANDesign, MLPDesign
 from kanpde.problems.catalog import load_problem
 from kanpde.results.archive import RunData, write_archive
 from kanpde.runs.jobs import Result, State
-from kanpde.studies import studies
+from kanpde.studies import runner as studies
 from kanpde.studies.archive import read_outcome, write_outcome
 from kanpde.studies.classical import classical_solutions
 from kanpde.studies.comparisons import compare
 from kanpde.studies.files import collected, csv_text, write_study
-from kanpde.studies.plans import Kan, Mlp, matched_widths, tuning_size
+from kanpde.studies.plans import matched_widths, parameters, sized, tuning_size
 from kanpde.studies.records import Record, collect
 from kanpde.studies.runner import plan_of
 
@@ -103,7 +104,8 @@ def test_one_size_or_one_seed_says_what_cannot_be_concluded(tmp_path, runs):
     assert {pair.better for pair in single.pairs} == {""}
     (alone,) = compare(collect([filled(tmp_path / "b", runs, grids=(4,), widths=())]).records)
     said = "\n".join(alone.conclusions())
-    assert "how the error falls with size cannot be concluded" in said and "no MLP among these runs" in said
+    assert "how the error falls with size cannot be concluded" in said
+    assert "no model but the KAN among these runs" in said
 
 
 def test_failed_runs_stay_in_the_medians(tmp_path, runs):
@@ -259,15 +261,13 @@ def test_the_classical_solver_converges_on_its_ladder():
 
 def test_mlps_are_sized_by_their_parameters():
     problem = load_problem("poisson_2d")
-    for one in (Kan(5, 4, 5), Mlp(9, 3, "tanh"), Mlp(1, 1, "sin")):
-        design = {"kind": "kan", "width": [5], "grid": 4, "degree": 5}
-        if isinstance(one, Mlp):
-            design = {"kind": "mlp", "width": [one.width] * one.depth, "activation": one.activation}
+    for one in (KANDesign((5,), 4, 5), MLPDesign((9, 9, 9)), MLPDesign((1,), "sin")):
+        design = {"kind": one.kind} | one.description()
         run = kanpde.solve("poisson_2d", model=design, training=TINY, output={"resolution": 5})
-        assert one.parameters(problem) == run.metrics["n_parameters"]
+        assert parameters(one, problem) == run.metrics["n_parameters"]
     for depth in (1, 2, 3):
-        sized = Mlp(1, depth, "tanh").sized(300, problem)
-        assert abs(sized.parameters(problem) - 300) < 40
+        found = sized(MLPDesign((1,) * depth), 300, problem)
+        assert abs(parameters(found, problem) - 300) < 40
 
 
 def test_candidates_of_the_tuning_have_as_many_parameters(tmp_path, monkeypatch):
@@ -275,8 +275,9 @@ def test_candidates_of_the_tuning_have_as_many_parameters(tmp_path, monkeypatch)
     plan = plan_of(["problem=poisson_2d"])
     study, problem = plan.study, plan.config.problem
     size = tuning_size(study, problem)
-    counts = [one.sized(size, problem).parameters(problem) for one in (*study.kan_candidates, *study.mlp_candidates)]
-    assert len(study.kan_candidates) == len(study.mlp_candidates)
+    kans, mlps = map(study.candidates, study.models)
+    counts = [parameters(sized(one, size, problem), problem) for one in (*kans, *mlps)]
+    assert len(kans) == len(mlps)
     assert all(abs(math.log(count / size)) < 0.15 for count in counts), counts
 
 
@@ -393,10 +394,10 @@ def test_ctrl_c_ends_a_study_and_a_run_without_an_archive_is_named(tmp_path, mon
     plan = plan_of(SMALL[1:])
     plan.folder.mkdir(parents=True)
     runner = studies.Runner(plan, lambda line: None)
-    assert runner.run([Kan(3, 2, 3)], [0]).records == ()
+    assert runner.run([KANDesign((3,), 2, 3)], [0]).records == ()
     assert runner.lost[0].reason == "left no archive (failed): no memory"
     with pytest.raises(KeyboardInterrupt):
-        runner.run([Kan(3, 2, 3)], [1])
+        runner.run([KANDesign((3,), 2, 3)], [1])
     monkeypatch.setattr(studies, "solve_one", lambda words: Result(State.INTERRUPTED, "nowhere", "stopped"))
     assert main(SMALL) == 130
     assert "stopped by Ctrl-C" in capsys.readouterr().err
