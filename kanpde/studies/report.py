@@ -262,8 +262,8 @@ def _matching(outcome: Outcome) -> list[str]:
     matched = ", ".join(map(str, budgets)) if isinstance(budgets, list) else ""
     return [
         f"Every run took at most {study.get('steps')} steps on {study.get('points')} points and "
-        f"{study.get('time_limit')} seconds; the other models were matched to the first by {matched}: parameters from "
-        "the architecture, FLOPs per step as counted and seconds as measured in runs of this study, interpolated in the "
+        f"{study.get('time_limit')} seconds; the others were matched to the first by {matched}: parameters from the "
+        "architecture, FLOPs per step as counted and seconds as measured in runs of this study, interpolated in the "
         "width. Products and factorizations of matrices are counted; elementwise work, such as evaluating splines, is "
         "not. Runs followed one another, one seed of all sizes after another; seconds are those of the wall clock."
     ]
