@@ -21,8 +21,8 @@ def settings_schema() -> Schema:
     60
     """
     groups = {name: _group(name) for name in DEFAULT_CHOICES}
-    general = _filled(_properties(Settings), top_defaults())
-    output = {"type": "object", "properties": _properties(Output), "additionalProperties": False}
+    general = _filled(properties_of(Settings), top_defaults())
+    output = {"type": "object", "properties": properties_of(Output), "additionalProperties": False}
     problem = {"type": ["string", "object"], "description": "The name of a problem, the path of a file, or its data."}
     return {
         "$schema": DIALECT,
@@ -41,9 +41,15 @@ def problem_schema() -> Schema:
     """
     schema = plain_problem_schema()
     own = {"type": "object", "properties": {}, "additionalProperties": False}
-    groups = {name: {**own, "properties": _properties(_class(name))} for name in DEFAULT_CHOICES}
+    groups = {name: {**own, "properties": properties_of(_class(name))} for name in DEFAULT_CHOICES}
     settings = {**schema["properties"]["settings"], "properties": groups}
     return {**schema, "properties": {**schema["properties"], "settings": settings}}
+
+
+@lru_cache(maxsize=64)
+def properties_of(cls: type) -> Schema:
+    """The JSON Schema of each setting of a dataclass, by name."""
+    return {name: _untitled(schema) for name, schema in settings_model(cls).model_json_schema()["properties"].items()}
 
 
 SCHEMAS = {"problem": problem_schema, "settings": settings_schema}
@@ -69,15 +75,10 @@ def _mapping_of(cls: type, first: Schema) -> Schema:
     return {
         "type": "object",
         "description": described.get("description", ""),
-        "properties": {**first, **_properties(cls)},
+        "properties": {**first, **properties_of(cls)},
         "additionalProperties": False,
         **needed,
     }
-
-
-@lru_cache(maxsize=64)
-def _properties(cls: type) -> Schema:
-    return {name: _untitled(schema) for name, schema in settings_model(cls).model_json_schema()["properties"].items()}
 
 
 def _untitled(schema: Any) -> Any:

@@ -374,7 +374,7 @@ class remainder(Elementary):
 
 
 class uniform(Elementary):
-    """uniform(low, high): a number drawn anew for each site and realization; the third argument tells draws apart."""
+    """A random number between low and high, drawn anew for each site and realization."""
 
     signature = ("low", "high")
     slopes = (_jump("uniform(…)"),) * 3
@@ -383,7 +383,7 @@ class uniform(Elementary):
 
 
 class normal(Elementary):
-    """normal(mean, deviation), drawn as `uniform` is."""
+    """A normally distributed random number, drawn anew for each site and realization."""
 
     signature = ("mean", "deviation")
     slopes = (_jump("normal(…)"),) * 3
