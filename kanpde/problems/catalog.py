@@ -25,7 +25,9 @@ from kanpde.problems.checks import check_problem
 from kanpde.problems.language import ExpressionError
 from kanpde.problems.listing import problem_data, problem_folders, problem_names, read_problem_text
 from kanpde.problems.problem import Condition, Problem
-from kanpde.problems.reading import read_statement, with_table, wrong_kind
+from kanpde.problems.reading.data import with_table
+from kanpde.problems.reading.messages import wrong_kind
+from kanpde.problems.reading.problem_file import read_statement
 
 __all__ = [
     "Condition", "Problem", "confined", "load_problem", "problem_folders", "problem_names", "read_problem_file",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kanpde.problems.checks import corner_warnings
 from kanpde.problems.equation_forms import Form, form_of
 from kanpde.problems.language import compile_expression, jet_expression, latex_of, text_of
-from kanpde.problems.problem import Eigen, Energy, Problem
+from kanpde.problems.problem import Problem
 
 
 def statement_lines(problem: Problem) -> Iterator[str]:
@@ -15,7 +15,7 @@ def statement_lines(problem: Problem) -> Iterator[str]:
     box = zip(problem.coordinates, problem.domain.lower, problem.domain.upper, strict=True)
     yield problem.title
     yield "  domain: " + ", ".join(f"{name} in [{a:g}, {b:g}]" for name, a, b in box)
-    yield from _task_lines(problem)
+    yield from problem.task.lines(problem)
     for name, residual in problem.equations.items():
         jets = compile_expression(residual, problem.coordinates, problem.fields).jets
         yield f"  {name}: {text_of(residual)} = 0"
@@ -29,21 +29,9 @@ def statement_lines(problem: Problem) -> Iterator[str]:
         yield f"  {name} = {text_of(value)} exactly"
 
 
-def _task_lines(problem: Problem) -> Iterator[str]:
-    match problem.task:
-        case Energy(density):
-            yield f"  energy: ∫ {text_of(density)}, the least"
-            yield f"    LaTeX \\int {latex_of(density)}"
-        case Eigen(_, density, norm):
-            yield f"  energies: ∫ {text_of(density)} / ∫ {text_of(norm)}, the {len(problem.fields)} least"
-            yield f"    LaTeX \\int {latex_of(density)} \\Big/ \\int {latex_of(norm)}"
-
-
 def verdicts(problem: Problem) -> Iterator[str]:
     """A line for each thing that was checked."""
-    for axis, name in enumerate(problem.coordinates):
-        if axis not in problem.family and problem.task is None and "fit" not in problem.source:
-            yield from _condition_verdicts(problem, axis, name)
+    yield from problem.task.verdicts(problem)
     for name, residual in problem.equations.items():
         for field in problem.fields:
             if (form := form_of(residual, field, problem)) is not Form.NONE:
@@ -53,15 +41,3 @@ def verdicts(problem: Problem) -> Iterator[str]:
         yield "exact: satisfies every equation and condition to 1e-9 of its terms"
     elif problem.conditions and not any(corner_warnings(problem)):
         yield "corners: conditions agree where they meet"
-
-
-def _condition_verdicts(problem: Problem, axis: int, name: str) -> Iterator[str]:
-    for field in problem.fields:
-        order = problem.order_along(field, axis)
-        if axis in problem.periodic:
-            yield f"{name}: {field} is periodic"
-        elif problem.region is not None and axis != problem.time:
-            yield f"{name}: conditions on {field} cover the whole boundary"
-        else:
-            count = sum(c.side.axis == axis and field in c.fields for c in problem.conditions)
-            yield f"{name}: order {order} of {field}, {count} condition{'s' * (count != 1)}"

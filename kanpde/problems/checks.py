@@ -46,7 +46,7 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
     problem = problem.settled()
     check_fields_used(problem, label)
     check_initial_conditions(problem, label)
-    warnings = [*check_boundary_conditions(problem, label), *rough_warnings(problem), *scale_warnings(problem)]
+    warnings = [*problem.task.checked(problem, label), *rough_warnings(problem), *scale_warnings(problem)]
     check_defined(problem, label)
     if problem.exact:
         check_exact(problem, label)
@@ -111,9 +111,7 @@ def _check_initial_complete(problem: Problem, field: str, order: int, given: lis
 
 
 def check_boundary_conditions(problem: Problem, label: str) -> Iterator[str]:
-    """Order q along a coordinate takes q conditions, at least ⌊q/2⌋ on each of its two sides; an energy takes none."""
-    if problem.task is not None:
-        return
+    """Order q along a coordinate takes q conditions, at least ⌊q/2⌋ on each of its two sides."""
     if problem.region is not None or any(isinstance(c.side, SubSide) for c in problem.conditions):
         check_covered(problem, label)
         return

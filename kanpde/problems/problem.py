@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 import sympy
 
@@ -10,8 +12,10 @@ from kanpde.files.yaml import write_yaml
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.geometry.regions import Piece, Region
 from kanpde.problems.known_functions import table_of
-from kanpde.problems.language import ExpressionError, Jet, derivative, jet_expression, jets_of, renamed
+from kanpde.problems.language import ExpressionError, Jet, Scope, derivative, jet_expression, jets_of
 from kanpde.problems.observations import Data
+from kanpde.problems.reading.entries import Source
+from kanpde.problems.reading.schema_parts import Schema
 
 
 @dataclass(frozen=True)
@@ -48,22 +52,95 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Energy:
-    """Minimize E(u) = ∫ density dx (Ritz)."""
+class Integral:
+    """An integral over the domain, as a report shows it."""
 
     density: sympy.Expr
+    sought: str = ""
 
 
 @dataclass(frozen=True)
-class Eigen:
-    """The lowest stationary points of ∫ density / ∫ norm (Rayleigh), both quadratic; one field of the problem each.
+class Task:
+    """What is asked of the fields; one task is one module of `kanpde/problems/tasks`, frozen and of expressions alone.
 
-    `density` and `norm` are written in the field `name`; the problem's fields are the states, `name_1`, `name_2`, …
+    Everything else asks the task instead of looking at which one it is. Its other half, what training lowers and what
+    is measured, is in `kanpde/solving/tasks`.
+
+    key: The key of a problem file that states it.
+    example: What may stand there.
+    about: What it is for, for documents.
+    schema: The JSON Schema of what may stand there.
+    replaces: Keys, besides those of other tasks, that have no place beside it.
     """
 
-    name: str
-    density: sympy.Expr
-    norm: sympy.Expr
+    key: ClassVar[str]
+    example: ClassVar[str]
+    about: ClassVar[str]
+    schema: ClassVar[Schema]
+    replaces: ClassVar[tuple[str, ...]] = ()
+
+    # from a problem file, in this order
+
+    @classmethod
+    def solution(cls, source: Source, scope: Scope) -> dict[str, sympy.Expr]:
+        """The exact solution, where the task itself states it."""
+        return {}
+
+    @classmethod
+    def read(cls, source: Source, scope: Scope) -> Self:
+        """The task that the key states."""
+        return cls()
+
+    def fields(self, source: Source, scope: Scope) -> tuple[str, ...]:
+        """The unknown functions; those of the key `fields`, unless the task has several of each."""
+        return scope.fields
+
+    def conditions(
+        self, conditions: tuple[Condition, ...], fields: tuple[str, ...], scope: Scope, where: str
+    ) -> tuple[Condition, ...]:
+        """The conditions on those fields, from those that are written in the names of the key `fields`."""
+        return conditions
+
+    def equations(self, source: Source, scope: Scope, exact: dict[str, sympy.Expr]) -> dict[str, sympy.Expr]:
+        """What vanishes all over the domain, by name."""
+        return {}
+
+    @classmethod
+    def test_share(cls, source: Source) -> float:
+        """The share of the data that is left out of training unless the file says another."""
+        return 0.0
+
+    # what it is about
+
+    def integrals(self) -> tuple[sympy.Expr, ...]:
+        """Nothing, the density that is least, or the two densities whose quotient is; all that references ask for."""
+        return ()
+
+    def densities(self, problem: Problem) -> tuple[sympy.Expr, ...]:
+        """What is integrated, written in the problem's fields."""
+        return self.integrals()
+
+    def mapped(self, of: Callable[[sympy.Expr], sympy.Expr]) -> Self:
+        """The task with each of its expressions changed."""
+        return self
+
+    # what is said of it
+
+    def checked(self, problem: Problem, label: str) -> Iterator[str]:
+        """Refuse, by InputError, what cannot be solved; yield sentences of warning."""
+        return iter(())
+
+    def lines(self, problem: Problem) -> Iterator[str]:
+        """What `kanpde check` prints of it before the equations."""
+        return iter(())
+
+    def verdicts(self, problem: Problem) -> Iterator[str]:
+        """A line for each thing that `checked` found in order."""
+        return iter(())
+
+    def shown(self, problem: Problem) -> tuple[Integral | str, ...]:
+        """What a report shows of it before the equations."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +159,7 @@ class Problem:
         equations: left - right of each equation, parameters and `auto` put in.
         conditions: Boundary and initial conditions.
         exact: The solution where it is known, for every field or none.
-        task: What is sought instead of, or behind, the equations: the minimum of an energy, eigenfunctions.
+        task: What is sought: fields that meet the equations, the minimum of an energy, eigenfunctions, …
         learned: First guesses of the parameters that are learned; in equations and conditions they are symbols.
         family: Axes of the coordinates that are parameters of a family of problems; they take no conditions.
         vectors: The components of vector fields.
@@ -105,7 +182,7 @@ class Problem:
     equations: dict[str, sympy.Expr]
     conditions: tuple[Condition, ...]
     exact: dict[str, sympy.Expr]
-    task: Energy | Eigen | None = None
+    task: Task
     learned: dict[str, float] = field(default_factory=dict)
     family: tuple[int, ...] = ()
     vectors: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -148,14 +225,8 @@ class Problem:
         return tuple(sorted({jet for expr in exprs for jet in jets_of(expr)}))
 
     def densities(self) -> tuple[sympy.Expr, ...]:
-        """What a task integrates, written in the problem's fields."""
-        match self.task:
-            case Energy(density):
-                return (density,)
-            case Eigen(name, density, norm):
-                both = density, norm
-                return tuple(renamed(expr, name, state, self.coordinates) for state in self.fields for expr in both)
-        return ()
+        """What the task integrates, written in the problem's fields."""
+        return self.task.densities(self)
 
     def order(self) -> int:
         """The highest order of derivative in the equations."""

@@ -46,8 +46,7 @@ def applicable(problem: Problem) -> bool:
     """Whether the method can take the problem: stationary equations in up to three dimensions, nothing that jumps."""
     smooth = not any(len(walls_of(problem, axis)) for axis in range(problem.domain.dimension))
     return (
-        bool(problem.equations) and problem.task is None and is_stationary(problem)
-        and problem.domain.dimension <= 3 and smooth
+        bool(problem.equations) and is_stationary(problem) and problem.domain.dimension <= 3 and smooth
     )  # fmt: skip
 
 

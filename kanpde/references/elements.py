@@ -25,7 +25,7 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, SuperLU, eigsh, spl
 
 from kanpde.errors import InputError
 from kanpde.problems.language import BoundFormula, ExpressionError, Jet, compile_expression, jet_slopes, jets_of
-from kanpde.problems.problem import Eigen, Energy, Problem
+from kanpde.problems.problem import Problem
 from kanpde.references.applicability import is_stationary, walls_of, with_values
 from kanpde.references.interface import NotSolved, Solved
 from kanpde.references.interpolants import Interpolant, Pieces, barycentric_matrix, barycentric_weights
@@ -39,11 +39,11 @@ STEP = 1e-9  # relative; the next Newton step would be its square
 
 def applicable(problem: Problem) -> bool:
     """Whether the method can take the problem: a stationary energy in first derivatives, values or nothing on sides."""
-    if not isinstance(problem.task, (Energy, Eigen)) or not is_stationary(problem) or problem.domain.dimension > 3:
+    if not problem.task.integrals() or not is_stationary(problem) or problem.domain.dimension > 3:
         return False
     solved = [condition.solved(problem.coordinates) for condition in problem.conditions]
     values = all(found is not None and not any(found[0][1]) for found in solved)
-    return values and all(sum(index) <= 1 for _, index in jets_of(problem.task.density))
+    return values and all(sum(index) <= 1 for _, index in jets_of(problem.task.integrals()[0]))
 
 
 def resolutions(problem: Problem) -> tuple[int, ...]:
@@ -68,7 +68,7 @@ def solve(problem: Problem, resolution: int) -> Solved:
     if not applicable(problem):
         raise NotSolved("takes stationary energies in first derivatives, with values or nothing given on each side")
     mesh = _mesh(problem, resolution)
-    method = _eigenfunctions if isinstance(problem.task, Eigen) else _minimum
+    method = _eigenfunctions if len(problem.task.integrals()) == 2 else _minimum
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # of steps too long, which are then halved
             values, energies = method(problem, mesh)
@@ -255,7 +255,7 @@ def _freedom(problem: Problem, mesh: _Mesh, fields: tuple[str, ...]) -> tuple[cs
 def _minimum(problem: Problem, mesh: _Mesh) -> tuple[np.ndarray, np.ndarray]:
     """Newton's method on the energy, shifted while its second derivative is not positive, with a line search."""
     free, fixed = _freedom(problem, mesh, problem.fields)
-    form = _form(problem, mesh, problem.task.density, problem.fields, free, fixed)
+    form = _form(problem, mesh, *problem.task.integrals(), problem.fields, free, fixed)
     c = np.zeros(free.shape[1])
     for _ in range(MOST_STEPS):
         gradient, hessian = form.gradient(c), form.hessian(c)
@@ -307,12 +307,13 @@ def _line_search(form: _Form, c: np.ndarray, step: np.ndarray, gradient: np.ndar
 
 def _eigenfunctions(problem: Problem, mesh: _Mesh) -> tuple[np.ndarray, np.ndarray]:
     """K c = E M c by Lanczos' method on (K - σM)⁻¹ with σ below the spectrum."""
-    task, states = problem.task, len(problem.fields)
+    both, states = problem.task.integrals(), len(problem.fields)
+    name = jets_of(both[0])[0][0]  # the field in which both are written
     free, fixed = _freedom(problem, mesh, problem.fields[:1])  # every state has the same conditions
     if np.any(fixed):
         raise NotSolved("takes eigenproblems whose conditions are zero")
-    stiffness, mass = (_quadratic(_form(problem, mesh, density, (task.name,), free, fixed))
-                       for density in (task.density, task.norm))  # fmt: skip
+    stiffness, mass = (_quadratic(_form(problem, mesh, density, (name,), free, fixed))
+                       for density in both)  # fmt: skip
     if states + 1 >= free.shape[1] - 1:
         raise NotSolved(f"has {free.shape[1]} unknowns for {states} states")
     below, factors = _below(stiffness, mass)

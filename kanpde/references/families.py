@@ -11,7 +11,7 @@ import sympy
 
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.language import coordinate_symbols, jet_expression, jets_of
-from kanpde.problems.problem import Energy, Problem
+from kanpde.problems.problem import Problem
 from kanpde.references.interface import NotSolved
 from kanpde.references.interpolants import Chebyshev, Interpolant
 
@@ -69,7 +69,7 @@ def member(problem: Problem, values: tuple[float, ...]) -> Problem:
     """
     if not problem.family:
         return problem
-    if problem.task is not None and not isinstance(problem.task, Energy):
+    if len(problem.task.integrals()) > 1:
         raise NotSolved("takes no families of eigenproblems")
     kept = tuple(name for axis, name in enumerate(problem.coordinates) if axis not in problem.family)
     names = [problem.coordinates[axis] for axis in problem.family]
@@ -85,7 +85,7 @@ def member(problem: Problem, values: tuple[float, ...]) -> Problem:
         parameters={**problem.parameters, **dict(zip(names, values, strict=True))},
         equations={name: of(residual) for name, residual in problem.equations.items()},
         conditions=tuple(replace(one, residual=of(one.residual)) for one in problem.conditions),
-        task=None if problem.task is None else Energy(of(problem.task.density)),
+        task=problem.task.mapped(of),
         exact={},
         family=(),
         data=None,

@@ -34,7 +34,7 @@ from kanpde.problems.language import (
     jet_slopes,
     jets_of,
 )
-from kanpde.problems.problem import Condition, Energy, Problem
+from kanpde.problems.problem import Condition, Problem
 from kanpde.references.applicability import with_values
 from kanpde.references.interface import NotSolved, Solved
 from kanpde.references.interpolants import Triangles
@@ -53,7 +53,7 @@ def applicable(problem: Problem) -> bool:
     parts = any(isinstance(condition.side, SubSide) for condition in problem.conditions)
     return (
         problem.domain.dimension == 2 and problem.time is None and not problem.family and not problem.periodic
-        and (bool(problem.equations) and problem.task is None or isinstance(problem.task, Energy))
+        and (bool(problem.equations) or len(problem.task.integrals()) == 1)
         and (problem.region is not None or parts)
     )  # fmt: skip
 
@@ -96,7 +96,7 @@ class _Statement:
 
 
 def _statements(problem: Problem) -> tuple[_Statement, ...]:
-    if isinstance(problem.task, Energy):
+    if problem.task.integrals():
         return tuple(_stationary(problem, field) for field in problem.fields)
     found = tuple(_weak(problem, with_values(problem, residual)) for residual in problem.equations.values())
     if sorted(statement.field for statement in found) != sorted(problem.fields):
@@ -105,7 +105,7 @@ def _statements(problem: Problem) -> tuple[_Statement, ...]:
 
 
 def _stationary(problem: Problem, field: str) -> _Statement:
-    slopes = jet_slopes(with_values(problem, problem.task.density), problem.coordinates)
+    slopes = jet_slopes(with_values(problem, *problem.task.integrals()), problem.coordinates)
     if any(sum(index) > 1 for _, index in slopes):
         raise NotSolved("takes energies in first derivatives")
     flux = tuple(-slopes.get((field, index), sympy.S.Zero) for index in SLOPES)
@@ -332,9 +332,9 @@ def _system(problem: Problem, space: _Space, statements: tuple[_Statement, ...])
     free = np.flatnonzero(np.isnan(known.ravel()))
     inject = csr_array((np.ones(len(free)), (free, np.arange(len(free)))), shape=(known.size, len(free)))
     density = None
-    if isinstance(problem.task, Energy):
+    if problem.task.integrals():
         density = replace(
-            _integral(problem, inside, problem.fields[0], VALUE, with_values(problem, problem.task.density)),
+            _integral(problem, inside, problem.fields[0], VALUE, with_values(problem, *problem.task.integrals())),
             test=csr_array(inside.weights[None]),
         )
     return _System(space, tuple(integrals), inject, np.nan_to_num(known.ravel()), density)

@@ -27,7 +27,9 @@ from kanpde.problems.language import (
     jets_of,
     renamed,
 )
-from kanpde.problems.problem import Eigen, Energy, Problem
+from kanpde.problems.problem import Problem
+from kanpde.problems.tasks.eigen import Eigen
+from kanpde.problems.tasks.energy import Energy
 from kanpde.references import NotSolved, elements
 from kanpde.references.interpolants import Interpolant
 
@@ -80,8 +82,8 @@ def is_landscape(problem: Problem) -> bool:
 def _residual(problem: Problem) -> sympy.Expr | None:
     """H u - 1, of the one equation or from the energy."""
     try:
-        if isinstance(problem.task, Energy):
-            return euler_lagrange(problem.task.density, problem.fields[0], problem.coordinates)
+        if len(problem.task.integrals()) == 1:
+            return euler_lagrange(*problem.task.integrals(), problem.fields[0], problem.coordinates)
         return next(iter(problem.equations.values())) if len(problem.equations) == 1 else None
     except ExpressionError:
         return None

@@ -8,7 +8,6 @@ import sympy
 
 from kanpde.errors import InputError
 from kanpde.problems.catalog import Condition, Problem, load_problem, read_problem_text
-from kanpde.problems.problem import Eigen, Energy
 from kanpde.reports.formulas import equation, integral
 from kanpde.reports.html import Child, Markup, element, facts, folded, section
 
@@ -38,14 +37,10 @@ def _equations(problem: Problem) -> Child:
 
 def _integrals(problem: Problem) -> Child:
     """What a task lowers."""
-    match problem.task:
-        case Energy(density):
-            return [integral(density, problem.coordinates, "least")]
-        case Eigen(_, density, norm):
-            lowest = f"the {len(problem.fields)} least values" if len(problem.fields) > 1 else "the least value"
-            over = element("p", "over")
-            return [integral(density, problem.coordinates, lowest), over, integral(norm, problem.coordinates)]
-    return []
+    return [
+        element("p", part) if isinstance(part, str) else integral(part.density, problem.coordinates, part.sought)
+        for part in problem.task.shown(problem)
+    ]
 
 
 def _conditions(problem: Problem) -> Child:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.problems.language import compile_expression, jet_expression, jets_of
-from kanpde.problems.problem import Eigen, Problem
+from kanpde.problems.problem import Problem
+from kanpde.problems.tasks.eigen import Eigen
 from kanpde.references import Reference
 from kanpde.results.errors import measuring_points
 from kanpde.solving.losses.objectives import Minimum

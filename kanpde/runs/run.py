@@ -19,7 +19,7 @@ from kanpde.models.networks import MODELS, SMOOTH, Chain, Design
 from kanpde.problems.catalog import Problem, load_problem, read_problem_text
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.grids import grid_axes, grid_points
-from kanpde.problems.problem import Eigen
+from kanpde.problems.tasks.eigen import Eigen
 from kanpde.references import NotSolved, Reference, method_for, reference_of, turning
 from kanpde.references.landscapes import known_functions, wells_metrics
 from kanpde.results.archive import ModelData, RunData, read_archive, write_archive

@@ -118,7 +118,7 @@ def _check_first_jobs(plan: Plan) -> None:
     study = plan.study
     for one in (candidate for kind in study.models for candidate in study.candidates(kind)):
         config_of(compose_mapping([*plan.words, *words(one, study), "seed=0"]))
-    if plan.config.problem.task is not None or not (plan.config.problem.exact or plan.config.problem.equations):
+    if plan.config.problem.task.integrals() or not (plan.config.problem.exact or plan.config.problem.equations):
         raise InputError(
             f"{plan.config.problem.name}: a study compares errors of solutions of equations; this problem has none. "
             "Choose another problem."

@@ -23,7 +23,7 @@ import torch
 from kanpde.problems.catalog import load_problem, problem_folders
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.language import compile_expression
-from kanpde.problems.problem import Eigen
+from kanpde.problems.tasks.eigen import Eigen
 from kanpde.references import NotSolved, applicable_method, method_for, reference_of
 
 

@@ -12,6 +12,8 @@ from scipy.optimize import brentq
 from kanpde.problems.catalog import Problem, load_problem
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.language import Scope, compile_expression, coordinate_symbols, parse_expression
+from kanpde.problems.tasks.eigen import Eigen
+from kanpde.problems.tasks.energy import Energy
 from kanpde.references import chebyshev, elements
 from kanpde.references.interface import NotSolved
 from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant, Pieces, barycentric_weights
@@ -47,12 +49,12 @@ def energetic(data, density, norm=None, states=1, walls=()) -> Problem:
     symbols = coordinate_symbols(base.coordinates)
     density, norm = (text and parse_expression(text, scope, "energy") for text in (density, norm))
     if norm is None:
-        return walled(replace(base, equations={}, task=elements.Energy(density)), walls)
+        return walled(replace(base, equations={}, task=Energy(density)), walls)
     names = tuple(f"u_{number + 1}" for number in range(states))
     of_state = {name: {sympy.Function("u")(*symbols): sympy.Function(name)(*symbols)} for name in names}
     conditions = tuple(replace(condition, residual=condition.residual.xreplace(of_state[name]), fields=(name,))
                        for name in names for condition in base.conditions)  # fmt: skip
-    problem = replace(base, equations={}, fields=names, conditions=conditions, task=elements.Eigen("u", density, norm))
+    problem = replace(base, equations={}, fields=names, conditions=conditions, task=Eigen("u", density, norm))
     return walled(problem, walls)
 
 
@@ -300,7 +302,7 @@ def test_an_energy_of_two_fields():
     system = stated(data, equations={"a": "u_xx = v - 5*x", "b": "v_xx = u + v**3"})
     density = parse_expression("u_x**2/2 + v_x**2/2 + u*v - 5*x*u + v**4/4",
                                Scope(coordinates=("x",), fields=("u", "v")), "energy")  # fmt: skip
-    minimized, points = replace(system, equations={}, task=elements.Energy(density)), points_in(system)
+    minimized, points = replace(system, equations={}, task=Energy(density)), points_in(system)
     values = elements.solve(minimized, 8).values(points)
     assert np.abs(values - chebyshev.solve(system, 32).values(points)).max() < 1e-11
     assert np.abs(values[:, 0] - values[:, 1]).max() > 0.1

@@ -6,7 +6,8 @@ import pytest
 
 from kanpde.errors import InputError
 from kanpde.problems.catalog import load_problem
-from kanpde.problems.problem import Eigen, Energy
+from kanpde.problems.tasks.eigen import Eigen
+from kanpde.problems.tasks.energy import Energy
 
 ROD = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "boundary": {"*": "u = 0"}}
 STATES = {**ROD, "eigen": {"energy": "u_x**2", "states": 2}}

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Literal
 
+from kanpde.files.discovery import leaves
 from kanpde.models.bases.activations import GELU, Activation, Identity, ReLU, SiLU, Sin, Tanh
 from kanpde.models.bases.bsplines import BSplines
 from kanpde.models.bases.interface import Basis, FeatureMap, Features, Joined, spread
-from kanpde.models.discovery import leaves
 
 ACTIVATIONS = {"tanh": Tanh, "sin": Sin, "gelu": GELU, "silu": SiLU, "relu": ReLU}
 BASES: dict[str, type[Basis]] = leaves(__name__, __path__, Basis, "name", first=BSplines)

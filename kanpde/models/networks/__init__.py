@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from kanpde.models.discovery import leaves
+from kanpde.files.discovery import leaves
 from kanpde.models.networks.chains import Chain, Layer
 from kanpde.models.networks.interface import Design, Rows, Smoothness
 from kanpde.models.networks.kan import KAN, KANDesign

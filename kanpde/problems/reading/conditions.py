@@ -75,7 +75,7 @@ class _Conditions:
     def residuals(self, piece: Piece, place: str, text: object) -> tuple[sympy.Expr, ...]:
         """One for each component of an equation between vectors."""
         scope = replace(self.scope, normal=None if piece.name == "t-" else self.normal(piece))
-        return self.statement.statement(place, text, scope, self.exact)
+        return self.statement.residuals(place, text, scope, self.exact)
 
     def numbered(
         self, side: Side | str, number: int, pieces: list[Piece], residuals: tuple[sympy.Expr, ...]

@@ -57,21 +57,26 @@ def _text_of(path: Path, where: str) -> str:
 
 
 def read_data(
-    statement: Source, fields: tuple[str, ...], coordinates: tuple[str, ...], box: Box, exact: dict[str, sympy.Expr]
+    statement: Source,
+    fields: tuple[str, ...],
+    coordinates: tuple[str, ...],
+    box: Box,
+    exact: dict[str, sympy.Expr],
+    test_share: float,
 ) -> Data | None:
-    """The observations, if the problem has any."""
+    """The observations, if the problem has any; `test_share` of them are held out unless the file says another."""
     given = statement.data.get("data")
     if given is None:
         return None
     if not isinstance(given, dict) or not ({"table", "points"} & set(given)):
         raise wrong_kind(statement.where("data"), "a file, or points of the exact solution", given, EXAMPLE)
-    return _Reader(statement, given, fields, coordinates, box, exact).data()
+    return _Reader(statement, given, fields, coordinates, box, exact, test_share).data()
 
 
 class _Reader:
-    def __init__(self, statement, given, fields, coordinates, box, exact):
+    def __init__(self, statement, given, fields, coordinates, box, exact, test_share):
         self.statement, self.given, self.all_fields = statement, given, fields
-        self.coordinates, self.box, self.exact = coordinates, box, exact
+        self.coordinates, self.box, self.exact, self.test_share = coordinates, box, exact, test_share
 
     def data(self) -> Data:
         self.check_keys()
@@ -108,7 +113,7 @@ class _Reader:
         return tuple(names)
 
     def test(self, count: int) -> float:
-        fraction = self.number("test", 0.2 if self.statement.data.get("fit") is True else 0.0, 0.0, 0.9)
+        fraction = self.number("test", self.test_share, 0.0, 0.9)
         if fraction and count < 5:
             raise InputError(
                 f"{self.where('test')} needs 5 observations to leave some out; there are {count}. Add some."

@@ -79,7 +79,7 @@ class Source:
             )
         return value
 
-    def statement(
+    def residuals(
         self, key: str, text: object, scope: Scope, exact: dict[str, sympy.Expr]
     ) -> tuple[sympy.Expr, ...]:
         """The residuals of an equation or condition, one a component, `auto` resolved."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import sympy
@@ -20,14 +19,12 @@ from kanpde.problems.language import (
     suggestion,
 )
 from kanpde.problems.listing import title_of
-from kanpde.problems.problem import Eigen, Problem
+from kanpde.problems.problem import Problem, Task
 from kanpde.problems.reading.coefficients import read_coefficients
 from kanpde.problems.reading.conditions import read_conditions
 from kanpde.problems.reading.data import read_data
-from kanpde.problems.reading.energies import read_task, state_conditions, state_names
 from kanpde.problems.reading.entries import Source, double_of
 from kanpde.problems.reading.families import family_names, family_ranges
-from kanpde.problems.reading.fits import fitted_equations, fitted_expressions
 from kanpde.problems.reading.learned import read_learned
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.reference import check_reference
@@ -35,6 +32,7 @@ from kanpde.problems.reading.schema import KEYS
 from kanpde.problems.reading.settings import read_settings
 from kanpde.problems.reading.shapes import read_region
 from kanpde.problems.reading.vectors import field_names, vector_fields
+from kanpde.problems.tasks import task_of
 
 MAX_DIMENSION = 20
 SHORTEST = 1e-30
@@ -46,14 +44,16 @@ def read_statement(data: dict, label: str, name: str) -> Problem:
     Raises:
         InputError: in three parts, beginning with `label` and the key.
     """
-    return Statement(data, label).problem(name)
+    return ProblemFile(data, label).problem(name)
 
 
-class Statement(Source):
+class ProblemFile(Source):
     """A problem file on its way to a problem; each method reads one key."""
 
     def problem(self, name: str) -> Problem:
         self.check_keys()
+        kind = task_of(self)
+        self.check_complete(kind)
         parameters = self.parameters()
         family = family_names(self)
         coordinates, box = self.coordinates(parameters)
@@ -64,19 +64,17 @@ class Statement(Source):
         scope = replace(scope, definitions={**scope.definitions, **coefficients})
         self.check_derivative_names([*coefficients], scope.fields, coordinates)
         exact = self.exact(scope)
-        fitted = fitted_expressions(self, scope)
-        exact = exact or fitted
+        exact = kind.solution(self, scope) or exact
         learned = read_learned(self, parameters)
         known = {name: value for name, value in parameters.items() if name not in learned}
         scope = replace(scope, auto=bool(exact), definitions={**known, **coefficients})
         periodic = self.periodic(coordinates, family)
         check_reference(self, exact)
         region = read_region(self, scope, box)
-        task = read_task(self, scope)
-        fields, conditions = scope.fields, read_conditions(self, scope, exact, periodic, region, box)
-        if isinstance(task, Eigen):
-            fields = state_names(self, task)
-            conditions = state_conditions(conditions, task, fields, scope, self.where("boundary"))
+        task = kind.read(self, scope)
+        fields = task.fields(self, scope)
+        conditions = read_conditions(self, scope, exact, periodic, region, box)
+        conditions = task.conditions(conditions, fields, scope, self.where("boundary"))
         return Problem(
             name=name,
             title=self.title(name),
@@ -86,14 +84,14 @@ class Statement(Source):
             time=coordinates.index("t") if "t" in coordinates else None,
             periodic=periodic,
             parameters={key: constant_value(value) for key, value in parameters.items()},
-            equations=fitted_equations(fitted, scope) if "fit" in self.data else self.equations(scope, exact),
+            equations=task.equations(self, scope, exact),
             conditions=conditions,
             task=task,
             exact=exact,
             learned=learned,
             vectors=dict(scope.vectors),
             family=tuple(map(coordinates.index, family)),
-            data=read_data(self, scope.fields, coordinates, box, exact),
+            data=read_data(self, scope.fields, coordinates, box, exact, task.test_share(self)),
             coefficients=coefficients,
             region=region,
             settings=read_settings(self),
@@ -105,9 +103,9 @@ class Statement(Source):
             if key not in KEYS:
                 hint = suggestion(key, KEYS) or f" Use {', '.join(KEYS)}."
                 raise InputError(f"{self.label} has the key {shortened(key)}, which is none of a problem.{hint}")
-        needed = {"coordinates": "{x: [0, 1]}", "fields": "[u]", "equations": "{poisson: lap(u) = 1}"}
-        if any(key in self.data for key in ("fit", "energy", "eigen")):
-            del needed["equations"]
+
+    def check_complete(self, kind: type[Task]) -> None:
+        needed = {"coordinates": "{x: [0, 1]}", "fields": "[u]", kind.key: kind.example}
         for key, example in needed.items():
             if self.data.get(key) in (None, "", [], {}):
                 raise InputError(f"{self.label} needs {key}; it has none. Add {key}: {example}.")
@@ -194,27 +192,6 @@ class Statement(Source):
                 )
         return {name: self.known(f"exact.{name}", texts[name], scope) for name in scope.fields}
 
-    def equations(self, scope: Scope, exact: dict[str, sympy.Expr]) -> dict[str, sympy.Expr]:
-        equations = self.data.get("equations", {})
-        if isinstance(equations, str):
-            equations = {"equation": equations}
-        if not isinstance(equations, dict):
-            raise wrong_kind(self.where("equations"), "named equations", equations, "{momentum: u_t + u*u_x = 0}")
-        for name in equations:
-            if not re.fullmatch(r"[A-Za-z]\w{0,39}", name, re.ASCII):
-                raise InputError(
-                    f"{self.where('equations')} needs names of letters, digits and underscores; it has "
-                    f"{shortened(name)}. Rename it."
-                )
-        found = {}
-        for name, text in equations.items():
-            residuals = self.statement(f"equations.{name}", text, scope, exact)
-            for number, residual in enumerate(residuals, 1):
-                own = name if len(residuals) == 1 else f"{name}_{number}"
-                if own in found:
-                    raise InputError(f"{self.where('equations')} needs different names; {own} comes twice. Rename it.")
-                found[own] = residual
-        return found
 
 def _is_subscript(text: str, coordinates: tuple[str, ...]) -> bool:
     try:

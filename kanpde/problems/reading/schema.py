@@ -5,16 +5,24 @@ What a schema cannot say (names that must be known, expressions, corners that ag
 
 from __future__ import annotations
 
-from typing import Any
-
 from kanpde.problems.reading.coefficients import FILE_KEYS
 from kanpde.problems.reading.data import FEWEST, MOST_POINTS
-from kanpde.problems.reading.energies import MOST_STATES
 from kanpde.problems.reading.reference import LEAST_RESOLVED, MOST_RESOLVED, REFERENCE_METHODS
+from kanpde.problems.reading.schema_parts import (
+    EXPRESSION,
+    NAMES,
+    RANGE,
+    TEXT,
+    WHOLE,
+    Schema,
+    mapping_of,
+    object_of,
+    one_or_several,
+)
 from kanpde.problems.reading.settings import SETTING_GROUPS
+from kanpde.problems.tasks import TASKS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-Schema = dict[str, Any]
 
 
 def problem_schema() -> Schema:
@@ -24,44 +32,23 @@ def problem_schema() -> Schema:
     ['coordinates', 'fields']
     """
     keys = {name: {"description": text, **schema} for name, (text, schema) in KEY_SCHEMAS.items()}
-    instead = [{"required": [name]} for name in ("equations", "fit", "energy", "eigen")]
+    instead = [{"required": [name]} for name in TASKS]
     return {
         "$schema": DIALECT,
         "title": "kanpde problem",
-        **_object(keys, required=["coordinates", "fields"]),
+        **object_of(keys, required=["coordinates", "fields"]),
         "anyOf": instead,
     }
 
 
-def _object(properties: Schema, required: list[str] | None = None) -> Schema:
-    """A mapping with these keys and no others."""
-    needed = {"required": required} if required else {}
-    return {"type": "object", "properties": properties, "additionalProperties": False, **needed}
+LEARNED = object_of({"value": EXPRESSION, "learn": {"type": "boolean"}, "start": EXPRESSION})
+PARAMETER = {"anyOf": [EXPRESSION, LEARNED, object_of({"range": RANGE}, ["range"])]}
 
-
-def _mapping(values: Schema) -> Schema:
-    """Names of the user's own, each with such a value; an empty key stands for none."""
-    return {"type": ["object", "null"], "additionalProperties": values}
-
-
-def _one_or_several(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1}]}
-
-
-TEXT: Schema = {"type": "string"}
-WHOLE: Schema = {"type": "integer", "minimum": 0}
-EXPRESSION: Schema = {"type": ["string", "number"]}
-RANGE: Schema = {"type": "array", "items": EXPRESSION, "minItems": 2, "maxItems": 2}
-NAMES: Schema = {"type": "array", "items": TEXT}
-
-LEARNED = _object({"value": EXPRESSION, "learn": {"type": "boolean"}, "start": EXPRESSION})
-PARAMETER = {"anyOf": [EXPRESSION, LEARNED, _object({"range": RANGE}, ["range"])]}
-
-PART = _object({"where": TEXT, "condition": TEXT}, ["where", "condition"])
+PART = object_of({"where": TEXT, "condition": TEXT}, ["where", "condition"])
 CONDITION = {"anyOf": [TEXT, PART]}
-ENTRY = _object({"on": TEXT, "where": TEXT, "condition": {}}, ["on", "condition"])
+ENTRY = object_of({"on": TEXT, "where": TEXT, "condition": {}}, ["on", "condition"])
 
-RANDOM_CELLS = _object(
+RANDOM_CELLS = object_of(
     {
         "cells": {"type": "array", "items": {"type": "integer", "minimum": 1}},
         "low": {"type": "number"},
@@ -71,27 +58,24 @@ RANDOM_CELLS = _object(
     },
     ["cells"],
 )
-SAMPLES = _object(dict.fromkeys(sorted(FILE_KEYS), TEXT), ["file"])
+SAMPLES = object_of(dict.fromkeys(sorted(FILE_KEYS), TEXT), ["file"])
 SAMPLES["properties"]["interpolation"] = {"enum": ["linear", "cubic"]}
-COEFFICIENT = {"anyOf": [EXPRESSION, _object({"random_cells": RANDOM_CELLS}, ["random_cells"]), SAMPLES]}
+COEFFICIENT = {"anyOf": [EXPRESSION, object_of({"random_cells": RANDOM_CELLS}, ["random_cells"]), SAMPLES]}
 
-MEASURED = {"fields": _one_or_several(TEXT), "test": {"type": "number", "minimum": 0, "maximum": 0.9}, "seed": WHOLE}
+MEASURED = {"fields": one_or_several(TEXT), "test": {"type": "number", "minimum": 0, "maximum": 0.9}, "seed": WHOLE}
 POINTS = {"type": "integer", "minimum": FEWEST, "maximum": MOST_POINTS}
 DATA = [
-    _object({"file": TEXT, **MEASURED}, ["file"]),
-    _object({"table": TEXT, **MEASURED}, ["table"]),
-    _object({"points": POINTS, "of": {"const": "exact"}, "noise": {"type": "number", "minimum": 0}, **MEASURED},
+    object_of({"file": TEXT, **MEASURED}, ["file"]),
+    object_of({"table": TEXT, **MEASURED}, ["table"]),
+    object_of({"points": POINTS, "of": {"const": "exact"}, "noise": {"type": "number", "minimum": 0}, **MEASURED},
             ["points"]),
 ]  # fmt: skip
 
 RESOLUTION = {"type": "integer", "minimum": LEAST_RESOLVED, "maximum": MOST_RESOLVED}
 METHOD = {"enum": list(REFERENCE_METHODS)}
-REFERENCE = _object(
+REFERENCE = object_of(
     {"method": METHOD, "resolution": RESOLUTION, "file": TEXT, "error": {"type": "number", "minimum": 0}}, ["method"]
 )
-
-STATES = {"type": "integer", "minimum": 1, "maximum": MOST_STATES}
-EIGEN = _object({"energy": EXPRESSION, "norm": EXPRESSION, "states": STATES}, ["energy"])
 
 SETTING = {"not": {"type": "object"}}
 SETTINGS = {group: {"type": "object", "additionalProperties": SETTING} for group in SETTING_GROUPS}
@@ -104,22 +88,22 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
     ),
     "fields": (
         "the unknown functions of the coordinates; `{v: [v1, v2], p: scalar}` makes v a vector in expressions",
-        {"anyOf": [TEXT, NAMES, _mapping({"anyOf": [{"const": "scalar"}, NAMES]})]},
+        {"anyOf": [TEXT, NAMES, mapping_of({"anyOf": [{"const": "scalar"}, NAMES]})]},
     ),
     "parameters": (
         "constants: numbers, or expressions in numbers, `pi` and the parameters before; `{value: 0.1, learn: true, "
         "start: 0.5}` is learned, `{range: [0.05, 0.2]}` one more coordinate",
-        _mapping(PARAMETER),
+        mapping_of(PARAMETER),
     ),
-    "equations": ("one or several by name, `left = right`", _mapping(TEXT)),
+    **{key: (task.about, task.schema) for key, task in TASKS.items()},
     "boundary": (
         'conditions by side: `x-` at the low end of x, `x+` at the high end, `"*"` all that remain; one or a list, '
         "or `{where: y < 0.5, condition: u = 0}`",
-        {"anyOf": [_mapping(_one_or_several(CONDITION)), {"type": "array", "items": ENTRY}]},
+        {"anyOf": [mapping_of(one_or_several(CONDITION)), {"type": "array", "items": ENTRY}]},
     ),
     "initial": (
         "conditions at the start of time, one or a list; a second-order equation takes `u` and `u_t`",
-        {"anyOf": [_one_or_several(CONDITION), {"type": "null"}]},
+        {"anyOf": [one_or_several(CONDITION), {"type": "null"}]},
     ),
     "periodic": (
         "space coordinates in which the solution repeats itself exactly; they take no boundary conditions",
@@ -130,33 +114,24 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
         "seed: 0, smooth: 0.25}}}`, uniformly random on equal cells, smoothed over that length; `{V: {file: v.npy, "
         "interpolation: cubic}}` (or `linear`), samples on a regular grid over the whole box (`.npy`, `.csv`, or HDF5 "
         "with `{file: v.h5, dataset: /fields/v}`), the path relative to the problem file",
-        _mapping(COEFFICIENT),
+        mapping_of(COEFFICIENT),
     ),
-    "exact": ("the solution, if it is known, of every field; errors are measured against it", _mapping(EXPRESSION)),
+    "exact": ("the solution, if it is known, of every field; errors are measured against it", mapping_of(EXPRESSION)),
     "reference": (
         "how the solution to measure against is found where there is no `exact`: by itself, or `{method: lines}`, "
         "with `resolution: 200` if need be; or `{method: file, file: known.npz}`",
         {"anyOf": [METHOD, REFERENCE, {"type": "null"}]},
     ),
-    "shapes": ('shapes by name: `{hole: "disk(0.3, 0.3, 0.1)"}`', _mapping(TEXT)),
+    "shapes": ('shapes by name: `{hole: "disk(0.3, 0.3, 0.1)"}`', mapping_of(TEXT)),
     "domain": ("the box with shapes cut out, added or shared: `box - hole`; `+`, `-`, `&` and brackets", TEXT),
     "data": (
         "measured values to fit: `{file: observations.csv}`, or `{points: 50, of: exact, noise: 0.01, seed: 0}`",
         {"anyOf": DATA},
     ),
-    "fit": (
-        "in place of equations: an expression for each field, `{u: exp(x)}`, or `true` for data alone",
-        {"anyOf": [{"const": True}, _mapping(EXPRESSION)]},
-    ),
-    "energy": ("in place of equations: the density of an energy to minimize (Ritz), as `u_x**2/2 - f*u`", EXPRESSION),
-    "eigen": (
-        "in place of equations: `{energy: psi_x**2/2 + V*psi**2, norm: psi**2, states: 2}`, lowest states first",
-        EIGEN,
-    ),
     "settings": (
         "what suits the problem in place of the defaults of `model=kan`, `optimizer=lm`, `sampling=sobol` and "
         "`training=default`: `{model: {width: [10]}, training: {steps: 100}}`; anything on the command line wins",
-        _object(SETTINGS),
+        object_of(SETTINGS),
     ),
 }
 """Of each key, what it is for and what it takes; the order is that in which documents list them."""

@@ -30,7 +30,9 @@ from kanpde.models.jets import IndexSet, closure
 from kanpde.models.networks import Chain
 from kanpde.problems.geometry.sampling import Sample
 from kanpde.problems.language import BoundFormula, Formula, Jet, compile_expression, jet_slopes, jets_of
-from kanpde.problems.problem import Eigen, Energy, Problem
+from kanpde.problems.problem import Problem
+from kanpde.problems.tasks.eigen import Eigen
+from kanpde.problems.tasks.energy import Energy
 from kanpde.solving.ansatz.exact_conditions import Ansatz
 from kanpde.solving.solution import named_jets
 

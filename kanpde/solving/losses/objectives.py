@@ -160,7 +160,7 @@ class Minimum:
 
 def goal_of(problem: Problem, ansatz: Ansatz, weights: Sequence[float], dtype) -> Goal:
     """The goal of a problem; `weights` are those of a condition and of the data beside an equation's 1."""
-    if problem.task is not None:
+    if problem.task.integrals():
         return Minimum(problem, ansatz)
     return Equations(problem, ansatz, build_blocks(problem, ansatz, weights[0], dtype, weights[1]))
 
