@@ -3,7 +3,7 @@
 import html
 from collections.abc import Iterable, Sequence
 
-VOID = frozenset({"meta", "br", "hr"})
+VOID = frozenset({"meta", "br", "hr", "input"})
 
 STYLE = """
 :root { color-scheme: light; --ink: #1d1d1f; --faint: #6b6b70; --rule: #d9d9de; --ground: #f6f6f8; --warn: #8a5a00; }

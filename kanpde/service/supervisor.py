@@ -1,0 +1,110 @@
+"""From the queue to processes, and from processes that ended to statuses.
+
+    accepted → running → successful | failed | dismissed
+
+A row says `running` before its process starts, so that no crash of the server can start a job twice unseen. Whether a
+job lives is asked of its engine: here, of its lock.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from kanpde.service.engines import Engine
+from kanpde.service.folders import JobFolder
+from kanpde.service.table import Row, Table, now
+
+TICK = 0.1
+ATTEMPTS = 2
+KILL_AFTER = 60.0
+KILLED = "Its process was killed."
+
+
+class Supervisor:
+    """Keeps `workers` jobs running as long as there are any."""
+
+    def __init__(self, table: Table, folder_of, engine: Engine, workers: int):
+        self.table, self.folder_of, self.engine, self.workers = table, folder_of, engine, workers
+        self.woken = asyncio.Event()
+        self.asked: dict[str, float] = {}
+        self.threads = ThreadPoolExecutor(1)  # starts one process after the other
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        self.adopt()
+        while True:
+            running = self.settle()
+            while running < self.workers and (row := self.table.next_waiting()) is not None:
+                await self._start(row)
+                running += 1
+            self.woken.clear()
+            try:
+                await asyncio.wait_for(self.woken.wait(), TICK if running else 5.0)
+            except TimeoutError:
+                continue
+
+    def wake(self) -> None:
+        self.woken.set()
+
+    def adopt(self) -> None:
+        """After a restart: what runs on is kept; what died with the server is accepted again, at most twice."""
+        for row in self.table.with_status("running"):
+            folder = self.folder_of(row.id)
+            if self.engine.alive(folder, row.handle) or folder.end() is not None:
+                continue
+            if row.attempts < ATTEMPTS:
+                self.table.update(row.id, status="accepted", message="taken up again after an interruption")
+            else:
+                self._close(row, "failed", f"{KILLED} It was tried {row.attempts} times.")
+
+    def settle(self) -> int:
+        """Write down what has ended; returns how many run on."""
+        rows = self.table.with_status("running")
+        return sum(self._runs(row) for row in rows)
+
+    def _runs(self, row: Row) -> bool:
+        folder = self.folder_of(row.id)
+        alive = self.engine.alive(folder, row.handle)
+        end = folder.end()  # asked last: what is not alive any more has written it by now
+        if end is None and not alive:
+            self._close(row, "dismissed" if folder.stop.exists() else "failed", KILLED)
+        elif end is not None:
+            self._close(row, end["status"], end["sentence"])
+        return end is None and alive
+
+    def _close(self, row: Row, status: str, message: str) -> None:
+        self.table.update(row.id, status=status, message=message, finished=now())
+        self.asked.pop(row.id, None)
+
+    async def _start(self, row: Row) -> None:
+        self.table.update(row.id, status="running", started=now(), attempts=row.attempts + 1, message="")
+        folder = self.folder_of(row.id)
+        handle = await asyncio.get_running_loop().run_in_executor(self.threads, self.engine.submit, folder)
+        if handle:
+            self.table.update(row.id, handle=handle)
+
+    def dismiss(self, row: Row) -> None:
+        """accepted → dismissed; running → asked to stop, and killed when asked again a minute later."""
+        if row.status == "accepted":
+            self._close(row, "dismissed", "It was withdrawn before it began.")
+            return
+        folder, time = self.folder_of(row.id), asyncio.get_running_loop().time()
+        first = self.asked.setdefault(row.id, time)
+        if not folder.stop.exists():
+            folder.stop.touch()
+            self.table.update(row.id, message="asked to stop; the best state so far is archived")
+            self.engine.stop(folder, row.handle, kill=False)
+        elif time - first >= KILL_AFTER:
+            self.engine.stop(folder, row.handle, kill=True)
+
+    def status_of(self, row: Row) -> str:
+        """What to say of a job besides its status."""
+        if row.status == "accepted":
+            return f"number {self.table.place(row)} in the queue"
+        return row.message
+
+
+def progress_of(row: Row, folder: JobFolder) -> int:
+    """Per cent, of the steps or the time allowed, whichever is further."""
+    if row.status == "running":
+        return int(folder.last_event("step").get("progress") or 0)
+    return 100 if row.status == "successful" else 0
