@@ -13,7 +13,7 @@ WIDEST = 1000
 """The widest hidden layer that a study comes to by itself."""
 
 Rows = Callable[[nn.Module], tuple[Tensor, Tensor]]
-"""A term in the parameters alone: rows [m] to be made small, and their derivatives [m, P] by the network's numbers."""
+"""A term in the parameters alone: rows [m] to be made small, and their derivatives [m, P] by the numbers trained."""
 
 
 class Smoothness(NamedTuple):

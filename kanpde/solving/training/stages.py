@@ -20,6 +20,7 @@ from kanpde.problems.geometry.sampling import Sampling
 from kanpde.problems.problem import Problem
 from kanpde.solving.adaptation import Density, densities_of, first_knots, following
 from kanpde.solving.losses.objectives import Goal
+from kanpde.solving.losses.regularized import regularized
 from kanpde.solving.optimizers import Iterate, Objective, Optimizer, Stop, StopReason
 from kanpde.solving.solution import Solution
 from kanpde.solving.training.allocation import keep_freed_memory
@@ -283,9 +284,8 @@ class _Course:
     def _bind_points(self, redraw: int = 0) -> None:
         setup = self.setup
         sampling = following(setup.sampling, self.densities)
-        self.objective = setup.goal.objective(
-            self.network, sampling, derived_seed(setup.seed, 101 * self.stage + redraw)
-        )
+        drawn = setup.goal.objective(self.network, sampling, derived_seed(setup.seed, 101 * self.stage + redraw))
+        self.objective = regularized(drawn, self.network, setup.design.regularizer() if setup.design else None)
         self.objective.checkpoint = self._check_clock
         if not redraw:  # a redraw keeps the network
             self.judge = self.witness = setup.goal.judge(self.network, self.densities)
