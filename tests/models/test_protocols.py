@@ -226,11 +226,11 @@ from kanpde.models.networks.mlp import MLP
 
 
 @dataclass(frozen=True)
-class RidgeDesign(Design):
+class HeldDesign(Design):
     """An MLP with √λ θ among its residuals."""
 
-    kind = "ridge"
-    title = "Ridge"
+    kind = "held"
+    title = "Held"
 
     width: tuple[int, ...] = (6,)
     strength: float = 1e-3
@@ -240,7 +240,7 @@ class RidgeDesign(Design):
 
     @property
     def label(self):
-        return f"Ridge depth {len(self.width)}"
+        return f"Held depth {len(self.width)}"
 
     def regularizer(self):
         def rows(network):
@@ -263,10 +263,10 @@ runs = {
     "kan": kanpde.solve("poisson_2d", model={"kind": "kan", "width": [3], "grid": 4}, **known),
     "powers": kan,
     "mlp": kanpde.solve("poisson_2d", model={"kind": "mlp", "width": [6]}, **known),
-    **{f"ridge{s}": kanpde.solve("poisson_2d", model={"kind": "ridge", "strength": s}, **known) for s in (1e-3, 1e3)},
+    **{f"held{s}": kanpde.solve("poisson_2d", model={"kind": "held", "strength": s}, **known) for s in (1e-3, 1e3)},
 }
-assert len(runs["ridge0.001"].history["loss_regularizer"]) == 6
-size = {s: sum(np.sum(p**2) for p in runs[f"ridge{s}"].data.model.parameters.values()) for s in (1e-3, 1e3)}
+assert len(runs["held0.001"].history["loss_regularizer"]) == 6
+size = {s: sum(np.sum(p**2) for p in runs[f"held{s}"].data.model.parameters.values()) for s in (1e-3, 1e3)}
 assert size[1e3] < size[1e-3], size
 x = np.random.default_rng(0).uniform(-1, 1, (20, 2))
 for name, run in runs.items():
@@ -275,12 +275,12 @@ for name, run in runs.items():
 found = collect(["."])
 assert not found.skipped, found.skipped
 kinds = {record.model: record.name for record in found.records}
-assert kinds["ridge"] == "Ridge depth 1" and {record.name for record in found.records} >= {"KAN powers", "KAN degree 7"}
+assert kinds["held"] == "Held depth 1" and {record.name for record in found.records} >= {"KAN powers", "KAN degree 7"}
 (one,) = compare(found.records)
-assert one.kinds == ["kan", "mlp", "ridge"] and {pair.kinds for pair in one.pairs} <= {
-    ("kan", "mlp"), ("kan", "ridge"), ("mlp", "ridge")}
+assert one.kinds == ["kan", "mlp", "held"] and {pair.kinds for pair in one.pairs} <= {
+    ("kan", "mlp"), ("kan", "held"), ("mlp", "held")}
 said = " ".join(one.conclusions())
-assert "Ridge" in said and "MLP" in said, said
+assert "Held" in said and "MLP" in said, said
 """
 
 
@@ -291,8 +291,8 @@ def test_a_new_basis_and_a_new_kind_are_one_module_and_one_file_each(tmp_path):
     added = {
         "kanpde/models/bases/powers.py": BASIS,
         "conf/model/powers.yaml": "kind: kan\nwidth: [8]\ngrid: 5\ndegree: 7 # unused\nbasis: powers\nbase: none\n",
-        "kanpde/models/networks/ridge.py": KIND,
-        "conf/model/ridge.yaml": "kind: ridge\nwidth: [6]\nstrength: 1e-3\n",
+        "kanpde/models/networks/held.py": KIND,
+        "conf/model/held.yaml": "kind: held\nwidth: [6]\nstrength: 1e-3\n",
     }
     for name, text in added.items():
         assert not (tmp_path / name).exists()

@@ -49,7 +49,8 @@ def test_rows_follow_those_of_the_problem(name):
     moved = objective.residual(theta + step) - objective.residual(theta - step)
     assert torch.allclose(moved / 2, jacobian @ step, rtol=1e-5, atol=1e-10)
     loss, gradient = objective.gradient(theta)
-    assert loss == pytest.approx(residual.square().sum().item()) and torch.allclose(gradient, 2 * jacobian.mT @ residual)
+    assert loss == pytest.approx(residual.square().sum().item())
+    assert torch.allclose(gradient, 2 * jacobian.mT @ residual)
     losses = objective.losses(residual)
     assert losses[NAME] > 0 and sum(losses.values()) == pytest.approx(loss)
     assert objective.figure() == plain.figure() < loss**0.5, "judged without them"
