@@ -10,7 +10,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import OverrideParseException
 
-from kanpde.cli.parsing import command_parser, say
+from kanpde.cli.parsing import say
+from kanpde.cli.settings import settings_parser
 from kanpde.errors import InputError
 from kanpde.files.yaml import write_yaml
 from kanpde.problems.catalog import problem_names, read_problem_text
@@ -24,7 +25,7 @@ EXIT = {"successful": 0, "failed": 1, "dismissed": 130}
 
 def submit_command(words: Sequence[str]) -> int:
     """send a run to a service: the words of solve; --wait shows it and ends as it ends"""
-    parser = command_parser(submit_command, settings=True)
+    parser = settings_parser(submit_command)
     parser.add_argument("-m", "--multirun", action="store_true", help="every combination: model=kan,mlp seed=0,1")
     parser.add_argument("--at", metavar="URL", help=f"as `kanpde serve` prints it; by default what {ADDRESS} holds")
     parser.add_argument("--wait", action="store_true", help="follow the first job to its end")

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from kanpde.errors import InputError
@@ -86,7 +87,8 @@ def _add_errors(app: FastAPI) -> None:
         return problem_json(422, str(error))
 
     @app.exception_handler(RequestValidationError)
-    async def misshapen(request: Request, error: RequestValidationError) -> Response:
+    @app.exception_handler(ValidationError)
+    async def misshapen(request: Request, error: RequestValidationError | ValidationError) -> Response:
         return problem_json(422, _sentence(error))
 
     @app.exception_handler(HTTPException)
@@ -106,7 +108,7 @@ def _add_errors(app: FastAPI) -> None:
         return problem_json(500, "The server could not answer; its log says why.")
 
 
-def _sentence(error: RequestValidationError) -> str:
+def _sentence(error: RequestValidationError | ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
     return f"{where or 'The request'} cannot be used: {first['msg']}. /processes describes what can."

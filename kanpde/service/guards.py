@@ -43,6 +43,8 @@ class Guard:
             await self.app(scope, receive, send)
             return
         refusal = self._refusal(scope, Headers(scope=scope))
+        if refusal is not None and refusal.status_code == 413:
+            await self._drained(receive)
         answer = self.app if refusal is None else refusal
         await answer(scope, self._counted(receive), self._with_headers(scope, send))
 
@@ -98,6 +100,14 @@ class Guard:
         if length.isdigit() and int(length) > self.most:
             return problem_json(413, f"A request may have {self.most} bytes; {length} came. Send less.")
         return None
+
+    async def _drained(self, receive: Callable) -> None:
+        """Read on for a while: most programs look for the answer only once they have sent all."""
+        count, more = 0, True
+        while more and count < 8 * self.most:
+            message = await receive()
+            count += len(message.get("body", b""))
+            more = message["type"] == "http.request" and message.get("more_body", False)
 
     def _counted(self, receive: Callable) -> Callable:
         count = 0

@@ -32,7 +32,7 @@ DOWNLOADS = (
     ("report.html", "report"),
 )
 
-RUN_HEADS = ("", "run", "status", "model", "seed", "error", "held-out residual", "parameters", "seconds", "created")
+RUN_HEADS = "choose", "run", "status", "model", "seed", "error", "held-out residual", "parameters", "seconds", "created"
 RUN_FIGURES = ("rel_l2", "heldout_residual_rms", "n_parameters", "wall_time_s")
 MEASURES = (("rel_l2", "relative error"), ("loss", "loss"), ("heldout_residual", "held-out residual"))
 PYTHON = """import kanpde
@@ -191,7 +191,7 @@ def _editor_page(title: str, text: str, name: str) -> Response:
 def jobs_page(service: Service, rows: list[Row]) -> Response:
     """All jobs, the newest first."""
     cells = [_job_cells(service, row) for row in rows]
-    found = table(("job", "status", "", "submitted", "run"), cells, stacked=True) if rows else _nothing("jobs")
+    found = table(("job", "status", "message", "submitted", "run"), cells, stacked=True) if rows else _nothing("jobs")
     return page("Jobs", element("h1", "Jobs"), element("div", found, id="jobs"), script="jobs")
 
 
@@ -265,6 +265,7 @@ def compare_page(rows: list[dict[str, Any]]) -> Response:
     """Courses overlaid, metrics side by side."""
     names = list(dict.fromkeys(name for row in rows for name in row.get("metrics", {})))
     cells = [(name, *(_number(row.get("metrics", {}).get(name)) for row in rows)) for name in names]
+    figures = table(("figure", *(row["run"] for row in rows)), cells) if rows else _nothing("runs chosen")
     options = [element("option", text, value=name) for name, text in MEASURES]
     slim = [{"run": row["run"], "course": row["course"], "metrics": row.get("metrics", {})} for row in rows]
     return page(
@@ -273,7 +274,7 @@ def compare_page(rows: list[dict[str, Any]]) -> Response:
         element("label", "Show ", element("select", options, id="measure")),
         element("div", id="curve", class_="curve"),
         _section("Error against size", element("div", id="sizes", class_="curve")),
-        _section("Figures", table(("", *(row["run"] for row in rows)), cells) if rows else _nothing("runs chosen")),
+        _section("Figures", figures),
         element("div", id="compare", data_runs=json.dumps(slim)),
         script="compare",
     )
@@ -328,6 +329,7 @@ def _docs_page(schema: dict[str, Any], folder: str) -> Response:
         for path, calls in schema["paths"].items()
         for method, call in calls.items()
     ]
+    paths = table(("method", "path", "what it does"), rows, stacked=True)
     about = facts([
         ("token", f"in {folder}/.service/token, on the machine of the service"),
         ("description", element("a", "OpenAPI 3.1", href="/api")),
@@ -340,7 +342,7 @@ def _docs_page(schema: dict[str, Any], folder: str) -> Response:
         about,
         _section("Python", _code(CLIENT)),
         _section("A shell", _code(SHELL)),
-        _section("Paths", table(("method", "path", "what it does"), rows, stacked=True)),
+        _section("Paths", element("div", paths, class_="texts")),
     )
 
 

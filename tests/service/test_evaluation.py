@@ -22,7 +22,7 @@ def family(service: Served):
     text = """title: A family
 coordinates: {x: [0, 1]}
 fields: [u]
-parameters: {kappa: [1, 3]}
+parameters: {kappa: {range: [1, 3]}}
 equations: {poisson: kappa*u_xx = -1}
 boundary: {"*": u = 0}
 """

@@ -32,6 +32,13 @@ export const number = (value) =>
     : Number.isInteger(value) ? String(value)
       : Math.abs(value) >= 0.01 && Math.abs(value) < 1e4 ? value.toPrecision(3) : value.toExponential(2);
 
+// Powers of ten, eight at most.
+function decades(u, axis, low, high) {
+  const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9);
+  const stride = Math.max(1, Math.ceil((last - first + 1) / 8));
+  return Array.from({ length: Math.floor((last - first) / stride) + 1 }, (_, place) => 10 ** (first + place * stride));
+}
+
 const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999933", "#882255"];
 
 // Curves over a common x on a logarithmic y axis; fits its box and follows it; redrawn when the colors change.
@@ -39,7 +46,7 @@ export function plot(box, labels, data, { xLabel = "step", logX = false, points 
   const ink = getComputedStyle(document.documentElement).getPropertyValue("--ink").trim();
   const rule = getComputedStyle(document.documentElement).getPropertyValue("--rule").trim();
   const axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 } };
-  const power = (u, values) => values.map((v) => v === null ? null : Number(v.toPrecision(12)) === 10 ** Math.round(Math.log10(v)) ? "1e" + Math.round(Math.log10(v)) : "");
+  const power = (u, values) => values.map((v) => "1e" + Math.round(Math.log10(v)));
   const size = () => ({ width: Math.max(240, box.clientWidth), height: Math.min(380, Math.max(220, box.clientWidth * 0.5)) });
   const series = labels.map((label, place) => ({
     label, stroke: COLORS[place % COLORS.length], width: points ? 0 : 2, spanGaps: true,
@@ -48,7 +55,7 @@ export function plot(box, labels, data, { xLabel = "step", logX = false, points 
   }));
   const options = {
     ...size(), scales: { x: { time: false, distr: logX ? 3 : 1 }, y: { distr: 3 } }, cursor: { drag: { x: true, y: true, uni: 20 } },
-    axes: [{ ...axis, label: xLabel, values: logX ? power : undefined }, { ...axis, size: 62, values: power }],
+    axes: [{ ...axis, label: xLabel, ...(logX ? { splits: decades, values: power } : {}) }, { ...axis, size: 62, splits: decades, values: power }],
     series: [{ label: xLabel, value: (u, v) => number(v) }, ...series],
     hooks: { draw: [(u) => drawMarks(u, typeof marks === "function" ? marks() : marks, ink)] },
   };

@@ -132,7 +132,7 @@ function control(key, schema) {
   const list = JSON.stringify(schema).includes('"array"');
   const attributes = { "data-key": key, "data-list": list ? "1" : null, id: `set-${key}`, autocomplete: "off" };
   const field = options
-    ? el("select", attributes, el("option", { value: "" }, shown ? `${shown} (default)` : "default"), ...options.map((one) => el("option", {}, String(one))))
+    ? el("select", attributes, el("option", { value: "" }, shown || "default"), ...options.map(String).filter((one) => one !== shown).map((one) => el("option", {}, one)))
     : el("input", { ...attributes, placeholder: shown, inputmode: list ? "text" : "decimal" });
   field.addEventListener("input", later);
   const help = schema.description ? el("small", {}, schema.description) : null;
