@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from kanpde.cli.metrics import metric_lines
 from kanpde.cli.parsing import command_parser, say
 from kanpde.results.archive import RunData, archive_of, read_archive
+from kanpde.results.verdicts import verdict_in
 
 
 def show_command(words: Sequence[str]) -> int:
@@ -22,6 +23,7 @@ def shown_lines(data: RunData) -> list[str]:
     lines = [f"{about.get('title')}: {about.get('status')}", str(about.get("stop_reason"))]
     shape = ", ".join(f"{name} [{values.size}]" for name, values in data.axes.items())
     lines += [*metric_lines(data.metrics), f"  {'reference':22} {about.get('reference', 'none')}"]
+    lines.insert(1, verdict_in(about, data.metrics).line())
     lines.append(f"  {'model':22} {data.model.kind}, seed {about.get('seed')}")
     lines.append(f"  {'fields':22} {', '.join(data.fields)} over {shape}")
     return [*lines, f"  {'created':22} {about.get('created')}"]

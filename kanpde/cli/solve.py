@@ -21,7 +21,7 @@ def solve_command(words: Sequence[str]) -> int:
         return _report_sweep(sweep(options.settings))
     result = solve_one(options.settings)
     _report(result)
-    return result.state.exit_code
+    return result.exit_code
 
 
 def _report(result: Result) -> None:
@@ -30,6 +30,7 @@ def _report(result: Result) -> None:
     lines = [f"warning: {sentence}" for sentence in result.warnings]
     lines += [f"{result.state.value}: {result.sentence}", *metric_lines(result.metrics)]
     lines += [f"  {'reference':22} {result.reference}"] if result.reference else []
+    lines += [result.verdict.line()] if result.verdict else []
     lines += [f"{folder}: {'  '.join(files)}"] if files else []
     say(*lines, stream=sys.stderr if result.state is State.FAILED else sys.stdout)
 
@@ -43,8 +44,10 @@ def _report_sweep(results: Sequence[Result]) -> int:
         say(f"{result.state.value:11}  {words:{width}}  {result.folder}  {result.note()}")
         say(*(f"{'':11}  warning: {sentence}" for sentence in result.warnings))
     counts = Counter(result.state for result in results)
-    say(", ".join(f"{counts[state]} {state.value}" for state in State if counts[state]))
-    return max((result.state.exit_code for result in results), default=0)
+    unsolved = sum(result.unsolved for result in results)
+    words = [f"{counts[state]} {state.value}" for state in State if counts[state]]
+    say(", ".join([*words, *([f"{unsolved} of them unsolved"] if unsolved else [])]))
+    return max((result.exit_code for result in results), default=0)
 
 
 def _own_words(jobs: Sequence[Sequence[str]]) -> list[list[str]]:

@@ -30,6 +30,7 @@ from kanpde.problems.language import (
     substituted,
 )
 from kanpde.problems.problem import Condition, Problem
+from kanpde.problems.well_posedness import posedness_warnings
 
 TOLERANCE = 1e-9
 FAR_APART = 1e8
@@ -47,6 +48,7 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
     check_fields_used(problem, label)
     check_initial_conditions(problem, label)
     warnings = [*problem.task.checked(problem, label), *rough_warnings(problem), *scale_warnings(problem)]
+    warnings += posedness_warnings(problem, label)
     check_defined(problem, label)
     if problem.exact:
         check_exact(problem, label)

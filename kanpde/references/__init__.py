@@ -24,8 +24,8 @@ from kanpde.references.states import Turned, turning
 from kanpde.references.tables import check_table, read_table
 
 __all__ = [
-    "FILE", "METHODS", "NotSolved", "Reference", "applicable_method", "check_table", "method_for", "reference_of",
-    "turning",
+    "FILE", "METHODS", "NotSolved", "Reference", "applicable_method", "check_table", "method_for", "no_reference",
+    "reference_of", "turning",
 ]  # fmt: skip
 
 METHODS: dict[str, ModuleType] = {
@@ -93,6 +93,16 @@ def applicable_method(problem: Problem) -> str | None:
     except NotSolved:
         return None
     return next((name for name, solver in METHODS.items() if solver.applicable(one)), None)
+
+
+def no_reference(problem: Problem) -> str:
+    """Why a problem has no reference, in a sentence."""
+    if problem.learned:
+        return "There is no reference, so no error is measured: the true values of learned parameters are not known."
+    return (
+        f"There is no reference, so no error is measured: no classical solver here ({', '.join(METHODS)}) takes this "
+        "problem. Give exact: or reference: {method: file, …} if you have values to compare with."
+    )
 
 
 def reference_of(problem: Problem, method: str) -> Reference:

@@ -8,6 +8,7 @@ from kanpde.reports.html import Child, Markup, cards, element, facts, folded, pa
 from kanpde.reports.plots import panel_figures
 from kanpde.reports.sections import mapping_of, number, problem_section, provenance_section
 from kanpde.results.archive import RunData, metric_digits
+from kanpde.results.verdicts import verdict_in
 
 FIRST = ("rel_l2", "max_error", "heldout_residual_rms", "n_parameters", "wall_time_s")
 NAMES = {
@@ -27,7 +28,7 @@ def run_report(data: RunData) -> str:
     """A page on one run: what was asked, what came out, how far to trust it."""
     about = data.attributes
     title = str(about.get("title", "A run"))
-    status = str(about.get("status", "unknown"))
+    status, verdict = str(about.get("status", "unknown")), verdict_in(about, data.metrics)
     return page(
         title,
         element("h1", title),
@@ -37,6 +38,7 @@ def run_report(data: RunData) -> str:
             str(about.get("stop_reason", "")),
             class_="lead",
         ),  # fmt: skip
+        element("p", element("strong", verdict.word.value), f": {verdict.reason}", class_="lead"),
         [warning(text, failed=status == "failed") for text in run_warnings(data)],
         cards((NAMES[name], number(data.metrics[name])) for name in FIRST if _measured(data.metrics, name)),
         element("p", reference_sentence(data)),

@@ -6,6 +6,7 @@ from sympy import Expr
 from torch import Tensor
 
 from kanpde.models.jets import closure
+from kanpde.problems.freedoms import aligned
 from kanpde.problems.geometry.regions import inside_points, piece_points
 from kanpde.problems.grids import grid_axes, grid_points
 from kanpde.problems.language import compile_expression, coordinate_symbols, derivative
@@ -64,6 +65,7 @@ def errors(solution: Solution, resolution: int | None = None, reference: Referen
         return {} if reference is None else _reference_errors(solution, points, reference)
     found = solution.jets(points, first_order_indices(problem)).cpu().double()
     exact = exact_jets(problem, points, order=1)
+    exact[:, 0] = aligned(problem, points, found[:, 0], exact[:, 0])
     return {
         **value_errors(problem.fields, found[:, 0], exact[:, 0]),
         "h1": relative_l2(found - exact, exact),
@@ -73,6 +75,7 @@ def errors(solution: Solution, resolution: int | None = None, reference: Referen
 
 def _reference_errors(solution: Solution, points: Tensor, reference: Reference) -> dict[str, float]:
     found, known = torch.from_numpy(solution(points)), torch.from_numpy(reference.values(points.numpy()))
+    known = aligned(solution.problem, points, found, known)
     own = {"reference_error": reference.error, "reference_time_s": reference.seconds}
     return {**value_errors(solution.problem.fields, found, known), **own, "reference_unknowns": reference.unknowns}
 

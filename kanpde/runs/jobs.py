@@ -17,6 +17,7 @@ from kanpde.errors import InputError, RunError
 from kanpde.files.locks import FolderLock, Held
 from kanpde.reports.plots import save_figure, solution_figure
 from kanpde.results.archive import ARCHIVE, RunData, read_archive
+from kanpde.results.verdicts import Verdict, Word, verdict_in
 from kanpde.runs.hydra_composition import Composition, compose_mapping, own_sweep
 from kanpde.runs.progress import History, Listener, append_record, display, last_record
 from kanpde.runs.run import Run, solve_config
@@ -27,6 +28,8 @@ from kanpde.solving.training.events import Note, Started
 from kanpde.solving.training.memory import bounded_memory, free_memory, want_of_memory
 
 HISTORY, PICTURE = "history.jsonl", "solution.png"
+
+UNSOLVED_EXIT = 3
 
 Watch = Callable[[Config], AbstractContextManager[Listener]]
 """What shows a run to whoever waits for it."""
@@ -59,10 +62,24 @@ class Result:
     warnings: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     reference: str = ""  # the method that found what the error is measured against
+    verdict: Verdict | None = None  # of a run that has an archive
+
+    @property
+    def exit_code(self) -> int:
+        """That of the state; a run that came to its end without a solution has one of its own."""
+        return UNSOLVED_EXIT if self.unsolved else self.state.exit_code
+
+    @property
+    def unsolved(self) -> bool:
+        """Whether it came to its end, now or before, and is not to be believed."""
+        ended = self.state in (State.DONE, State.SKIPPED)
+        return ended and self.verdict is not None and self.verdict.word is Word.UNSOLVED
 
     def note(self) -> str:
         """The error where one was measured, else the sentence on how the job ended."""
         error = self.metrics.get("rel_l2")
+        if self.unsolved:
+            return f"unsolved: {self.verdict.reason}"
         told = self.state in (State.DONE, State.SKIPPED, State.INTERRUPTED) and error is not None
         return f"rel_l2 {error:.2e}" if told else self.sentence
 
@@ -106,7 +123,9 @@ def left(folder: Path) -> Result | None:
         return Result(State.FAILED, str(folder), str(end.get("reason")))
     if data is None:
         return None
-    return Result(State(status), str(folder), str(data.attributes.get("stop_reason")), dict(data.metrics))
+    verdict = verdict_in(data.attributes, data.metrics)
+    reason = str(data.attributes.get("stop_reason"))
+    return Result(State(status), str(folder), reason, dict(data.metrics), verdict=verdict)
 
 
 def settled(config: Config) -> Result | None:
@@ -178,7 +197,7 @@ def attempt(config: Config, composition: Composition, watch: Watch = on_terminal
             return _failed(config, _sentence(error))
     return Result(
         State(run.status), str(config.folder), run.stop_reason, dict(run.metrics), (*run.warnings, *kept),
-        reference=str(run.data.attributes["reference"]),
+        reference=str(run.data.attributes["reference"]), verdict=run.verdict,
     )  # fmt: skip
 
 

@@ -17,10 +17,11 @@ from kanpde.errors import InputError
 from kanpde.models.learned_constants import learn
 from kanpde.models.networks import MODELS, SMOOTH, Chain, Design
 from kanpde.problems.catalog import Problem, load_problem, read_problem_text
+from kanpde.problems.freedoms import aligned, freedom_sentences
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.grids import grid_axes, grid_points
 from kanpde.problems.tasks.eigen import Eigen
-from kanpde.references import NotSolved, Reference, method_for, reference_of, turning
+from kanpde.references import NotSolved, Reference, method_for, no_reference, reference_of, turning
 from kanpde.references.landscapes import known_functions, wells_metrics
 from kanpde.results.archive import ModelData, RunData, read_archive, write_archive
 from kanpde.results.energies import spectrum_of
@@ -35,6 +36,8 @@ from kanpde.results.errors import (
 from kanpde.results.flops import flops_per_step
 from kanpde.results.learned_parameters import data_metrics
 from kanpde.results.provenance import git_commit, hardware, versions
+from kanpde.results.signs import energy_signs, equation_signs
+from kanpde.results.verdicts import Sign, Verdict, attributes_of, is_measured, verdict_in, verdict_of
 from kanpde.runs.choices import DEFAULT_CHOICES
 from kanpde.runs.settings import Config, compose, override_words
 from kanpde.solving.ansatz.exact_conditions import Ansatz, ansatz_of
@@ -82,6 +85,11 @@ class Run:
     def stop_reason(self) -> str:
         """The sentence on how the run ended."""
         return str(self.data.attributes["stop_reason"])
+
+    @property
+    def verdict(self) -> Verdict:
+        """solved, unsure or unsolved, with an estimate of the relative error and the reason."""
+        return verdict_in(self.data.attributes, self.data.metrics)
 
     @property
     def history(self) -> dict[str, np.ndarray]:
@@ -168,9 +176,11 @@ def solve_config(
 
 def _reference(config: Config, on_event: Callable[[Event], None]) -> tuple[Reference | None, tuple[str, ...]]:
     """A classical solution to measure against, or a sentence on why there is none."""
-    method = method_for(config.problem) if config.reference else None
+    if not config.reference:
+        return None, ("There is no reference, so no error is measured: reference=false was set.",)
+    method = method_for(config.problem)
     if method is None:
-        return None, ()
+        return None, () if config.problem.exact else (no_reference(config.problem),)
     on_event(Note(f"reference: solving by {method}"))
     try:
         found = reference_of(config.problem, method)
@@ -215,6 +225,7 @@ def _tracker(problem: Problem, ansatz: Ansatz, reference: Reference | None) -> C
     def error(network: nn.Module) -> float:
         found = Solution(problem, ansatz, network)(points)
         nearest = known if states is None else known @ torch.from_numpy(turning(known.numpy(), found, states))
+        nearest = aligned(problem, points, torch.from_numpy(found), nearest)
         return relative_l2(torch.from_numpy(found) - nearest, nearest)
 
     return error
@@ -241,8 +252,10 @@ def _finished(
     fields = _fields(solution, axes, reference)
     known = known_functions(config.problem, axes, fields)
     metrics |= wells_metrics(config.problem, fields)
+    verdict = _judged(config, setup, trained, solution, metrics)
+    about = {**_attributes(config, setup, trained), "reference": _method(config.problem, reference)}
     data = RunData(
-        attributes={**_attributes(config, setup, trained), "reference": _method(config.problem, reference)},
+        attributes={**about, **attributes_of(verdict)},
         axes=axes,
         fields=fields,
         history=_columns(history),
@@ -253,6 +266,18 @@ def _finished(
         spectrum=spectrum.arrays() if spectrum else {},
     )
     return Run(config.problem, data, (*_warnings(config, setup, trained, metrics), *notes), trained.network)
+
+
+def _judged(config: Config, setup: Setup, trained: Trained, solution: Solution, metrics: dict) -> Verdict:
+    """The verdict; signs are asked for only where nothing was measured."""
+    failed = trained.sentence if trained.outcome.status == "failed" else ""
+    signs: list[Sign] = []
+    if not failed and not is_measured(metrics):
+        if isinstance(setup.goal, Minimum):
+            signs = energy_signs(trained.parting)
+        else:
+            signs = equation_signs(solution, ansatz_of(config.problem, config.training.conditions), metrics)
+    return verdict_of(metrics, signs, failed)
 
 
 def _attributes(config: Config, setup: Setup, trained: Trained) -> dict[str, str | int]:
@@ -321,6 +346,8 @@ def _fields(
     if (region := solution.problem.region) is not None:
         found[~region.contains(torch.from_numpy(points)).numpy()] = np.nan
     known = known_values(solution.problem, torch.from_numpy(points), reference)
+    if known is not None:
+        known = aligned(solution.problem, torch.from_numpy(points), torch.from_numpy(found), known)
     fields = {}
     for place, name in enumerate(solution.problem.fields):
         fields[name] = found[:, place].reshape(shape)
@@ -417,6 +444,7 @@ def _fill(network: nn.Module, model: ModelData) -> nn.Module:
 def _warnings(config: Config, setup: Setup, trained: Trained, metrics: dict[str, float]) -> tuple[str, ...]:
     """The problem's own warnings, the ansatz's, and what the figures give away."""
     found = [*config.problem.warnings, *config.warnings, *setup.goal.ansatz.warnings]
+    found += freedom_sentences(config.problem)
     if metrics.get("rel_l2", math.inf) < metrics.get("reference_error", 0.0):
         found.append(
             f"The error measured, {metrics['rel_l2']:.1e}, is below that of the reference, "

@@ -25,7 +25,7 @@ from kanpde.runs.settings import compose
 from kanpde.solving.training.events import Started
 
 TINY = ["model.width=[3]", "model.grid=4", "model.degree=4", "training.stages=1", "training.starts=1"]
-FEW = [*TINY, "training.start_steps=0", "training.steps=2", "output.resolution=9", "output.plot=false"]
+FEW = [*TINY, "training.start_steps=0", "training.steps=12", "output.resolution=9", "output.plot=false"]
 LONG = [*TINY, "training.steps=1000000", "output.plot=false", "optimizer=adam", "training.time_limit=300"]
 ROD = """
 title: A rod

@@ -13,7 +13,7 @@ from kanpde.runs.trackers import TRACKERS, Choice, Following, Tracked, Tracker, 
 from kanpde.solving.training.events import Finished, Outcome, Started, Step
 
 TINY = ["model.width=[3]", "model.grid=4", "model.degree=4", "training.stages=1", "training.starts=1"]
-FEW = [*TINY, "training.start_steps=0", "training.steps=3", "output.resolution=9", "output.plot=false"]
+FEW = [*TINY, "training.start_steps=0", "training.steps=12", "output.resolution=9", "output.plot=false"]
 STARTED = Started(parameters=10, points=50, grids=(2, 4), blocks=("interior",))
 
 

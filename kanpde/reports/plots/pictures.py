@@ -16,6 +16,7 @@ from kanpde.reports.plots.potentials import draw_potential_maps, draw_potentials
 from kanpde.reports.plots.styles import INK
 from kanpde.reports.plots.views import region_of, view_of
 from kanpde.results.archive import RunData
+from kanpde.results.verdicts import Word, verdict_in
 
 WIDTH = 11.0  # inches
 HISTORY_HEIGHT = 3.0
@@ -89,7 +90,11 @@ def _write_caption(figure: Figure, data: RunData) -> None:
     status = str(data.attributes.get("status", "done"))
     color = STATUS_COLORS.get(status, INK)
     title = textwrap.shorten(str(data.attributes.get("title", "")), 100, placeholder=" …")
-    lines = [" · ".join([*_figures(data), status])]
+    verdict = verdict_in(data.attributes, data.metrics)
+    if verdict.word is Word.UNSOLVED:
+        color = STATUS_COLORS["failed"]
+    lines = [" · ".join([*_figures(data), status, verdict.word.value])]
+    lines += textwrap.wrap(verdict.reason, 145)[:2] if verdict.word is not Word.SOLVED and status == "done" else []
     if status != "done":
         title += f" ({status})"
         lines += textwrap.wrap(str(data.attributes.get("stop_reason", "")), 145)[:3]

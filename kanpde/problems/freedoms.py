@@ -1,0 +1,81 @@
+"""What a problem leaves free: a pressure up to a constant, a potential up to a function of time.
+
+A field of which equations, conditions and data contain derivatives along space alone can be shifted by any function of
+the other coordinates; one of which they contain derivatives alone, by a constant. Errors are measured up to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.problems.language import jets_of
+from kanpde.problems.problem import Problem
+
+DEGREE = 8
+"""Of the polynomials in time and in a family's parameters that a shift is made of."""
+
+
+def free_fields(problem: Problem) -> dict[str, tuple[int, ...]]:
+    """Fields that may be shifted, and the axes that the shift may depend on; none of them for a constant."""
+    if not problem.equations:
+        return {}
+    others = tuple(axis for axis in range(len(problem.coordinates)) if axis == problem.time or axis in problem.family)
+    found = {}
+    for name in problem.fields:
+        orders = [*_orders(problem, name)]
+        if problem.data is not None and name in problem.data.fields or not orders or not all(map(any, orders)):
+            continue
+        along_space = all(any(o for axis, o in enumerate(order) if axis not in others) for order in orders)
+        found[name] = others if along_space else ()
+    return found
+
+
+def _orders(problem: Problem, field: str) -> Iterator[tuple[int, ...]]:
+    residuals = [*problem.equations.values(), *(condition.residual for condition in problem.conditions)]
+    return (index for residual in residuals for name, index in jets_of(residual) if name == field)
+
+
+def freedom_sentences(problem: Problem) -> tuple[str, ...]:
+    """What is free, a sentence a field."""
+    return tuple(
+        f"{name} is determined up to {_named(problem, axes)}, since no equation or condition says more; errors are "
+        "measured up to that."
+        for name, axes in free_fields(problem).items()
+    )
+
+
+def _named(problem: Problem, axes: tuple[int, ...]) -> str:
+    return f"a function of {', '.join(problem.coordinates[axis] for axis in axes)}" if axes else "a constant"
+
+
+def aligned(problem: Problem, points: Tensor, found: Tensor, known: Tensor) -> Tensor:  # [n, d], [n, fields] twice
+    """The known values, shifted by what is free to be as near as can be to those found: [n, fields].
+
+    NaN among the values found, as outside a region, is left out of the fit.
+    """
+    shifted = known
+    for name, axes in free_fields(problem).items():
+        place = problem.fields.index(name)
+        design = _polynomials(problem, points, axes)
+        gap = found[:, place] - known[:, place]
+        inside = gap.isfinite()
+        if inside.any():
+            shift = design @ torch.linalg.lstsq(design[inside], gap[inside, None]).solution
+            shifted = shifted.clone()
+            shifted[:, place] += shift[:, 0]
+    return shifted
+
+
+def _polynomials(problem: Problem, points: Tensor, axes: tuple[int, ...]) -> Tensor:  # -> [n, m]
+    """Products of Chebyshev polynomials along the axes; a column of ones where there is none."""
+    columns = np.ones((len(points), 1))
+    for axis in axes:
+        low, high = problem.domain.lower[axis], problem.domain.upper[axis]
+        scaled = 2 * (points[:, axis].cpu().numpy() - low) / (high - low) - 1
+        one = np.polynomial.chebyshev.chebvander(scaled, DEGREE)
+        columns = (columns[:, :, None] * one[:, None, :]).reshape(len(points), -1)
+    return torch.from_numpy(columns)

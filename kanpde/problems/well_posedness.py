@@ -1,0 +1,204 @@
+"""Does a problem have a solution, one that is meant, and one that can be found forward in time?
+
+Each check reads the linear part of an equation: its slopes ∂R/∂(∂_α u) and what is left where every jet is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import sympy
+import torch
+
+from kanpde.errors import InputError
+from kanpde.problems.freedoms import free_fields
+from kanpde.problems.geometry.boxes import Side
+from kanpde.problems.geometry.sampling import uniform_points
+from kanpde.problems.known_functions import table_of
+from kanpde.problems.language import (
+    ExpressionError,
+    Jet,
+    compile_expression,
+    jet_expression,
+    jet_slopes,
+    jets_of,
+    subscript_of,
+    text_of,
+)
+from kanpde.problems.language.functions import choice, heaviside, sign
+from kanpde.problems.problem import Condition, Problem
+
+JUMPING = (choice, heaviside, sign)
+POINTS, SEED = 64, 12
+NODES = 40
+"""Gauss–Legendre nodes an axis for the balance of sources and fluxes."""
+
+MOST_AXES = 3
+BALANCED = 1e-6
+"""Imbalance, relative to what is balanced, from which there is no solution."""
+
+
+def posedness_warnings(problem: Problem, label: str) -> Iterator[str]:
+    """Warn of what has another solution than is meant.
+
+    Raises:
+        InputError: there is no solution, since source and fluxes do not balance.
+    """
+    yield from jump_warnings(problem)
+    yield from backward_warnings(problem)
+    yield from trivial_warnings(problem)
+    check_balance(problem, label)
+
+
+def jump_warnings(problem: Problem) -> Iterator[str]:
+    """A factor that jumps in front of second derivatives says nothing of the flux across the jump."""
+    for name, residual in problem.equations.items():
+        for (field, index), slope in _slopes(problem, residual).items():
+            if sum(index) >= 2 and not jets_of(slope) and (jumping := _jumping(problem, slope)):
+                term = f"{field}_{subscript_of(index, problem.coordinates)}"
+                yield (
+                    f"{name}: {jumping} jumps in front of {term}, outside a derivative: nothing is said of the flux "
+                    f"across the jump. Write div({jumping}*grad({field})), or an energy, where the flux is to be "
+                    "continuous."
+                )
+                break
+
+
+def _slopes(problem: Problem, residual: sympy.Expr) -> Mapping[Jet, sympy.Expr]:
+    try:
+        return jet_slopes(residual, problem.coordinates)
+    except ExpressionError:  # sign(u) and the like have no slope
+        return {}
+
+
+def _jumping(problem: Problem, expr: sympy.Expr) -> str:
+    """The name of a coefficient in an expression that jumps, or the expression itself; empty where none does."""
+    for name, value in problem.coefficients.items():
+        if expr.has(value) and (value.has(*JUMPING) or table_of(value) is not None):
+            return name
+    return text_of(expr) if expr.has(*JUMPING) else ""
+
+
+def backward_warnings(problem: Problem) -> Iterator[str]:
+    """u_t = -u_xx smooths backward in time: from data at the start, errors grow without bound."""
+    if problem.time is None:
+        return
+    for name, residual in problem.equations.items():
+        slopes = _slopes(problem, residual)
+        for field in problem.fields:
+            if problem.order_along(field, problem.time) != 1 or _fourth_order(problem, field):
+                continue
+            rate = slopes.get((field, _along(problem, problem.time, 1)))
+            diffusions = [slopes.get((field, _along(problem, axis, 2))) for axis in _space(problem)]
+            if rate is not None and any(d is not None and _same_sign(problem, rate, d) for d in diffusions):
+                yield (
+                    f"{name} is a diffusion backward in time: {field}_t and a second derivative of {field} have the "
+                    "same sign on one side, so the smallest error at the start grows without bound. Change the sign, "
+                    "or let time run the other way."
+                )
+                break
+
+
+def _fourth_order(problem: Problem, field: str) -> bool:
+    """With a higher derivative, as in the Kuramoto–Sivashinsky equation, the second may have either sign."""
+    return any(problem.order_along(field, axis) > 2 for axis in _space(problem))
+
+
+def _same_sign(problem: Problem, a: sympy.Expr, b: sympy.Expr) -> bool:
+    """Whether a·b > 0 at all of a few points; both without fields."""
+    product = a * b
+    if jets_of(product) or product.free_symbols - set(_symbols(problem)):
+        return False
+    if product.is_number:
+        return bool(product > 0)
+    values = compile_expression(product, problem.coordinates, ())(uniform_points(problem.domain, POINTS, seed=SEED))
+    return bool((values > 0).all())
+
+
+def trivial_warnings(problem: Problem) -> Iterator[str]:
+    """Where zero satisfies every equation and condition, it is what training will find."""
+    residuals = [*problem.equations.values(), *(condition.residual for condition in problem.conditions)]
+    if not problem.equations or problem.data or problem.exact or problem.learned:
+        return
+    if all(_at_zero(problem, residual) == 0 for residual in residuals):
+        yield (
+            "Zero satisfies all equations and conditions, so zero is what will be found. Give a source, a condition "
+            "or data that is not zero, or state an eigenproblem (eigen:)."
+        )
+
+
+def _at_zero(problem: Problem, residual: sympy.Expr) -> sympy.Expr:
+    zero = {jet_expression(jet, problem.coordinates): sympy.S.Zero for jet in jets_of(residual)}
+    return residual.xreplace(zero)
+
+
+def check_balance(problem: Problem, label: str) -> None:
+    """a Δu + f = 0 with the flux ∂u/∂n = g all around has a solution only if ∫ f + a ∮ g = 0."""
+    for name, residual in problem.equations.items():
+        parts = _poisson_parts(problem, residual)
+        if parts is None:
+            continue
+        diffusivity, source, fluxes = parts
+        inside, scale = _integral(problem, source, None)
+        around = [_integral(problem, flux, side) for side, flux in fluxes]
+        total = inside + diffusivity * sum(value for value, _ in around)
+        size = scale + abs(diffusivity) * sum(value for _, value in around)
+        if abs(total) > BALANCED * size:
+            raise InputError(
+                f"{label}: {name} has no solution, since source and fluxes need to balance; together they make "
+                f"{total:.3g}, not 0. Change the source or the boundary's fluxes, or give a value somewhere."
+            )
+
+
+def _poisson_parts(
+    problem: Problem, residual: sympy.Expr
+) -> tuple[float, sympy.Expr, list[tuple[Side, sympy.Expr]]] | None:
+    """(a, f, [(side, g)]) of a Δu + f = 0 in a box with fluxes alone; None for whatever is not that."""
+    box_alone = problem.region is None and problem.time is None and not problem.family and not problem.learned
+    if not box_alone or len(problem.fields) != 1 or problem.data or not free_fields(problem):
+        return None
+    field, slopes = problem.fields[0], _slopes(problem, residual)
+    wanted = {(field, _along(problem, axis, 2)) for axis in range(len(problem.coordinates))}
+    if set(slopes) != wanted or len(set(slopes.values())) != 1 or problem.domain.dimension > MOST_AXES:
+        return None
+    diffusivity = next(iter(slopes.values()))
+    fluxes = [_flux(condition, problem) for condition in problem.conditions]
+    if not diffusivity.is_number or None in fluxes:
+        return None
+    return float(diffusivity), _at_zero(problem, residual), fluxes
+
+
+def _flux(condition: Condition, problem: Problem) -> tuple[Side, sympy.Expr] | None:
+    solved = condition.solved(problem.coordinates)
+    if solved is None or not isinstance(condition.side, Side):
+        return None
+    (_, index), value = solved
+    outward = 1 if condition.side.end else -1
+    return (condition.side, outward * value) if index == _along(problem, condition.side.axis, 1) else None
+
+
+def _integral(problem: Problem, expr: sympy.Expr, side: Side | None) -> tuple[float, float]:
+    """∫ f and ∫ |f| over the box, or over one of its sides."""
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    points, factors = [], []
+    for axis, (low, length) in enumerate(zip(problem.domain.lower, problem.domain.lengths, strict=True)):
+        fixed = side is not None and axis == side.axis
+        points.append(np.array([low + length * side.end]) if fixed else low + length * (nodes + 1) / 2)
+        factors.append(np.ones(1) if fixed else weights * length / 2)
+    grid = torch.from_numpy(np.stack([x.ravel() for x in np.meshgrid(*points, indexing="ij")], axis=1))
+    weight = np.prod(np.meshgrid(*factors, indexing="ij"), axis=0).ravel()
+    values = compile_expression(expr, problem.coordinates, ())(grid).numpy()
+    return float(weight @ values), float(weight @ np.abs(values))
+
+
+def _along(problem: Problem, axis: int, order: int) -> tuple[int, ...]:
+    return tuple(order * int(axis == other) for other in range(len(problem.coordinates)))
+
+
+def _space(problem: Problem) -> list[int]:
+    return [axis for axis in range(len(problem.coordinates)) if axis != problem.time and axis not in problem.family]
+
+
+def _symbols(problem: Problem) -> list[sympy.Symbol]:
+    return [sympy.Symbol(name, real=True) for name in problem.coordinates]

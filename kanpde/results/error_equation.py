@@ -1,0 +1,213 @@
+"""How far a solution is off, from its own residual: the linearized error equation, solved in a space of its own.
+
+A solution u with residual R(u) misses the true one by e with
+
+    L e = -R(u),    B e = -(what conditions and data are missed by),    L = ∂R/∂u,  B = ∂C/∂u,
+
+to first order. e is sought as E Σ_j c_j tanh(w_j·x + b_j), E the envelope of what is built in, w and b random and the
+same for every run, c by least squares over points that no training has seen. Nothing of the trained network enters but
+its values and derivatives, so what it cannot represent is no blind spot of the estimate.
+
+    size         ‖e‖ / ‖u‖ over the points, all fields together
+    unexplained  ‖L e + R‖ / ‖R‖, the share of the residual that no e of the space accounts for
+
+Source: the error equation of a posteriori analysis; random features as in the extreme learning machine of Huang, Zhu
+and Siew (2006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from kanpde.models.jets import IndexSet, closure
+from kanpde.models.networks import MLP
+from kanpde.problems.geometry.sampling import SobolSampling, uniform_points
+from kanpde.problems.problem import Problem
+from kanpde.solving.ansatz.exact_conditions import Ansatz
+from kanpde.solving.losses.residuals import Block, build_blocks, draw
+from kanpde.solving.solution import Solution, named_jets
+from kanpde.solving.time_windows import Chained, in_window
+
+FEATURES, MOST_UNKNOWNS = 500, 1500
+"""Random features a field, and of all fields together."""
+
+ROWS_PER_UNKNOWN = 2.0
+CONDITION_WEIGHT = 100.0
+"""Conditions are data of the error as well, and lie on few points: they count for more."""
+
+FEWEST_WINDOWS, MOST_WINDOWS = 4, 12
+"""Into how many parts time is cut for the estimate."""
+
+STEEPEST = 25.0
+"""Slope of the steepest feature, over half of the box."""
+
+RIDGE = 1e-11
+SEED = 4 * 10**6
+
+
+@dataclass(frozen=True)
+class ErrorEstimate:
+    """The relative size of the error that the residual stands for, and the share of it that is not explained."""
+
+    size: float
+    unexplained: float
+
+
+def estimated_error(solution: Solution, ansatz: Ansatz) -> ErrorEstimate | None:
+    """Solve the linearized error equation about a solution, window by window where there is time.
+
+    Args:
+        solution: What was trained; of windows of time as well.
+        ansatz: Of the whole problem: its envelopes are what an error keeps to, its penalties what it may violate.
+
+    Returns:
+        None where the problem has no equations, or its derivatives are not finite at the solution.
+    """
+    problem = solution.problem
+    if not problem.equations:
+        return None
+    blocks = build_blocks(problem, ansatz, CONDITION_WEIGHT, torch.float64, CONDITION_WEIGHT)
+    parts, before = [], None
+    for window in _windows(solution):
+        part = _solved(solution, ansatz, window, blocks, before)
+        if part is None:
+            return None
+        parts.append(part)
+        before = part.error
+    error, size, left, whole = (sum(squares) ** 0.5 for squares in zip(*(part.squares for part in parts), strict=True))
+    return ErrorEstimate(error / (size or 1.0), left / max(whole, 1e-300))
+
+
+def _windows(solution: Solution) -> list[Problem]:
+    """The problem in equal parts of its time, as many as were trained and at least a few."""
+    problem = solution.problem
+    if problem.time is None or not any(condition.kind == "initial" for condition in problem.conditions):
+        return [problem]
+    trained = len(solution.pieces) if isinstance(solution, Chained) else 1
+    count = min(max(trained, FEWEST_WINDOWS), MOST_WINDOWS)
+    begin, length = problem.domain.lower[problem.time], problem.domain.lengths[problem.time]
+    ends = [begin + length * place / count for place in range(count + 1)]
+    return [in_window(problem, *pair) for pair in pairwise(ends)]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The error in one window, and the squares that the estimate is made of: of e, u, L e + R and R."""
+
+    error: Callable[[Tensor, IndexSet], Tensor]  # [n, d] -> [n, s, fields]
+    squares: tuple[float, float, float, float]
+
+
+def _solved(
+    solution: Solution, ansatz: Ansatz, window: Problem, blocks: Sequence[Block], before: Callable | None
+) -> _Part | None:
+    features = min(FEATURES, MOST_UNKNOWNS // len(window.fields))
+    space = _ErrorSpace(ansatz, window, features)
+    if before is not None:
+        blocks = [block for block in blocks if getattr(block.side, "axis", None) != window.time]
+    samples = draw(window, blocks, SobolSampling(clustering=0.0), int(ROWS_PER_UNKNOWN * features), SEED)
+    rows = [_rows(solution, space, block, sample.points) for block, sample in zip(blocks, samples, strict=True)]
+    if before is not None:
+        rows.append(_carried_rows(space, window, before, features))
+    residual, matrix = (torch.cat(parts) for parts in zip(*rows, strict=True))
+    if not (residual.isfinite().all() and matrix.isfinite().all()):
+        return None
+    coefficients = _least_squares(matrix, -residual)
+    inside = samples[0].points.double()
+    error = partial(space.error, coefficients)
+    sizes = error(inside, _values(window))[:, 0], torch.from_numpy(solution(inside)), matrix @ coefficients + residual
+    squares = tuple(part.square().mean().item() for part in sizes[:2])
+    return _Part(error, (*squares, sizes[2].square().sum().item(), residual.square().sum().item()))
+
+
+def _values(problem: Problem) -> IndexSet:
+    return ((0,) * len(problem.coordinates),)
+
+
+def _carried_rows(space: _ErrorSpace, window: Problem, before: Callable, count: int) -> tuple[Tensor, Tensor]:
+    """e and its time derivatives at a window's begin are those at the end of the window before."""
+    time, box = window.time, window.domain
+    points = uniform_points(box, count, seed=SEED)
+    points[:, time] = box.lower[time]
+    order = max(window.order_along(name, time) for name in window.fields)
+    wanted = [tuple(j * int(axis == time) for axis in range(box.dimension)) for j in range(order)]
+    indices = closure(wanted, box.dimension)
+    known, features = before(points, indices), space.jets(points, indices).expand(-1, -1, space.fields, -1)
+    residual, matrix = [], []
+    for field, name in enumerate(window.fields):
+        for j in range(window.order_along(name, time)):
+            factor = (CONDITION_WEIGHT / count) ** 0.5 * (box.lengths[time] / 2) ** j
+            rows = features.new_zeros(count, space.fields, space.features)
+            rows[:, field] = features[:, indices.index(wanted[j]), field]
+            matrix.append(factor * rows.flatten(1))
+            residual.append(-factor * known[:, indices.index(wanted[j]), field])
+    return torch.cat(residual), torch.cat(matrix)
+
+
+class _ErrorSpace:
+    """E Σ_j c_j tanh(w_j·x + b_j) for every field."""
+
+    def __init__(self, ansatz: Ansatz, window: Problem, features: int):
+        self.ansatz, self.features, self.fields = ansatz, features, len(window.fields)
+        box = window.domain
+        generator = torch.Generator().manual_seed(SEED)
+        network = MLP(
+            (box.dimension, features, 1), lower=box.lower, upper=box.upper, periodic=window.periodic,
+            dtype=torch.float64, generator=generator,
+        )  # fmt: skip
+        first = network.layers[0]
+        directions = torch.randn(first.weight.shape, dtype=torch.float64, generator=generator)
+        directions /= directions.norm(dim=0, keepdim=True)
+        steepness = STEEPEST ** torch.rand(features, dtype=torch.float64, generator=generator)
+        centers = 2 * torch.rand(features, first.weight.shape[0], dtype=torch.float64, generator=generator) - 1
+        first.weight.data = directions * steepness
+        first.bias.data = -(first.weight.data[:, 0].T * centers).sum(1)
+        self.network = network
+
+    def jets(self, points: Tensor, indices: IndexSet) -> Tensor:  # [n, d] -> [n, s, fields or 1, m]
+        """∂_α (E φ_j) of every feature, for each field."""
+        network = self.network
+        with torch.no_grad():
+            hidden = network.layers[0].tap(network.inputs.jet(points, indices), indices).outputs
+            lifted = network.layers[1].lift(network.layers[0].shifted(hidden), indices)[..., 0]  # [n, s, m]
+            matrix = self.ansatz.bind(points, indices).matrix
+        if matrix is None:
+            return lifted[:, :, None]
+        return (matrix @ lifted[:, None]).transpose(1, 2)
+
+    def error(self, coefficients: Tensor, points: Tensor, indices: IndexSet) -> Tensor:  # [p], [n, d] -> [n, s, fields]
+        return (self.jets(points, indices) * coefficients.reshape(self.fields, self.features)).sum(-1)
+
+
+def _rows(solution: Solution, space: _ErrorSpace, block: Block, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Weighted residuals [n·q] of a block, and their derivatives [n·q, fields · m] along the error space."""
+    problem, points = solution.problem, points.double()
+    jets = solution.jets(points, block.indices).cpu().double().requires_grad_()
+    named = named_jets(jets, problem.fields, block.indices)
+    with torch.enable_grad():
+        found = torch.stack([formula(points, named, solution.learned) for formula in block.formulas], dim=1)
+        slopes = [_slope(column, jets) for column in found.unbind(1)]
+    values = found.detach() if block.observed is None else found.detach() - block.observed.values.double()
+    factors = (block.weight / len(points)) ** 0.5 / torch.tensor(block.scales, dtype=torch.float64)
+    features = space.jets(points, block.indices).expand(-1, -1, space.fields, -1)
+    columns = [torch.einsum("nsf,nsfm->nfm", slope, features).flatten(1) for slope in slopes]
+    return (values * factors).reshape(-1), (torch.stack(columns, 1) * factors[:, None]).flatten(0, 1)
+
+
+def _slope(column: Tensor, jets: Tensor) -> Tensor:  # [n], [n, s, fields] -> [n, s, fields]
+    return torch.autograd.grad(column.sum(), jets, retain_graph=True, materialize_grads=True)[0]
+
+
+def _least_squares(matrix: Tensor, right: Tensor) -> Tensor:  # [n, p], [n] -> [p]
+    """The least-squares solution with unit columns and a tiny ridge."""
+    norms = matrix.norm(dim=0).clamp(min=1e-300)
+    ridge = RIDGE**0.5 * torch.eye(matrix.shape[1], dtype=matrix.dtype)
+    stacked = torch.cat([matrix / norms, ridge])
+    padded = torch.cat([right, right.new_zeros(matrix.shape[1])])
+    return torch.linalg.lstsq(stacked, padded[:, None]).solution[:, 0] / norms

@@ -1,0 +1,111 @@
+"""What speaks about the error of a solution without knowing the truth, each a number and a sentence.
+
+A sign's estimate is of the relative L2 error. `equation_signs` asks the equations, `energy_signs` the energies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import sympy
+import torch
+
+from kanpde.problems.geometry.regions import inside_points, piece_points
+from kanpde.problems.problem import Problem
+from kanpde.results.error_equation import estimated_error
+from kanpde.results.verdicts import Sign
+from kanpde.solving.ansatz.exact_conditions import Ansatz
+from kanpde.solving.solution import Solution
+
+POINTS, SEED = 2000, 33
+
+UNEXPLAINED = 0.5
+"""Share of the residual from which the error equation is taken to have missed something."""
+
+GROWTH = 5.0
+"""Of an unexplained relative residual in equations that evolve, where errors add up over time."""
+
+LOCAL = 0.2
+"""Of an unexplained relative residual in stationary equations, where what is left is fine and local."""
+
+UNDETERMINED = 1.0
+"""Half-width of a learned parameter's interval, relative to the parameter, from which it is not determined."""
+
+
+def equation_signs(solution: Solution, ansatz: Ansatz, metrics: Mapping[str, float]) -> list[Sign]:
+    """The signs of a problem of equations, conditions and data."""
+    problem = solution.problem
+    signs = [*_condition_signs(solution, ansatz), *_data_signs(problem, metrics), *_learned_signs(problem, metrics)]
+    if not problem.equations:
+        return signs
+    left = relative_residual(solution)
+    found = estimated_error(solution, ansatz)
+    if found is None:
+        return [*signs, Sign(left, f"The residual is {left:.1e} of its equation's largest term.")]
+    signs.append(Sign(found.size, f"The error that the held-out residual stands for is about {found.size:.1e}."))
+    if found.unexplained > UNEXPLAINED:
+        factor = LOCAL if problem.time is None else GROWTH
+        share = f"The residual is {left:.1e} of its equation's largest term, and what error it stands for is not clear."
+        signs.append(Sign(factor * left, share))
+    return signs
+
+
+def energy_signs(parting: float) -> list[Sign]:
+    """The sign of a minimum: an energy errs by the square of its function's error.
+
+    Args:
+        parting: 1 + the relative gap, in per cent, of the energy that was trained and the one held out.
+    """
+    gap = math.sqrt(max(parting - 1, 0.0) / 100)
+    text = f"Energies by two rules of points differ by {gap**2:.1e}, which an error of {gap:.1e} would make."
+    return [Sign(gap, text)]
+
+
+def relative_residual(solution: Solution) -> float:
+    """The largest, over the equations, of rms(R) / max rms(term of R), at points of its own."""
+    problem = solution.problem
+    points = inside_points(problem.region, problem.domain, POINTS, seed=SEED)
+
+    def rms(expr: sympy.Expr) -> float:
+        return float(np.sqrt(np.mean(solution.evaluate(expr, points) ** 2)))
+
+    shares = []
+    for residual in problem.equations.values():
+        largest = max(rms(term) for term in sympy.Add.make_args(residual))
+        shares.append(rms(residual) / largest if largest > 0 else 0.0)
+    return max(shares, default=math.nan)
+
+
+def _condition_signs(solution: Solution, ansatz: Ansatz) -> Iterator[Sign]:
+    """What the conditions that are not built in are missed by, relative to the size of the solution."""
+    problem = solution.problem
+    for condition in ansatz.penalties:
+        points = piece_points(problem.region, problem.domain, condition.side, 256, SEED)
+        missed = float(np.sqrt(np.mean(solution.evaluate(condition.residual, points) ** 2)))
+        largest = _largest_term(solution, condition.residual, points)
+        share = missed / largest if largest > 0 else 0.0
+        yield Sign(share, f"The condition {condition.name} is missed by {share:.1e} of its terms.")
+
+
+def _largest_term(solution: Solution, residual: sympy.Expr, points: torch.Tensor) -> float:
+    """The largest rms of a condition's terms on its side, or of the fields it speaks of inside."""
+    problem, terms = solution.problem, sympy.Add.make_args(residual)
+    sizes = [float(np.sqrt(np.mean(solution.evaluate(term, points) ** 2))) for term in terms]
+    inside = solution(inside_points(problem.region, problem.domain, 256, seed=SEED))
+    return max(*sizes, float(np.sqrt(np.mean(inside**2))))
+
+
+def _data_signs(problem: Problem, metrics: Mapping[str, float]) -> Iterator[Sign]:
+    """A fit is judged by what it was not shown; where equations are solved as well, data are noisy evidence."""
+    error = metrics.get("test_error", metrics.get("data_misfit", math.nan))
+    if not problem.equations and not math.isnan(error):
+        yield Sign(error, f"The data are missed by {error:.1e}.")
+
+
+def _learned_signs(problem: Problem, metrics: Mapping[str, float]) -> Iterator[Sign]:
+    for name in problem.learned:
+        value, width = metrics.get(f"parameter_{name}", math.nan), metrics.get(f"parameter_{name}_interval95", math.nan)
+        if not width <= UNDETERMINED * abs(value):
+            yield Sign(math.inf, f"The data do not determine {name}: {value:.3g}, give or take {width:.1e}.")

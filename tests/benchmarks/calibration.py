@@ -1,0 +1,116 @@
+"""Are verdicts to be believed? Many runs, good and bad, each with its true error and with the estimate made without it.
+
+    python tests/benchmarks/calibration.py [FOLDER] [--report]
+
+Runs shipped problems and variants with starved budgets, low degrees, few points, small networks, other methods and
+harder parameters; each run is a line of FOLDER/calibration.csv, and a run that is there is not made again. `--report`
+only reads the file. The summary is what the README quotes.
+"""
+
+import argparse
+import contextlib
+import csv
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+import kanpde
+from kanpde.problems.catalog import problem_names
+from kanpde.results.error_equation import estimated_error
+from kanpde.results.signs import equation_signs, relative_residual
+from kanpde.results.verdicts import Word, verdict_of
+from kanpde.solving.ansatz.exact_conditions import ansatz_of
+
+LIMIT = 8
+VARIANTS = {
+    "short": {"training": {"time_limit": LIMIT}},
+    "starved": {"training": {"stages": 1, "steps": 4, "starts": 1, "time_limit": LIMIT}},
+    "two_stages": {"training": {"stages": 2, "steps": 15, "starts": 1, "time_limit": LIMIT}},
+    "one_stage": {"training": {"stages": 1, "steps": 25, "starts": 2, "time_limit": LIMIT}},
+    "low_degree": {"model": {"degree": 4, "grid": 3}, "training": {"stages": 2, "time_limit": LIMIT}},
+    "narrow": {"model": {"width": [2], "grid": 3}, "training": {"stages": 2, "time_limit": LIMIT}},
+    "few_points": {"sampling": {"density": 1.0}, "training": {"stages": 2, "time_limit": LIMIT}},
+    "penalty": {"training": {"conditions": "penalty", "stages": 2, "time_limit": LIMIT}},
+    "adam": {"optimizer": "adam", "training": {"stages": 1, "time_limit": LIMIT}},
+    "mlp": {"model": "mlp", "training": {"stages": 1, "time_limit": LIMIT}},
+}
+COLUMNS = (
+    "problem", "variant", "true", "bar", "estimate", "word", "size", "unexplained", "residual", "seconds", "reason",
+)  # fmt: skip
+
+
+def cases() -> Iterator[tuple[str, str, dict]]:
+    for variant, settings in VARIANTS.items():
+        for name in problem_names():
+            yield name, variant, settings
+
+
+def row(name: str, variant: str, settings: dict) -> dict | None:
+    """One run: its true error, and what the signs say without a reference; None where nothing is known of the truth."""
+    begun = time.perf_counter()
+    settings = dict(settings)
+    model = settings.pop("model", "kan")
+    model = {"kind": "kan", **model} if isinstance(model, dict) else model
+    settings["training"] = {"windows": None, **settings["training"]} if variant == "one_stage" else settings["training"]
+    run = kanpde.solve(name, model=model, threads=1, **settings)
+    if "rel_l2" not in run.metrics or not run.problem.equations:
+        return None
+    ansatz = ansatz_of(run.problem, settings["training"].get("conditions", "exact"))
+    unknown = {key: value for key, value in run.metrics.items() if key not in ("rel_l2", "reference_error")}
+    verdict = verdict_of(unknown, equation_signs(run.solution, ansatz, unknown))
+    found = estimated_error(run.solution, ansatz)
+    return {
+        "problem": name, "variant": variant, "true": run.metrics["rel_l2"], "bar": run.metrics["reference_error"],
+        "estimate": verdict.estimate, "word": verdict.word.value, "size": found.size if found else math.nan,
+        "unexplained": found.unexplained if found else math.nan, "residual": relative_residual(run.solution),
+        "seconds": time.perf_counter() - begun, "reason": verdict.reason,
+    }  # fmt: skip
+
+
+def summary(rows: list[dict]) -> list[str]:
+    """The three figures: wrong runs that say so, right runs that are doubted, estimates within a factor of ten."""
+    runs = [(float(r["true"]), float(r["estimate"]), r["word"]) for r in rows if float(r["bar"]) < 0.1]
+    wrong, right = [r for r in runs if r[0] > 0.1], [r for r in runs if r[0] < 1e-3]
+    said = sum(word == Word.UNSOLVED for _, _, word in wrong)
+    called_solved = sum(word == Word.SOLVED for _, _, word in wrong)
+    doubted = sum(word == Word.UNSOLVED for _, _, word in right)
+    near = sum(true / 10 <= estimate <= 10 * true for true, estimate, _ in runs)
+    return [
+        f"{len(runs)} runs",
+        f"true error above 10 %: {len(wrong)}, of which unsolved {said} ({said / max(len(wrong), 1):.1%}), "
+        f"solved {called_solved}",
+        f"true error below 1e-3: {len(right)}, of which unsolved {doubted} ({doubted / max(len(right), 1):.1%})",
+        f"estimate within a factor of 10: {near} ({near / max(len(runs), 1):.1%})",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", default="outputs/calibration", type=Path)
+    parser.add_argument("--report", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    path = options.folder / "calibration.csv"
+    rows = list(csv.DictReader(path.open())) if path.is_file() else []
+    known = {(r["problem"], r["variant"]) for r in rows}
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if not rows:
+            writer.writeheader()
+        for name, variant, settings in () if options.report else cases():
+            if (name, variant) in known:
+                continue
+            with contextlib.suppress(kanpde.errors.InputError):  # a variant that a problem does not take
+                if (found := row(name, variant, settings)) is not None:
+                    writer.writerow(found)
+                    file.flush()
+                    rows.append({key: str(value) for key, value in found.items()})
+    print(*summary(rows), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Problems that have no solution, another one than is meant, or one that cannot be found forward in time."""
+
+import pytest
+
+from kanpde.errors import InputError
+from kanpde.problems.catalog import load_problem, problem_names
+
+SQUARE = {"coordinates": {"x": [0, 1], "y": [0, 1]}, "fields": ["u"]}
+SOURCES = {
+    "-lap(u) = 1": 1.0, "-lap(u) = cos(pi*x)": 0.0, "2*lap(u) = x - 1/2": 0.0, "lap(u) = x": -0.5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("equation", "imbalance"), SOURCES.items())
+def test_sources_and_fluxes_balance_or_there_is_no_solution(equation, imbalance):
+    problem = {**SQUARE, "equations": {"poisson": equation}, "boundary": {"*": "dn(u) = 0"}}
+    if imbalance == 0:
+        assert load_problem(problem).name
+    else:
+        with pytest.raises(InputError, match="poisson has no solution, since source and fluxes need to balance"):
+            load_problem(problem)
+
+
+def test_a_flux_that_takes_the_source_away_balances_it():
+    boundary = {"x-": "u_x = 0", "x+": "u_x = -1", "y-": "u_y = 0", "y+": "dn(u) = 0"}
+    assert load_problem({**SQUARE, "equations": {"poisson": "-lap(u) = 1"}, "boundary": boundary}).name
+    with pytest.raises(InputError, match="no solution"):
+        load_problem({**SQUARE, "equations": {"p": "-lap(u) = 1"}, "boundary": {**boundary, "x+": "u_x = 1"}})
+
+
+def test_one_value_makes_any_source_a_solution():
+    boundary = {"x-": "u = 0", "x+": "dn(u) = 0", "y-": "dn(u) = 0", "y+": "dn(u) = 0"}
+    assert load_problem({**SQUARE, "equations": {"poisson": "-lap(u) = 1"}, "boundary": boundary}).warnings == ()
+
+
+RODS = {"u_t = -u_xx": True, "u_t = u_xx": False, "-u_t = 2*u_xx": True, "u_t = -(1 + x**2)*u_xx": True}
+
+
+@pytest.mark.parametrize(("equation", "backward"), RODS.items())
+def test_diffusion_backward_in_time_is_said(equation, backward):
+    rod = {
+        "coordinates": {"x": [0, 1], "t": [0, 1]}, "fields": ["u"], "equations": {"heat": equation},
+        "boundary": {"*": "u = 0"}, "initial": "u = x*(1 - x)",
+    }  # fmt: skip
+    assert any("backward in time" in sentence for sentence in load_problem(rod).warnings) == backward
+
+
+def test_a_coefficient_that_jumps_outside_the_derivative_is_said():
+    slabs = {
+        **SQUARE, "coefficients": {"k": "where(y < 0.5, 1, 400)"}, "equations": {"heat": "k*lap(u) = 0"},
+        "boundary": {"y-": "u = 0", "y+": "k*dn(u) = 1", "x-": "dn(u) = 0", "x+": "dn(u) = 0"},
+    }  # fmt: skip
+    (warning,) = [sentence for sentence in load_problem(slabs).warnings if "jumps in front of" in sentence]
+    assert "Write div(k*grad(u))" in warning or "Write div(where" in warning
+    smooth = {**slabs, "coefficients": {"k": "1 + y"}}
+    assert not any("jumps in front of" in sentence for sentence in load_problem(smooth).warnings)
+
+
+def test_the_zero_solution_is_said():
+    zero = {**SQUARE, "equations": {"laplace": "lap(u) = 0"}, "boundary": {"*": "u = 0"}}
+    assert any("Zero satisfies all equations" in sentence for sentence in load_problem(zero).warnings)
+    assert load_problem({**zero, "boundary": {"x-": "u = y*(1 - y)", "x+": "u = 0", "y-": "u = 0", "y+": "u = 0"}})
+
+
+@pytest.mark.parametrize("name", ["burgers", "wave_1d", "cavity", "kuramoto_sivashinsky", "laplace_holes"])
+def test_shipped_problems_raise_no_false_alarm(name):
+    assert name in problem_names()
+    words = ("backward in time", "jumps in front of", "Zero satisfies")
+    assert not any(word in sentence for sentence in load_problem(name).warnings for word in words)

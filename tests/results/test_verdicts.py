@@ -1,0 +1,141 @@
+"""Verdicts: the words, the estimate by the error equation against true errors, what a problem leaves free."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import kanpde
+from kanpde.problems.catalog import load_problem
+from kanpde.problems.freedoms import aligned, free_fields, freedom_sentences
+from kanpde.results.error_equation import estimated_error
+from kanpde.results.signs import energy_signs, equation_signs, relative_residual
+from kanpde.results.verdicts import Sign, Verdict, Word, attributes_of, verdict_in, verdict_of
+from kanpde.solving.ansatz.exact_conditions import ansatz_of
+
+# the words
+
+
+@pytest.mark.parametrize(
+    ("error", "word"), [(1e-9, "solved"), (1e-2, "solved"), (0.02, "unsure"), (0.1, "unsolved"), (3.0, "unsolved")]
+)
+def test_a_measured_error_decides(error, word):
+    verdict = verdict_of({"rel_l2": error, "reference_error": 1e-12})
+    assert (verdict.word, verdict.estimate, verdict.factor) == (Word(word), error, 1.0)
+
+
+def test_an_error_below_the_references_own_is_that_of_the_reference():
+    verdict = verdict_of({"rel_l2": 1e-5, "reference_error": 0.03})
+    assert verdict.word is Word.UNSURE and verdict.estimate == 0.03
+
+
+def test_a_reference_that_errs_by_more_than_a_tenth_measures_nothing():
+    assert verdict_of({"rel_l2": 1e-5, "reference_error": 0.2}, [Sign(0.3, "bad")]).reason == "bad"
+    assert verdict_of({"rel_l2": 1e-5, "reference_error": 0.2}).word is Word.UNSURE
+
+
+@pytest.mark.parametrize(("estimate", "word"), [(1e-4, "solved"), (0.03, "unsure"), (0.06, "unsolved")])
+def test_the_worst_sign_decides_where_nothing_was_measured(estimate, word):
+    verdict = verdict_of({}, [Sign(1e-8, "fine"), Sign(estimate, "worst")])
+    assert (verdict.word, verdict.reason) == (Word(word), "worst") and verdict.factor > 1
+
+
+def test_what_is_no_number_is_unsolved_and_a_failed_run_too():
+    assert verdict_of({}, [Sign(1e-8, "fine"), Sign(math.nan, "?")]).word is Word.UNSOLVED
+    assert verdict_of({"rel_l2": 1e-9}, (), "It diverged.") == verdict_of({}, (), "It diverged.")
+    assert verdict_of({}, (), "It diverged.").word is Word.UNSOLVED
+
+
+def test_a_verdict_survives_the_archive_and_old_archives_are_judged():
+    verdict = Verdict(Word.UNSURE, 0.02, 10.0, "Because.")
+    assert verdict_in(attributes_of(verdict), {}) == verdict
+    assert verdict_in({"status": "done"}, {"rel_l2": 1e-3, "reference_error": 0.0}).word is Word.SOLVED
+    assert verdict_in({"verdict": "splendid", "status": "done"}, {"rel_l2": 0.5}).word is Word.UNSOLVED
+
+
+# the error equation against true errors
+
+
+def solved(problem, steps: int, **settings):
+    training = {"stages": 1, "starts": 1, "steps": steps}
+    return kanpde.solve(problem, training=training, threads=1, **settings)
+
+
+@pytest.mark.parametrize("steps", [2, 6, 14])
+@pytest.mark.parametrize("name", ["poisson_2d", "bratu", "advection_1d"])
+def test_the_estimate_is_within_a_factor_of_five_of_the_true_error(name, steps):
+    run = solved(name, steps, model={"width": [5]})
+    found = estimated_error(run.solution, ansatz_of(run.problem, "exact"))
+    true = min(run.metrics["rel_l2"], 1.0)  # beyond 1 there is nothing left to tell apart
+    assert true / 5 < found.size < 5 * max(true, 1e-9), (name, steps, run.metrics["rel_l2"], found)
+
+
+def test_conditions_that_are_missed_count():
+    run = solved("poisson_2d", 3, model={"width": [5]}, sampling={"boundary_points": 4})
+    penalty = kanpde.solve(
+        "poisson_2d", training={"conditions": "penalty", "stages": 1, "starts": 1, "steps": 3}, threads=1
+    )
+    signs = equation_signs(penalty.solution, ansatz_of(penalty.problem, "penalty"), {})
+    assert any("condition" in sign.reason and sign.estimate > 1e-3 for sign in signs)
+    built_in = equation_signs(run.solution, ansatz_of(run.problem, "exact"), {})
+    assert not any("condition" in sign.reason for sign in built_in)
+
+
+def test_the_relative_residual_is_that_of_the_largest_term():
+    run = solved("poisson_1d", 20)
+    assert relative_residual(run.solution) < 1e-3 < relative_residual(solved("poisson_1d", 1).solution)
+
+
+def test_energies_that_agree_speak_for_a_minimum():
+    assert energy_signs(1.0)[0].estimate == 0 and energy_signs(2.0)[0].estimate == pytest.approx(0.1)
+
+
+# a run and its verdict
+
+
+def test_a_run_has_a_verdict_in_its_archive():
+    run = solved("poisson_1d", 20)
+    assert run.verdict.word is Word.SOLVED and run.verdict.estimate == run.metrics["rel_l2"]
+    assert run.data.attributes["verdict"] == "solved"
+
+
+def test_without_a_reference_a_starved_run_says_so_and_a_good_one_is_believed():
+    problem = {**load_problem("bratu").source}
+    problem.pop("reference", None)
+    problem.pop("exact", None)
+    bad = solved(problem, 1, reference=False, model={"width": [3]})
+    good = solved(problem, 25, reference=False)
+    assert "rel_l2" not in good.metrics
+    assert good.verdict.word is Word.SOLVED and bad.verdict.word is not Word.SOLVED
+
+
+# what a problem leaves free
+
+FLOW = {
+    "coordinates": {"x": [0, 1], "y": [0, 1], "t": [0, 1]},
+    "fields": ["u", "p"],
+    "equations": {"momentum": "u_t + p_x = u_xx + u_yy", "pressure": "lap(p) = x*y*t"},
+    "boundary": {"*": ["u = 0", "dn(p) = 0"]},
+    "initial": ["u = 0"],
+}
+
+
+def test_a_pressure_is_free_up_to_a_function_of_time():
+    problem = load_problem(FLOW)
+    assert free_fields(problem) == {"p": (2,)}
+    assert "p is determined up to a function of t" in freedom_sentences(problem)[0]
+    assert free_fields(load_problem("poisson_2d")) == {}
+
+
+def test_a_free_shift_is_taken_out_and_nothing_else():
+    problem = load_problem(FLOW)
+    points = torch.rand(400, 3, dtype=torch.float64)
+    known = torch.stack([points[:, 0], points[:, 1] ** 2], dim=1)
+    found = known.clone()
+    found[:, 1] += 3 + torch.sin(points[:, 2])
+    assert (aligned(problem, points, found, known) - found).abs().max() < 1e-8
+    found[:, 1] += points[:, 0]
+    assert (aligned(problem, points, found, known) - found).abs().max() > 0.1
+    found[:, 0] += 1
+    assert np.allclose(aligned(problem, points, found, known)[:, 0], known[:, 0])
