@@ -62,6 +62,8 @@ def load_problem(
         data = _with_parameters(data, parameters, label)
     try:
         problem = read_statement(data, label, _checked_problem_name(name or own_name))
+        if isinstance(problem.task, Lattice):  # checked as it was read
+            return problem
         return replace(problem, warnings=(*check_problem(problem, label), *problem.warnings))
     except ExpressionError as error:  # from a check that follows no single key
         raise InputError(f"{label} {error}") from None

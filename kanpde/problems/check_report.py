@@ -12,6 +12,9 @@ from kanpde.problems.problem import Problem
 
 def statement_lines(problem: Problem) -> Iterator[str]:
     """A problem as the program understands it: each residual in the problem language, in LaTeX, and what it needs."""
+    if isinstance(problem.task, Lattice):
+        yield from _lattice_lines(problem)
+        return
     box = zip(problem.coordinates, problem.domain.lower, problem.domain.upper, strict=True)
     yield problem.title
     yield "  domain: " + ", ".join(f"{name} in [{a:g}, {b:g}]" for name, a, b in box)

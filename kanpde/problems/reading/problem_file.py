@@ -25,6 +25,7 @@ from kanpde.problems.reading.conditions import read_conditions
 from kanpde.problems.reading.data import read_data
 from kanpde.problems.reading.entries import Source, double_of
 from kanpde.problems.reading.families import family_names, family_ranges
+from kanpde.problems.reading.lattices import read_lattice
 from kanpde.problems.reading.learned import read_learned
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.reference import check_reference
@@ -51,6 +52,8 @@ class ProblemFile(Source):
     """A problem file on its way to a problem; each method reads one key."""
 
     def problem(self, name: str) -> Problem:
+        if "lattice" in self.data:
+            return read_lattice(self, name, self.title(name))
         self.check_keys()
         kind = task_of(self)
         self.check_complete(kind)

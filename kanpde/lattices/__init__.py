@@ -1,0 +1,1 @@
+"""Tight-binding lattices: operators drawn from a stated lattice, what is measured on them, mobility edges learned."""
