@@ -122,7 +122,8 @@ class Builder:
     def _amplitudes(self, function: SiteFunction, bonds: _Bonds, parameters: Mapping, rng) -> np.ndarray:
         """One for each bond, with its complex phase; what no site changes is evaluated once a displacement."""
         places = {name: index[bonds.first] for name, index in self.indices.items()}
-        whole = {**parameters, **places, "r": np.repeat(bonds.r, bonds.counts), "axis": np.repeat(bonds.axis, bonds.counts)}
+        r, axis = (np.repeat(values, bonds.counts) for values in (bonds.r, bonds.axis))
+        whole = {**parameters, **places, "r": r, "axis": axis}
         if function.depends_on("draws", *self.indices):
             values = function(whole, rng)
         else:
@@ -156,9 +157,8 @@ def resized(lattice: Lattice, size: int) -> Lattice:
     Raises:
         InputError: The approximant is not in lowest terms, or the range of hopping too large.
     """
-    exact = {word: value for word, value in IRRATIONAL.items()}
     parameters = {
-        name: replace(one, value=approximant(_nearest(one.value, exact), size, f"{name} at {size} sites"))
+        name: replace(one, value=approximant(_nearest(one.value), size, f"{name} at {size} sites"))
         if one.irrational and lattice.periodic else one
         for name, one in lattice.parameters.items()
     }  # fmt: skip
@@ -171,8 +171,8 @@ def resized(lattice: Lattice, size: int) -> Lattice:
     return replace(lattice, sites=(size,) * lattice.dimension, parameters=parameters, hoppings=hoppings)
 
 
-def _nearest(value: float, known: Mapping[str, float]) -> float:
-    return min(known.values(), key=lambda exact: abs(exact - value))
+def _nearest(value: float) -> float:
+    return min(IRRATIONAL.values(), key=lambda exact: abs(exact - value))
 
 
 def _finite(found: Hamiltonian) -> Hamiltonian:

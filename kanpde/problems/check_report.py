@@ -12,12 +12,10 @@ from kanpde.problems.problem import Problem
 
 def statement_lines(problem: Problem) -> Iterator[str]:
     """A problem as the program understands it: each residual in the problem language, in LaTeX, and what it needs."""
-    if isinstance(problem.task, Lattice):
-        yield from _lattice_lines(problem)
-        return
     box = zip(problem.coordinates, problem.domain.lower, problem.domain.upper, strict=True)
     yield problem.title
-    yield "  domain: " + ", ".join(f"{name} in [{a:g}, {b:g}]" for name, a, b in box)
+    if problem.coordinates:
+        yield "  domain: " + ", ".join(f"{name} in [{a:g}, {b:g}]" for name, a, b in box)
     yield from problem.task.lines(problem)
     for name, residual in problem.equations.items():
         jets = compile_expression(residual, problem.coordinates, problem.fields).jets

@@ -32,15 +32,12 @@ from kanpde.problems.lattices import (
 )
 from kanpde.problems.problem import Problem
 from kanpde.problems.reading.entries import Source
+from kanpde.problems.reading.lattice_schema import LATTICE_KEYS
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.settings import read_settings
 from kanpde.problems.tasks.lattice import Lattice
 
-KEYS = ("title", "lattice", "parameters", "measure", "edge", "theory", "settings")
-LATTICE_KEYS = ("sites", "onsite", "hopping", "range", "phase", "ends")
-MEASURE_KEYS = ("realizations", "states", "near", "lyapunov", "moments", "sizes", "landscape")
-EDGE_KEYS = ("label", "threshold", "states", "terms")
-THEORY_KEYS = ("edge", "lyapunov")
+KEYS = ("title", "parameters", *LATTICE_KEYS, "settings")
 LARGEST, LARGEST_FULL, LARGEST_WINDOW = 10**8, 4096, 10**6
 """Sites at all, for all eigenvectors, and for a window of them."""
 CLOSED = 1e-9
@@ -73,10 +70,10 @@ class _Reading:
 
     def __init__(self, source: Source):
         self.source = source
-        self.own = self.section("lattice", LATTICE_KEYS, "{sites: [610], onsite: 2*lam*cos(2*pi*b*n), hopping: 1}")
+        self.own = self.section("lattice", "{sites: [610], onsite: 2*lam*cos(2*pi*b*n), hopping: 1}")
 
-    def section(self, key: str, known: tuple[str, ...], example: str) -> dict:
-        found = self.source.mapping(key, example)
+    def section(self, key: str, example: str) -> dict:
+        found, known = self.source.mapping(key, example), LATTICE_KEYS[key][1]["properties"]
         for name in found:
             if name not in known:
                 hint = suggestion(name, known) or " Remove it."
@@ -196,7 +193,7 @@ class _Reading:
     # what is asked
 
     def measures(self, sites: tuple[int, ...]) -> Measures:
-        own = self.section("measure", MEASURE_KEYS, "{realizations: 100}")
+        own = self.section("measure", "{realizations: 100}")
         count = math.prod(sites)
         states = own.get("states", "all")
         counts = {"realizations": (1, 10**6), "lyapunov": (0, 10**8), "moments": (0, 10**5)}
@@ -236,13 +233,13 @@ class _Reading:
             )
 
     def theory(self, scope: Scope) -> dict[str, sympy.Expr]:
-        texts = self.section("theory", THEORY_KEYS, "{edge: alpha*E + 2*lam - 2}")
+        texts = self.section("theory", "{edge: alpha*E + 2*lam - 2}")
         return {name: self.expression(f"theory.{name}", text, scope) for name, text in texts.items()}
 
     def edge(self, scope: Scope, lattice: Lattice) -> EdgeQuestion | None:
         if "edge" not in self.source.data:
             return None
-        own, where = self.section("edge", EDGE_KEYS, "{label: lyapunov, states: 10}"), self.source.where("edge")
+        own, where = self.section("edge", "{label: lyapunov, states: 10}"), self.source.where("edge")
         label = own.get("label", "lyapunov" if lattice.measures.lyapunov else "dimension")
         if label not in ("lyapunov", "dimension"):
             raise wrong_kind(f"{where}.label", "lyapunov or dimension", label, "label: lyapunov")
@@ -326,7 +323,7 @@ class _Reading:
 
     def check_hermitian(self, lattice: Lattice) -> None:
         """Where both n → n+d and n+d → n are given, they agree."""
-        given = {hopping.displacements[0][0]: hopping for hopping in lattice.hoppings if len(hopping.displacements) == 1}
+        given = {one.displacements[0][0]: one for one in lattice.hoppings if len(one.displacements) == 1}
         n = np.arange(lattice.sites[0])
         values = {name: one.value + 0 * n for name, one in lattice.parameters.items()}
         for distance, hopping in given.items():

@@ -25,6 +25,7 @@ from kanpde.problems.reading.conditions import read_conditions
 from kanpde.problems.reading.data import read_data
 from kanpde.problems.reading.entries import Source, double_of
 from kanpde.problems.reading.families import family_names, family_ranges
+from kanpde.problems.reading.lattice_schema import LATTICE_KEYS
 from kanpde.problems.reading.lattices import read_lattice
 from kanpde.problems.reading.learned import read_learned
 from kanpde.problems.reading.messages import wrong_kind
@@ -103,6 +104,8 @@ class ProblemFile(Source):
 
     def check_keys(self) -> None:
         for key in self.data:
+            if key in LATTICE_KEYS:
+                raise InputError(f"{self.label} has {key}, which needs a lattice; there is none. Add lattice: {{…}}.")
             if key not in KEYS:
                 hint = suggestion(key, KEYS) or f" Use {', '.join(KEYS)}."
                 raise InputError(f"{self.label} has the key {shortened(key)}, which is none of a problem.{hint}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from kanpde.problems.reading.coefficients import FILE_KEYS
 from kanpde.problems.reading.data import FEWEST, MOST_POINTS
+from kanpde.problems.reading.lattice_schema import LATTICE_KEYS
 from kanpde.problems.reading.reference import LEAST_RESOLVED, MOST_RESOLVED, REFERENCE_METHODS
 from kanpde.problems.reading.schema_parts import (
     EXPRESSION,
@@ -21,6 +22,7 @@ from kanpde.problems.reading.schema_parts import (
 )
 from kanpde.problems.reading.settings import SETTING_GROUPS
 from kanpde.problems.tasks import TASKS
+from kanpde.problems.tasks.lattice import Lattice
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -28,21 +30,22 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def problem_schema() -> Schema:
     """The JSON Schema (draft 2020-12) of problem files.
 
-    >>> problem_schema()["required"]
-    ['coordinates', 'fields']
+    >>> [one["required"] for one in problem_schema()["anyOf"]]
+    [['coordinates', 'fields'], ['lattice']]
     """
     keys = {name: {"description": text, **schema} for name, (text, schema) in KEY_SCHEMAS.items()}
-    instead = [{"required": [name]} for name in TASKS]
+    instead = [{"required": [name]} for name in TASKS if name != Lattice.key]
+    fields = {"required": ["coordinates", "fields"], "anyOf": instead, "not": {"required": [Lattice.key]}}
     return {
         "$schema": DIALECT,
         "title": "kanpde problem",
-        **object_of(keys, required=["coordinates", "fields"]),
-        "anyOf": instead,
+        **object_of(keys),
+        "anyOf": [fields, {"required": [Lattice.key]}],
     }
 
 
 LEARNED = object_of({"value": EXPRESSION, "learn": {"type": "boolean"}, "start": EXPRESSION})
-PARAMETER = {"anyOf": [EXPRESSION, LEARNED, object_of({"range": RANGE}, ["range"])]}
+PARAMETER = {"anyOf": [EXPRESSION, LEARNED, object_of({"range": RANGE, "average": {"type": "boolean"}}, ["range"])]}
 
 PART = object_of({"where": TEXT, "condition": TEXT}, ["where", "condition"])
 CONDITION = {"anyOf": [TEXT, PART]}
@@ -128,6 +131,7 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
         "measured values to fit: `{file: observations.csv}`, or `{points: 50, of: exact, noise: 0.01, seed: 0}`",
         {"anyOf": DATA},
     ),
+    **LATTICE_KEYS,
     "settings": (
         "what suits the problem in place of the defaults of `model=kan`, `optimizer=lm`, `sampling=sobol` and "
         "`training=default`: `{model: {width: [10]}, training: {steps: 100}}`; anything on the command line wins",
