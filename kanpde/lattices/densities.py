@@ -35,8 +35,8 @@ class Density:
     def integrated(self, energies: np.ndarray) -> np.ndarray:
         """The share of states below each energy, from 0 to 1."""
         angle = np.arccos(np.clip((energies - self.center) / self.half, -1.0, 1.0))
-        weights = self.moments[1:] / np.arange(1, len(self.moments))
-        waves = np.array([np.dot(weights, np.sin(np.arange(1, len(self.moments)) * one)) for one in np.atleast_1d(angle)])
+        orders = np.arange(1, len(self.moments))
+        waves = np.array([np.dot(self.moments[1:] / orders, np.sin(orders * one)) for one in angle.ravel()])
         return np.clip((self.moments[0] * (np.pi - angle) - 2 * waves.reshape(angle.shape)) / np.pi, 0.0, 1.0)
 
     def _sum(self, angle: np.ndarray, wave) -> np.ndarray:

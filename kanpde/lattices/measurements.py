@@ -102,7 +102,8 @@ def _chunk(builders: _Builders, seed: int, numbers: range) -> Arrays:
     if lattice.measures.lyapunov and found["energy"].size:
         flat = found["energy"].ravel()
         drawn = {name: np.repeat(found[name], found["energy"].shape[1]) for name in lattice.parameters}
-        gamma, error = chain_exponents(lattice, flat, drawn, lattice.measures.lyapunov, seed * 1_000_003 + numbers.start)
+        own_seed = seed * 1_000_003 + numbers.start
+        gamma, error = chain_exponents(lattice, flat, drawn, lattice.measures.lyapunov, own_seed)
         found["gamma"], found["gamma_error"] = (x.reshape(found["energy"].shape) for x in (gamma, error))
     return found
 
@@ -215,8 +216,8 @@ def _shown(builders: _Builders, seed: int) -> tuple[Arrays, dict[str, tuple[str,
 def _path(source: Mapping, seed: int, numbers: range) -> Path:
     """The file of a chunk, by all that it depends on: neither by the number of realizations nor by what is drawn."""
     asked = {name: value for name, value in source.items() if name not in NOT_MEASURED}
-    kept = {name: value for name, value in (asked.get("measure") or {}).items() if name not in ("realizations", "moments")}
-    asked |= {"measure": kept}
+    measured = asked.get("measure") or {}
+    asked["measure"] = {name: value for name, value in measured.items() if name not in ("realizations", "moments")}
     if "edge" in asked:
         asked["edge"] = (asked["edge"] or {}).get("states", 10)
     stated = json.dumps([asked, seed, numbers.start, numbers.stop, VERSION], sort_keys=True, default=str)

@@ -28,6 +28,7 @@ from kanpde.problems.problem import Condition, Problem
 from kanpde.problems.reading.data import with_table
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.problem_file import read_statement
+from kanpde.problems.tasks.lattice import Lattice
 
 __all__ = [
     "Condition", "Problem", "confined", "load_problem", "problem_folders", "problem_names", "read_problem_file",

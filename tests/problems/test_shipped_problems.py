@@ -12,7 +12,8 @@ from kanpde.problems.language import compile_expression, jet_expression, jets_of
 from kanpde.runs.run import solve
 
 TASKS = {"landscape_1d", "landscape_1d_smooth", "landscape_2d", "schrodinger_random_1d", "schrodinger_quasiperiodic_1d"}
-WITHOUT_EXACT = TASKS | {
+LATTICES = {"anderson_1d", "anderson_2d", "anderson_3d", "aubry_andre", "gaam", "maam", "mosaic"}
+WITHOUT_EXACT = TASKS | LATTICES | {
     "burgers", "burgers_parametric", "allen_cahn", "cavity", "fitzhugh_nagumo", "kdv", "kuramoto_sivashinsky",
     "laplace_holes",
 }  # fmt: skip
@@ -24,7 +25,7 @@ EXPECTED = {
     "diffusion_variable", "advection_1d", "wave_1d", "burgers", "biharmonic_1d", "poisson_5d", "reaction_diffusion",
     "allen_cahn", "bratu", "cavity", "eikonal", "fisher", "fitzhugh_nagumo", "heat_3d", "heat_robin", "kdv",
     "kuramoto_sivashinsky", "poisson_multiscale", "sine_gordon", "inverse_diffusion", "inverse_source",
-    "diffusion_parametric", "laplace_holes", "poisson_lshape", "burgers_parametric", *TASKS,
+    "diffusion_parametric", "laplace_holes", "poisson_lshape", "burgers_parametric", *TASKS, *LATTICES,
 }  # fmt: skip
 
 

@@ -55,7 +55,7 @@ LATTICE_KEYS: dict[str, tuple[str, Schema]] = {
         ),
     ),
     "theory": (
-        "on a lattice, in E and the parameters: `edge`, positive where states are localized, and the exponent `lyapunov`",
+        "on a lattice, in E and the parameters: `edge`, positive where states are localized, and `lyapunov`, γ",
         _keys(edge=EXPRESSION, lyapunov=EXPRESSION),
     ),
 }

@@ -152,7 +152,7 @@ class _Reading:
         for key, text in value.items():
             where = self.source.where("lattice.hopping")
             if len(sites) > 1 or not _is_step(key) or not 0 < abs(int(key)) < sites[0]:
-                raise wrong_kind(where, "an amplitude, or one for each distance on a chain", key, "{1: 1, 2: 0.3}")
+                raise wrong_kind(where, "an amplitude, or one for each distance on a chain", key, '{"1": 1, "2": 0.3}')
             found.append(Hopping(((int(key),),), self.expression(f"lattice.hopping.{key}", text, scope)))
         return tuple(found)
 

@@ -16,8 +16,8 @@ from kanpde.problems.reading.lattice_schema import LATTICE_KEYS
 from kanpde.problems.reading.schema_parts import Schema
 
 OTHERS = (
-    "coordinates", "fields", "boundary", "initial", "periodic", "coefficients", "exact", "reference", "shapes", "domain",
-    "data",
+    "coordinates", "fields", "boundary", "initial", "periodic", "coefficients", "exact", "reference", "shapes",
+    "domain", "data",
 )  # fmt: skip
 """Keys of fields, which a lattice has none of."""
 
