@@ -1,0 +1,246 @@
+"""From samples to a formula: templates from small to large, a few short starts each, until one is exact."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import sympy
+import torch
+
+from kanpde.models.networks.edges import EdgeNetwork, Key
+from kanpde.symbolic.constants import rounded
+from kanpde.symbolic.fitting import fit, rms, robust_error
+from kanpde.symbolic.formulas import Formula, simplest
+from kanpde.symbolic.samples import OUTER, Samples
+from kanpde.symbolic.snapping import explained, snap
+from kanpde.symbolic.sparsity import prune, straighten
+from kanpde.symbolic.templates import Template, templates
+from kanpde.symbolic.trees import INVERSE, INVERSE_VALUES, expression, tree_of, values
+
+
+@dataclass(frozen=True)
+class Search:
+    """How formulas are sought.
+
+    Args:
+        starts: Random networks for each template.
+        grids: Cells of the splines, coarse to fine.
+        degree: Of the splines.
+        good: Held-out error, relative to the spread of f, below which a template is tried for names.
+        exact: Held-out error at which a formula is taken for exact, and the search ends.
+        factor: How far a formula's error may be above its network's; above that it is not called found.
+        budget: CPU seconds after which no further template is begun.
+        names: Functions of the library; all unless given.
+    """
+
+    starts: int = 3
+    grids: tuple[int, ...] = (4, 8, 16)
+    degree: int = 5
+    good: float = 5e-3
+    exact: float = 1e-9
+    factor: float = 3.0
+    budget: float = 60.0
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A template and the error its best network reached."""
+
+    template: str
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a search came to.
+
+    formula: None where none was found.
+    network: The best network with named edges, all of them or as far as it went; standardized values.
+    samples: What it was fitted to.
+    template: Its shape.
+    network_error, error: Held-out errors relative to the spread of f: of the splines before, of the formula.
+    explained: R² of every edge.
+    resisting: Edges that no function explains.
+    tried: All templates, in order.
+    seconds: CPU time.
+    """
+
+    formula: Formula | None
+    network: EdgeNetwork | None
+    samples: Samples | None
+    template: str
+    network_error: float
+    error: float
+    explained: dict[Key, float] = field(default_factory=dict)
+    resisting: tuple[Key, ...] = ()
+    tried: tuple[Tried, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def sentence(self) -> str:
+        """What came of it, for people."""
+        if self.formula is not None:
+            return f"{self.formula.text} (error {self.error:.1e}; of its network {self.network_error:.1e})"
+        if self.network is None:
+            best = min((entry.error for entry in self.tried), default=math.inf)
+            return f"No formula was found: no template of {len(self.tried)} came closer than {best:.1e}."
+        edges = ", ".join(str(key).replace(" ", "") for key in self.resisting)
+        why = f"edges {edges} resist" if edges else f"its error {self.error:.1e} is too far above the network's"
+        return f"No formula was found: the closest template is {self.template}, but {why}."
+
+
+Watch = Callable[[str], None]
+
+
+def discover(
+    samples: Samples,
+    names: Sequence[str],
+    search: Search = Search(),
+    seed: int = 0,
+    first: Sequence[str] = (),
+    watch: Watch = lambda line: None,
+) -> Found:
+    """Look for a formula of the samples.
+
+    Args:
+        samples: Points and values as they are.
+        names: Of the variables.
+        search: How.
+        seed: Of the random networks.
+        first: Names of templates to begin with, as the structure suggests.
+        watch: Told of every template.
+    """
+    begun, tried, best = time.process_time(), [], None
+    for template in _ordered(samples, first):
+        if time.process_time() - begun > search.budget:
+            break
+        own = samples.under(template.outer)
+        network, error = _best_network(template, own, search, seed, begun)
+        tried.append(Tried(template.name, error))
+        watch(f"{template.name}: {error:.1e}, {time.process_time() - begun:.1f} s")
+        if network is not None and error < search.good:
+            found = _named(template, network, own, samples, names, search)
+            best = found if best is None or _rank(found, search) < _rank(best, search) else best
+            watch(f"  {found.sentence}")
+            if found.formula is not None and (found.error < search.exact or _as_good_as_noise(found, search)):
+                break
+    seconds = time.process_time() - begun
+    if best is None:
+        return Found(None, None, None, "none", math.inf, math.inf, tried=tuple(tried), seconds=seconds)
+    return Found(
+        best.formula, best.network, best.samples, best.template, best.network_error, best.error, best.explained,
+        best.resisting, tuple(tried), seconds,
+    )  # fmt: skip
+
+
+def _rank(found: Found, search: Search) -> tuple:
+    exact = found.formula is not None and found.error < search.exact
+    return (not exact, found.formula is None, len(found.resisting), found.error)
+
+
+def _as_good_as_noise(found: Found, search: Search) -> bool:
+    """Data with noise have no exact formula: the search ends where a formula is no worse than its network."""
+    return found.network_error > 1e-4 and found.error <= 1.05 * found.network_error
+
+
+def _ordered(samples: Samples, first: Sequence[str]) -> Iterator[Template]:
+    ladder = templates(samples.x.shape[1], _other(samples))
+    place = {name: k for k, name in enumerate(first)}
+    yield from sorted(ladder, key=lambda template: place.get(template.name, len(place)))
+
+
+def _other(samples: Samples) -> list[str]:
+    """What h(f) are defined and smooth on the samples."""
+    y = torch.cat([samples.y, samples.held_y])
+    positive = float(y.min()) > 0
+    return [name for name in OUTER if name != "f" and positive]
+
+
+def _best_network(
+    template: Template, samples: Samples, search: Search, seed: int, begun: float
+) -> tuple[EdgeNetwork | None, float]:
+    """The best of a few starts, each on finer and finer grids; a good one ends them."""
+    best, error = None, math.inf
+    for start in range(search.starts):
+        network, own = trained(template, samples, search, 1000 * seed + start)
+        if network is not None and own < error / (3 if best is not None else 1):
+            best, error = network, own
+        elif best is None:
+            error = min(error, own)
+        if (best is not None and error < 1e-5) or time.process_time() - begun > search.budget:
+            break
+    return best, error
+
+
+def trained(template: Template, samples: Samples, search: Search, seed: int) -> tuple[EdgeNetwork | None, float]:
+    """One start on the template: the held-out best of all grids; no network where the start is hopeless."""
+    network = template.build(samples, search.grids[0], search.degree, seed)
+    error = math.inf
+    for rough, steps in ((1e-3, 15), (1e-4, 10), (1e-6, 15)):
+        fit(network, samples, steps, rough)
+        if not _sound(network):
+            return None, math.inf
+        network.extend(network.grid, samples.x)
+        error = robust_error(network, samples)
+        if error > 0.35 and rough < 1e-3:
+            return None, error
+    if error > 0.1:
+        return None, error
+    best = network.changed({})
+    for grid in search.grids[1:]:
+        network.extend(grid, samples.x)
+        fit(network, samples, 25)
+        if not _sound(network):
+            break
+        network.extend(grid, samples.x)
+        if (own := robust_error(network, samples)) < error:
+            best, error = network.changed({}), own
+    return best, error
+
+
+def _sound(network: EdgeNetwork) -> bool:
+    return all(bool(parameter.isfinite().all()) for parameter in network.parameters())
+
+
+def _named(
+    template: Template,
+    network: EdgeNetwork,
+    own: Samples,
+    raw: Samples,
+    names: Sequence[str],
+    search: Search,
+) -> Found:
+    """Prune, straighten, snap, and write the formula."""
+    tolerance = max(3 * robust_error(network, own), 1e-6)
+    network = straighten(prune(network, own, tolerance), own, tolerance)
+    before, spline_error = network.changed({}), rms(network, own)
+    snapped = snap(network, own, max(3 * robust_error(network, own), 1e-6), search.names)
+    unexplained = explained(before, snapped.network, own)
+    found = Found(
+        None, snapped.network, own, template.name, spline_error, rms(snapped.network, own), unexplained, snapped.failed
+    )
+    if snapped.failed:
+        return found
+    formula, error = written(snapped.network, own, raw, names)
+    if not error <= max(search.factor * spline_error, search.exact):
+        return Found(None, found.network, own, template.name, spline_error, error, unexplained)
+    return Found(formula, found.network, own, template.name, spline_error, error, unexplained)
+
+
+def written(
+    network: EdgeNetwork, own: Samples, raw: Samples, names: Sequence[str]
+) -> tuple[Formula, float]:
+    """The formula of a named network with constants recognized, and its held-out error relative to the spread."""
+    tree = tree_of(network, own.shift, own.scale)
+    transform = OUTER[own.outer]
+    known = rounded(tree, raw.x, transform(raw.y), raw.held_x, transform(raw.held_y))
+    symbols = tuple(sympy.Symbol(name, real=True) for name in names)
+    expr = INVERSE[own.outer](expression(tree, known.symbols, symbols))
+    with torch.no_grad():
+        rest = INVERSE_VALUES[own.outer](values(tree, raw.held_x, known.floats)) - raw.held_y
+    error = float(rest.square().mean().sqrt() / raw.held_y.std())
+    return Formula(simplest(expr, known.unknown == 0), symbols, known.unknown), error
