@@ -19,6 +19,10 @@ from kanpde.models.networks.edges import Edge
 from kanpde.models.univariate import EVEN, LIBRARY, B, C, Univariate
 
 MOST_POINTS = 100
+FLOOR = 1e-13
+"""Of 1 - R²: what rounding leaves."""
+PER_COMPLEXITY = 0.35
+"""What a unit of complexity has to gain in log10(1 - R²)."""
 SMALLEST_RATE = 0.12
 LARGEST_SHIFT = 4.0
 """Beyond these bounds for b and c (x in [-1, 1]) sin, cosh, gauss, … are parabolas under another name."""
@@ -36,7 +40,7 @@ class Candidate:
         """As an edge whose redundant constants are at rest."""
         return Edge(torch.tensor(canonical(self.name, self.constants), dtype=torch.float64), self.name, tuple(fixed))
 
-    def score(self, floor: float, per_complexity: float = 0.35) -> float:
+    def score(self, floor: float, per_complexity: float = PER_COMPLEXITY) -> float:
         """log10(1 - R²), no lower than can be told apart, plus complexity; least is best."""
         return math.log10(max(self.unexplained, floor)) + per_complexity * LIBRARY[self.name].complexity
 
@@ -50,18 +54,39 @@ def candidates(x: Tensor, values: Tensor, names: Sequence[str] | None = None, re
         return []
     chosen = _thinned(x)
     u, v = (x[chosen] - middle) / half, values[chosen]
-    rough = [(row, *_best_starts(row, u, v)) for row in map(LIBRARY.get, names or LIBRARY)]
-    rough = sorted((entry for entry in rough if len(entry[2])), key=lambda entry: entry[1])
+    rows, starts = _promising(names or tuple(LIBRARY), u, v, total / len(x) * len(u), refined)
+    if not rows:
+        return []
+    refined_starts = _refined(rows, starts, u, v)
     whole, found = (x - middle) / half, []
-    for row, _, starts in rough[:refined]:
-        b, c = _refined(row, starts, u, v).unbind(1)
+    for row, pairs in zip(rows, refined_starts, strict=True):
+        b, c = pairs.unbind(1)
         a, d, rest = _projected(row(b[:, None] * whole + c[:, None]), values)
-        for k in rest.argsort()[:2].tolist():
+        for k in rest.argsort().tolist():
             if bool(rest[k].isfinite()) and not _degenerate(row, float(b[k]), float(c[k])):
                 scaled = float(b[k]) / half
                 constants = (float(a[k]), scaled, float(c[k]) - scaled * middle, float(d[k]))
                 found.append(Candidate(float(rest[k]) / total, row.name, constants))
+                break
     return sorted(found, key=lambda candidate: candidate.unexplained)
+
+
+def _promising(
+    names: Sequence[str], u: Tensor, v: Tensor, total: float, keep: int
+) -> tuple[list[Univariate], Tensor]:  # -> [F], [F, 3, 2]
+    """Families whose best starts come closest, complexity counted, and those starts."""
+    found = []
+    for row in map(LIBRARY.get, names):
+        starts = _starts(row.name)
+        rest = _projected(row(starts[:, :1] * u + starts[:, 1:]), v)[2]
+        best = rest.argsort()[:3]
+        if bool(rest[best[0]].isfinite()):
+            best = torch.where(rest[best].isfinite(), best, best[0])
+            best = torch.cat([best, best[:1].expand(3 - len(best))])
+            figure = math.log10(max(float(rest[best[0]]) / total, FLOOR)) + PER_COMPLEXITY * row.complexity
+            found.append((figure, row.name, starts[best]))
+    found = sorted(found, key=lambda entry: entry[:2])[:keep]
+    return [LIBRARY[name] for _, name, _ in found], torch.stack([s for *_, s in found]) if found else u
 
 
 def ranked(found: Sequence[Candidate], floor: float) -> list[Candidate]:
@@ -107,34 +132,32 @@ def _projected(f: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # [K, n]
     return a, v.mean() - a * mean[..., 0], rest
 
 
-def _best_starts(row: Univariate, u: Tensor, v: Tensor, keep: int = 3) -> tuple[float, Tensor]:
-    starts = _starts(row.name)
-    rest = _projected(row(starts[:, :1] * u + starts[:, 1:]), v)[2]
-    best = rest.argsort()[:keep]
-    best = best[rest[best].isfinite()]
-    return (float(rest[best[0]]) if len(best) else math.inf), starts[best]
+def _refined(rows: Sequence[Univariate], starts: Tensor, u: Tensor, v: Tensor, steps: int = 40) -> Tensor:
+    """b and c [F, K, 2] by Gauss–Newton in all of them at once, a and d projected out in every residual."""
+    free = torch.tensor([[B in row.free, C in row.free] for row in rows]).repeat_interleave(starts.shape[1], dim=0)
+    at, each = starts.flatten(0, 1).clone(), starts.shape[1]
 
+    def evaluated(pairs: Tensor, order: int) -> list[Tensor]:  # [F*K, 2] -> [F*K, n] for each order
+        inner = (pairs[:, :1] * u + pairs[:, 1:]).split(each)
+        parts = [row.rows(own, order) for row, own in zip(rows, inner, strict=True)]
+        return [torch.cat(level) for level in zip(*parts, strict=True)]
 
-def _refined(row: Univariate, starts: Tensor, u: Tensor, v: Tensor, steps: int = 40) -> Tensor:  # [K, 2] -> [K, 2]
-    """b and c by Gauss–Newton, a and d projected out in every residual."""
-    free = [place - B for place in row.free if place in (B, C)]
-    at, best = starts.clone(), _projected(row(starts[:, :1] * u + starts[:, 1:]), v)[2]
-    damping = torch.full((len(at),), 1e-3, dtype=u.dtype)
-    for _ in range(steps if free else 0):
-        f, slope = row.rows(at[:, :1] * u + at[:, 1:], 1)
+    best = _projected(evaluated(at, 0)[0], v)[2]
+    damping, enough = torch.full((len(at),), 1e-3, dtype=u.dtype), 1e-26 * (v - v.mean()).square().sum()
+    for _ in range(steps):
+        f, slope = evaluated(at, 1)
         a, d, _ = _projected(f, v)
-        columns = [f, *([a[:, None] * slope * u] if 0 in free else []), *([a[:, None] * slope] if 1 in free else [])]
+        columns = [f, free[:, :1] * a[:, None] * slope * u, free[:, 1:] * a[:, None] * slope]
         design = _finite(torch.stack([column - column.mean(1, keepdim=True) for column in columns], dim=2))
         step = _damped_step(design, _finite(a[:, None] * f + d[:, None] - v), damping)
-        tried = at.clone()
-        tried[:, free] = at[:, free] + step[:, 1:]
-        rest = _projected(row(tried[:, :1] * u + tried[:, 1:]), v)[2]
+        tried = at + torch.where(free, step[:, 1:], 0.0)
+        rest = _projected(evaluated(tried, 0)[0], v)[2]
         better = rest < best
         at, best = torch.where(better[:, None], tried, at), torch.where(better, rest, best)
         damping = torch.where(better, damping / 10, damping * 8).clamp(1e-15, 1e6)
-        if bool((damping >= 1e6).all()):
+        if bool(((damping >= 1e6) | (best <= enough) | ~free.any(1)).all()):
             break
-    return at
+    return at.unflatten(0, starts.shape[:2])
 
 
 def _damped_step(design: Tensor, residual: Tensor, damping: Tensor) -> Tensor:  # [K, n, p], [K, n], [K] -> [K, p]
@@ -181,7 +204,7 @@ _FAMILIES = {
     "line": lambda: [(1.0, 0.0)],
     "power": lambda: [(1.0, c) for c in np.linspace(-6, 6, 49)],
     "ray": _ray,
-    "exponential": lambda: [(sign * b, 0.0) for b in np.geomspace(0.02, 12, 30) for sign in (1, -1)],
+    "exponential": lambda: [(sign * b, 0.0) for b in np.geomspace(0.02, 12, 60) for sign in (1, -1)],
     "arc": _arc,
     "hump": lambda: [(b, c) for b in np.geomspace(0.05, 1.57, 20) for c in np.linspace(b, math.pi - b, 12)],
     "wave": lambda: [(b, c) for b in np.geomspace(0.05, 25, 48) for c in np.linspace(0, math.pi, 9)[:-1]],

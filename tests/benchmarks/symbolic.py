@@ -1,0 +1,100 @@
+"""How often formulas are found, and in how many CPU seconds: `python tests/benchmarks/symbolic.py targets 0 5`.
+
+Sets: targets (five formulas), noise (the same with one per cent), feynman2 and feynman3 (the KAN paper's dimensionless
+set in two and three variables, domains as below, the paper's being unstated), width (hidden widths 5 and 6, the whole
+network trained, no template), sparsity (edges left of [2,5,1]). A line a run; a formula counts if SymPy finds it equal
+to the target, so a decimal in it does not.
+"""
+
+import json
+import sys
+import time
+
+import sympy
+import torch
+
+from kanpde.symbolic.discovery import Search, discover
+from kanpde.symbolic.formulas import same
+from kanpde.symbolic.samples import Samples, drawn
+
+NAMES = ("x", "y", "z")
+
+TARGETS = {
+    "exp(sin(pi*x) + y**2)": ((-1, 1), (-1, 1)),
+    "x*y": ((-1, 1), (-1, 1)),
+    "x/y": ((-1, 1), (0.5, 2)),
+    "sqrt(x**2 + y**2)": ((-1, 1), (-1, 1)),
+    "sin(pi*x)*sin(pi*y)": ((-1, 1), (-1, 1)),
+}
+
+FEYNMAN = {
+    "I.6.2": ("exp(-x**2/(2*y**2))/sqrt(2*pi*y**2)", (-1, 1), (0.5, 2)),
+    "I.6.2b": ("exp(-(x - y)**2/(2*z**2))/sqrt(2*pi*z**2)", (-1, 1), (-1, 1), (0.5, 2)),
+    "I.12.11": ("1 + x*sin(y)", (-1, 2), (-3, 3)),
+    "I.13.12": ("x*(1/y - 1)", (-1, 2), (0.4, 2)),
+    "I.15.3x": ("(1 - x)/sqrt(1 - y**2)", (-1, 2), (-0.8, 0.8)),
+    "I.16.6": ("(x + y)/(1 + x*y)", (-0.8, 0.8), (-0.8, 0.8)),
+    "I.18.4": ("(1 + x*y)/(1 + x)", (0.1, 2), (-1, 2)),
+    "I.26.2": ("asin(x*sin(y))", (0.1, 0.9), (-1.2, 1.2)),
+    "I.27.6": ("1/(1 + x*y)", (-0.8, 2), (0.1, 1)),
+    "I.29.16": ("sqrt(1 + x**2 - 2*x*cos(y - z))", (1.5, 3), (-1, 1), (-1, 1)),
+    "I.30.3": ("sin(x*y/2)**2/sin(y/2)**2", (1, 3), (0.3, 2)),
+    "I.30.5": ("asin(x/y)", (-0.8, 0.8), (1, 2)),
+    "I.37.4": ("1 + x + 2*sqrt(x)*cos(y)", (0.1, 2), (-3, 3)),
+    "I.40.1": ("x*exp(-y)", (-1, 2), (-1, 2)),
+    "I.44.4": ("x*log(y)", (-1, 2), (0.3, 3)),
+    "I.50.26": ("cos(x) + y*cos(x)**2", (-3, 3), (-1, 1)),
+    "II.2.42": ("(x - 1)*y", (-1, 2), (-1, 2)),
+    "II.6.15a": ("z*sqrt(x**2 + y**2)/(4*pi)", (0.3, 2), (0.3, 2), (-1, 2)),
+    "II.11.7": ("x*(1 + y*cos(z))", (-1, 2), (-1, 1), (-3, 3)),
+    "II.11.27": ("x*y/(1 - x*y/3)", (-1, 1.2), (0.1, 1.2)),
+    "II.35.18": ("x/(exp(y) + exp(-y))", (-1, 2), (-2, 2)),
+    "II.36.38": ("x + y*z", (-1, 1), (-1, 1), (-1, 1)),
+    "II.38.3": ("x/y", (0.5, 2), (0.5, 2)),
+    "III.9.52": ("x*(sin((y - z)/2)/((y - z)/2))**2", (-1, 2), (0, 1), (-2, -1)),
+    "III.10.19": ("sqrt(1 + x**2 + y**2)", (-2, 2), (-2, 2)),
+    "III.17.37": ("x*(1 + y*cos(z))", (-1, 2), (-1, 1), (-3, 3)),
+}
+
+
+def function_of(text, count):
+    symbols = sympy.symbols(NAMES[:count], real=True)
+    expr = sympy.sympify(text, locals=dict(zip(NAMES, symbols, strict=False)))  # written here, by us
+    compiled = sympy.lambdify(symbols, expr, "numpy")
+    return expr, lambda x: torch.as_tensor(compiled(*x.numpy().T))
+
+
+def searched(label, text, box, seed, search=Search(), noise=0.0):
+    lower, upper = zip(*box, strict=True)
+    expr, function = function_of(text, len(box))
+    samples = drawn(function, lower, upper, seed)
+    if noise:
+        generator = torch.Generator().manual_seed(seed)
+        blur = [noise * y.std() * torch.randn(len(y), generator=generator) for y in (samples.y, samples.held_y)]
+        samples = Samples(samples.x, samples.y + blur[0], samples.held_x, samples.held_y + blur[1])
+    begun = time.process_time()
+    found = discover(samples, NAMES[: len(box)], search, seed)
+    exact = found.formula is not None and same(found.formula.expr, expr)
+    print(json.dumps({
+        "set": label, "target": text, "seed": seed, "exact": exact, "cpu_s": round(time.process_time() - begun, 1),
+        "found": found.formula.text if found.formula else None, "template": found.template, "error": found.error,
+        "network": found.network_error, "resisting": len(found.resisting),
+    }), flush=True)  # fmt: skip
+
+
+def main(kind, first=0, last=1):
+    for seed in range(int(first), int(last)):
+        if kind in ("targets", "noise"):
+            for text, box in TARGETS.items():
+                search = Search(good=0.05, budget=40.0) if kind == "noise" else Search()
+                searched(kind, text, box, seed, search, 0.01 if kind == "noise" else 0.0)
+        if kind in ("feynman2", "feynman3"):
+            for name, (text, *box) in FEYNMAN.items():
+                if len(box) == int(kind[-1]):
+                    searched(name, text, box, seed)
+
+
+if __name__ == "__main__":
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
+    main(*sys.argv[1:])
