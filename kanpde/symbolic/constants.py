@@ -79,25 +79,34 @@ class _Numbers:
         figure = float(rest.square().mean().sqrt()) / self.spread
         return figure if math.isfinite(figure) else math.inf
 
+    def _residual(self, places: Tensor, part: Tensor) -> Tensor:  # -> [n]
+        with torch.no_grad():
+            return (values(self.tree, self.x, self.at.index_put((places,), part)) - self.y) / self.spread
+
+    def _linearized(self, places: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:  # -> [n], [n, p]
+        """Each point has its own copy of the numbers, so that one backward pass gives all rows."""
+        own = part.expand(len(self.x), -1).clone().requires_grad_()
+        whole = [self.at[k].expand(len(self.x)) for k in range(len(self.at))]
+        for column, k in enumerate(places.tolist()):
+            whole[k] = own[:, column]
+        r = (values(self.tree, self.x, whole) - self.y) / self.spread
+        return r.detach(), torch.autograd.grad(r.sum(), own)[0]
+
     def refit(self, free: Sequence[int], steps: int = 8) -> None:
         """Damped Gauss–Newton in some of the numbers."""
         if not free:
             return
         places = torch.tensor(free)
-
-        def residual(part: Tensor) -> Tensor:
-            return (values(self.tree, self.x, self.at.index_put((places,), part)) - self.y) / self.spread
-
         at, damping = self.at[places], 1e-8
-        best = residual(at).square().sum()
+        best = self._residual(places, at).square().sum()
         for _ in range(steps):
-            J, r = torch.func.jacfwd(residual)(at), residual(at)
+            r, J = self._linearized(places, at)
             if not bool(J.isfinite().all()):
                 return
             scale = J.norm(dim=0).clamp(min=1e-12)
             rows = torch.cat([J / scale, math.sqrt(damping) * torch.eye(len(at), dtype=J.dtype)])
             step = torch.linalg.lstsq(rows, torch.cat([r, torch.zeros_like(at)])[:, None]).solution[:, 0]
-            loss = residual(at - step / scale).square().sum()
+            loss = self._residual(places, at - step / scale).square().sum()
             if loss < best:
                 gain, at, best, damping = float(1 - loss / best), at - step / scale, loss, damping / 10
                 if gain < 1e-3:
@@ -106,15 +115,18 @@ class _Numbers:
                 damping *= 10
         self.at = self.at.index_put((places,), at)
 
+    def settle(self, free: Sequence[int]) -> None:
+        """Refit for longer, unless the held-out error rises."""
+        kept, before = self.at, self.error()
+        self.refit(free, 20)
+        if not self.error() <= before:
+            self.at = kept
+
     def deviations(self, free: Sequence[int]) -> dict[int, float]:
         """Standard deviation of each free number, from what is left of the data."""
         places = torch.tensor(free)
-
-        def residual(part: Tensor) -> Tensor:
-            return (values(self.tree, self.x, self.at.index_put((places,), part)) - self.y) / self.spread
-
         at = self.at[places]
-        J, r = torch.func.jacfwd(residual)(at), residual(at)
+        r, J = self._linearized(places, at)
         scale = J.norm(dim=0).clamp(min=1e-12)
         variance = float(r.square().sum()) / max(len(r) - len(at), 1)
         inverse = torch.linalg.pinv((J / scale).mT @ (J / scale), hermitian=True)
@@ -128,6 +140,7 @@ def rounded(tree: Sum, x: Tensor, y: Tensor, held_x: Tensor, held_y: Tensor, tol
     start = own.at.tolist()
     free = [k for k, value in enumerate(start) if value not in (0.0, 1.0)]
     exact: dict[int, sympy.Expr] = {k: sympy.Integer(int(v)) for k, v in enumerate(start) if k not in free}
+    own.settle(free)
     before = own.error()
     limit = max(20 * before, 1e-11) if before < 1e-6 else 1.02 * before
     slack = _slack(own, free, before, tolerance)
@@ -146,7 +159,7 @@ def rounded(tree: Sum, x: Tensor, y: Tensor, held_x: Tensor, held_y: Tensor, tol
             exact[k] = near[k].symbol
         else:
             own.at = kept
-    own.refit([k for k in free if k not in exact])
+    own.settle([k for k in free if k not in exact])
     floats = own.at.tolist()
     symbols = tuple(exact.get(k, float_number(value)) for k, value in enumerate(floats))
     unknown = sum(1 for k in free if k not in exact and not symbols[k].is_Rational)

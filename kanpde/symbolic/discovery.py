@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import sympy
@@ -44,6 +44,9 @@ class Search:
     factor: float = 3.0
     budget: float = 60.0
     names: tuple[str, ...] | None = None
+
+
+DEFAULT = Search()
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ Watch = Callable[[str], None]
 def discover(
     samples: Samples,
     names: Sequence[str],
-    search: Search = Search(),
+    search: Search = DEFAULT,
     seed: int = 0,
     first: Sequence[str] = (),
     watch: Watch = lambda line: None,
@@ -114,8 +117,20 @@ def discover(
         first: Names of templates to begin with, as the structure suggests.
         watch: Told of every template.
     """
+    return discover_in(_ordered(samples, first), samples, names, search, seed, watch)
+
+
+def discover_in(
+    ladder: Iterable[Template],
+    samples: Samples,
+    names: Sequence[str],
+    search: Search = DEFAULT,
+    seed: int = 0,
+    watch: Watch = lambda line: None,
+) -> Found:
+    """The same on given templates, in their order."""
     begun, tried, best = time.process_time(), [], None
-    for template in _ordered(samples, first):
+    for template in ladder:
         if time.process_time() - begun > search.budget:
             break
         own = samples.under(template.outer)

@@ -74,7 +74,7 @@ def candidates(x: Tensor, values: Tensor, names: Sequence[str] | None = None, re
 def _promising(
     names: Sequence[str], u: Tensor, v: Tensor, total: float, keep: int
 ) -> tuple[list[Univariate], Tensor]:  # -> [F], [F, 3, 2]
-    """Families whose best starts come closest, complexity counted, and those starts."""
+    """Families whose best starts come closest, complexity counted or not, and those starts."""
     found = []
     for row in map(LIBRARY.get, names):
         starts = _starts(row.name)
@@ -83,10 +83,12 @@ def _promising(
         if bool(rest[best[0]].isfinite()):
             best = torch.where(rest[best].isfinite(), best, best[0])
             best = torch.cat([best, best[:1].expand(3 - len(best))])
-            figure = math.log10(max(float(rest[best[0]]) / total, FLOOR)) + PER_COMPLEXITY * row.complexity
-            found.append((figure, row.name, starts[best]))
-    found = sorted(found, key=lambda entry: entry[:2])[:keep]
-    return [LIBRARY[name] for _, name, _ in found], torch.stack([s for *_, s in found]) if found else u
+            figure = math.log10(max(float(rest[best[0]]) / total, FLOOR))
+            found.append((figure, figure + PER_COMPLEXITY * row.complexity, row.name, starts[best]))
+    closest = sorted(found, key=lambda entry: (entry[0], entry[2]))[:keep]
+    simplest = sorted(found, key=lambda entry: (entry[1], entry[2]))[:keep]
+    chosen = {name: starts for *_, name, starts in (*closest, *simplest)}
+    return [LIBRARY[name] for name in chosen], torch.stack([*chosen.values()]) if chosen else u
 
 
 def ranked(found: Sequence[Candidate], floor: float) -> list[Candidate]:

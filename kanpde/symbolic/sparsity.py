@@ -134,7 +134,7 @@ def _connected(network: EdgeNetwork) -> bool:
 
 def _largest_threshold(network: EdgeNetwork, score: Mapping[Key, float]) -> float:
     """The strongest path's weakest edge, relative to the strongest edge."""
-    best = {i: math.inf for i in range(network.inputs.size)}
+    best = dict.fromkeys(range(network.inputs.size), math.inf)
     for depth, layer in enumerate(network.layers):
         reached: dict[int, float] = {}
         for (own, i, o), value in score.items():

@@ -72,7 +72,6 @@ def _named(names: Sequence[int]) -> str:
 
 def templates(count: int, outer: Sequence[str]) -> list[Template]:
     """The ladder for `count` variables; `outer` says what else than f may be fitted."""
-    every = range(count)
     if count == 1:
         return [Template("f(x)", (1, 1)), Template("g(f(x))", (1, 1, 1))]
     ladder = [Template("sum", (count, 1)), Template("g(sum)", (count, 1, 1))]
@@ -88,7 +87,9 @@ def templates(count: int, outer: Sequence[str]) -> list[Template]:
         ladder += list(_twofold())
     if count == 3:
         ladder += list(_threefold_late())
-    return ladder if count <= 3 else [*ladder, Template("sums", (count, 2, 1)), Template("sums", (count, every.stop, 1))]
+    if count > 3:
+        ladder += [Template("two sums", (count, 2, 1)), Template(f"{count} sums", (count, count, 1))]
+    return ladder
 
 
 def _products(part, count: int) -> Template:

@@ -64,7 +64,7 @@ def function_of(text, count):
     return expr, lambda x: torch.as_tensor(compiled(*x.numpy().T))
 
 
-def searched(label, text, box, seed, search=Search(), noise=0.0):
+def searched(label, text, box, seed, search=None, noise=0.0):
     lower, upper = zip(*box, strict=True)
     expr, function = function_of(text, len(box))
     samples = drawn(function, lower, upper, seed)
@@ -73,7 +73,7 @@ def searched(label, text, box, seed, search=Search(), noise=0.0):
         blur = [noise * y.std() * torch.randn(len(y), generator=generator) for y in (samples.y, samples.held_y)]
         samples = Samples(samples.x, samples.y + blur[0], samples.held_x, samples.held_y + blur[1])
     begun = time.process_time()
-    found = discover(samples, NAMES[: len(box)], search, seed)
+    found = discover(samples, NAMES[: len(box)], search or Search(), seed)
     exact = found.formula is not None and same(found.formula.expr, expr)
     print(json.dumps({
         "set": label, "target": text, "seed": seed, "exact": exact, "cpu_s": round(time.process_time() - begun, 1),
@@ -86,7 +86,7 @@ def main(kind, first=0, last=1):
     for seed in range(int(first), int(last)):
         if kind in ("targets", "noise"):
             for text, box in TARGETS.items():
-                search = Search(good=0.05, budget=40.0) if kind == "noise" else Search()
+                search = Search(good=0.05, budget=40.0) if kind == "noise" else None
                 searched(kind, text, box, seed, search, 0.01 if kind == "noise" else 0.0)
         if kind in ("feynman2", "feynman3"):
             for name, (text, *box) in FEYNMAN.items():

@@ -110,7 +110,13 @@ def _read_run(root: h5py.File) -> RunData:
         points=_arrays(root["points"]),
         coefficients=_on_axes(root["coefficients"]) if "coefficients" in root else {},
         spectrum=_arrays(root["spectrum"]) if "spectrum" in root else {},
+        symbolic=_arrays(root["symbolic"]) if "symbolic" in root else {},
+        symbolic_attributes=_attributes(root["symbolic"]) if "symbolic" in root else {},
     )
+
+
+def _attributes(group: h5py.Group) -> dict[str, str | int | float]:
+    return {name: attribute(group, name) for name in group.attrs}
 
 
 def _on_axes(group: h5py.Group) -> dict[str, np.ndarray]:

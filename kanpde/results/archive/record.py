@@ -41,6 +41,8 @@ class RunData:
         points: Loss block -> its collocation points, shape [n, d].
         coefficients: Name -> a known function on the same axes as the fields, shape [n_1, …, n_d].
         spectrum: energy, energy_ref, overlap, …: one entry a state, shape [m].
+        symbolic: Arrays of the networks that formulas were read from, any shape.
+        symbolic_attributes: formula_<field>, formula_<field>_latex, errors, …: scalars.
 
     Raises:
         ValueError: Shapes disagree, or a name cannot be stored.
@@ -55,6 +57,8 @@ class RunData:
     points: Mapping[str, np.ndarray]
     coefficients: Mapping[str, np.ndarray] = field(default_factory=dict)
     spectrum: Mapping[str, np.ndarray] = field(default_factory=dict)
+    symbolic: Mapping[str, np.ndarray] = field(default_factory=dict)
+    symbolic_attributes: Mapping[str, str | int | float] = field(default_factory=dict)
 
     def __post_init__(self):
         """Refuse what would not come back from the archive as it went in."""
@@ -94,7 +98,7 @@ def _check_names(data: RunData) -> None:
     """A slash would make a group of the name, and a dot is the group itself."""
     model = data.model
     groups = (data.axes, data.fields, data.history, data.metrics, data.points, data.coefficients, data.spectrum)
-    for names in (*groups, model.parameters, model.grids):
+    for names in (*groups, data.symbolic, model.parameters, model.grids):
         for name in names:
             if not name or name == "." or "/" in name or "\0" in name:
                 raise ValueError(f"{name!r} cannot be the name of an array in the archive")

@@ -7,6 +7,7 @@
     /model      attributes kind, config_json; parameters/<name>, grids/<name>
     /points     <loss block>
     /coefficients, /spectrum     where there are some: on the axes of /solution; one entry a state
+    /symbolic   where formulas were sought: attributes formula_<field>, formula_<field>_latex, …; the networks' arrays
     /entry      NXentry: links to /solution and /history, for NeXus viewers
     /VTKHDF     ImageData: links to the fields, for VTK and ParaView
 
@@ -69,6 +70,11 @@ def archive_bytes(data: RunData) -> bytes:
             _write_coefficients(_group(root, "coefficients"), root["solution"], data)
         if data.spectrum:
             _write_arrays(_group(root, "spectrum"), data.spectrum)
+        if data.symbolic_attributes:
+            group = _group(root, "symbolic")
+            _write_arrays(group, data.symbolic)
+            for name, value in data.symbolic_attributes.items():
+                group.attrs[name] = value
         _link_entry(root, data)
         link_image(root, data)
         root.flush()
