@@ -1,8 +1,16 @@
 """`python -m kanpde …` is `kanpde …`."""
 
+import importlib
 import sys
 
-from kanpde.cli.main import main
+
+def run() -> int:
+    """The command; Ctrl-C while it is still being imported is as quiet as later."""
+    try:
+        return importlib.import_module("kanpde.cli.main").main()
+    except KeyboardInterrupt:
+        return 130
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

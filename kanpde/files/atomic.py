@@ -7,6 +7,9 @@ from pathlib import Path
 
 from kanpde.errors import InputError
 
+DRAFT = ".part"
+"""How the name of a file ends that is being written."""
+
 
 def replace_file(path: str | Path, content: bytes) -> None:
     """Write a file so that whoever looks finds the old one or the new one, whatever happens in between.
@@ -23,7 +26,7 @@ def replace_file(path: str | Path, content: bytes) -> None:
     path = Path(path)
     if not path.name:
         raise InputError(f"{path}: the name of a file is needed, but this names a folder. Add one, such as result.h5.")
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}{DRAFT}")
     try:
         _write_through(draft, content)
         os.replace(draft, path)
@@ -34,6 +37,12 @@ def replace_file(path: str | Path, content: bytes) -> None:
             "Create the folder, free it for writing, or choose another one."
         ) from error
     finally:
+        _discard(draft)
+
+
+def sweep_drafts(folder: Path) -> None:
+    """Remove the drafts that killed processes have left in a folder; nobody else may be writing in it."""
+    for draft in folder.glob(f".*{DRAFT}"):
         _discard(draft)
 
 

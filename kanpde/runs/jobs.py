@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -14,20 +15,24 @@ import torch
 from omegaconf import OmegaConf
 
 from kanpde.errors import InputError, RunError
-from kanpde.files.locks import FolderLock, Held
+from kanpde.files.atomic import DRAFT, sweep_drafts
+from kanpde.files.locks import LOCK, FolderLock, Held
 from kanpde.reports.plots import save_figure, solution_figure
 from kanpde.results.archive import ARCHIVE, RunData, read_archive
 from kanpde.results.verdicts import Verdict, Word, verdict_in
+from kanpde.runs.checkpoints import CHECKPOINT, Checkpoint
 from kanpde.runs.hydra_composition import Composition, compose_mapping, own_sweep
-from kanpde.runs.progress import History, Listener, append_record, display, last_record
+from kanpde.runs.progress import History, Listener, append_record, display, last_record, write_history
 from kanpde.runs.run import Run, solve_config
 from kanpde.runs.settings import RETRY, Config, config_of, flat_settings
+from kanpde.runs.stops import Stops
 from kanpde.runs.trackers import Tracked, check_tracker, following
 from kanpde.solving.optimizers import OPTIMIZERS
-from kanpde.solving.training.events import Note, Started
+from kanpde.solving.training.events import Finished, Note, Started
 from kanpde.solving.training.memory import bounded_memory, free_memory, want_of_memory
 
 HISTORY, PICTURE = "history.jsonl", "solution.png"
+UNDRAWN = "It was stopped while it was drawn."
 
 UNSOLVED_EXIT = 3
 
@@ -147,9 +152,21 @@ def skipped(config: Config) -> Result | None:
         _check_writable(config.folder)
         return None
     picture = config.folder / PICTURE
-    if result.state is State.SKIPPED and config.output.plot and not picture.exists():
-        _draw(config.folder, picture)
+    if result.state is State.SKIPPED:
+        _tidy(config.folder)
+        if config.output.plot and not picture.exists():
+            _draw(config.folder, picture)
     return result
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a process left that was killed between its archive and its end, if nobody is in the folder."""
+    if not any(found in (LOCK, CHECKPOINT) or found.endswith(DRAFT) for found in os.listdir(folder)):
+        return
+    with contextlib.suppress(Held, OSError), FolderLock(folder) as lock:
+        lock.take()
+        sweep_drafts(folder)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def _draw(folder: Path, picture: Path) -> None:
@@ -182,21 +199,25 @@ def on_terminal(config: Config) -> AbstractContextManager[Listener]:
 
 def attempt(config: Config, composition: Composition, watch: Watch = on_terminal) -> Result:
     """Run a checked config; everything that can go wrong with the run itself comes back as a result."""
-    with FolderLock(config.folder) as lock:
+    with Stops() as stops, FolderLock(config.folder) as lock:
         try:
             if config.folder.is_dir():
                 _claim(lock, config)
+                sweep_drafts(config.folder)
             with bounded_memory():
-                run = _trained(config, composition, lock, watch)
-            kept = _write(run, config)
+                run, checkpoint = _trained(config, composition, lock, watch, stops)
+            kept = _write(run, config, composition, checkpoint)
+            whole = _drawn(run, config, stops)
         except InputError:
             raise
         except _Settled as found:
             return found.result
         except Exception as error:
             return _failed(config, _sentence(error))
+    state = State(run.status) if whole else State.INTERRUPTED
+    reason = run.stop_reason if whole else f"{run.stop_reason} {UNDRAWN}"
     return Result(
-        State(run.status), str(config.folder), run.stop_reason, dict(run.metrics), (*run.warnings, *kept),
+        state, str(config.folder), reason, dict(run.metrics), (*run.warnings, *kept),
         reference=str(run.data.attributes["reference"]), verdict=run.verdict,
     )  # fmt: skip
 
@@ -233,7 +254,11 @@ def _failed(config: Config, sentence: str) -> Result:
     return Result(State.FAILED, str(config.folder), sentence)
 
 
-def _trained(config: Config, composition: Composition, lock: FolderLock, watch: Watch) -> Run:
+def _trained(
+    config: Config, composition: Composition, lock: FolderLock, watch: Watch, stops: Stops
+) -> tuple[Run, Checkpoint]:
+    checkpoint = Checkpoint(config.folder, config.sha256)
+    journal = checkpoint.journal()
     with (
         watch(config) as show,
         History(config.folder / HISTORY) as history,
@@ -246,12 +271,16 @@ def _trained(config: Config, composition: Composition, lock: FolderLock, watch: 
                 _open_folder(config.folder, composition)
                 _claim(lock, config)
                 show(Note(f"{config.problem.title}: {config.folder}"))
+                if journal.steps:
+                    show(Note(f"going on from the checkpoint: {journal.steps} steps were made before"))
+            if isinstance(event, Finished):
+                checkpoint.write(journal)  # what follows may be stopped as well
             for follow in (history, track, show):
                 follow(event)
 
-        run = solve_config(config, listen)
+        run = solve_config(config, listen, journal=journal, stops=stops)
         track.ended(run.status, run.metrics)
-        return run
+        return run, checkpoint
 
 
 def _tracked(config: Config) -> Tracked:
@@ -292,16 +321,55 @@ def _open_folder(folder: Path, composition: Composition) -> None:
         raise no_folder(folder, error) from error
 
 
-def _write(run: Run, config: Config) -> tuple[str, ...]:
-    """Archive and draw a run; one that did not end well stands beside a finished one, whose files stay."""
-    archive, picture, warnings = config.folder / ARCHIVE, config.folder / PICTURE, ()
+def _write(run: Run, config: Config, composition: Composition, checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Archive a run; one that did not end well stands beside a finished one, whose files stay."""
+    archive, warnings = config.folder / ARCHIVE, ()
     if run.status != State.DONE.value and finished(config.folder) is not None:
-        archive, picture = (path.with_suffix(f".{run.status}{path.suffix}") for path in (archive, picture))
+        archive = _beside(archive, run)
         warnings = (f"{ARCHIVE} of an earlier run that was finished is kept; this one is in {archive.name}.",)
-    run.save(archive)
-    if config.output.plot:
-        save_figure(solution_figure(run.data), picture)
+    try:
+        if not (config.folder / HISTORY).is_file():  # somebody has removed it meanwhile
+            _open_folder(config.folder, composition)
+            write_history(config.folder / HISTORY, run.history, run.status, run.stop_reason)
+        run.save(archive)
+    except (InputError, OSError) as error:
+        raise _elsewhere(run, config, error) from error
+    if run.status != State.INTERRUPTED.value:
+        checkpoint.remove()
     return warnings
+
+
+def _beside(path: Path, run: Run) -> Path:
+    return path.with_suffix(f".{run.status}{path.suffix}")
+
+
+def _elsewhere(run: Run, config: Config, reason: Exception) -> RunError:
+    """Keep an archive that its folder does not take where there is room, and say where."""
+    name = f"kanpde-{config.problem.name}-{config.key}.h5"
+    for folder in (Path.cwd(), Path.home(), Path(tempfile.gettempdir())):
+        try:
+            run.save(folder / name)
+        except (InputError, OSError):
+            continue
+        return RunError(f"{reason} The archive of this run is in {folder / name} instead; move it to {config.folder}.")
+    state = "; what was trained is kept, and the same command with rerun=failed goes on from there"
+    kept = state if (config.folder / CHECKPOINT).is_file() else ""
+    return RunError(f"{reason} It could be written nowhere else{kept}. Free space, or set output.folder=….")
+
+
+def _drawn(run: Run, config: Config, stops: Stops) -> bool:
+    """Draw a run; False if it was stopped meanwhile, which leaves the picture to the next command."""
+    picture = config.folder / PICTURE
+    if run.status != State.DONE.value and finished(config.folder) is not None:
+        picture = _beside(picture, run)
+    try:
+        stops.reopen()
+        if config.output.plot:
+            save_figure(solution_figure(run.data), picture)
+        stops.close()
+    except KeyboardInterrupt:
+        return False
+    return True
 
 
 def _check_writable(folder: Path) -> None:

@@ -6,6 +6,7 @@ Each of these is called with the events of `kanpde.solving.training.stages`; non
 import contextlib
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -116,13 +117,16 @@ class Bar(Display):
         return self
 
     def __exit__(self, *error) -> None:
-        self.progress.stop()
+        with contextlib.suppress(OSError):
+            self.progress.stop()
 
     def step(self, text: str, record: Mapping[str, Any]) -> None:
-        self.progress.update(self.task, completed=self._share(record), description=text)
+        with contextlib.suppress(OSError):  # a run outlives its terminal
+            self.progress.update(self.task, completed=self._share(record), description=text)
 
     def note(self, text: str) -> None:
-        self.progress.console.print(printable(text), highlight=False, markup=False)
+        with contextlib.suppress(OSError):
+            self.progress.console.print(printable(text), highlight=False, markup=False)
 
     def _share(self, record: Mapping[str, Any]) -> float:
         steps = max(self.training.window_count * self.training.stages * self.training.steps, 1)
@@ -153,8 +157,7 @@ class History(AbstractContextManager):
             self._write({"status": event.outcome.status, "reason": str(event.outcome)})
 
     def __exit__(self, *error) -> None:
-        if self.file is not None:
-            self.file.close()
+        self._close()
 
     def _opened(self) -> IO[str]:
         try:
@@ -165,9 +168,36 @@ class History(AbstractContextManager):
             ) from error
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        finite = {key: None if _is_nan(value) else value for key, value in record.items()}
-        self.file.write(json.dumps(finite) + "\n")
-        self.file.flush()
+        if self.file is None:
+            return
+        try:
+            self.file.write(_line(record))
+            self.file.flush()
+        except OSError as error:  # a disk that is full ends no training
+            print(f"warning: {self.path.name} ends here: {error.strerror}.", file=sys.stderr)
+            self._close()
+
+    def _close(self) -> None:
+        file, self.file = self.file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # what could not be written is tried again then
+                file.close()
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    return json.dumps({key: None if _is_nan(value) else value for key, value in record.items()}) + "\n"
+
+
+def write_history(path: Path, columns: Mapping[str, Any], status: str, reason: str) -> None:
+    """Write a history anew from its columns; numbers that are whole are written so."""
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    records = [dict(zip(columns, map(_whole, row), strict=True)) for row in rows]
+    lines = [_line(record) for record in (*records, {"status": status, "reason": reason})]
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def _whole(value: float) -> float:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def append_record(path: Path, record: Mapping[str, Any]) -> None:

@@ -40,11 +40,13 @@ from kanpde.results.signs import energy_signs, equation_signs
 from kanpde.results.verdicts import Sign, Verdict, attributes_of, is_measured, verdict_in, verdict_of
 from kanpde.runs.choices import DEFAULT_CHOICES
 from kanpde.runs.settings import Config, compose, override_words
+from kanpde.runs.stops import Stops
 from kanpde.solving.ansatz.exact_conditions import Ansatz, ansatz_of
 from kanpde.solving.losses.objectives import Minimum, goal_of
 from kanpde.solving.solution import Solution
 from kanpde.solving.time_windows import Windows, solution_of, window_ends
-from kanpde.solving.training.events import Event, Note, Outcome, Step
+from kanpde.solving.training.events import Event, Finished, Note, Outcome, Step
+from kanpde.solving.training.journal import Journal, Recorded
 from kanpde.solving.training.memory import peak_memory_mb
 from kanpde.solving.training.own_modules import check_module
 from kanpde.solving.training.stages import Setup, Trained
@@ -150,11 +152,23 @@ def open_run(path: str | Path, network: nn.Module | None = None) -> Run:
 
 
 def solve_config(
-    config: Config, on_event: Callable[[Event], None] = lambda event: None, network: nn.Module | None = None
+    config: Config,
+    on_event: Callable[[Event], None] = lambda event: None,
+    network: nn.Module | None = None,
+    journal: Journal | None = None,
+    stops: Stops | None = None,
 ) -> Run:
     """Train and measure what a configuration describes; writes no files.
 
-    Ctrl-C ends the training, not the run: the best state so far is measured and marked interrupted.
+    Ctrl-C ends the training, not the run: the best state so far is measured and marked interrupted. Ctrl-C while that
+    is measured leaves out what has not been measured.
+
+    Args:
+        config: What to solve, and how.
+        on_event: Is told what happens.
+        network: A module of the user's own to train.
+        journal: Records the training, and is played back first, where it has some.
+        stops: Takes the signals, if anybody does.
     """
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -169,9 +183,39 @@ def solve_config(
             history.append(event.record)
         on_event(event)
 
-    setup = _setup(config, ansatz, device, network, reference)
-    trained = train_windows(setup, listen, partial(_tracker, reference=reference))
-    return _finished(config, setup, trained, history, reference, note)
+    setup, stops = _setup(config, ansatz, device, network, reference), stops or Stops()
+    trained = _trained(setup, listen, partial(_tracker, reference=reference), journal, history)
+    try:
+        stops.reopen()
+        run = _finished(config, setup, trained, history, reference, note)
+        stops.close()
+    except KeyboardInterrupt:
+        run = _unmeasured(config, setup, trained, history, note)
+    return run
+
+
+def _trained(setup: Setup, on_event, track_of, journal: Journal | None, history: list[dict[str, float]]) -> Trained:
+    """The training; an interrupt that strikes beside its steps leads to the best state by way of the journal."""
+    if journal is None:
+        return train_windows(setup, on_event, track_of)
+    try:
+        return train_windows(_recorded(setup, journal), on_event, track_of)
+    except KeyboardInterrupt:
+        if not journal.begun:
+            raise
+    history.clear()
+
+    def again(event: Event) -> None:  # it is known to those who watch
+        if isinstance(event, Step):
+            history.append(event.record)
+        elif isinstance(event, Finished):
+            on_event(event)
+
+    return train_windows(_recorded(setup, journal.replayed()), again, track_of)
+
+
+def _recorded(setup: Setup, journal: Journal) -> Setup:
+    return replace(setup, optimizer=Recorded(setup.optimizer, journal), clock=journal.clock)
 
 
 def _reference(config: Config, on_event: Callable[[Event], None]) -> tuple[Reference | None, tuple[str, ...]]:
@@ -278,6 +322,30 @@ def _judged(config: Config, setup: Setup, trained: Trained, solution: Solution, 
         else:
             signs = equation_signs(solution, ansatz_of(config.problem, config.training.conditions), metrics)
     return verdict_of(metrics, signs, failed)
+
+
+def _unmeasured(
+    config: Config, setup: Setup, trained: Trained, history: list[dict[str, float]], notes: tuple[str, ...]
+) -> Run:
+    """The run as far as it is known without measuring: its fields, its sizes, its history."""
+    outcome = Outcome.INTERRUPTED if trained.outcome.status == "done" else trained.outcome
+    trained = replace(trained, outcome=outcome, sentence=f"{outcome.value} It was stopped before it was measured.")
+    axes = grid_axes(config.problem, config.output.resolution)
+    metrics = {
+        "n_parameters": sum(p.numel() for p in trained.network.parameters()),
+        "wall_time_s": trained.seconds,
+        "steps": len(history),
+    }
+    data = RunData(
+        attributes={**_attributes(config, setup, trained), "reference": _method(config.problem, None)},
+        axes=axes,
+        fields=_fields(solution_of(config.problem, config.training.conditions, trained.network), axes, None),
+        history=_columns(history),
+        metrics=metrics,
+        model=_model_data(config, setup, trained.network),
+        points={name: points.cpu().double().numpy() for name, points in trained.points.items()},
+    )
+    return Run(config.problem, data, notes, trained.network)
 
 
 def _attributes(config: Config, setup: Setup, trained: Trained) -> dict[str, str | int]:

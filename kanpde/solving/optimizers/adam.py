@@ -1,5 +1,6 @@
 """Adam: the first-order method that most of the literature uses, for comparison and for very large models."""
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -40,7 +41,8 @@ class Adam:
             method.step()
             method.param_groups[0]["lr"] *= self.decay ** (1 / 1000)
             loss, variable.grad = objective.gradient(variable.detach())
-            shown = Iterate(variable.detach().clone(), loss, None, {"lr": method.param_groups[0]["lr"]})
+            shown = Iterate(variable.detach().clone(), loss, None, {"lr": method.param_groups[0]["lr"]},
+                            lambda: copy.deepcopy(method.state_dict()))  # fmt: skip
             try:
                 observe(shown)
             except Stop:

@@ -25,12 +25,16 @@ class Stop(Exception):
 
 @dataclass(frozen=True)
 class Iterate:
-    """The state after one accepted step; `note` holds the method's own number, mu or lr."""
+    """The state after one accepted step; `note` holds the method's own number, mu or lr.
+
+    `state` gives what the method needs to go on from here as if it had not been stopped; None where it cannot.
+    """
 
     theta: Tensor
     loss: float
     residual: Tensor | None
     note: dict[str, float]
+    state: Callable[[], dict] | None = None
 
 
 @dataclass(frozen=True)

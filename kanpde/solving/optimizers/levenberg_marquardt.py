@@ -73,12 +73,13 @@ class LevenbergMarquardt:
                 reason = found or StopReason.DIVERGED
                 break
             theta, (loss, residual) = found
+            stalled = memory.stalled(loss, stalling(objective, self.tolerance))
             try:
-                observe(Iterate(theta, loss, residual, {"mu": memory.mu}))
+                observe(Iterate(theta, loss, residual, {"mu": memory.mu}, memory.whole))
             except Stop:
                 reason = StopReason.OBSERVER
                 break
-            if memory.stalled(loss, stalling(objective, self.tolerance)):
+            if stalled:
                 reason = StopReason.STALLED
                 break
         return Ended(theta, loss, reason, memory.state)
@@ -170,6 +171,10 @@ class _Memory:
     def state(self) -> dict[str, float]:
         """What a restart goes on with; its losses are its own, since the points may be others."""
         return {"mu": self.mu, "growth": self.growth}
+
+    def whole(self) -> dict[str, float | list[float]]:
+        """What the same minimization goes on with."""
+        return {**self.state, "losses": [*self.losses]}
 
     def accept(self, gain: float) -> None:
         self.mu = max(self.mu * max(1 / 3, 1 - (2 * gain - 1) ** 3), SMALLEST_DAMPING)

@@ -52,6 +52,7 @@ class Setup:
     device: torch.device
     track: Callable[[nn.Module], float]  # the relative error of a network, NaN if unknown
     network: nn.Module | None = None
+    clock: Callable[[], float] = time.perf_counter
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class _Course:
     def __init__(self, setup: Setup, on_event: Callable[[Event], None]):
         self.setup, self.emit = setup, on_event
         self.settings = setup.settings
-        self.begun = time.perf_counter()
+        self.begun = setup.clock()
         self.steps = self.stage = 0
         self.grids = setup.design.grids(self.settings.stages) if setup.design else (0,) * self.settings.stages
         self.network = self._fresh(0)
@@ -300,7 +301,7 @@ class _Course:
         return Started(parameters, self.objective.size, self.grids, self.setup.goal.names)
 
     def _elapsed(self) -> float:
-        return time.perf_counter() - self.begun
+        return self.setup.clock() - self.begun
 
 
 def derived_seed(seed: int, place: int) -> int:

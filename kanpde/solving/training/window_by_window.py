@@ -6,7 +6,6 @@ Every window is trained as a whole run would be; the time left is shared evenly 
 """
 
 import copy
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -52,7 +51,7 @@ class _InTurn:
 
     def __init__(self, setup: Setup, on_event, track_of, ends: tuple[float, ...]):
         self.setup, self.emit, self.track_of, self.ends = setup, on_event, track_of, ends
-        self.begun = time.perf_counter()
+        self.begun = setup.clock()
         self.pieces: list[Solution] = []
         self.trained: list[Trained] = []
         self.steps = 0
@@ -158,7 +157,7 @@ class _InTurn:
         return networks
 
     def _elapsed(self) -> float:
-        return time.perf_counter() - self.begun
+        return self.setup.clock() - self.begun
 
 
 def _joined(parts: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
