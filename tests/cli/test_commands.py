@@ -142,8 +142,8 @@ def test_a_finished_run_is_kept_when_it_is_made_again_and_stopped(empty_folder, 
     (archive,) = archives(empty_folder)
     before = [path.read_bytes() for path in (archive, archive.with_name("solution.png"))]
 
-    def interrupted(config, listen):
-        run = solve_config(config, listen)
+    def interrupted(config, listen, **others):
+        run = solve_config(config, listen, **others)
         data = dataclasses.replace(run.data, attributes={**run.data.attributes, "status": "interrupted"})
         return dataclasses.replace(run, data=data)
 
