@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -103,8 +104,18 @@ class Interpolant:
 
     def __call__(self, points: np.ndarray) -> np.ndarray:  # [n, d] -> [n, fields]
         points = np.asarray(points, dtype=float)
+        if (grid := _grid_of(points)) is not None:
+            return self._on_grid(grid)
         parts = [self._evaluated(points[i : i + CHUNK]) for i in range(0, len(points), CHUNK)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.values)))
+
+    def _on_grid(self, grid: list[np.ndarray]) -> np.ndarray:  # d axes -> [Π n_i, fields]
+        """Axis by axis: a grid of n^d points costs about as much as n^(d-1) nodes more do."""
+        found = self.values
+        for place, (axis, x) in enumerate(zip(self.axes, grid, strict=True), 1):
+            moved = np.moveaxis(found, place, 0)
+            found = np.moveaxis((axis.matrix(x) @ moved.reshape(len(moved), -1)).reshape(-1, *moved.shape[1:]), 0, place)
+        return found.reshape(len(found), -1).T
 
     def _evaluated(self, points: np.ndarray) -> np.ndarray:
         place = next((place for place, axis in enumerate(self.axes) if isinstance(axis, Pieces)), None)
@@ -133,6 +144,17 @@ class Interpolant:
             dense = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
             found = np.einsum("nfi...,ni->nf...", found, dense)
         return found
+
+
+def _grid_of(points: np.ndarray) -> list[np.ndarray] | None:  # [n, d]
+    """The axes of points that are a whole grid, the last coordinate running fastest; None for any others."""
+    if points.ndim != 2 or points.shape[1] < 2 or len(points) < 2:
+        return None
+    axes = [np.unique(column) for column in points.T]
+    if math.prod(map(len, axes)) != len(points):
+        return None
+    grid = np.stack([x.ravel() for x in np.meshgrid(*axes, indexing="ij")], axis=1)
+    return axes if np.array_equal(grid, points) else None
 
 
 @dataclass(frozen=True, eq=False)
