@@ -114,7 +114,8 @@ class Interpolant:
         found = self.values
         for place, (axis, x) in enumerate(zip(self.axes, grid, strict=True), 1):
             moved = np.moveaxis(found, place, 0)
-            found = np.moveaxis((axis.matrix(x) @ moved.reshape(len(moved), -1)).reshape(-1, *moved.shape[1:]), 0, place)
+            between = axis.matrix(x) @ moved.reshape(len(moved), -1)
+            found = np.moveaxis(between.reshape(-1, *moved.shape[1:]), 0, place)
         return found.reshape(len(found), -1).T
 
     def _evaluated(self, points: np.ndarray) -> np.ndarray:
