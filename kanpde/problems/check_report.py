@@ -30,9 +30,9 @@ def statement_lines(problem: Problem) -> Iterator[str]:
         yield f"  {name} = {text_of(value)} exactly"
 
 
-def verdicts(problem: Problem) -> Iterator[str]:
+def findings(problem: Problem) -> Iterator[str]:
     """A line for each thing that was checked."""
-    yield from problem.task.verdicts(problem)
+    yield from problem.task.findings(problem)
     for name, residual in problem.equations.items():
         for field in problem.fields:
             if (form := form_of(residual, field, problem)) is not Form.NONE:

@@ -134,7 +134,7 @@ class Task:
         """What `kanpde check` prints of it before the equations."""
         return iter(())
 
-    def verdicts(self, problem: Problem) -> Iterator[str]:
+    def findings(self, problem: Problem) -> Iterator[str]:
         """A line for each thing that `checked` found in order."""
         return iter(())
 

@@ -25,7 +25,7 @@ from kanpde.references.tables import check_table, read_table
 
 __all__ = [
     "FILE", "METHODS", "NotSolved", "Reference", "applicable_method", "check_table", "method_for", "no_reference",
-    "reference_of", "turning",
+    "reference_of", "reference_sentence", "turning",
 ]  # fmt: skip
 
 METHODS: dict[str, ModuleType] = {
@@ -93,6 +93,17 @@ def applicable_method(problem: Problem) -> str | None:
     except NotSolved:
         return None
     return next((name for name, solver in METHODS.items() if solver.applicable(one)), None)
+
+
+def reference_sentence(problem: Problem) -> str:
+    """What the error will be measured against, said before anything is trained."""
+    if problem.exact:
+        return "errors are measured against the exact solution"
+    method = method_for(problem)
+    if method is None:
+        return no_reference(problem)
+    source = "values read from a file" if method == FILE else f"a classical solution by {method}"
+    return f"errors are measured against {source}"
 
 
 def no_reference(problem: Problem) -> str:

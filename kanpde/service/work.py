@@ -22,7 +22,7 @@ from kanpde.errors import InputError
 from kanpde.files.atomic import replace_file
 from kanpde.files.yaml import write_yaml
 from kanpde.problems.catalog import problem_names, read_problem_file
-from kanpde.problems.check_report import statement_lines, verdicts
+from kanpde.problems.check_report import findings, statement_lines
 from kanpde.problems.language import latex_of, text_of
 from kanpde.reports.run_report import run_report
 from kanpde.reports.sections import problem_section
@@ -316,7 +316,7 @@ def check(name: str, text: str | None, files: str | None, settings: object, limi
         ],
         "html": problem_section(problem.yaml()),
         "statement": list(statement_lines(problem)),
-        "verdicts": list(dict.fromkeys(verdicts(problem))),
+        "verdicts": list(dict.fromkeys(findings(problem))),
         "warnings": list(dict.fromkeys((*problem.warnings, *config.warnings))),
         "estimate": _finite(estimate(config, bounds)),
         "folder": f"{problem.name}/{config.model_name}/{config.key}",

@@ -4,7 +4,7 @@ import pytest
 
 from kanpde.cli.main import main
 from kanpde.problems.catalog import load_problem
-from kanpde.problems.check_report import statement_lines, verdicts
+from kanpde.problems.check_report import findings, statement_lines
 from kanpde.problems.equation_forms import Form, form_of, spread_of_terms
 
 SQUARE = {"coordinates": {"x": [0, 1], "y": [0, 1]}, "fields": ["u"], "boundary": {"*": "u = 0"}}
@@ -68,6 +68,6 @@ def test_a_task_is_said():
 
 
 def test_corners_are_part_of_the_verdict():
-    assert "corners: conditions agree where they meet" in [*verdicts(problem("lap(u) = 1"))]
+    assert "corners: conditions agree where they meet" in [*findings(problem("lap(u) = 1"))]
     jump = problem("lap(u) = 1", boundary={"x-": "u = 1", "*": "u = 0"})
-    assert not any("corners" in line for line in verdicts(jump))
+    assert not any("corners" in line for line in findings(jump))

@@ -43,10 +43,10 @@ class Equations(Task):
     def checked(self, problem: Problem, label: str) -> Iterator[str]:
         return check_boundary_conditions(problem, label)
 
-    def verdicts(self, problem: Problem) -> Iterator[str]:
+    def findings(self, problem: Problem) -> Iterator[str]:
         for axis, name in enumerate(problem.coordinates):
             if axis not in problem.family:
-                yield from _condition_verdicts(problem, axis, name)
+                yield from _condition_findings(problem, axis, name)
 
 
 def _named(source: Source) -> dict[str, object]:
@@ -64,7 +64,7 @@ def _named(source: Source) -> dict[str, object]:
     return equations
 
 
-def _condition_verdicts(problem: Problem, axis: int, name: str) -> Iterator[str]:
+def _condition_findings(problem: Problem, axis: int, name: str) -> Iterator[str]:
     for field in problem.fields:
         order = problem.order_along(field, axis)
         if axis in problem.periodic:
