@@ -149,7 +149,7 @@ def test_what_failed_is_tried_again_only_when_asked(monkeypatch, capsys):
 
 
 def test_a_fault_that_leaves_no_archive_is_remembered_too(monkeypatch, capsys):
-    def faulty(config, listen):
+    def faulty(config, listen, **others):
         listen(Started(1, 1, (4,), ("interior",)))
         raise ZeroDivisionError("of some kind")
 

@@ -68,7 +68,7 @@ def test_a_tracker_changes_no_key(recorder):
 
 
 def test_a_run_that_fails_ends_its_tracker(recorder, monkeypatch):
-    def failing(config, listen):
+    def failing(config, listen, **others):
         listen(STARTED)
         raise MemoryError
 

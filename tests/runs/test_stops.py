@@ -1,0 +1,218 @@
+"""Whatever ends a run after its first step leaves its best state; the same command goes on from there."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from kanpde.cli.main import main
+from kanpde.errors import InputError
+from kanpde.results.archive import read_archive
+from kanpde.runs import jobs, run
+from kanpde.runs.progress import History
+from kanpde.runs.run import Run
+from kanpde.runs.stops import Stops
+from kanpde.solving.training.events import Step
+
+WORDS = [
+    "solve", "problem=poisson_1d", "model.width=[2]", "model.grid=4", "training.stages=2", "training.steps=4",
+    "training.starts=1", "output.resolution=11", "device=cpu",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    return tmp_path
+
+
+def folder() -> Path:
+    (found,) = Path("outputs/poisson_1d/kan").iterdir()
+    return found
+
+
+def status(path: Path | None = None) -> str:
+    return str(read_archive(path or folder() / "result.h5").attributes["status"])
+
+
+def at_step(monkeypatch, step: int, act) -> None:
+    """Do something as the history is told of a step."""
+    real = History.__call__
+
+    def told(self, event):
+        real(self, event)
+        if isinstance(event, Step) and event.record["step"] == step:
+            act()
+
+    monkeypatch.setattr(History, "__call__", told)
+
+
+def interrupt_in(monkeypatch, module, name: str) -> None:
+    """Ctrl-C as a function is called."""
+
+    def struck(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("nothing interrupted it")
+
+    monkeypatch.setattr(module, name, struck)
+
+
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_in_training_keeps_the_best_state(monkeypatch, sent):
+    with monkeypatch.context() as struck:
+        at_step(struck, 3, lambda: os.kill(os.getpid(), getattr(signal, sent)))
+        assert main(WORDS) == 130
+    assert status() == "interrupted"
+    assert read_archive(folder() / "result.h5").metrics["rel_l2"] > 0
+    assert (folder() / "checkpoint.npz").is_file()
+    again()
+
+
+def again() -> None:
+    assert main(WORDS) == 0
+    assert status() == "done"
+    assert {path.name for path in folder().iterdir()} == {".hydra", "history.jsonl", "result.h5", "solution.png"}
+
+
+@pytest.mark.parametrize("place", ["_finished", "_metrics", "_fields"])
+def test_ctrl_c_while_it_is_measured_keeps_what_was_trained(monkeypatch, place):
+    if place == "_fields":  # which what is left needs as well: the first call is struck
+        real, calls = run._fields, []
+
+        def once(*args):
+            calls.append(1)
+            if len(calls) == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+            return real(*args)
+
+        with monkeypatch.context() as struck:
+            struck.setattr(run, "_fields", once)
+            assert main(WORDS) == 130
+    else:
+        with monkeypatch.context() as struck:
+            interrupt_in(struck, run, place)
+            assert main(WORDS) == 130
+    data = read_archive(folder() / "result.h5")
+    assert data.attributes["status"] == "interrupted" and "before it was measured" in data.attributes["stop_reason"]
+    assert len(data.history["step"]) == 8 and "rel_l2" not in data.metrics
+    again()
+
+
+def test_ctrl_c_twice_keeps_what_was_trained(monkeypatch):
+    with monkeypatch.context() as struck:
+        at_step(struck, 3, lambda: os.kill(os.getpid(), signal.SIGINT))
+        interrupt_in(struck, run, "_metrics")
+        assert main(WORDS) == 130
+    assert status() == "interrupted"
+    again()
+
+
+def test_ctrl_c_while_it_is_drawn_leaves_the_picture_to_the_next_command(monkeypatch, capsys):
+    with monkeypatch.context() as struck:
+        interrupt_in(struck, jobs, "solution_figure")
+        assert main(WORDS) == 130
+    assert "stopped while it was drawn" in capsys.readouterr().out
+    assert status() == "done" and not (folder() / "solution.png").exists()
+    again()
+
+
+def test_ctrl_c_while_it_is_written_waits(monkeypatch):
+    real = Run.save
+
+    def slow(self, path):
+        os.kill(os.getpid(), signal.SIGINT)
+        real(self, path)
+
+    with monkeypatch.context() as struck:
+        struck.setattr(Run, "save", slow)
+        assert main(WORDS) == 130
+    assert status() == "done"
+    again()
+
+
+def test_a_run_folder_that_is_deleted_is_made_again(monkeypatch):
+    with monkeypatch.context() as struck:
+        at_step(struck, 3, lambda: shutil.rmtree("outputs"))
+        assert main(WORDS) == 0
+    assert status() == "done"
+    lines = [json.loads(line) for line in (folder() / "history.jsonl").read_text().splitlines()]
+    assert [line.get("step") for line in lines] == [*range(1, 9), None]
+    assert lines[-1]["status"] == "done" and lines[3]["loss"] > 0
+
+
+def test_an_archive_that_its_folder_does_not_take_is_kept_elsewhere(monkeypatch, capsys, empty_folder):
+    real = Run.save
+
+    def full(self, path):
+        if "outputs" in Path(path).parts:
+            raise InputError(f"{path}: no space left.")
+        real(self, path)
+
+    with monkeypatch.context() as struck:
+        struck.setattr(Run, "save", full)
+        assert main(WORDS) == 1
+    (kept,) = empty_folder.glob("kanpde-poisson_1d-*.h5")
+    assert str(kept) in capsys.readouterr().err
+    assert status(kept) == "done"
+
+
+def test_where_there_is_room_nowhere_the_state_is_kept(monkeypatch, capsys):
+    def full(self, path):
+        raise InputError(f"{path}: no space left.")
+
+    with monkeypatch.context() as struck:
+        struck.setattr(Run, "save", full)
+        assert main(WORDS) == 1
+    assert "rerun=failed goes on from there" in capsys.readouterr().err
+    assert (folder() / "checkpoint.npz").is_file()
+    assert main([*WORDS, "rerun=failed"]) == 0
+    assert "going on from the checkpoint: " in capsys.readouterr().err
+
+
+def test_a_history_that_cannot_be_written_ends_no_training(monkeypatch, capsys):
+    def full(record):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("kanpde.runs.progress._line", full)
+    assert main(WORDS) == 0
+    assert capsys.readouterr().err.count("history.jsonl ends here: No space left") == 1
+    assert status() == "done"
+
+
+def test_what_a_killed_process_left_is_swept(empty_folder):
+    assert main(WORDS) == 0
+    for name in (".result.h5.0123.part", ".lock", "checkpoint.npz"):
+        (folder() / name).write_bytes(b"")
+    again()
+
+
+def test_handlers_of_a_program_are_left(monkeypatch):
+    def own(number, frame):
+        raise AssertionError("not sent here")
+
+    before = signal.signal(signal.SIGTERM, own)
+    try:
+        with Stops():
+            assert signal.getsignal(signal.SIGTERM) is own
+            assert signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+
+
+def test_a_signal_interrupts_once_and_the_next_waits():
+    with Stops() as stops:
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            stops.reopen()
+        stops.reopen()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
