@@ -6,11 +6,15 @@ terabytes in a few bytes, and unpack small chunks into large ones. All of it is 
 
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
+
+from kanpde.files.arrays import unpacked_limit
+from kanpde.files.regular import Missing, Unreadable, check_regular
 
 LARGEST_DATASET = 2**30  # bytes, unpacked
 LARGEST_TOTAL = 2**32
@@ -24,6 +28,10 @@ FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLE
 # Where HDF5 keeps texts: a header (signature, version, total size), then blocks (index, references, size, content).
 TEXT_HEAP = b"GCOL\x01\0\0\0"
 HEAP_HEADER, BLOCK_HEADER = 16, struct.Struct("<HHIQ")
+
+
+DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, AttributeError, OverflowError)
+"""What h5py raises over damaged files."""
 
 
 class Unsafe(ValueError):
@@ -102,28 +110,87 @@ def _open_member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     return item
 
 
-def read_dataset(path: Path, name: str, largest: int) -> np.ndarray:
+def read_dataset(path: Path, name: str, most: int) -> np.ndarray:
     """One array of a stranger's file, found through hard links alone.
 
     Raises:
-        Unsafe: It is no plain array of at most `largest` bytes, or the way to it leads out of the file.
-        KeyError: There is none of that name.
-        OSError, RuntimeError: The file is no HDF5 file, or damaged.
+        Unreadable: The file is no plain HDF5 file, it has none of that name, the way to it leads out of the file, or
+            it is no plain array of at most `most` bytes.
     """
-    check_texts(path)
-    with h5py.File(path, "r", locking=False) as root:
-        item: h5py.Group | h5py.Dataset = root
-        for part in filter(None, name.split("/")):
-            if not isinstance(item, h5py.Group) or not item.id.links.exists(part.encode()):
-                raise KeyError(f"it has no dataset {name}")
-            item = _open_member(item, part)
-        if not isinstance(item, h5py.Dataset):
-            raise Unsafe(f"{item.name}, a group, where an array is needed")
-        check_dataset(item)
-        if _size(item) > largest:
-            raise Unsafe(f"{_size(item)} bytes in {name}, where {largest} are allowed")
-        values = np.asarray(item[()])
-        return values.astype(values.dtype.newbyteorder("="), copy=False)
+    with _stranger(path) as root:
+        return _plain(_member(root, name), unpacked_limit(path.stat().st_size, most))
+
+
+def read_datasets(path: Path, names: Sequence[str], axes: Sequence[str], most: int) -> dict[str, np.ndarray]:
+    """Arrays of a stranger's file by name: of its group `solution`, where it has one, else of its root.
+
+    An array with the dimension scales `axes`, in whatever order, comes back in theirs.
+
+    Raises:
+        Missing: There is none of a name.
+        Unreadable: See `read_dataset`; `most` is for all of them together.
+    """
+    left, found = unpacked_limit(path.stat().st_size, most), {}
+    with _stranger(path) as root:
+        group = _member(root, "solution") if root.id.links.exists(b"solution") else root
+        group = group if isinstance(group, h5py.Group) else root
+        for name in names:
+            if not group.id.links.exists(name.encode()):
+                raise Missing(name)
+            item = _open_member(group, name)
+            values = _plain(item, left)
+            left -= values.nbytes
+            labels = _scale_names(item)
+            ordered = len(labels) == len(axes) and set(labels) == set(axes)
+            found[name] = values.transpose([labels.index(axis) for axis in axes]) if ordered else values
+    return found
+
+
+@contextmanager
+def _stranger(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file opened for reading; whatever is wrong with it comes out as `Unreadable`."""
+    check_regular(path)
+    try:
+        check_texts(path)
+        with h5py.File(path, "r", locking=False) as root:
+            yield root
+    except Unreadable:
+        raise
+    except Unsafe as error:
+        raise Unreadable(f"holds {error}") from None
+    except DAMAGED as error:
+        raise Unreadable(f"is no HDF5 file, or a damaged one ({first_line(error)})") from None
+
+
+def _member(root: h5py.File, name: str) -> h5py.Group | h5py.Dataset:
+    item: h5py.Group | h5py.Dataset = root
+    for part in filter(None, name.split("/")):
+        if not isinstance(item, h5py.Group) or not item.id.links.exists(part.encode()):
+            raise Unreadable(f"has no dataset {name!r:.60}")
+        item = _open_member(item, part)
+    return item
+
+
+def _plain(item: h5py.Group | h5py.Dataset, most: int) -> np.ndarray:
+    if not isinstance(item, h5py.Dataset):
+        raise Unsafe(f"{item.name}, a group, where an array is needed")
+    check_dataset(item)
+    if _size(item) > most:
+        raise Unsafe(f"{_size(item)} bytes in {item.name}, where {most} are allowed")
+    values = np.asarray(item[()])
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def _scale_names(item: h5py.Dataset) -> list[str]:
+    """The last part of the name of each axis' scale, or its label."""
+    scales = [axis[0].name if len(axis) else axis.label for axis in item.dims]
+    return [str(name or "").rpartition("/")[2] for name in scales]
+
+
+def first_line(error: Exception) -> str:
+    """The beginning of what a library says is wrong."""
+    text = str(error.args[0]) if error.args else type(error).__name__
+    return text.splitlines()[0].rstrip(".")[:200] if text.strip() else type(error).__name__
 
 
 def _size(dataset: h5py.Dataset) -> int:
@@ -183,4 +250,6 @@ def attribute(item: h5py.HLObject, name: str) -> str | int | float:
     value = item.attrs[name]
     if isinstance(value, bytes | np.bytes_):
         value = value.decode()
+    if isinstance(value, str):
+        value.encode()  # h5py lets other bytes pass as halves of surrogates, which no file or terminal takes
     return str(value) if isinstance(value, str) else value.item()

@@ -16,6 +16,10 @@ class Unreadable(ValueError):
     """A file that is not read; the message is the reason, to follow the file's name."""
 
 
+class Missing(Unreadable):
+    """An array or column that a file lacks; the message names it."""
+
+
 def read_regular(path: str | os.PathLike, most: int, links: bool = False) -> bytes:
     """The content of a plain file of at most `most` bytes; no more than one byte beyond them is ever read.
 

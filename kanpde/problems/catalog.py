@@ -11,28 +11,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from kanpde.errors import InputError
-from kanpde.files.regular import plain_name
+from kanpde.files.regular import Unreadable, open_regular, plain_name
 from kanpde.files.texts import shortened, suggestion
 from kanpde.files.yaml import plain_data
 from kanpde.problems.checks import check_problem
 from kanpde.problems.language import ExpressionError
 from kanpde.problems.listing import problem_data, problem_folders, problem_names, read_problem_text
 from kanpde.problems.problem import Condition, Problem
-from kanpde.problems.reading.data import with_table
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.problem_file import read_statement
 from kanpde.problems.tasks.lattice import Lattice
 
 __all__ = [
-    "Condition", "Problem", "confined", "load_problem", "problem_folders", "problem_names", "read_problem_file",
-    "read_problem_text",
+    "Condition", "Problem", "confined", "file_contents", "load_problem", "problem_folders", "problem_names",
+    "read_problem_file", "read_problem_text",
 ]  # fmt: skip
 
 
@@ -41,6 +43,7 @@ def load_problem(
     parameters: Mapping | None = None,
     name: str | None = None,
     label: str | None = None,
+    samples: Mapping[str, np.ndarray] | None = None,
 ) -> Problem:
     """Read, resolve and check a problem.
 
@@ -52,17 +55,18 @@ def load_problem(
         parameters: Values that replace those of the file.
         name: What to call the problem; by default the file's name without its ending.
         label: What messages call it; by default the file's name.
+        samples: What the files that it names hold, out of an archive; they are not looked for on disk then.
 
     Raises:
         InputError: the problem cannot be found, read or solved; the message says what to do.
     """
     data, own_label, own_name = _read(source, name)
     label = label or own_label
-    data = _with_folder(data, Path.cwd())
+    data = data if samples is not None else _with_folder(data, Path.cwd())
     if parameters:
         data = _with_parameters(data, parameters, label)
     try:
-        problem = read_statement(data, label, _checked_problem_name(name or own_name))
+        problem = read_statement(data, label, _checked_problem_name(name or own_name), samples)
         if isinstance(problem.task, Lattice):  # checked as it was read
             return problem
         return replace(problem, warnings=(*check_problem(problem, label), *problem.warnings))
@@ -73,7 +77,7 @@ def load_problem(
 def read_problem_file(path: str | os.PathLike) -> dict:
     """The plain data of a problem file, safe but unchecked: strings, numbers, lists, mappings."""
     path = Path(path)
-    return _with_folder(with_table(problem_data(path), path.parent, path.name), path.parent)
+    return _with_folder(problem_data(path), path.parent)
 
 
 # finding and naming
@@ -83,7 +87,7 @@ def _read(source: str | os.PathLike | Mapping, name: str | None) -> tuple[dict, 
     """The data, the label for messages and the name."""
     if isinstance(source, Mapping):
         label = name or "problem"
-        return with_table(plain_data(source, label), Path(), label), label, label
+        return plain_data(source, label), label, label
     if not isinstance(source, (str, os.PathLike)):
         raise InputError(f"load_problem needs a name, a path or a dict; it has {type(source).__name__}. Pass one.")
     path = _problem_path(source)
@@ -136,6 +140,21 @@ def confined(data: dict, folder: str | os.PathLike) -> dict:
         return str(Path(folder).absolute() / name)
 
     return _with_files(data, inside)
+
+
+def file_contents(data: dict) -> tuple[str, ...]:
+    """What the files that a problem names hold, as hashes: another content is another problem."""
+    names: list[str] = []
+    _with_files(data, lambda name: names.append(name) or name)
+    return tuple(map(_content_hash, names))
+
+
+def _content_hash(name: str) -> str:
+    try:
+        with open_regular(name) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (Unreadable, OSError) as reason:  # the reading itself says so in full
+        return str(reason)
 
 
 def _with_folder(data: dict, folder: Path) -> dict:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import sympy
 import torch
-from scipy.interpolate import BSpline, make_interp_spline
+from scipy.interpolate import NdBSpline, make_interp_spline
 from scipy.special import erf, eval_hermite
 from torch import Tensor
 
@@ -77,10 +77,9 @@ class Splines:
     def differentiable(self, order: int) -> bool:
         return order <= (1 if self.degree == 1 else 3)
 
-    def matrix(self, x: np.ndarray, order: int) -> np.ndarray:
-        knots = make_interp_spline(self.samples, np.zeros(self.count), self.degree).t
-        spline = BSpline(knots, np.eye(self.count), self.degree)
-        return spline(x, nu=order)
+    @property
+    def knots(self) -> np.ndarray:
+        return make_interp_spline(self.samples, np.zeros(self.count), self.degree).t
 
 
 @dataclass(frozen=True)
@@ -102,15 +101,24 @@ class Table:
     def __call__(self, index: tuple[int, ...], *columns: Tensor) -> Tensor:  # each [n] -> [n]
         """The derivative of multi-index `index` at points, a constant where the table has been built."""
         columns = torch.broadcast_tensors(*columns)
-        total = self.values
-        first, *rest = (
-            axis.matrix(column.cpu().double().numpy(), order)
-            for axis, column, order in zip(self.axes, columns, index, strict=True)
-        )
-        total = np.tensordot(first, total, 1)
+        points = np.stack([column.detach().cpu().double().numpy() for column in columns], axis=-1)
+        values = self._spline(points, nu=index) if self._spline else self._product(points, index)
+        return torch.as_tensor(values).to(columns[0])
+
+    @cached_property
+    def _spline(self) -> NdBSpline | None:
+        """Evaluates the few splines that do not vanish at a point; None for cells."""
+        if not all(isinstance(axis, Splines) for axis in self.axes):
+            return None
+        return NdBSpline(tuple(axis.knots for axis in self.axes), self.values, tuple(axis.degree for axis in self.axes))
+
+    def _product(self, points: np.ndarray, index: tuple[int, ...]) -> np.ndarray:  # [n, d] -> [n]
+        parts = zip(self.axes, points.T, index, strict=True)
+        first, *rest = (axis.matrix(column, order) for axis, column, order in parts)
+        total = np.tensordot(first, self.values, 1)
         for matrix in rest:
             total = np.einsum("ni,ni...->n...", matrix, total)
-        return torch.as_tensor(total).to(columns[0])
+        return total
 
 
 def random_cells(axes: tuple[Cells, ...], low: float, high: float, seed: int) -> Table:

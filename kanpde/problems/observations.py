@@ -9,21 +9,29 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Data:
     """Values of some fields at points of the box; the loss takes (u(x_n) - d_n)² of the fitted ones.
 
     Attributes:
         fields: Which fields were measured.
-        points: Coordinates of each observation, [n][d].
-        values: Measured values, [n][fields].
+        points: Coordinates of each observation, [n, d].
+        values: Measured values, [n, fields].
         test: The observations left out of the fit, to test it with; indices.
     """
 
     fields: tuple[str, ...]
-    points: tuple[tuple[float, ...], ...]
-    values: tuple[tuple[float, ...], ...]
+    points: np.ndarray
+    values: np.ndarray
     test: tuple[int, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Data):
+            return NotImplemented
+        same = (self.fields, self.test) == (other.fields, other.test)
+        return same and np.array_equal(self.points, other.points) and np.array_equal(self.values, other.values)
+
+    __hash__ = None
 
     def fitted(self) -> Observations:
         """What the fit sees."""
@@ -34,8 +42,7 @@ class Data:
         return self._rows(list(self.test)) if self.test else None
 
     def _rows(self, rows: list[int]) -> Observations:
-        points, values = np.array(self.points)[rows], np.array(self.values)[rows]
-        return Observations(torch.from_numpy(points), torch.from_numpy(values))
+        return Observations(torch.from_numpy(self.points[rows]), torch.from_numpy(self.values[rows]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
+import numpy as np
 import sympy
 
 from kanpde.files.yaml import write_yaml
@@ -13,6 +14,7 @@ from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.geometry.regions import Piece, Region
 from kanpde.problems.known_functions import table_of
 from kanpde.problems.language import ExpressionError, Jet, Scope, derivative, jet_expression, jets_of
+from kanpde.problems.named_files import without_places
 from kanpde.problems.observations import Data
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.schema_parts import Schema
@@ -168,7 +170,8 @@ class Problem:
         region: What the shapes leave of the box's space coordinates; None is all of it.
         settings: What suits it, by `group.name`, in place of the defaults.
         warnings: What the checks found worth a sentence.
-        source: The plain data it was made from, overrides applied.
+        source: The plain data it was made from, overrides applied; files with the hash of what they hold.
+        samples: What those files hold, by `coefficients.V.values`, `data.x`, `reference.u`.
     """
 
     name: str
@@ -192,10 +195,18 @@ class Problem:
     settings: dict[str, object] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     source: dict = field(default_factory=dict)
+    samples: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)  # their hashes are in the source
 
     def yaml(self) -> str:
-        """The problem as a file that `load_problem` reads back to an equal problem of the same name."""
+        """The problem as a file that `load_problem` reads back to an equal problem of the same name.
+
+        Files that it names must lie beside it then, or their `samples` be given.
+        """
         return write_yaml(self.source)
+
+    def content(self) -> dict:
+        """What the problem is, by content: its data without the names of files, whose hashes stand there."""
+        return without_places(self.source)
 
     def settled(self) -> Problem:
         """The problem with the true values of learned parameters put in; what checks look at."""

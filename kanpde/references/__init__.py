@@ -143,7 +143,7 @@ def _from_file(problem: Problem) -> Reference:
     begun = time.perf_counter()
     values, error = read_table(problem)
     return Reference(
-        FILE, values, error, time.perf_counter() - begun, values.values.size, np.empty(0), np.empty(0)
+        FILE, values, error, time.perf_counter() - begun, values.unknowns, np.empty(0), np.empty(0)
     )
 
 

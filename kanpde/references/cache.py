@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from kanpde.errors import InputError
+from kanpde.files.arrays import read_npz
 from kanpde.files.atomic import replace_file
+from kanpde.files.regular import Unreadable
 from kanpde.problems.problem import Problem
 from kanpde.references.families import Family
 from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant, Pieces, Triangles
@@ -23,6 +26,7 @@ VERSION = 3
 
 Function = Interpolant | Triangles
 
+CHECKSUM, MOST_BYTES = "sha256", 2**31
 NUMBERS = ("error", "seconds", "unknowns", "energies", "energy_errors")
 
 
@@ -34,23 +38,51 @@ def cache_folder() -> Path:
 
 def cache_path(problem: Problem, method: str, ladder: tuple[int, ...]) -> Path:
     """The file for a problem's content, whatever its name and title; another VERSION has other files."""
-    content = {key: value for key, value in problem.source.items() if key not in ("title", "settings")}
+    content = {key: value for key, value in problem.content().items() if key not in ("title", "settings")}
     stated = json.dumps([content, method, list(ladder), VERSION])
     return cache_folder() / f"reference-{hashlib.sha256(stated.encode()).hexdigest()[:24]}.npz"
 
 
 def load_values(problem: Problem, method: str, ladder: tuple[int, ...]) -> tuple[Function | Family, dict] | None:
     """What was stored; None where there is nothing, or nothing that can be read."""
-    path = cache_path(problem, method, ladder)
     try:
-        content = path.read_bytes()  # np.load leaves a file open that it finds spoiled
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            numbers = {name: stored[name] for name in NUMBERS}
-            values = _values(stored, problem)
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        stored = _stored(cache_path(problem, method, ladder))
+        return _values(stored, problem), {name: _number(stored, name) for name in NUMBERS}
+    except (Unreadable, KeyError, ValueError, TypeError):
         return None
-    scalars = {name: numbers[name].item() for name in ("error", "seconds", "unknowns")}
-    return values, {**numbers, **scalars}
+
+
+def _stored(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an entry; those of earlier versions have no hash to be checked by."""
+    members = read_npz(path, MOST_BYTES)
+    arrays = {name: members[name] for name in members.names}
+    given = arrays.pop(CHECKSUM, None)
+    if given is not None and str(given) != _hash(arrays):
+        raise ValueError("changed since it was stored")
+    return arrays
+
+
+def _hash(arrays: Mapping[str, np.ndarray]) -> str:
+    found = hashlib.sha256()
+    for name in sorted(arrays):
+        values = np.ascontiguousarray(arrays[name])
+        found.update(json.dumps([name, values.dtype.str, values.shape]).encode())
+        found.update(values.tobytes())
+    return found.hexdigest()
+
+
+def _number(stored: Mapping[str, np.ndarray], name: str) -> float | np.ndarray:
+    values = _real(stored, name)
+    if name in ("energies", "energy_errors"):
+        return values.reshape(len(values))
+    return values.item()
+
+
+def _real(stored: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    values = stored[name]
+    if values.dtype.kind not in "fi" or not np.isfinite(values).all():
+        raise ValueError(f"{name} has no finite numbers")
+    return values
 
 
 def store_values(
@@ -67,25 +99,55 @@ def store_values(
         arrays |= _packed(values, "")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, _npz(arrays))
+        replace_file(path, _npz({**arrays, CHECKSUM: np.array(_hash(arrays))}))
     except (OSError, InputError):
         return
 
 
-def _values(stored, problem: Problem) -> Function | Family:
+def _values(stored: Mapping[str, np.ndarray], problem: Problem) -> Function | Family:
     space = problem.domain.dimension - len(problem.family)
     if not problem.family:
-        return _function(stored, "", space)
+        return _function(stored, "", space, len(problem.fields))
     axes = tuple(_axis(stored, f"family_axis_{place}") for place in range(len(problem.family)))
-    count = int(np.prod([axis.count for axis in axes]))
-    return Family(axes, tuple(_function(stored, f"member_{number}_", space) for number in range(count)))
+    count = math.prod(map(_length, axes))
+    if f"member_{count}_values" in stored or f"member_{count - 1}_values" not in stored:
+        raise ValueError("not as many members as nodes")
+    members = (_function(stored, f"member_{number}_", space, len(problem.fields)) for number in range(count))
+    return Family(axes, tuple(members))
 
 
-def _function(stored, prefix: str, dimension: int) -> Function:
+def _function(stored: Mapping[str, np.ndarray], prefix: str, dimension: int, fields: int) -> Function:
     if f"{prefix}cells" in stored:
-        return Triangles(**{name: stored[f"{prefix}{name}"] for name in Triangles.__dataclass_fields__})
+        return _triangles({name: _real(stored, f"{prefix}{name}") for name in Triangles.__dataclass_fields__}, fields)
     axes = tuple(_axis(stored, f"{prefix}axis_{place}") for place in range(dimension))
-    return Interpolant(axes, stored[f"{prefix}values"])
+    values = _real(stored, f"{prefix}values")
+    if values.shape != (fields, *(_length(axis) for axis in axes)):
+        raise ValueError("values that do not fit their axes")
+    return Interpolant(axes, values)
+
+
+def _triangles(arrays: dict[str, np.ndarray], fields: int) -> Triangles:
+    found = Triangles(**arrays)
+    cells, numbers = (part.astype(np.int64, casting="safe") for part in (found.cells, found.numbers))
+    fits = (
+        found.nodes.shape == (len(found.nodes), 2)
+        and cells.shape == (len(cells), 6)
+        and found.unit.shape == (len(found.unit), 2)
+        and numbers.shape == (len(cells), len(found.unit))
+        and found.values.shape == (fields, found.values.shape[-1])
+    )
+    if not (fits and len(cells) and _within(cells, len(found.nodes)) and _within(numbers, found.values.shape[1])):
+        raise ValueError("triangles that do not fit their nodes")
+    return found
+
+
+def _within(numbers: np.ndarray, count: int) -> bool:
+    return bool(numbers.min() >= 0 and numbers.max() < count)
+
+
+def _length(axis: Chebyshev | Fourier | Pieces) -> int:
+    """How many nodes an axis has, found without making them."""
+    return (len(axis.breaks) - 1) * (len(axis.unit) - 1) + 1 if isinstance(axis, Pieces) else axis.count
 
 
 def _packed(values: Function, prefix: str) -> dict[str, np.ndarray]:
@@ -109,7 +171,12 @@ def _npz(arrays: dict[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def _axis(stored, name: str) -> Chebyshev | Fourier | Pieces:
+def _axis(stored: Mapping[str, np.ndarray], name: str) -> Chebyshev | Fourier | Pieces:
     kind = AXES[str(stored[f"{name}_kind"])]
-    own = {own: stored[f"{name}_{own}"] for own in kind.__dataclass_fields__}
-    return kind(**{name: value if value.ndim else value.item() for name, value in own.items()})
+    own = {own: _real(stored, f"{name}_{own}") for own in kind.__dataclass_fields__}
+    axis = kind(**{name: value if value.ndim else value.item() for name, value in own.items()})
+    whole = isinstance(axis, Pieces) or type(axis.count) is int
+    rank = 1 if isinstance(axis, Pieces) else 0
+    if not whole or _length(axis) < 2 or any(value.ndim != rank for value in own.values()):
+        raise ValueError("an axis without nodes")
+    return axis

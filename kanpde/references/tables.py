@@ -6,43 +6,42 @@ order; archives of this program are such files. .csv has a first line of names a
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 
-import h5py
 import numpy as np
-from scipy.interpolate import make_interp_spline
+from scipy.interpolate import NdBSpline, make_interp_spline
 
 from kanpde.errors import InputError
-from kanpde.problems.language import shortened
 from kanpde.problems.problem import Problem
-from kanpde.references.interpolants import Interpolant
 
-SUFFIXES = (".npz", ".h5", ".csv")
-MOST_BYTES, MOST_VALUES = 500_000_000, 50_000_000
 FEWEST = 4
 SLACK = 1e-9
 
 
-@dataclass(frozen=True, eq=False)
-class Spline:
-    """The spline of degree five, three where nodes are few, through values at increasing nodes."""
+class Splines:
+    """The tensor-product spline of degree five, three along axes of few nodes, through values on a grid.
 
-    nodes: np.ndarray
+        u(x, y, …) = Σ c_ij… B_i(x) C_j(y) …
 
-    @cached_property
-    def basis(self):
-        return make_interp_spline(self.nodes, np.eye(len(self.nodes)), k=5 if len(self.nodes) > 5 else 3)
+    Only the few functions that do not vanish at a point are evaluated there, so that long axes cost nothing.
+    """
 
-    def matrix(self, x: np.ndarray) -> np.ndarray:  # [n] -> [n, N]
-        return self.basis(np.clip(x, self.nodes[0], self.nodes[-1]))
+    def __init__(self, nodes: Sequence[np.ndarray], values: np.ndarray):  # [N_i] each, [fields, N_1, …]
+        self.lower, self.upper = (np.array([x[end] for x in nodes]) for end in (0, -1))
+        self.unknowns, knots, degrees = values.size, [], []
+        for axis, x in enumerate(nodes, 1):
+            one = make_interp_spline(x, np.moveaxis(values, axis, 0), k=5 if len(x) > 5 else 3)
+            values = np.moveaxis(one.c, 0, axis)
+            knots.append(one.t)
+            degrees.append(one.k)
+        self.spline = NdBSpline(tuple(knots), np.ascontiguousarray(np.moveaxis(values, 0, -1)), tuple(degrees))
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:  # [n, d] -> [n, fields]
+        return self.spline(np.clip(np.asarray(points, dtype=float), self.lower, self.upper))
 
 
-def read_table(problem: Problem) -> tuple[Interpolant, float]:
+def read_table(problem: Problem) -> tuple[Splines, float]:
     """The values that the file of `reference` holds, interpolated, and their relative error.
 
     The error is what the file's author says, `reference.error`; else the difference that every second node makes.
@@ -51,7 +50,14 @@ def read_table(problem: Problem) -> tuple[Interpolant, float]:
         InputError: the file cannot be read, or does not hold the solution on a grid over the box.
     """
     asked, where = problem.source["reference"], f"{problem.name}: reference.file"
-    table = _Table(problem, where, _arrays(Path(asked["file"]), problem, where))
+    start = "reference."
+    arrays = {key.removeprefix(start): values for key, values in problem.samples.items() if key.startswith(start)}
+    if not arrays:
+        raise InputError(
+            f"{where} needs the values of the reference; the archive of an earlier version holds none. "
+            "Give the problem file beside its reference in place of the archive."
+        )
+    table = _Table(problem, where, arrays)
     full = table.interpolant(1)
     if "error" in asked:
         return full, float(asked["error"])
@@ -65,7 +71,7 @@ def check_table(problem: Problem) -> None:
         read_table(problem)
 
 
-def _difference(coarse: Interpolant, fine: Interpolant, problem: Problem) -> float:
+def _difference(coarse: Splines, fine: Splines, problem: Problem) -> float:
     random = np.random.default_rng(0).random((2000, problem.domain.dimension))
     points = np.array(problem.domain.lower) + random * np.array(problem.domain.lengths)
     before, after = coarse(points), fine(points)
@@ -80,7 +86,7 @@ class _Table:
     where: str
     arrays: Mapping[str, np.ndarray]
 
-    def interpolant(self, stride: int) -> Interpolant:
+    def interpolant(self, stride: int) -> Splines:
         """Through every node, or every second one and the last."""
         nodes, values = self.nodes, self.values
         for axis, x in enumerate(nodes):
@@ -88,7 +94,7 @@ class _Table:
             if stride > 1 and len(x) >= 2 * FEWEST:
                 kept = np.unique(np.append(kept[::stride], kept[-1]))
             nodes[axis], values = x[kept], np.take(values, kept, axis=axis + 1)
-        return Interpolant(tuple(map(Spline, nodes)), values)
+        return Splines(nodes, values)
 
     @property
     def nodes(self) -> list[np.ndarray]:
@@ -129,84 +135,3 @@ class _Table:
             if self._open(axis, self.arrays[name]):
                 values = np.concatenate([values, np.take(values, [0], axis=axis + 1)], axis=axis + 1)
         return values
-
-
-# reading
-
-
-def _arrays(path: Path, problem: Problem, where: str) -> dict[str, np.ndarray]:
-    """The coordinates' and fields' arrays, real and finite."""
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{where} may have {MOST_BYTES // 1_000_000} MB; {path.name} has more. Thin it out.")
-        found = {".npz": _from_npz, ".h5": _from_h5, ".csv": _from_csv}[path.suffix](path, problem)
-    except KeyError as error:
-        needed = ", ".join((*problem.coordinates, *problem.fields))
-        raise InputError(
-            f"{where} needs arrays or columns named {needed}; {path.name} lacks {error.args[0]}. Add it."
-        ) from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise InputError(f"{where} needs a file that can be read; {path}: {reason}. Check the path.") from None
-    for name, values in found.items():
-        if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
-            raise InputError(
-                f"{where} needs finite real numbers; {name} in {path.name} has others (or NaN). Replace them."
-            )
-    return {name: values.astype(float) for name, values in found.items()}
-
-
-def _from_npz(path: Path, problem: Problem) -> dict[str, np.ndarray]:
-    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-        return {name: _one(stored, name) for name in (*problem.coordinates, *problem.fields)}
-
-
-def _one(stored, name: str):
-    if name not in stored:
-        raise KeyError(name)
-    return stored[name]
-
-
-def _from_h5(path: Path, problem: Problem) -> dict[str, np.ndarray]:
-    """Datasets at the root or in the group `solution`; dimension scales say in which order the axes are stored."""
-    with h5py.File(path, "r") as root:
-        group = root["solution"] if isinstance(root.get("solution", getlink=False), h5py.Group) else root
-        return {name: _dataset(group, name, problem) for name in (*problem.coordinates, *problem.fields)}
-
-
-def _dataset(group: h5py.Group, name: str, problem: Problem) -> np.ndarray:
-    if name not in group:
-        raise KeyError(name)
-    found = group[name]
-    if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external or found.size > MOST_VALUES:
-        raise ValueError(f"{shortened(name)} is no plain array of up to {MOST_VALUES} numbers")
-    values = np.asarray(found[()])
-    labels = [Path(one[0].name).name if len(one) else one.label for one in found.dims] if name in problem.fields else []
-    if len(labels) == len(problem.coordinates) and set(labels) == set(problem.coordinates):
-        values = values.transpose([labels.index(coordinate) for coordinate in problem.coordinates])
-    return values
-
-
-def _from_csv(path: Path, problem: Problem) -> dict[str, np.ndarray]:
-    """Columns in any order, lines in any order: one for every node of a grid."""
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    header = [word.strip() for word in lines[0].split(",")] if lines else []
-    for name in (*problem.coordinates, *problem.fields):
-        if header.count(name) != 1:
-            raise KeyError(name)
-    if len(lines) < 2:
-        raise ValueError("it has no values")
-    table = np.loadtxt(lines[1:], delimiter=",", ndmin=2)
-    if table.shape[1:] != (len(header),):
-        raise ValueError(f"its lines have {table.shape[1]} values and its first one {len(header)} names")
-    columns = dict(zip(header, table.T, strict=True))
-    nodes, places = zip(
-        *(np.unique(columns[name], return_inverse=True) for name in problem.coordinates), strict=True
-    )
-    shape = tuple(map(len, nodes))
-    flat = np.ravel_multi_index(places, shape)
-    if len(np.unique(flat)) != np.prod(shape) or len(flat) != np.prod(shape):
-        raise ValueError(f"it has {len(flat)} lines, and a grid of {' x '.join(map(str, shape))} nodes needs one each")
-    order = np.argsort(flat)
-    return {**dict(zip(problem.coordinates, nodes, strict=True)),
-            **{name: columns[name][order].reshape(shape) for name in problem.fields}}  # fmt: skip

@@ -42,7 +42,7 @@ def run_report(data: RunData) -> str:
         [warning(text, failed=status == "failed") for text in run_warnings(data)],
         cards((NAMES[name], number(data.metrics[name])) for name in FIRST if _measured(data.metrics, name)),
         element("p", reference_sentence(data)),
-        problem_section(str(about.get("problem_yaml", ""))),
+        problem_section(str(about.get("problem_yaml", "")), data.samples),
         section("Solution and training", element("div", _figures(data), class_="figures")),
         section(
             "What was run",

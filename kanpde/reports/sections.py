@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import sympy
 
 from kanpde.errors import InputError
@@ -14,11 +15,14 @@ from kanpde.reports.html import Child, Markup, element, facts, folded, section
 MOST_CONDITIONS = 40
 
 
-def problem_section(text: str) -> Markup:
-    """The problem as mathematics; one that this version does not read, as it was written."""
+def problem_section(text: str, samples: Mapping[str, np.ndarray] | None = None) -> Markup:
+    """The problem as mathematics; one that this version does not read, as it was written.
+
+    Files that it names are not looked for: what they hold is in `samples`.
+    """
     written = folded("The problem file", element("pre", text))
     try:
-        problem = load_problem(read_problem_text(text, "problem"))
+        problem = load_problem(read_problem_text(text, "problem"), samples=samples or {})
     except InputError as error:
         return section(
             "Problem", element("p", f"This version does not read the problem: {error}"), element("pre", text)

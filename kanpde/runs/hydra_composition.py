@@ -51,12 +51,21 @@ class ProblemSource(ConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         path = problem_file(config_path.removeprefix("problem/"))
-        config = OmegaConf.create(read_problem_file(path))
+        config = OmegaConf.create(_literal(read_problem_file(path)))
         return ConfigResult(provider=self.provider, path=str(path), config=config, header={"package": None})
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         wanted = config_path == "problem" and results_filter != ObjectType.GROUP
         return sorted(problem_names()) if wanted else []
+
+
+def _literal(data: object) -> object:
+    """Data that OmegaConf takes for what they are; only the folders of files may hold what reads as a reference."""
+    if isinstance(data, dict):
+        return {key: _literal(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_literal(value) for value in data]
+    return data.replace("${", "\\${") if isinstance(data, str) else data
 
 
 def is_path(choice: str) -> bool:
@@ -272,10 +281,19 @@ def _check_hydra_words(words: Sequence[str]) -> None:
 def _quoted(word: str) -> str:
     """Quote a problem's path: one that exists may hold any character, others what is no syntax of sweeps."""
     key, _, value = word.partition("=")
-    if key != "problem" or not is_path(value) or "'" in value:
+    if key != "problem" or not is_path(value):
         return word
+    if "${" in value:
+        raise InputError(f'{word}: a path without "${{", which would name a setting, is needed; it has one. Rename it.')
+    if "'" in value:
+        return word if problem_file(value) is None else f"problem={_escaped(value)}"
     plain = not set(value) & set(',"$()[]{}')
     return f"problem='{value}'" if plain or problem_file(value) is not None else word
+
+
+def _escaped(path: str) -> str:
+    """A path in double quotes, as Hydra's grammar of words wants one that has single quotes in it."""
+    return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _choices(group: str, jobs: Sequence[Sequence[str]]) -> set[str]:

@@ -16,7 +16,7 @@ from torch import nn
 from kanpde.errors import InputError
 from kanpde.models.learned_constants import learn
 from kanpde.models.networks import MODELS, SMOOTH, Chain, Design
-from kanpde.problems.catalog import Problem, load_problem, read_problem_text
+from kanpde.problems.catalog import Problem, load_problem
 from kanpde.problems.freedoms import aligned, freedom_sentences
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.grids import grid_axes, grid_points
@@ -24,6 +24,7 @@ from kanpde.problems.tasks.eigen import Eigen
 from kanpde.references import NotSolved, Reference, method_for, no_reference, reference_of, turning
 from kanpde.references.landscapes import known_functions, wells_metrics
 from kanpde.results.archive import ModelData, RunData, read_archive, write_archive
+from kanpde.results.archived_problems import archived_problem
 from kanpde.results.energies import spectrum_of
 from kanpde.results.errors import (
     conditions_rms,
@@ -143,8 +144,7 @@ def open_run(path: str | Path, network: nn.Module | None = None) -> Run:
     """
     path = Path(path)
     data = read_archive(path / "result.h5" if path.is_dir() else path)
-    source = read_problem_text(str(data.attributes["problem_yaml"]), path.name)
-    problem = load_problem(source, name=str(data.attributes["problem"]))
+    problem = archived_problem(data, path.name)
     if network is not None:
         network = network.to(getattr(torch, json.loads(data.model.config_json)["dtype"]))
         _fill(learn(network, problem.learned), data.model)
@@ -308,6 +308,7 @@ def _finished(
         points={name: points.cpu().double().numpy() for name, points in trained.points.items()},
         coefficients=known,
         spectrum=spectrum.arrays() if spectrum else {},
+        samples=dict(config.problem.samples),
     )
     return Run(config.problem, data, (*_warnings(config, setup, trained, metrics), *notes), trained.network)
 

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from kanpde.errors import InputError
 from kanpde.models.networks import MODELS, Design
-from kanpde.problems.catalog import Problem, load_problem
+from kanpde.problems.catalog import Problem, file_contents, load_problem
 from kanpde.problems.geometry.sampling import SAMPLINGS
 from kanpde.references import check_table
 from kanpde.runs.checked_values import check_names, required, settings_from, typed
@@ -90,12 +90,23 @@ def config_of(composition: Composition, problem: Problem | None = None) -> Confi
     if problem is None:
         choice = choices.get("problem")
         name, label = problem_name(choice), Path(choice).name if is_path(choice) else f"{choice}.yaml"
-        problem = _problem(json.dumps(required(_resolved(settings), "problem")), name, label)
+        source = required(_resolved(settings), "problem")
+        problem = _problem(json.dumps(source), name, label, file_contents(source))
+        _seal(settings, problem)
     else:
         OmegaConf.update(settings, "problem", problem.source, merge=False, force_add=True)
     _suit(settings, problem, composition.hydra, label)
     check_table(problem)
     return build_config(_resolved(settings), problem, str(choices.get("model")), OmegaConf.to_yaml(settings))
+
+
+def _seal(settings: DictConfig, problem: Problem) -> None:
+    """Put the hashes of files in place of where they lie, which is nobody's business but this machine's."""
+    for what in {key.rpartition(".")[0] for key in problem.samples}:
+        entry: Any = problem.source
+        for part in what.split("."):
+            entry = entry[part]
+        OmegaConf.update(settings, f"problem.{what}", entry, merge=False)
 
 
 def _suit(settings: DictConfig, problem: Problem, hydra: DictConfig, label: str) -> None:
@@ -189,7 +200,7 @@ def _chosen(group: str, values: Any) -> Any:
 
 
 @lru_cache(maxsize=64)  # the jobs of a sweep share a few problems, and their checks take longer than anything here
-def _problem(source: str, name: str, label: str) -> Problem:
+def _problem(source: str, name: str, label: str, contents: tuple[str, ...]) -> Problem:
     return load_problem(json.loads(source), name=name, label=label)
 
 
@@ -218,7 +229,7 @@ def _parts(config: Config) -> dict[str, Any]:
 
 def _canonical(config: Config) -> str:
     """What a run depends on, as text; order is kept, because the order of coordinates is the network's."""
-    return json.dumps({"problem": config.problem.source, **_parts(config)}, default=str)
+    return json.dumps({"problem": config.problem.content(), **_parts(config)}, default=str)
 
 
 def _resolved(settings: DictConfig) -> dict[str, Any]:

@@ -6,10 +6,12 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from scipy.interpolate import make_interp_spline
 
 from kanpde import solve
 from kanpde.errors import InputError
 from kanpde.problems.catalog import load_problem
+from kanpde.problems.known_functions import table_of
 from kanpde.problems.language import compile_expression, coordinate_symbols, derivative, latex_of, text_of
 
 CELLS = {"cells": [50], "low": 0, "high": 4, "seed": 0}
@@ -114,7 +116,7 @@ def test_bad_arrays_are_refused(tmp_path, array):
         load_problem(stated({"file": str(tmp_path / "v.npy")}))
 
 
-def test_files_are_found_beside_the_problem_and_survive_yaml(tmp_path, monkeypatch):
+def test_files_are_found_beside_the_problem_and_known_by_their_content(tmp_path):
     np.save(tmp_path / "v.npy", np.linspace(0, 1, 9))
     path = tmp_path / "p.yaml"
     path.write_text(
@@ -124,7 +126,14 @@ def test_files_are_found_beside_the_problem_and_survive_yaml(tmp_path, monkeypat
     problem = load_problem(path)
     (tmp_path / "again").mkdir()
     (tmp_path / "again" / "p.yaml").write_text(problem.yaml())
+    with pytest.raises(InputError, match="coefficients.V.file .* is not there"):
+        load_problem(tmp_path / "again" / "p.yaml")
+    np.save(tmp_path / "again" / "v.npy", np.linspace(0, 1, 9))
     assert load_problem(tmp_path / "again" / "p.yaml") == problem
+    assert load_problem(problem.source, name="p", samples=problem.samples) == problem
+    np.save(tmp_path / "again" / "v.npy", np.linspace(0, 1, 10))
+    with pytest.raises(InputError, match="coefficients.V.file needs the samples of sha256"):
+        load_problem(tmp_path / "again" / "p.yaml")
     assert np.allclose(values_of(problem, np.array([2.5])), 0.25)
 
 
@@ -191,3 +200,32 @@ def test_what_is_no_file_of_datasets_is_refused(tmp_path):
     for name in ("v.h5", "v.npy"):
         with pytest.raises(InputError, match="coefficients.V"):
             load_problem(stated({"file": str(tmp_path / name), "dataset": "v"}))
+
+
+def test_formats_are_told_by_content(tmp_path):
+    x = np.linspace(0, 1, 9)
+    with open(tmp_path / "v.csv", "wb") as file:
+        np.save(file, x)
+    (tmp_path / "v.txt").write_text("\n".join(map(repr, x.tolist())))
+    stored(tmp_path / "v.npy", v=x)
+    entries = [{"file": "v.csv"}, {"file": "v.txt"}, {"file": "v.npy", "dataset": "v"}]
+    problems = [load_problem(stated({**entry, "file": str(tmp_path / entry["file"])})) for entry in entries]
+    assert len({problem.source["coefficients"]["V"]["sha256"] for problem in problems}) == 1
+
+
+@pytest.mark.parametrize(("kind", "order"), [("linear", 0), ("linear", 1), ("cubic", 0), ("cubic", 2), ("cubic", 3)])
+def test_local_evaluation_agrees_with_the_whole_basis(tmp_path, kind, order):
+    """Two routes: only the splines that do not vanish, against the spline built in one piece; beyond the ends too."""
+    samples, x = np.random.default_rng(0).random(30), np.linspace(-0.5, 10.5, 201)
+    np.save(tmp_path / "v.npy", samples)
+    problem = load_problem(stated({"file": str(tmp_path / "v.npy"), "interpolation": kind}))
+    whole = make_interp_spline(np.linspace(0, 10, 30), samples, {"linear": 1, "cubic": 3}[kind])
+    found = table_of(problem.coefficients["V"])((order,), torch.from_numpy(x)).numpy()
+    assert np.abs(found - whole(x, nu=order)).max() < 1e-9 * np.abs(whole(x, nu=order)).max()
+
+
+def test_long_tables_take_no_square_of_their_length(tmp_path):
+    count = 1_000_000  # 8 TB as a matrix
+    np.save(tmp_path / "v.npy", np.sin(np.linspace(0, 10, count)))
+    problem = load_problem(stated({"file": str(tmp_path / "v.npy")}))
+    assert np.abs(values_of(problem, np.array([1.0, 7.3])) - np.sin([1.0, 7.3])).max() < 1e-12

@@ -1,5 +1,7 @@
 """The driver of the classical solvers: choice, error bars, cache, and what runs make of a reference."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,60 @@ def test_a_spoiled_cache_is_solved_anew(cache, content):
     stored.write_bytes(content)
     assert reference_of(problem, "chebyshev").error == first.error
     assert stored.read_bytes() != content
+
+
+POISON = {
+    "values doubled": lambda good: {"values": 2 * good["values"]},
+    "an error of an array": lambda good: {"error": np.zeros(3)},
+    "an error of text": lambda good: {"error": np.array("abc")},
+    "no values": lambda good: {"values": np.zeros(0)},
+    "values of three axes": lambda good: {"values": np.zeros((2, 2, 2))},
+    "values of NaN": lambda good: {"values": good["values"] * np.nan},
+    "another kind of axis": lambda good: {"axis_0_kind": np.array("pieces")},
+    "no kind of axis": lambda good: {"axis_0_kind": np.array("__class__")},
+    "a huge axis": lambda good: {"axis_0_count": np.array(10**12)},
+    "an axis of text": lambda good: {"axis_0_lower": np.array("x")},
+    "energies of text": lambda good: {"energies": np.array(["a"])},
+    "energies in a square": lambda good: {"energies": np.zeros((2, 2))},
+    "an object": lambda good: {"values": np.array([{}], dtype=object)},
+}
+
+
+@pytest.mark.parametrize("summed", [True, False], ids=["with its hash", "of an earlier version"])
+@pytest.mark.parametrize("poison", POISON)
+def test_a_changed_cache_is_solved_anew(cache, poison, summed):
+    problem = load_problem(BRATU)
+    first, points = reference_of(problem, "chebyshev"), np.linspace(0, 1, 7)[:, None]
+    (stored,) = cache.glob("reference-*.npz")
+    good = dict(np.load(stored))
+    changed = {**good, **POISON[poison](good)}
+    if not summed:
+        del changed["sha256"]
+    np.savez(stored, **changed)
+    found = reference_of(problem, "chebyshev").values(points)
+    if poison == "values doubled" and not summed:  # what an earlier version could not have told
+        assert (found == 2 * first.values(points)).all()
+    else:
+        assert (found == first.values(points)).all()
+
+
+def test_an_entry_of_an_earlier_version_is_still_read(cache, monkeypatch):
+    problem = load_problem(BRATU)
+    first = reference_of(problem, "chebyshev")
+    (stored,) = cache.glob("reference-*.npz")
+    np.savez(stored, **{name: values for name, values in np.load(stored).items() if name != "sha256"})
+    monkeypatch.setattr(METHODS["chebyshev"], "solve", lambda *_: pytest.fail("solved again"))
+    assert reference_of(problem, "chebyshev").error == first.error
+
+
+@pytest.mark.parametrize("trap", [os.mkfifo, lambda path: os.symlink("/dev/zero", path)], ids=["fifo", "endless"])
+def test_a_trap_in_the_cache_is_not_opened(cache, trap):
+    problem = load_problem(BRATU)
+    first = reference_of(problem, "chebyshev")
+    (stored,) = cache.glob("reference-*.npz")
+    stored.unlink()
+    trap(stored)
+    assert reference_of(problem, "chebyshev").error == first.error
 
 
 def test_a_cache_that_cannot_be_written_is_no_fault(tmp_path, monkeypatch):

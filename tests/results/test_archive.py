@@ -288,7 +288,7 @@ def test_a_folder_that_is_missing_or_not_writable_is_said(tmp_path):
 
 
 def test_missing_files_and_folders_are_said(tmp_path):
-    for path, came in ((tmp_path / "none.h5", "no such file"), (tmp_path, "not a file")):
+    for path, came in ((tmp_path / "none.h5", "is not there"), (tmp_path, "is a folder")):
         with pytest.raises(InputError, match=came) as error:
             read_archive(path)
         assert_three_parts(str(error.value), path)
@@ -471,3 +471,51 @@ def test_more_objects_than_allowed_are_refused(archive, monkeypatch):
 def test_a_file_that_nobody_may_write_can_be_read(archive):
     archive.chmod(0o400)
     assert read_archive(archive).metrics["n_parameters"] == 14
+
+
+# one hash over what HDF5 does not sum
+
+
+def changed_in_place(path, change):
+    with h5py.File(path, "r+") as root:
+        change(root)
+
+
+CHANGES = {
+    "a metric": lambda root: root["metrics/rel_l2"].__setitem__((), 1e-12),
+    "the status": lambda root: root.attrs.__setitem__("status", "failed"),
+    "the model": lambda root: root["model"].attrs.__setitem__("config_json", '{"width": [6]}'),
+    "a new attribute": lambda root: root.attrs.__setitem__("note", "mine"),
+    "a lost metric": lambda root: root["metrics"].__delitem__("rel_l2"),
+    "a name": lambda root: root.move("points/momentum", "points/energy"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_texts_and_scalars_have_a_hash(archive, name):
+    path = archive
+    changed_in_place(path, CHANGES[name])
+    with pytest.raises(InputError, match="do not have the hash content_sha256"):
+        read_archive(path)
+
+
+@pytest.mark.parametrize("name", ["a metric", "the status"])
+def test_archives_of_earlier_versions_have_none(archive, name):
+    path = archive
+    changed_in_place(path, lambda root: root.attrs.__delitem__("content_sha256"))
+    changed_in_place(path, CHANGES[name])
+    assert read_archive(path).metrics["rel_l2"] in (1e-9, 1e-12)
+
+
+def test_no_flipped_bit_of_a_metric_passes(archive):
+    path = archive
+    content = path.read_bytes()
+    with h5py.File(path) as root:
+        places = [root[f"metrics/{name}"].id.get_offset() for name in ("rel_l2", "n_parameters")]
+    for bit in range(128):
+        place = places[bit // 64] + bit % 64 // 8
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        with pytest.raises(InputError, match="damaged"):
+            read_archive(path)

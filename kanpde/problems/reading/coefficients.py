@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import sympy
 
 from kanpde.errors import InputError
+from kanpde.files.arrays import file_kind, numbers, read_npy
 from kanpde.files.hdf5 import read_dataset
+from kanpde.files.regular import Unreadable
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.known_functions import Cells, Splines, Table, coefficient, random_cells, tabulated
 from kanpde.problems.language import Scope, check_name, coordinate_symbols, parse_expression, shortened
+from kanpde.problems.named_files import Arrays, NamedFiles, text_of
 from kanpde.problems.reading.messages import wrong_kind
 
 MAX_CELLS = 4096
 MAX_BYTES = 20_000_000
 CELL_KEYS = {"cells", "low", "high", "seed", "smooth"}
-FILE_KEYS = {"file", "dataset", "interpolation"}
-ENDINGS = {".npy": "array", ".csv": "text", ".h5": "dataset", ".hdf5": "dataset"}
+FILE_KEYS = {"file", "dataset", "interpolation", "sha256"}
 EXAMPLE = "{random_cells: {cells: [50], low: 0, high: 4, seed: 0}}"
 
 
-def read_coefficients(data: dict, scope: Scope, box: Box, where: str) -> dict[str, sympy.Expr]:
+def read_coefficients(data: dict, scope: Scope, box: Box, where: str, files: NamedFiles) -> dict[str, sympy.Expr]:
     """What each name stands for in expressions: a formula, or a table applied to the space coordinates."""
     values: dict[str, sympy.Expr] = {}
     space = [axis for axis, name in enumerate(scope.coordinates) if name not in (scope.time, *scope.family)]
@@ -40,15 +44,16 @@ def read_coefficients(data: dict, scope: Scope, box: Box, where: str) -> dict[st
         if not 1 <= len(space) <= 3:
             raise InputError(f"{key} needs one to three space coordinates; there are {len(space)}. Write a formula.")
         symbols = [coordinate_symbols(scope.coordinates)[axis] for axis in space]
-        values[name] = coefficient(name, _table(value, bounds, key), (0,) * len(space))(*symbols)
+        table = _table(value, bounds, key, partial(files.arrays, f"coefficients.{name}"))
+        values[name] = coefficient(name, table, (0,) * len(space))(*symbols)
     return values
 
 
-def _table(value: object, bounds: list[tuple[float, float]], where: str) -> Table:
+def _table(value: object, bounds: list[tuple[float, float]], where: str, arrays: Callable[..., Arrays]) -> Table:
     if isinstance(value, dict) and set(value) == {"random_cells"} and isinstance(value["random_cells"], dict):
         return _random(value["random_cells"], bounds, f"{where}.random_cells")
     if isinstance(value, dict) and "file" in value and set(value) <= FILE_KEYS:
-        return _from_file(value, bounds, where)
+        return _from_file(value, bounds, where, arrays)
     raise wrong_kind(where, "a formula, random_cells or a file", value, EXAMPLE)
 
 
@@ -80,12 +85,15 @@ def _number(options: dict, key: str, where: str, default: float) -> float:
     return float(value)
 
 
-def _from_file(options: dict, bounds: list[tuple[float, float]], where: str) -> Table:
+def _from_file(options: dict, bounds: list[tuple[float, float]], where: str, arrays: Callable[..., Arrays]) -> Table:
     kinds = {"linear": 1, "cubic": 3}
     kind = options.get("interpolation", "cubic")
     if not isinstance(kind, str) or kind not in kinds:
         raise wrong_kind(f"{where}.interpolation", "linear or cubic", kind, "interpolation: cubic")
-    samples = _samples(options, where)
+    name, dataset = options["file"], options.get("dataset")
+    if not isinstance(name, str) or not name.strip():
+        raise wrong_kind(f"{where}.file", "the name of a file (.npy, .csv or .h5)", name, "file: v.npy")
+    samples = arrays(options, f"{where}.file", lambda path: _samples(path, dataset, f"{where}.dataset"))["values"]
     least = kinds[kind] + 1
     if samples.ndim != len(bounds) or min(samples.shape) < least:
         raise InputError(
@@ -96,38 +104,14 @@ def _from_file(options: dict, bounds: list[tuple[float, float]], where: str) -> 
     return tabulated(axes, samples)
 
 
-def _samples(options: dict, where: str) -> np.ndarray:
-    name, dataset = options["file"], options.get("dataset")
-    kind = ENDINGS.get(Path(name).suffix) if isinstance(name, str) else None
-    if kind is None:
-        raise wrong_kind(f"{where}.file", f"the name of a file ({', '.join(ENDINGS)})", name, "file: v.npy")
-    if (kind == "dataset") != isinstance(dataset, str):
-        raise wrong_kind(
-            f"{where}.dataset", "a dataset's name in an HDF5 file, and none for others", dataset, "dataset: /fields/v"
-        )
-    path = Path(name)
-    if not path.is_file():
-        raise InputError(f"{where}.file needs a file; there is none at {path}. Correct the path.")
-    if kind != "dataset" and path.stat().st_size > MAX_BYTES:
-        raise InputError(
-            f"{where}.file may have {MAX_BYTES} bytes; {path} has {path.stat().st_size}. Use fewer samples."
-        )
-    values = _read(path, kind, dataset, f"{where}.file")
-    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
-        raise InputError(f"{where}.file needs finite real numbers; {path} has others (or NaN). Replace them.")
-    return values.astype(float)
-
-
-def _read(path: Path, kind: str, dataset: str | None, where: str) -> np.ndarray:
-    try:
-        match kind:
-            case "text":
-                return np.loadtxt(path, delimiter=",", ndmin=1)
-            case "array":
-                return np.load(path, allow_pickle=False)
-        return read_dataset(path, dataset, MAX_BYTES)
-    except (ValueError, OSError, EOFError, RuntimeError, KeyError) as error:
-        reason = error.args[0] if error.args else type(error).__name__
-        raise InputError(
-            f"{where} needs an array of numbers; {path} cannot be read ({reason}). Write it anew."
-        ) from None
+def _samples(path: Path, dataset: object, where: str) -> Arrays:
+    kind = file_kind(path)
+    if (kind == "hdf5") != isinstance(dataset, str):
+        raise wrong_kind(where, "a dataset's name in an HDF5 file, and none for others", dataset, "dataset: /fields/v")
+    if kind == "npz":
+        raise Unreadable("holds several arrays, where one is needed; np.save writes one")
+    if kind == "hdf5":
+        return {"values": read_dataset(path, dataset, MAX_BYTES)}
+    if kind == "npy":
+        return {"values": read_npy(path, MAX_BYTES)}
+    return {"values": np.atleast_1d(numbers(text_of(path, MAX_BYTES)).squeeze())}

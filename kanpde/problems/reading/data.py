@@ -2,58 +2,29 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from pathlib import Path
+from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import sympy
 import torch
 
 from kanpde.errors import InputError
-from kanpde.files.regular import Unreadable, read_regular, size_text
+from kanpde.files.arrays import comma_separated
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.geometry.sampling import uniform_points
 from kanpde.problems.language import compile_expression, shortened, suggestion
+from kanpde.problems.named_files import text_of
 from kanpde.problems.observations import Data, left_out, noisy
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
 
-FROM_FILE = ("file", "table", "fields", "test", "seed")
+FROM_FILE = ("file", "sha256", "table", "fields", "test", "seed")
 FROM_EXACT = ("points", "of", "noise", "fields", "test", "seed")
-MOST_BYTES = 48 * 1024
-"""Data travel within the problem, so that an archive is complete; this fits beside the rest of one."""
+MOST_BYTES = 64_000_000
 MOST_POINTS, FEWEST = 100_000, 2
 EXAMPLE = "data: {file: observations.csv}"
-
-
-def with_table(data: dict, folder: Path, label: str) -> dict:
-    """The data of a problem with the text of its observation file in place of the file's name.
-
-    Raises:
-        InputError: the file cannot be read, or is too long.
-    """
-    given = data.get("data")
-    if not isinstance(given, dict) or "file" not in given:
-        return data
-    where, name = f"{label}: data.file", given["file"]
-    if not isinstance(name, str) or not name.strip():
-        raise wrong_kind(where, "the name of a CSV file", name, EXAMPLE)
-    table = _text_of(folder / name, where)
-    return {**data, "data": {"table": table, **{key: value for key, value in given.items() if key != "file"}}}
-
-
-def _text_of(path: Path, where: str) -> str:
-    try:
-        return read_regular(path, MOST_BYTES).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{where} needs text in UTF-8; {path.name} is not. Save it as UTF-8.") from None
-    except Unreadable as reason:
-        raise InputError(
-            f"{where} needs a file that can be read, of at most {size_text(MOST_BYTES)}; {path.name} {reason}. "
-            "Check the path, or thin it out."
-        ) from None
 
 
 def read_data(
@@ -68,7 +39,7 @@ def read_data(
     given = statement.data.get("data")
     if given is None:
         return None
-    if not isinstance(given, dict) or not ({"table", "points"} & set(given)):
+    if not isinstance(given, dict) or not ({"file", "table", "points"} & set(given)):
         raise wrong_kind(statement.where("data"), "a file, or points of the exact solution", given, EXAMPLE)
     return _Reader(statement, given, fields, coordinates, box, exact, test_share).data()
 
@@ -80,19 +51,19 @@ class _Reader:
 
     def data(self) -> Data:
         self.check_keys()
-        points, values = self.from_table() if "table" in self.given else self.from_exact()
+        points, values = self.from_exact() if self.columns is None else self.from_columns(self.columns)
         if len(points) < FEWEST:
             raise InputError(
                 f"{self.where()} needs {FEWEST} observations or more; it has {len(points)}. Add observations."
             )
         test = left_out(len(points), self.test(len(points)), self.whole("seed", 0, 0, 2**31))
-        return Data(self.fields(), _tuples(points), _tuples(values), test)
+        return Data(self.fields(), points, values, test)
 
     def where(self, key: str = "") -> str:
         return self.statement.where(f"data.{key}" if key else "data")
 
     def check_keys(self) -> None:
-        known = FROM_FILE if "table" in self.given else FROM_EXACT
+        known = FROM_EXACT if "points" in self.given else FROM_FILE
         for key in self.given:
             if key not in known:
                 hint = suggestion(key, known) or " Remove it."
@@ -102,8 +73,7 @@ class _Reader:
         """The measured fields: those named, else those that the table has, else all."""
         names = self.given.get("fields")
         if names is None:
-            named = self.header() if "table" in self.given else self.all_fields
-            names = [name for name in self.all_fields if name in named]
+            names = [name for name in self.all_fields if self.columns is None or name in self.columns]
         names = [names] if isinstance(names, str) else names
         if not isinstance(names, list) or not names or not set(map(str, names)) <= set(self.all_fields):
             raise wrong_kind(
@@ -122,48 +92,74 @@ class _Reader:
 
     # from a table
 
-    def header(self) -> list[str]:
-        lines = self.lines()
-        return [name.strip() for name in lines[0]] if lines else []
+    @cached_property
+    def columns(self) -> dict[str, np.ndarray] | None:
+        """The coordinates and fields of a table by name; None where the exact solution is asked."""
+        if "file" in self.given:
+            return self.from_file()
+        return self.parsed(self.given["table"]) if "table" in self.given else None
 
-    def lines(self) -> list[list[str]]:
-        table = self.given["table"]
+    def from_file(self) -> dict[str, np.ndarray]:
+        where, name = self.where("file"), self.given["file"]
+        if not isinstance(name, str) or not name.strip():
+            raise wrong_kind(where, "the name of a CSV file", name, EXAMPLE)
+        read = self.statement.files.arrays
+        return read("data", self.given, where, lambda path: self.parsed(text_of(path, MOST_BYTES)))
+
+    def parsed(self, table: object) -> dict[str, np.ndarray]:
+        """The columns of lines of comma-separated values, of which the first has the names."""
         if not isinstance(table, str):
             raise wrong_kind(self.where("table"), "lines of comma-separated values", table, EXAMPLE)
-        return [line for line in csv.reader(io.StringIO(table)) if line and any(word.strip() for word in line)]
-
-    def from_table(self) -> tuple[np.ndarray, np.ndarray]:
-        header, needed = self.header(), [*self.coordinates, *self.fields()]
+        lines = list(comma_separated(table))
+        header = [name.strip() for name in lines[0][1]] if lines else []
+        needed = [*self.coordinates, *self.wanted(header)]
         for name in needed:
             if header.count(name) != 1:
                 raise InputError(
                     f"{self.where()} needs a first line with the columns {', '.join(needed)}; {name} is there "
                     f"{header.count(name)} times. Name the columns in the first line."
                 )
-        rows = [self.row(number, line, header, needed) for number, line in enumerate(self.lines()[1:], 2)]
-        table = np.array(rows, dtype=float).reshape(-1, len(needed))
-        self.check_inside(table[:, : len(self.coordinates)])
-        return table[:, : len(self.coordinates)], table[:, len(self.coordinates) :]
+        for number, line in lines[1:]:
+            if len(line) != len(header):
+                raise InputError(
+                    f"{self.where()} needs {len(header)} values in every line, as in the first; line {number} has "
+                    f"{len(line)}. Correct it."
+                )
+        return {name: self.column(name, lines[1:], header.index(name)) for name in needed}
 
-    def row(self, number: int, line: list[str], header: list[str], needed: list[str]) -> list[float]:
-        if len(line) != len(header):
-            raise InputError(
-                f"{self.where()} needs {len(header)} values in every line, as in the first; line {number} has "
-                f"{len(line)}. Correct it."
-            )
-        return [self.value(number, name, line[header.index(name)]) for name in needed]
+    def wanted(self, header: list[str]) -> list[str]:
+        """The fields whose columns are needed: those named, else those there; one where there is none, to say so."""
+        named = self.given.get("fields")
+        named = [named] if isinstance(named, str) else named
+        if isinstance(named, list):
+            return [name for name in self.all_fields if name in named]
+        return [name for name in self.all_fields if name in header] or [self.all_fields[0]]
 
-    def value(self, number: int, name: str, word: str) -> float:
+    def column(self, name: str, lines: list[tuple[int, list[str]]], place: int) -> np.ndarray:
         try:
-            value = float(word)
+            values = np.array([float(line[place]) for _, line in lines])
         except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
+            values = np.array([np.nan])
+        if not np.isfinite(values).all():
+            number, word = next((number, line[place]) for number, line in lines if not _is_finite(line[place]))
             raise InputError(
                 f"{self.where()} needs finite numbers; line {number} has {shortened(word)} for {name}. "
                 "Correct or leave out the line."
             )
-        return value
+        return values
+
+    def from_columns(self, columns: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        points, values = (self.stacked(columns, names) for names in (self.coordinates, self.fields()))
+        self.check_inside(points)
+        return points, values
+
+    def stacked(self, columns: dict[str, np.ndarray], names: Sequence[str]) -> np.ndarray:  # [n, len(names)]
+        if not set(names) <= set(columns) or len({columns[name].shape for name in columns}) != 1:
+            raise InputError(
+                f"{self.where()} needs columns of one length for {', '.join(names)}; it has "
+                f"{', '.join(columns)}. Give the file again."
+            )
+        return np.stack([columns[name].ravel() for name in names], axis=1)
 
     def check_inside(self, points: np.ndarray) -> None:
         lower, upper = np.array(self.box.lower), np.array(self.box.upper)
@@ -207,5 +203,8 @@ class _Reader:
         return value
 
 
-def _tuples(table: np.ndarray) -> tuple[tuple[float, ...], ...]:
-    return tuple(map(tuple, table.tolist()))
+def _is_finite(word: str) -> bool:
+    try:
+        return math.isfinite(float(word))
+    except ValueError:
+        return False

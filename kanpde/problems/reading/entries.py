@@ -20,16 +20,18 @@ from kanpde.problems.language import (
     shortened,
     substituted,
 )
+from kanpde.problems.named_files import NamedFiles
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.parameter_entries import checked_entry, is_learned, is_range
 
 
 @dataclass(frozen=True)
 class Source:
-    """The data of one problem and the name of its file."""
+    """The data of one problem, the name of its file, and the files that it names in turn."""
 
     data: dict
     label: str
+    files: NamedFiles
 
     def where(self, key: str) -> str:
         return f"{self.label}: {key}"

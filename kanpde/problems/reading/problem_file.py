@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import sympy
 
 from kanpde.errors import InputError
@@ -19,6 +21,7 @@ from kanpde.problems.language import (
     suggestion,
 )
 from kanpde.problems.listing import title_of
+from kanpde.problems.named_files import NamedFiles
 from kanpde.problems.problem import Problem, Task
 from kanpde.problems.reading.coefficients import read_coefficients
 from kanpde.problems.reading.conditions import read_conditions
@@ -29,7 +32,7 @@ from kanpde.problems.reading.lattice_schema import LATTICE_KEYS
 from kanpde.problems.reading.lattices import read_lattice
 from kanpde.problems.reading.learned import read_learned
 from kanpde.problems.reading.messages import wrong_kind
-from kanpde.problems.reading.reference import check_reference
+from kanpde.problems.reading.reference import check_reference, read_reference
 from kanpde.problems.reading.schema import KEYS
 from kanpde.problems.reading.settings import read_settings
 from kanpde.problems.reading.shapes import read_region
@@ -40,13 +43,17 @@ MAX_DIMENSION = 20
 SHORTEST = 1e-30
 
 
-def read_statement(data: dict, label: str, name: str) -> Problem:
+def read_statement(
+    data: dict, label: str, name: str, samples: Mapping[str, np.ndarray] | None = None
+) -> Problem:
     """The problem that plain data states, its solvability not yet checked.
+
+    The files that it names are read, unless their `samples` are given: then no disk is looked at.
 
     Raises:
         InputError: in three parts, beginning with `label` and the key.
     """
-    return ProblemFile(data, label).problem(name)
+    return ProblemFile(data, label, NamedFiles(samples)).problem(name)
 
 
 class ProblemFile(Source):
@@ -63,7 +70,7 @@ class ProblemFile(Source):
         coordinates, box = self.coordinates(parameters)
         scope = replace(self.scope(coordinates, parameters), family=family)
         coefficients = read_coefficients(
-            self.mapping("coefficients", "{V: 1 + x**2}"), scope, box, self.where("coefficients")
+            self.mapping("coefficients", "{V: 1 + x**2}"), scope, box, self.where("coefficients"), self.files
         )
         scope = replace(scope, definitions={**scope.definitions, **coefficients})
         self.check_derivative_names([*coefficients], scope.fields, coordinates)
@@ -79,6 +86,8 @@ class ProblemFile(Source):
         fields = task.fields(self, scope)
         conditions = read_conditions(self, scope, exact, periodic, region, box)
         conditions = task.conditions(conditions, fields, scope, self.where("boundary"))
+        data = read_data(self, scope.fields, coordinates, box, exact, task.test_share(self))
+        read_reference(self, coordinates, fields)
         return Problem(
             name=name,
             title=self.title(name),
@@ -95,11 +104,12 @@ class ProblemFile(Source):
             learned=learned,
             vectors=dict(scope.vectors),
             family=tuple(map(coordinates.index, family)),
-            data=read_data(self, scope.fields, coordinates, box, exact, task.test_share(self)),
+            data=data,
             coefficients=coefficients,
             region=region,
             settings=read_settings(self),
-            source=self.data,
+            source=self.files.sealed(self.data),
+            samples=self.files.samples,
         )
 
     def check_keys(self) -> None:

@@ -68,7 +68,7 @@ COEFFICIENT = {"anyOf": [EXPRESSION, object_of({"random_cells": RANDOM_CELLS}, [
 MEASURED = {"fields": one_or_several(TEXT), "test": {"type": "number", "minimum": 0, "maximum": 0.9}, "seed": WHOLE}
 POINTS = {"type": "integer", "minimum": FEWEST, "maximum": MOST_POINTS}
 DATA = [
-    object_of({"file": TEXT, **MEASURED}, ["file"]),
+    object_of({"file": TEXT, "sha256": TEXT, **MEASURED}, ["file"]),
     object_of({"table": TEXT, **MEASURED}, ["table"]),
     object_of({"points": POINTS, "of": {"const": "exact"}, "noise": {"type": "number", "minimum": 0}, **MEASURED},
             ["points"]),
@@ -77,7 +77,14 @@ DATA = [
 RESOLUTION = {"type": "integer", "minimum": LEAST_RESOLVED, "maximum": MOST_RESOLVED}
 METHOD = {"enum": list(REFERENCE_METHODS)}
 REFERENCE = object_of(
-    {"method": METHOD, "resolution": RESOLUTION, "file": TEXT, "error": {"type": "number", "minimum": 0}}, ["method"]
+    {
+        "method": METHOD,
+        "resolution": RESOLUTION,
+        "file": TEXT,
+        "sha256": TEXT,
+        "error": {"type": "number", "minimum": 0},
+    },
+    ["method"],
 )
 
 SETTING = {"not": {"type": "object"}}

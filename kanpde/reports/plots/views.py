@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from kanpde.errors import InputError
-from kanpde.problems.catalog import load_problem, read_problem_text
 from kanpde.problems.geometry.regions import Region
 from kanpde.results.archive import RunData
+from kanpde.results.archived_problems import archived_problem
 
 TIME = "t"
 
@@ -58,7 +58,7 @@ def region_of(data: RunData) -> Region | None:
     if "shapes" not in text or len(data.axes) < 2:
         return None
     try:
-        problem = load_problem(read_problem_text(text, "archive"), name="archive")
+        problem = archived_problem(data, "archive")
     except InputError:  # of a version with other rules
         return None
     drawn = tuple(problem.coordinates[axis] for axis in problem.region.axes) if problem.region else ()

@@ -1,14 +1,14 @@
 """File -> record, trusting nothing."""
 
-import os
-import stat
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from kanpde.errors import InputError
-from kanpde.files.hdf5 import Unsafe, attribute, check_contents, check_texts
+from kanpde.files.hdf5 import DAMAGED, Unsafe, attribute, check_contents, check_texts, first_line
+from kanpde.files.regular import Unreadable, check_regular
+from kanpde.results.archive.checksums import CHECKSUM, record_sha256
 from kanpde.results.archive.record import ModelData, RunData
 from kanpde.results.archive.writing import SCHEMA
 
@@ -16,7 +16,7 @@ ARCHIVE = "result.h5"
 """What the file is called in a run's folder."""
 
 # Attributes of the root that are the format's, not the run's.
-FORMAT_ATTRIBUTES = {"NX_class", "default", "kanpde_schema"}
+FORMAT_ATTRIBUTES = {"NX_class", "default", "kanpde_schema", CHECKSUM}
 
 
 def archive_of(run: str | Path) -> Path:
@@ -45,7 +45,7 @@ def read_archive(path: str | Path) -> RunData:
         with h5py.File(path, "r", locking=False) as root:
             _check_schema(path, root)
             check_contents(root)
-            return _read_run(root)
+            return _checked(_read_run(root), root)
     except InputError:
         raise
     except Unsafe as error:
@@ -53,31 +53,29 @@ def read_archive(path: str | Path) -> RunData:
             f"{path}: an archive of plain numbers and text is needed, but this file holds {error}. "
             "Do not trust it; get the file again from whoever made it."
         ) from error
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, AttributeError) as error:
+    except DAMAGED as error:
         raise InputError(
-            f"{path}: a complete archive is needed, but this one is cut off or damaged ({_first_line(error)}). "
+            f"{path}: a complete archive is needed, but this one is cut off or damaged ({first_line(error)}). "
             "Copy the file again, or run `kanpde solve` again."
         ) from error
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error.args[0]) if error.args else type(error).__name__
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
+def _checked(data: RunData, root: h5py.File) -> RunData:
+    """The run, if its texts and scalars are those that were written; earlier versions left no hash of them."""
+    if CHECKSUM in root.attrs and attribute(root, CHECKSUM) != record_sha256(data):
+        raise ValueError(f"its texts and scalars do not have the hash {CHECKSUM} that was written with them")
+    return data
 
 
 def _check_file(path: Path) -> None:
     needed = f"{path}: an archive such as result.h5 is needed"
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise InputError(f"{needed}, but this is not a file. Give the path of the result.h5 in it.")
-        with open(path, "rb") as file:
-            empty = not file.read(1)
-    except (FileNotFoundError, NotADirectoryError) as error:
+        check_regular(path, links=True)
+    except Unreadable as reason:
         raise InputError(
-            f"{needed}, but there is no such file. Check the path, or run `kanpde solve` first."
-        ) from error
-    except OSError as error:
-        raise InputError(f"{needed}, but it cannot be read: {error.strerror}. Check who may read it.") from error
+            f"{needed}, but this one {reason}. Check the path, or run `kanpde solve` first."
+        ) from None
+    empty = path.stat().st_size == 0
     if empty or not h5py.is_hdf5(path):
         came = "this file is empty" if empty else "this is no HDF5 file, or its beginning is damaged"
         raise InputError(f"{needed}, but {came}. Give a result.h5 that `kanpde solve` wrote.")
@@ -112,6 +110,7 @@ def _read_run(root: h5py.File) -> RunData:
         spectrum=_arrays(root["spectrum"]) if "spectrum" in root else {},
         symbolic=_arrays(root["symbolic"]) if "symbolic" in root else {},
         symbolic_attributes=_attributes(root["symbolic"]) if "symbolic" in root else {},
+        samples=_arrays(root["samples"]) if "samples" in root else {},
     )
 
 

@@ -43,6 +43,7 @@ class RunData:
         spectrum: energy, energy_ref, overlap, …: one entry a state, shape [m].
         symbolic: Arrays of the networks that formulas were read from, any shape.
         symbolic_attributes: formula_<field>, formula_<field>_latex, errors, …: scalars.
+        samples: What the files that the problem names hold, by `coefficients.V.values`, `data.x`, `reference.u`.
 
     Raises:
         ValueError: Shapes disagree, or a name cannot be stored.
@@ -59,6 +60,7 @@ class RunData:
     spectrum: Mapping[str, np.ndarray] = field(default_factory=dict)
     symbolic: Mapping[str, np.ndarray] = field(default_factory=dict)
     symbolic_attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+    samples: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
         """Refuse what would not come back from the archive as it went in."""
@@ -97,8 +99,9 @@ def _check_shape(what: str, shape: tuple[int, ...], expected: tuple[int, ...]) -
 def _check_names(data: RunData) -> None:
     """A slash would make a group of the name, and a dot is the group itself."""
     model = data.model
-    groups = (data.axes, data.fields, data.history, data.metrics, data.points, data.coefficients, data.spectrum)
-    for names in (*groups, data.symbolic, model.parameters, model.grids):
+    groups = (data.axes, data.fields, data.history, data.metrics, data.points)
+    groups += (data.coefficients, data.spectrum, data.samples, data.symbolic)
+    for names in (*groups, model.parameters, model.grids):
         for name in names:
             if not name or name == "." or "/" in name or "\0" in name:
                 raise ValueError(f"{name!r} cannot be the name of an array in the archive")

@@ -1,6 +1,6 @@
 """Record -> bytes of an HDF5 file.
 
-    /           attributes: kanpde_schema, title, created, status, stop_reason, seed, config_yaml, …
+    /           attributes: kanpde_schema, title, created, status, stop_reason, seed, config_yaml, …, content_sha256
     /solution   NXdata: coordinates as dimension scales; per field u, u_ref, u_error
     /history    NXdata: step as dimension scale; a column each
     /metrics    scalars
@@ -8,6 +8,7 @@
     /points     <loss block>
     /coefficients, /spectrum     where there are some: on the axes of /solution; one entry a state
     /symbolic   where formulas were sought: attributes formula_<field>, formula_<field>_latex, …; the networks' arrays
+    /samples    <what>.<name>: what the files that the problem names hold, where it names some
     /entry      NXentry: links to /solution and /history, for NeXus viewers
     /VTKHDF     ImageData: links to the fields, for VTK and ParaView
 
@@ -23,6 +24,7 @@ import h5py
 import numpy as np
 
 from kanpde.files.atomic import replace_file
+from kanpde.results.archive.checksums import CHECKSUM, record_sha256
 from kanpde.results.archive.record import RunData
 from kanpde.results.archive.vtk import link_image
 
@@ -75,6 +77,8 @@ def archive_bytes(data: RunData) -> bytes:
             _write_arrays(group, data.symbolic)
             for name, value in data.symbolic_attributes.items():
                 group.attrs[name] = value
+        if data.samples:
+            _write_arrays(_group(root, "samples"), data.samples)
         _link_entry(root, data)
         link_image(root, data)
         root.flush()
@@ -93,6 +97,7 @@ def _write_root(root: h5py.File, data: RunData) -> None:
     for name, value in data.attributes.items():
         # h5py keeps text outside the object header, where the limit of 64 kB does not reach.
         root.attrs[name] = value
+    root.attrs[CHECKSUM] = record_sha256(data)
 
 
 def _write_array(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
