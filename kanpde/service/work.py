@@ -347,7 +347,8 @@ def prepare_study(
     words = [f"preset={preset}", *words_of(settings), *override_words(study=values)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{config.problem.name}.yaml"
-        path.write_text(write_yaml(config.problem.source), encoding="utf-8")
+        data = read_problem_file(problem_names()[name]) if text is None else problem_data(asked)  # files by full names
+        path.write_text(write_yaml(data), encoding="utf-8")
         plan = plan_of([*words, f"problem={path}"])
     runs = len(plan.study.grids) * plan.study.seeds * 4 + 8 * plan.study.tuning_seeds
     if runs > bounds.jobs or plan.study.time_limit > bounds.time_limit:

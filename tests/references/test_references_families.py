@@ -176,7 +176,7 @@ def bad(change):
         (lambda c: c.update(x=c["x"][::-1]), "increasing nodes of x"),
         (lambda c: c.update(u=c["u"].T), "array of the shape"),
         (lambda c: c.update(t=np.array([0.0, 1.0])), "nodes of t"),
-        (lambda c: c.update(u=c["u"].astype(str)), "no plain array of numbers"),
+        (lambda c: c.update(u=c["u"].astype(str)), "finite real numbers"),
         (lambda c: c.update(u=c["u"] + 1j), "finite real numbers"),
     ],
 )
