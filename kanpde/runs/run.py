@@ -50,8 +50,8 @@ from kanpde.solving.training.events import Event, Finished, Note, Outcome, Step
 from kanpde.solving.training.journal import Journal, Recorded
 from kanpde.solving.training.memory import peak_memory_mb
 from kanpde.solving.training.own_modules import check_module
+from kanpde.solving.training.routes import train_by_route
 from kanpde.solving.training.stages import Setup, Trained
-from kanpde.solving.training.window_by_window import train_windows
 
 BELIEVABLE = 10.0
 """Held-out over training residual above which a warning is due; good runs have about 2, cheated ones 30 and more."""
@@ -197,9 +197,9 @@ def solve_config(
 def _trained(setup: Setup, on_event, track_of, journal: Journal | None, history: list[dict[str, float]]) -> Trained:
     """The training; an interrupt that strikes beside its steps leads to the best state by way of the journal."""
     if journal is None:
-        return train_windows(setup, on_event, track_of)
+        return train_by_route(setup, on_event, track_of)
     try:
-        return train_windows(_recorded(setup, journal), on_event, track_of)
+        return train_by_route(_recorded(setup, journal), on_event, track_of)
     except KeyboardInterrupt:
         if not journal.begun:
             raise
@@ -211,7 +211,7 @@ def _trained(setup: Setup, on_event, track_of, journal: Journal | None, history:
         elif isinstance(event, Finished):
             on_event(event)
 
-    return train_windows(_recorded(setup, journal.replayed()), again, track_of)
+    return train_by_route(_recorded(setup, journal.replayed()), again, track_of)
 
 
 def _recorded(setup: Setup, journal: Journal) -> Setup:
@@ -304,7 +304,7 @@ def _finished(
         fields=fields,
         history=_columns(history),
         metrics=metrics,
-        model=_model_data(config, setup, trained.network),
+        model=_model_data(config, setup, trained),
         points={name: points.cpu().double().numpy() for name, points in trained.points.items()},
         coefficients=known,
         spectrum=spectrum.arrays() if spectrum else {},
@@ -435,14 +435,15 @@ def _columns(history: list[dict[str, float]]) -> dict[str, np.ndarray]:
     return {name: np.array([record.get(name, math.nan) for record in history], dtype=float) for name in names}
 
 
-def _model_data(config: Config, setup: Setup, network: nn.Module) -> ModelData:
+def _model_data(config: Config, setup: Setup, trained: Trained) -> ModelData:
+    network, design = trained.network, trained.design or setup.design
     trainable = {name for name, _ in network.named_parameters()}
     arrays = {name: value.detach().cpu().double().numpy() for name, value in network.state_dict().items()}
-    own = setup.design is not None
+    own = design is not None
     described = {
         "conditions": config.training.conditions,
         "dtype": config.dtype,
-        "design": setup.design.description() if own else None,
+        "design": design.description() if own else None,
         "grid": network.grid if own else 0,
         "inputs": config.problem.domain.dimension,
         "outputs": len(config.problem.fields),
@@ -450,7 +451,7 @@ def _model_data(config: Config, setup: Setup, network: nn.Module) -> ModelData:
         "windows": network.ends.tolist() if isinstance(network, Windows) else None,
     }
     return ModelData(
-        kind=setup.design.kind if own else "module",
+        kind=design.kind if own else "module",
         config_json=json.dumps(described),
         parameters={name: value for name, value in arrays.items() if name in trainable},
         grids={name: value for name, value in arrays.items() if name not in trainable},

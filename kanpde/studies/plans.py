@@ -15,7 +15,7 @@ from kanpde.models.bases import ACTIVATIONS
 from kanpde.models.networks import MODELS, Design, ModelKind
 from kanpde.models.networks.interface import WIDEST
 from kanpde.problems.problem import Problem
-from kanpde.solving.optimizers import OPTIMIZERS
+from kanpde.solving.optimizers import TRAINERS
 from kanpde.studies.comparisons import BUDGETS, TOLERANCES, Size
 
 TUNING_SEED = 10_000
@@ -66,7 +66,7 @@ class Study:
     start_steps: int
     time_limit: float
     own_optimizer: bool
-    optimizers: tuple[Literal[tuple(OPTIMIZERS)], ...]
+    optimizers: tuple[Literal[tuple(TRAINERS)], ...]
     match: tuple[Literal[tuple(BUDGETS)], ...]
 
     def __post_init__(self):

@@ -188,7 +188,7 @@ def _record(path: Path, data: RunData) -> Record:
     return Record(
         path=str(path),
         title=str(about.get("title", "")),
-        **_architecture(design),
+        **_architecture(_solved_by(data, design)),
         seed=int(about["seed"]),
         status=status,
         stop_reason=str(about["stop_reason"]),
@@ -223,6 +223,13 @@ def _part(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("config_yaml")
     return found
+
+
+def _solved_by(data: RunData, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of the model in the archive; they are those asked for, unless an exact last layer took its place."""
+    if data.model.kind == asked["kind"] or data.model.kind not in MODELS:
+        return asked
+    return {"kind": data.model.kind, **json.loads(data.model.config_json)["design"]}
 
 
 def _architecture(settings: Mapping[str, Any]) -> dict[str, Any]:

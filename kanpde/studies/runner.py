@@ -28,6 +28,7 @@ from kanpde.runs.choices import group_choices, group_defaults
 from kanpde.runs.hydra_composition import compose_mapping, near
 from kanpde.runs.jobs import ARCHIVE, Result, State, solve_one
 from kanpde.runs.settings import Config, config_of
+from kanpde.solving.optimizers import OPTIMIZERS, TRAINERS
 from kanpde.studies.archive import Outcome
 from kanpde.studies.classical import classical_solutions
 from kanpde.studies.comparisons import series_of
@@ -46,7 +47,7 @@ SET_BY_THE_STUDY = {
     "sampling.points": "study.points=…",
     "hydra": "none: the runs of a study follow one another, so that their times can be compared",
 }
-DEFAULTS = {"threads": "1", "output.plot": "false"}
+DEFAULTS = {"optimizer": TRAINERS[0], "threads": "1", "output.plot": "false"}
 ROUNDS = 2
 """How often widths are sought anew after budgets were measured."""
 
@@ -87,6 +88,11 @@ def plan_of(words: Sequence[str]) -> Plan:
     shared += [f"{key}={value}" for key, value in DEFAULTS.items() if key not in said]
     shared += base_words(study)
     plan = Plan(study, tuple(shared), config_of(compose_mapping(shared)))
+    if type(plan.config.optimizer) not in {OPTIMIZERS[name] for name in TRAINERS}:
+        raise InputError(
+            "A study compares models that are trained; an exact last layer would take the place of each of them. "
+            f"Choose optimizer={' or optimizer='.join(TRAINERS)}."
+        )
     _check_first_jobs(plan)
     return plan
 

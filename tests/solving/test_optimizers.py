@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from kanpde.errors import InputError
-from kanpde.solving.optimizers import LBFGS, OPTIMIZERS, Adam, LevenbergMarquardt, Stop, StopReason
+from kanpde.solving.optimizers import LBFGS, OPTIMIZERS, Adam, Auto, LeastSquares, LevenbergMarquardt, Stop, StopReason
 
 
 @dataclass
@@ -58,6 +58,8 @@ METHODS = {
     "lm without acceleration": (LevenbergMarquardt(geodesic=False), 100),
     "lbfgs": (LBFGS(), 500),
     "adam": (Adam(learning_rate=0.05), 6000),
+    "least squares": (LeastSquares(), 100),
+    "auto": (Auto(), 100),
 }
 SMOOTH = {"rosenbrock": rosenbrock, "linear": linear}
 

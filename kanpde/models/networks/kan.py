@@ -49,8 +49,7 @@ class KANDesign(Design):
         >>> KANDesign(grid=20).grids(4)
         (2, 5, 10, 20)
         """
-        halved = [self.grid // 2**stage for stage in reversed(range(stages))]
-        return tuple(cells for cells in halved if cells >= 2) or (self.grid,)
+        return halved_grids(self.grid, stages)
 
     def build(self, inputs: int, outputs: int, grid: int, **options) -> "KAN":
         """The network at one stage's resolution; options are lower, upper, periodic, dtype, generator."""
@@ -94,6 +93,12 @@ class KANDesign(Design):
         """With the grid that brings it nearest to so many parameters."""
         grids = range(COARSEST, FINEST + 1)
         return nearest([replace(self, grid=grid) for grid in grids], parameters, inputs, outputs)
+
+
+def halved_grids(grid: int, stages: int) -> tuple[int, ...]:
+    """Resolutions halved from `grid` down, as long as two cells remain."""
+    halved = [grid // 2**stage for stage in reversed(range(stages))]
+    return tuple(cells for cells in halved if cells >= 2) or (grid,)
 
 
 class KAN(Chain):

@@ -67,6 +67,7 @@ class Trained:
     outcome: Outcome = Outcome.FINISHED
     sentence: str = ""
     seconds: float = 0.0
+    design: Design | None = None  # of the network, where it is not that of the setup
 
 
 class _Halt(Exception):

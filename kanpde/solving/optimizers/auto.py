@@ -1,0 +1,27 @@
+"""The exact last layer where it holds, Levenberg–Marquardt on all layers where it does not."""
+
+from dataclasses import dataclass
+
+from kanpde.errors import InputError
+from kanpde.solving.optimizers.levenberg_marquardt import LevenbergMarquardt
+
+
+@dataclass(frozen=True)
+class Auto(LevenbergMarquardt):
+    """First the exact last layer; unless its solutions agree, Levenberg–Marquardt, whose settings these are as well.
+
+    Args:
+        share: Of the time limit, for the exact last layer.
+        solver: As for optimizer=lm.
+        geodesic: As for optimizer=lm.
+        damping: As for optimizer=lm.
+        floor: As for optimizer=lm.
+        tolerance: As for optimizer=lm.
+    """
+
+    share: float = 0.25
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 < self.share < 1:
+            raise InputError(f"optimizer.share needs a number between 0 and 1; {self.share} came. Write 0.25, say.")

@@ -1,0 +1,290 @@
+"""The exact last layer on ever larger ridge splines, until successive solutions agree.
+
+    (directions, cells, degree) ↑ :  hidden layer held, last layer by least squares, judged on held-out points
+
+A rung's solution u_k stands for the error of the one before: where the method converges, ‖u_k - u_{k-1}‖ is the error
+of u_{k-1}, and that of u_k is smaller still. A ladder whose held-out residual no longer falls has come to its end.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kanpde.errors import RunError
+from kanpde.models.jets import closure
+from kanpde.models.learned_constants import learn, learned_vector
+from kanpde.models.networks.ridge import RidgeDesign
+from kanpde.problems.geometry.sampling import GaussSampling, SobolSampling
+from kanpde.problems.problem import Problem
+from kanpde.solving.optimizers.interface import Curved, Iterate, Optimizer
+from kanpde.solving.optimizers.least_squares import solved
+from kanpde.solving.solution import Solution
+from kanpde.solving.training.events import Event, Outcome, Started, Step
+from kanpde.solving.training.memory import want_of_memory
+from kanpde.solving.training.stages import Setup, Trained
+
+RUNGS: dict[int, tuple[tuple[int, int, int], ...]] = {
+    1: ((1, 8, 9), (1, 16, 11), (1, 32, 13), (1, 64, 13), (1, 128, 13), (1, 256, 13)),
+    2: ((12, 12, 9), (16, 20, 11), (24, 24, 11), (28, 28, 13), (32, 32, 13), (40, 40, 13), (52, 48, 13)),
+    3: ((24, 8, 9), (48, 10, 9), (96, 10, 9), (144, 12, 9)),
+}
+"""Directions, cells and degree, by the number of the network's inputs; those of three serve for more."""
+
+NEWTON = 15
+"""Steps on a rung at most; nonlinear equations took 3 to 7."""
+
+PER_UNKNOWN, MANY_PER_UNKNOWN = 2.0, 3.0
+"""Residuals per unknown on a box that Gauss points fill, and where quasi-random points do."""
+
+AGREED = 1e-8
+"""Relative difference of successive solutions below which the last one holds."""
+
+FINE = 1e-10
+"""And below which a further rung could only add rounding."""
+
+FALLS = 2.0
+"""Factor by which the held-out residual has to fall from rung to rung,"""
+
+STALLED = 2
+"""and how many times it may fail to."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One solution on the way up."""
+
+    design: RidgeDesign
+    trained: Trained
+    values: Tensor  # of the fields at the held-out points
+    change: float  # ‖u_k - u_{k-1}‖/‖u_k‖, NaN on the first
+    steps: int  # of Newton's method; one for a linear problem
+    seconds: float
+
+    def forecast(self, design: RidgeDesign) -> float:
+        """Seconds that another size will take: factorizations rule, and grow with the cube of the unknowns."""
+        return self.seconds * (_unknowns(design) / _unknowns(self.design)) ** 3
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """How far it went: all rungs, and why there is no further one."""
+
+    rungs: tuple[Rung, ...]
+    outcome: Outcome
+    reason: str
+
+    @property
+    def best(self) -> Rung:
+        return min(self.rungs, key=lambda rung: (math.isnan(rung.trained.heldout), rung.trained.heldout))
+
+    @property
+    def holds(self) -> bool:
+        """Whether successive solutions agree, the last of them being the best."""
+        return self.outcome.status == "done" and self.best is self.rungs[-1] and self.best.change <= AGREED
+
+    def sentence(self) -> str:
+        """What it found."""
+        design, heldout = self.best.design, self.best.trained.heldout
+        size = f"{design.width[0]} directions, {design.grid} cells, degree {design.degree}"
+        agreed = f"successive solutions agree to {self.best.change:.0e}, " if self.best.change <= AGREED else ""
+        return f"Exact last layer on {size}: {agreed}held-out residual {heldout:.1e}; {self.reason}."
+
+
+def obstacle(setup: Setup) -> str:
+    """Why a run cannot solve its last layer exactly, in words that go on from `it`; empty if it can."""
+    if setup.network is not None:
+        return "trains a module of your own, whose last layer is not known"
+    if setup.settings.window_count > 1:
+        return "is trained in windows of time"
+    if setup.dtype != torch.float64:
+        return "is in single precision"
+    design = next(designs(setup.problem))
+    if isinstance(_objective(setup, _network(setup, design)), Curved):
+        return "lowers an energy, which is no sum of squares"
+    return ""
+
+
+def climb(setup: Setup, method: Optimizer, ridge: float, share: float, emit: Callable[[Event], None]) -> Ladder:
+    """Solve on ever more directions, cells and degrees until solutions agree, nothing falls, or time is short.
+
+    Args:
+        setup: Of the run; its optimizer and model are not asked.
+        method: Of least squares; may be one that keeps a journal.
+        ridge: With which outputs are handed on from rung to rung.
+        share: Of the time limit.
+        emit: Gets a step for every rung.
+    """
+    clock = _Clock(setup.clock, setup.clock(), share * setup.settings.time_limit)
+    rungs: list[Rung] = []
+    outcome, reason = Outcome.FINISHED, "the ladder has no further rung"
+    try:
+        for design in designs(setup.problem):
+            if rungs and clock.left() < rungs[-1].forecast(design):
+                reason = "a further rung would take longer than the time that is left"
+                break
+            rungs.append(_solved_rung(setup, method, ridge, design, rungs, clock))
+            if len(rungs) == 1:
+                first = rungs[0].trained.objective
+                emit(Started(first.theta.numel(), first.size, (design.grid,), setup.goal.names))
+            emit(Step(_record(setup, rungs, clock)))
+            if (ended := _ended(rungs, setup.settings.target)) is not None:
+                outcome, reason = ended
+                break
+    except _Late:
+        outcome, reason = Outcome.TIME, "the time limit was reached"
+    except KeyboardInterrupt:
+        if not rungs:
+            raise
+        outcome, reason = Outcome.INTERRUPTED, "it was interrupted"
+    except (MemoryError, RuntimeError) as error:
+        if not rungs or (want_of_memory(error) is None and not isinstance(error, RunError)):
+            raise
+        reason = "a further rung does not fit in memory"
+    return Ladder(tuple(rungs), outcome, reason)
+
+
+class _Late(Exception):
+    """The time of the ladder is over."""
+
+
+@dataclass(frozen=True)
+class _Clock:
+    now: Callable[[], float]
+    begun: float
+    limit: float
+
+    def elapsed(self) -> float:
+        return self.now() - self.begun
+
+    def left(self) -> float:
+        return self.limit - self.elapsed()
+
+    def check(self) -> None:
+        if self.left() < 0:
+            raise _Late
+
+
+def designs(problem: Problem) -> Iterator[RidgeDesign]:
+    """The rungs for a problem, from the smallest up."""
+    inputs = problem.domain.dimension + len(problem.periodic)
+    for directions, cells, degree in RUNGS[min(inputs, max(RUNGS))]:
+        yield RidgeDesign((directions,), cells, degree)
+
+
+def _unknowns(design: RidgeDesign) -> int:
+    return design.width[0] * (design.grid + design.degree)
+
+
+def _network(setup: Setup, design: RidgeDesign) -> nn.Module:
+    """With its directions held and its splines at zero."""
+    box = setup.problem.domain
+    network = design.build(
+        box.dimension,
+        len(setup.problem.fields),
+        design.grid,
+        lower=box.lower,
+        upper=box.upper,
+        periodic=setup.problem.periodic,
+        dtype=setup.dtype,
+        generator=torch.Generator(),
+    )
+    network.layers[0].weight.requires_grad_(False)
+    network.layers[-1].weight.data.zero_()
+    return learn(network.to(setup.device), setup.problem.learned)
+
+
+def _objective(setup: Setup, network: nn.Module) -> Any:
+    """The problem's residuals at points enough for the unknowns."""
+    problem = setup.problem
+    gauss = problem.region is None and problem.domain.dimension <= 3
+    share = (PER_UNKNOWN if gauss else MANY_PER_UNKNOWN) / max(1, len(problem.equations))
+    points = int(share * network.layers[-1].weight.numel())
+    sampling = GaussSampling(points=points) if gauss else SobolSampling(points=points)
+    return setup.goal.objective(network, sampling, setup.seed)
+
+
+def _solved_rung(
+    setup: Setup, method: Optimizer, ridge: float, design: RidgeDesign, below: Sequence[Rung], clock: _Clock
+) -> Rung:
+    begun = clock.elapsed()
+    network = _network(setup, design)
+    objective = _objective(setup, network)
+    if below:  # a first answer there is in any case
+        objective.checkpoint = clock.check
+    if below and below[-1].steps > 1:
+        _begin_from(below[-1].trained.network, network, _points(objective), ridge)
+    taken: list[Iterate] = []
+    ended = method.minimize(objective, objective.theta, NEWTON, taken.append)
+    objective.theta = ended.theta
+    judge = setup.goal.judge(network)
+    heldout = judge.figure()
+    values = torch.from_numpy(Solution(setup.problem, setup.goal.ansatz, network)(_points(judge)))
+    change = _relative(values - below[-1].values, values) if below else math.nan
+    kept = copy.deepcopy(network)
+    kept.layers[0].weight.requires_grad_(True)
+    trained = Trained(
+        kept, objective.points(), heldout, objective, setup.goal.parting(heldout, ended.loss), design=design
+    )
+    return Rung(design, trained, values, change, len(taken), clock.elapsed() - begun)
+
+
+def _points(objective: Any) -> Tensor:
+    return torch.cat([*objective.points().values()])
+
+
+def _relative(difference: Tensor, values: Tensor) -> float:
+    return (difference.norm() / values.norm().clamp(min=1e-300)).item()
+
+
+def _begin_from(before: nn.Module, network: nn.Module, points: Tensor, ridge: float) -> None:
+    """Take over the outputs of a smaller network and the constants it learned: near to where Newton's method ends."""
+    last, none = network.layers[-1], closure((), points.shape[1])
+    with torch.no_grad():
+        hidden = network.layers[0](network.inputs(points))
+        features = last.features.dense(hidden)[:, 0].flatten(1)
+        weights, _ = solved(features, -before.jet(points, none)[:, 0], ridge)
+        last.weight.copy_(weights.reshape(last.weight.shape))
+        if (constants := learned_vector(network)) is not None:
+            constants.copy_(learned_vector(before))
+
+
+def _ended(rungs: Sequence[Rung], target: float | None) -> tuple[Outcome, str] | None:
+    """Whether the last rung is to be the last, and why."""
+    last = rungs[-1]
+    if target is not None and last.trained.heldout <= target:
+        return Outcome.TARGET, "the target was reached"
+    if last.change <= FINE:
+        return Outcome.FINISHED, "more could only add rounding"
+    fell = [a.trained.heldout > FALLS * b.trained.heldout for a, b in pairwise(rungs)]
+    if last.change <= AGREED and not fell[-1]:
+        return Outcome.FINISHED, "the held-out residual no longer fell"
+    if len(fell) >= STALLED and not any(fell[-STALLED:]):
+        return Outcome.FINISHED, "the held-out residual did not fall"
+    return None
+
+
+def _record(setup: Setup, rungs: Sequence[Rung], clock: _Clock) -> dict[str, float]:
+    """A rung as a row of the history."""
+    rung, objective = rungs[-1], rungs[-1].trained.objective
+    residual = objective.residual(objective.theta)
+    learned = setup.problem.learned
+    constants = dict(zip(learned, objective.theta[len(objective.theta) - len(learned) :].tolist(), strict=True))
+    return {
+        "step": sum(one.steps for one in rungs),
+        "stage": len(rungs) - 1,
+        "time_s": clock.elapsed(),
+        "loss": residual.square().sum().item(),
+        **{f"loss_{name}": value for name, value in objective.losses(residual).items()},
+        setup.goal.figure_name: rung.trained.heldout,
+        "rel_l2": setup.track(rung.trained.network),
+        "change": rung.change,
+        **{f"parameter_{name}": value for name, value in constants.items()},
+        "grid": rung.design.grid,
+        "n_parameters": objective.theta.numel(),
+    }
