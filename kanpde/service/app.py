@@ -45,6 +45,7 @@ PROCESSES = {
 }
 NPY = "application/x-npy"
 RUN_FILES = ("result.h5", "history.jsonl", "solution.png")
+STUDY_FILES = ("scaling.h5", "scaling.csv", "scaling.png", "report.html", "study.log")
 
 
 def create_app(service: Service, version: str) -> FastAPI:
@@ -56,6 +57,8 @@ def create_app(service: Service, version: str) -> FastAPI:
         yield
         for task in tasks:
             task.cancel()
+        if service.stop_jobs:
+            await service.supervisor.stop_all()
 
     app = FastAPI(title="kanpde", version=version, openapi_url="/api", docs_url=None, redoc_url=None, lifespan=running)
     streams = Streams(service)
@@ -252,7 +255,8 @@ def _add_jobs(app: FastAPI, service: Service, streams: Streams) -> None:
 
 def _files(service: Service, row: Row) -> dict[str, Path]:
     folder, run = service.place.job(row.id), service.place.root / row.folder
-    known = {name: run / name for name in RUN_FILES} | {"log.txt": folder.log, "events.jsonl": folder.events}
+    files = RUN_FILES if row.process == "solve" else STUDY_FILES
+    known = {name: run / name for name in files} | {"log.txt": folder.log, "events.jsonl": folder.events}
     known["problem.yaml"] = folder.path / "problem.yaml"
     if (run / "result.h5").is_file():
         known["report.html"] = run / "result.h5"

@@ -210,8 +210,9 @@ def job_page(service: Service, row: Row) -> Response:
         element("button", "Stop", id="stop", hidden="" if ended else None),
         element("a", "Change and solve again", href=f"/new?job={row.id}"),
     ]
-    if row.process == "solve":
-        ways.append(element("a", "Its run", href=f"/runs/{row.folder}", id="to-run", hidden=None if ended else ""))
+    place = f"/runs/{row.folder}" if row.process == "solve" else f"/jobs/{row.id}/results/report.html"
+    name = "Its run" if row.process == "solve" else "Its report"
+    ways.append(element("a", name, href=place, id="to-run", hidden=None if ended else ""))
     latest = element("table", element("caption", "The latest measurements"), element("tbody", id="latest"))
     curve = element("div", id="curve", class_="curve")
     notes = element("ol", id="notes", class_="notes", tabindex="0", aria_label="Notes")
@@ -225,7 +226,7 @@ def job_page(service: Service, row: Row) -> Response:
         _section("Course", curve, _region("Latest measurements", latest, class_="scroll")),
         _section("Notes", notes),
         element("p", log, class_="faint"),
-        element("div", id="job", data_id=row.id),
+        element("div", id="job", data_id=row.id, data_process=row.process),
         script="job",
     )
 

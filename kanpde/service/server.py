@@ -1,6 +1,7 @@
 """A service from its start to its end: the folder claimed, the token printed once, jobs left running."""
 
 import os
+import signal
 import sys
 import webbrowser
 from dataclasses import asdict, dataclass
@@ -55,6 +56,7 @@ def serve(options: Options, version: str) -> None:
                  "limits": asdict(limits)}  # fmt: skip
         engine = engine_of(options.engine, children, place.state, share)
         service = Service(place, table, children, engine, options.workers, limits)
+        service.stop_jobs = options.stop_jobs
         _run(options, service, place.token(), version)
         children.close()
         table.close()
@@ -99,9 +101,11 @@ def _run(options: Options, service: Service, token: str, version: str) -> None:
         server_header=False, lifespan="on", timeout_keep_alive=30,
     )  # fmt: skip
     server = uvicorn.Server(config)
+    signal.signal(signal.SIGTERM, lambda number, frame: None)  # uvicorn ends, and then sends itself what it got
     name = options.allowed[0] if options.allowed else options.host
     address = f"http://{name}:{options.port}/?token={token}"
-    print(f"{address}\nruns in {service.place.root}; Ctrl-C ends the service, jobs go on", flush=True)
+    told = "and its jobs, archived" if options.stop_jobs else "jobs go on"
+    print(f"{address}\nruns in {service.place.root}; Ctrl-C ends the service, {told}", flush=True)
     if options.open:
         webbrowser.open(address)
     try:
@@ -109,4 +113,4 @@ def _run(options: Options, service: Service, token: str, version: str) -> None:
     except SystemExit:  # uvicorn has said why: the port is taken
         raise InputError(f"--port {options.port} is needed free; it cannot be used. Choose another.") from None
     except KeyboardInterrupt:
-        print("stopped; jobs go on", file=sys.stderr)
+        print("stopped", file=sys.stderr)

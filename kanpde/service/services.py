@@ -55,6 +55,9 @@ class Place:
 class Service:
     """What the paths call; used from one event loop."""
 
+    stop_jobs = False
+    """Whether jobs end with the service."""
+
     def __init__(self, place: Place, table: Table, children: Children, engine: Engine, workers: int, limits: Limits):
         self.place, self.table, self.children, self.limits = place, table, children, limits
         self.supervisor = Supervisor(table, place.job, engine, workers)

@@ -96,6 +96,13 @@ class Supervisor:
         elif time - first >= KILL_AFTER:
             self.engine.stop(folder, row.handle, kill=True)
 
+    async def stop_all(self) -> None:
+        """Stop what runs, and wait until it has archived its best state."""
+        for row in self.table.with_status("running"):
+            self.dismiss(row)
+        while self.settle():
+            await asyncio.sleep(TICK)
+
     def status_of(self, row: Row) -> str:
         """What to say of a job besides its status."""
         if row.status == "accepted":

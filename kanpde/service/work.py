@@ -51,6 +51,7 @@ from kanpde.service.requests import (
 from kanpde.solving.training.events import Finished, Note, StageEnded, Started, StartEnded, Step
 from kanpde.solving.training.memory import free_memory
 from kanpde.studies.files import write_study
+from kanpde.studies.plans import Study
 from kanpde.studies.runner import plan_of, run_study
 
 CPU_SECONDS, MEMORY = 15, 2 * 2**30
@@ -343,25 +344,33 @@ def prepare_study(
     """The one job of a study."""
     asked, bounds = Asked(name, text, files), Limits(**limits)
     config, _ = composed(asked, words_of(settings), bounds)
-    values = {**plain_study(study), "seeds": plain_study(study).get("seeds", 3)}
-    words = [f"preset={preset}", *words_of(settings), *override_words(study=values)]
+    words = [f"preset={preset}", *words_of(settings), *override_words(study=plain_study(study))]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{config.problem.name}.yaml"
-        data = read_problem_file(problem_names()[name]) if text is None else problem_data(asked)  # files by full names
-        path.write_text(write_yaml(data), encoding="utf-8")
-        plan = plan_of([*words, f"problem={path}"])
-    runs = len(plan.study.grids) * plan.study.seeds * 4 + 8 * plan.study.tuning_seeds
-    if runs > bounds.jobs or plan.study.time_limit > bounds.time_limit:
-        raise InputError(
-            f"A study may have {bounds.jobs} runs of {bounds.time_limit} s; about {runs} of {plan.study.time_limit:g} "
-            "s came. Set fewer seeds or grids."
-        )
-    job = {"folder": f"{config.problem.name}/scaling", "words": words, "title": f"Study: {config.problem.title}"}
+        if text is not None:
+            path.write_text(write_yaml(problem_data(asked)), encoding="utf-8")
+        plan = plan_of([*words, f"problem={path}" if text is not None else f"problem={name}"])
+    _check_study(plan.study, bounds)
+    place = plan.folder.relative_to(plan.config.output.folder)
+    job = {"folder": str(place), "words": words, "title": f"Study: {config.problem.title}"}
     return {"jobs": [job], "notes": [], "name": config.problem.name}
 
 
+def _check_study(study: Study, bounds: Limits) -> None:
+    """Refuse a study of too many runs, or of too long ones."""
+    sizes = len(study.grids) + len(study.widths)
+    tuning = len(study.kan_degrees) * len(study.kan_widths) + len(study.mlp_depths) * len(study.mlp_activations)
+    most = sizes * study.seeds * (1 + (len(study.models) - 1) * len(study.match)) + tuning * study.tuning_seeds
+    if most > bounds.jobs or study.time_limit > bounds.time_limit:
+        raise InputError(
+            f"A study may have {bounds.jobs} runs of {bounds.time_limit} s; up to {most} of {study.time_limit:g} s "
+            "came. Set fewer seeds or grids."
+        )
+
+
 def plain_study(study: object) -> dict[str, Any]:
-    words_of({"training": study})  # names and values are checked as those of a group are
+    """The settings of a study, names and values checked as those of a group are."""
+    words_of({"training": study})
     return dict(study)
 
 

@@ -15,6 +15,19 @@ await build({
   minify: true,
   legalComments: "none",
 });
+// The viewer lives in a frame of no origin, where modules cannot be fetched: one classic script.
+await build({
+  entryPoints: ["src/viewer/viewer.js"],
+  outdir: out,
+  bundle: true,
+  format: "iife",
+  target: "es2022",
+  minify: true,
+  legalComments: "none",
+  define: { "process.env.NODE_ENV": '"production"', "import.meta.url": '""' },
+  loader: { ".woff": "dataurl", ".woff2": "dataurl", ".svg": "dataurl", ".png": "dataurl" },
+});
+copyFileSync("src/viewer/viewer.html", `${out}/viewer.html`);
 const uplot = readFileSync("node_modules/uplot/dist/uPlot.min.css", "utf8");
 writeFileSync(`${out}/style.css`, readFileSync("src/style.css", "utf8") + uplot);
 copyFileSync("src/icon.svg", `${out}/icon.svg`);
