@@ -28,7 +28,6 @@ from kanpde.problems.language import (
     renamed,
 )
 from kanpde.problems.problem import Problem
-from kanpde.problems.tasks.eigen import Eigen
 from kanpde.problems.tasks.energy import Energy
 from kanpde.references import NotSolved, elements
 from kanpde.references.interpolants import Interpolant
@@ -42,21 +41,22 @@ WELLS = 5
 
 def landscape_problem(problem: Problem) -> Problem:
     """H u = 1 for the operator of an eigenproblem, as the minimum of ∫ a(u, u)/2 - w u dx."""
-    name, state = problem.task.name, problem.fields[0]
+    state, (density, norm) = problem.fields[0], problem.task.integrals()
+    name = jets_of(norm)[0][0]  # the field in which both are written
     value = jet_expression((name, (0,) * len(problem.coordinates)), problem.coordinates)
-    weight = problem.task.norm.xreplace({value: sympy.S.One})
+    weight = norm.xreplace({value: sympy.S.One})
     own = [condition for condition in problem.conditions if condition.fields == (state,)]
     conditions = [
         replace(c, residual=renamed(c.residual, state, name, problem.coordinates), fields=(name,)) for c in own
     ]
-    task = Energy(problem.task.density / 2 - weight * value)
+    task = Energy(density / 2 - weight * value)
     return replace(problem, fields=(name,), task=task, conditions=tuple(conditions))
 
 
 def landscape_of(problem: Problem) -> Interpolant | None:
     """u by spectral elements; None where they do not apply, or the norm is no weight times ψ²."""
     none = (0,) * len(problem.coordinates)
-    if not isinstance(problem.task, Eigen) or {index for _, index in jets_of(problem.task.norm)} != {none}:
+    if len(problem.task.integrals()) != 2 or {index for _, index in jets_of(problem.task.integrals()[1])} != {none}:
         return None
     stated = landscape_problem(problem)
     if not elements.applicable(stated):

@@ -27,9 +27,10 @@ from torch import Tensor
 
 from kanpde.models.jets import IndexSet, closure
 from kanpde.models.networks import MLP
-from kanpde.problems.geometry.sampling import SobolSampling, uniform_points
+from kanpde.problems.geometry.sampling import uniform_points
+from kanpde.problems.geometry.samplings import SobolSampling
 from kanpde.problems.problem import Problem
-from kanpde.solving.ansatz.exact_conditions import Ansatz
+from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.losses.residuals import Block, build_blocks, draw
 from kanpde.solving.solution import Solution, named_jets
 from kanpde.solving.time_windows import Chained, in_window

@@ -7,25 +7,12 @@ from torch import Tensor
 
 from kanpde.models.jets import closure
 from kanpde.problems.freedoms import aligned
-from kanpde.problems.geometry.regions import inside_points, piece_points
-from kanpde.problems.grids import grid_axes, grid_points
+from kanpde.problems.geometry.regions import piece_points
+from kanpde.problems.grids import measuring_points
 from kanpde.problems.language import compile_expression, coordinate_symbols, derivative
 from kanpde.problems.problem import Problem
 from kanpde.references import Reference
 from kanpde.solving.solution import Solution
-
-
-def measuring_points(problem: Problem, resolution: int | None = None) -> Tensor:  # -> [n, d]
-    """Where errors are measured: the archive's grid in up to three dimensions, 16384 Sobol points beyond."""
-    if problem.domain.dimension <= 3:
-        points = torch.from_numpy(grid_points(grid_axes(problem, resolution)))
-        return points if problem.region is None else points[problem.region.contains(points)]
-    return inside_points(problem.region, problem.domain, 2**14, seed=1)
-
-
-def tracking_points(problem: Problem) -> Tensor:  # -> [n, d]
-    """A smaller set, to follow the error during training."""
-    return inside_points(problem.region, problem.domain, 2000, seed=2)
 
 
 def exact_jets(problem: Problem, points: Tensor, order: int) -> Tensor:  # [n, d] -> [n, s, fields]

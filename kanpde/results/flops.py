@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from kanpde.solving.optimizers import Objective, Optimizer
+from kanpde.solving.losses.interface import Objective
+from kanpde.solving.optimizers import Optimizer
 
 FACTORIZATIONS = {
     torch.ops.aten.linalg_cholesky_ex: lambda shape, **_: shape[-1] ** 3 // 3,

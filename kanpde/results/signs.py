@@ -16,7 +16,7 @@ from kanpde.problems.geometry.regions import inside_points, piece_points
 from kanpde.problems.problem import Problem
 from kanpde.results.error_equation import estimated_error
 from kanpde.results.verdicts import Sign
-from kanpde.solving.ansatz.exact_conditions import Ansatz
+from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.solution import Solution
 
 POINTS, SEED = 2000, 33

@@ -27,7 +27,6 @@ from kanpde.runs.run import Run, solve_config
 from kanpde.runs.settings import RETRY, Config, config_of, flat_settings
 from kanpde.runs.stops import Stops
 from kanpde.runs.trackers import Tracked, check_tracker, following
-from kanpde.solving.optimizers import OPTIMIZERS
 from kanpde.solving.training.events import Finished, Note, Started
 from kanpde.solving.training.memory import bounded_memory, free_memory, want_of_memory
 
@@ -292,14 +291,14 @@ def _check_memory(event: Started, config: Config) -> None:
     """Refuse a Jacobian that cannot fit, rather than fill the memory for minutes first; later stages need more."""
     free = free_memory()
     on_gpu = config.device != "cpu" and torch.cuda.is_available()
-    if free is None or on_gpu or not isinstance(config.optimizer, OPTIMIZERS["lm"]):
+    if free is None or on_gpu or not config.optimizer.forms_jacobian:
         return
     needed = event.points * event.parameters * getattr(torch, config.dtype).itemsize
     if needed > free:
         raise InputError(
-            f"optimizer=lm needs the derivatives of {event.points} residuals by {event.parameters} parameters in "
-            f"memory, {needed / 2**30:.3g} GiB; {free / 2**30:.3g} GiB are free. Use optimizer=lbfgs or adam, a "
-            "smaller model, or fewer points (sampling.points)."
+            f"optimizer={config.optimizer.kind} needs the derivatives of {event.points} residuals by "
+            f"{event.parameters} parameters in memory, {needed / 2**30:.3g} GiB; {free / 2**30:.3g} GiB are free. Use "
+            "optimizer=lbfgs or adam, a smaller model, or fewer points (sampling.points)."
         )
 
 

@@ -19,12 +19,13 @@ from rich.table import Column
 
 from kanpde.errors import InputError
 from kanpde.files.texts import printable
+from kanpde.solving.tasks import FIGURES
 from kanpde.solving.training.events import Finished, Note, StageEnded, Started, StartEnded, Step
 from kanpde.solving.training.settings import Training
 
 Listener = Callable[[object], None]
 # The most wanted first: a narrow terminal cuts the rest.
-MEASURES = ("rel_l2", "heldout_residual", "heldout_energy", "loss")
+MEASURES = ("rel_l2", *FIGURES, "loss")
 LAST_BYTES = 65536  # of a history, more than its longest line
 
 
@@ -37,9 +38,10 @@ def step_text(record: Mapping[str, Any]) -> str:
     counted = {**record, "stage": record["stage"] + 1} if "stage" in record else record
     place = [f"{name} {counted[name]}" for name in ("window", "stage", "grid", "step") if name in counted]
     measured = [(name.removesuffix("_residual"), record.get(name)) for name in MEASURES]
-    digits = ".8g" if "heldout_energy" in record else ".1e"  # the last digits of an energy are those that matter
+    digits = next((FIGURES[name] for name in FIGURES if name in record), 2)
+    style = ".1e" if digits == 2 else f".{digits}g"
     values = [
-        f"{label} {value:{'.1e' if label == 'rel_l2' else digits}}"
+        f"{label} {value:{'.1e' if label == 'rel_l2' else style}}"
         for label, value in measured
         if value is not None and math.isfinite(value)
     ]

@@ -19,20 +19,17 @@ from kanpde.models.networks import MODELS, SMOOTH, Chain, Design
 from kanpde.problems.catalog import Problem, load_problem
 from kanpde.problems.freedoms import aligned, freedom_sentences
 from kanpde.problems.geometry.regions import inside_points
-from kanpde.problems.grids import grid_axes, grid_points
-from kanpde.problems.tasks.eigen import Eigen
-from kanpde.references import NotSolved, Reference, method_for, no_reference, reference_of, turning
+from kanpde.problems.grids import grid_axes, grid_points, tracking_points
+from kanpde.references import NotSolved, Reference, method_for, no_reference, reference_of
 from kanpde.references.landscapes import known_functions, wells_metrics
 from kanpde.results.archive import ModelData, RunData, read_archive, write_archive
 from kanpde.results.archived_problems import archived_problem
-from kanpde.results.energies import spectrum_of
 from kanpde.results.errors import (
     conditions_rms,
     equations_rms,
     errors,
     known_values,
     relative_l2,
-    tracking_points,
 )
 from kanpde.results.flops import flops_per_step
 from kanpde.results.learned_parameters import data_metrics
@@ -42,9 +39,10 @@ from kanpde.results.verdicts import Sign, Verdict, attributes_of, is_measured, v
 from kanpde.runs.choices import DEFAULT_CHOICES
 from kanpde.runs.settings import Config, compose, override_words
 from kanpde.runs.stops import Stops
-from kanpde.solving.ansatz.exact_conditions import Ansatz, ansatz_of
-from kanpde.solving.losses.objectives import Minimum, goal_of
+from kanpde.solving.ansatz.exact_conditions import ansatz_of
+from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.solution import Solution
+from kanpde.solving.tasks import Goal, goal_of
 from kanpde.solving.time_windows import Windows, solution_of, window_ends
 from kanpde.solving.training.events import Event, Finished, Note, Outcome, Step
 from kanpde.solving.training.journal import Journal, Recorded
@@ -242,10 +240,11 @@ def _device(name: str) -> torch.device:
 def _setup(
     config: Config, ansatz: Ansatz, device: torch.device, network: nn.Module | None, reference: Reference | None
 ) -> Setup:
-    dtype = getattr(torch, config.dtype)
+    dtype, weights = getattr(torch, config.dtype), (config.training.boundary_weight, config.training.data_weight)
+    goal = goal_of(config.problem, ansatz, weights, dtype)
     return Setup(
         problem=config.problem,
-        goal=goal_of(config.problem, ansatz, (config.training.boundary_weight, config.training.data_weight), dtype),
+        goal=goal,
         design=config.model if network is None else None,
         optimizer=config.optimizer,
         sampling=config.sampling,
@@ -253,23 +252,22 @@ def _setup(
         seed=config.seed,
         dtype=dtype,
         device=device,
-        track=_tracker(config.problem, ansatz, reference),
+        track=_tracker(goal, reference),
         network=network,
     )
 
 
-def _tracker(problem: Problem, ansatz: Ansatz, reference: Reference | None) -> Callable[[nn.Module], float]:
+def _tracker(goal: Goal, reference: Reference | None) -> Callable[[nn.Module], float]:
     """The relative error of a network at a fixed set of points, for the history."""
-    points = tracking_points(problem)
-    known = known_values(problem, points, reference)
+    points = tracking_points(goal.problem)
+    known = known_values(goal.problem, points, reference)
     if known is None:
         return lambda network: float("nan")
-    states = reference.energies if isinstance(problem.task, Eigen) else None
 
     def error(network: nn.Module) -> float:
-        found = Solution(problem, ansatz, network)(points)
-        nearest = known if states is None else known @ torch.from_numpy(turning(known.numpy(), found, states))
-        nearest = aligned(problem, points, torch.from_numpy(found), nearest)
+        found = Solution(goal.problem, goal.ansatz, network)(points)
+        nearest = goal.nearest(known, found, reference)
+        nearest = aligned(goal.problem, points, torch.from_numpy(found), nearest)
         return relative_l2(torch.from_numpy(found) - nearest, nearest)
 
     return error
@@ -284,14 +282,13 @@ def _finished(
     notes: tuple[str, ...],
 ) -> Run:
     solution = solution_of(config.problem, config.training.conditions, trained.network)
-    if reference is not None and isinstance(config.problem.task, Eigen):
-        points = tracking_points(config.problem).numpy()
-        reference = reference.turned(points, solution(points))
-    spectrum = spectrum_of(setup.goal, trained.network, reference) if isinstance(setup.goal, Minimum) else None
-    if spectrum is not None and trained.outcome.status == "done" and (fault := spectrum.below()):
-        trained = replace(trained, outcome=Outcome.BELOW, sentence=f"{Outcome.BELOW.value} {fault}")
+    if reference is not None:
+        reference = setup.goal.turned(reference, solution, tracking_points(config.problem).numpy())
+    measured = setup.goal.measured(trained.network, reference)
+    if trained.outcome.status == "done" and measured.fault:
+        trained = replace(trained, outcome=Outcome.BELOW, sentence=f"{Outcome.BELOW.value} {measured.fault}")
     metrics = _metrics(config, setup, trained, solution, history, reference)
-    metrics |= spectrum.metrics() if spectrum else {}
+    metrics |= measured.metrics
     axes = grid_axes(config.problem, config.output.resolution)
     fields = _fields(solution, axes, reference)
     known = known_functions(config.problem, axes, fields)
@@ -307,7 +304,7 @@ def _finished(
         model=_model_data(config, setup, trained),
         points={name: points.cpu().double().numpy() for name, points in trained.points.items()},
         coefficients=known,
-        spectrum=spectrum.arrays() if spectrum else {},
+        spectrum=measured.arrays,
         samples=dict(config.problem.samples),
     )
     return Run(config.problem, data, (*_warnings(config, setup, trained, metrics), *notes), trained.network)
@@ -318,7 +315,7 @@ def _judged(config: Config, setup: Setup, trained: Trained, solution: Solution, 
     failed = trained.sentence if trained.outcome.status == "failed" else ""
     signs: list[Sign] = []
     if not failed and not is_measured(metrics):
-        if isinstance(setup.goal, Minimum):
+        if config.problem.task.integrals():
             signs = energy_signs(trained.parting)
         else:
             signs = equation_signs(solution, ansatz_of(config.problem, config.training.conditions), metrics)

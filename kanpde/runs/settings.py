@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from kanpde.errors import InputError
 from kanpde.models.networks import MODELS, Design
 from kanpde.problems.catalog import Problem, file_contents, load_problem
-from kanpde.problems.geometry.sampling import SAMPLINGS
+from kanpde.problems.geometry.samplings import SAMPLINGS
 from kanpde.references import check_table
 from kanpde.runs.checked_values import check_names, required, settings_from, typed
 from kanpde.runs.choices import DEFAULT_CHOICES, GROUPS, group_defaults

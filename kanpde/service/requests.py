@@ -21,7 +21,6 @@ from kanpde.problems.catalog import confined, load_problem, problem_names, read_
 from kanpde.runs.hydra_composition import Composition, compose_mapping, without_foreign
 from kanpde.runs.settings import Config, config_of, override_words
 from kanpde.service.limits import Limits
-from kanpde.solving.optimizers import OPTIMIZERS
 
 ALLOWED = ("model", "optimizer", "sampling", "training", "seed", "dtype", "reference")
 GROUPS = ALLOWED[:4]
@@ -185,7 +184,7 @@ def _parameters(config: Config, limits: Limits) -> float:
 def estimate(config: Config, limits: Limits) -> dict[str, float]:
     """What a run will take: parameters, points, megabytes of derivatives, seconds at most."""
     found = measures(config, limits)
-    by_jacobian = isinstance(config.optimizer, OPTIMIZERS["lm"])
+    by_jacobian = config.optimizer.forms_jacobian
     megabytes = found["points"] * found["parameters"] / found["windows"] * 8 / 2**20 if by_jacobian else 0.0
     return {**found, "megabytes": round(megabytes, 1)}
 

@@ -18,7 +18,8 @@ from torch import Tensor
 from kanpde.models.jets import closure
 from kanpde.models.networks.chains import Inputs
 from kanpde.problems.geometry.regions import inside_points
-from kanpde.problems.geometry.sampling import Sample, Sampling, uniform_points
+from kanpde.problems.geometry.sampling import Sample, uniform_points
+from kanpde.problems.geometry.samplings import Sampling
 from kanpde.solving.solution import Solution
 
 CELLS = 2000
@@ -108,7 +109,7 @@ def _density_along(solution: Solution, axis: int, scale: np.ndarray, cells: int)
 
 
 @dataclass(frozen=True)
-class FollowingSampling:
+class FollowingSampling(Sampling):
     """Another sampling, carried along by densities: what is even in it follows them.
 
     `weighted` counts each point by the room it stands for, so that means are those over the box.
@@ -150,7 +151,7 @@ class FollowingSampling:
         return Sample(points, weights / weights.mean())
 
 
-def following(sampling: Sampling, densities: Mapping[int, Density] | None, weighted: bool = False) -> Sampling:
+def followed(sampling: Sampling, densities: Mapping[int, Density] | None, weighted: bool = False) -> Sampling:
     """The sampling as it is, or carried along by densities where there are some."""
     return FollowingSampling(sampling, densities, weighted) if densities else sampling
 

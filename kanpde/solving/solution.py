@@ -13,7 +13,7 @@ from kanpde.models.jets import IndexSet, closure
 from kanpde.models.learned_constants import learned_values
 from kanpde.problems.language import Jet, Scope, compile_expression, parse_expression
 from kanpde.problems.problem import Problem
-from kanpde.solving.ansatz.exact_conditions import Ansatz
+from kanpde.solving.ansatz.interface import Ansatz
 
 CHUNK = 8192
 

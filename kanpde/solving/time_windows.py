@@ -19,7 +19,8 @@ from kanpde.errors import InputError
 from kanpde.models.jets import IndexSet, MultiIndex, closure, product_matrix
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.problem import Condition, Problem
-from kanpde.solving.ansatz.exact_conditions import Ansatz, BoundAnsatz, ansatz_of
+from kanpde.solving.ansatz.exact_conditions import ansatz_of
+from kanpde.solving.ansatz.interface import Ansatz, BoundAnsatz
 from kanpde.solving.solution import Solution
 
 
@@ -77,7 +78,7 @@ def in_window(problem: Problem, begin: float, end: float) -> Problem:
 
 @dataclass(frozen=True)
 class CarriedAnsatz:
-    """The ansatz of a window that goes on from a solution; stands where an `Ansatz` does.
+    """The ansatz of a window that goes on from a solution.
 
     base: Lift and envelope of the boundary conditions that are built in.
     before: The solution up to the window's begin.

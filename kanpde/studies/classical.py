@@ -9,9 +9,10 @@ from types import ModuleType
 import numpy as np
 import torch
 
+from kanpde.problems.grids import measuring_points
 from kanpde.problems.problem import Problem
 from kanpde.references import METHODS, NotSolved, Reference, method_for, reference_of
-from kanpde.results.errors import known_values, measuring_points, relative_l2
+from kanpde.results.errors import known_values, relative_l2
 
 LADDER = 6
 COARSEST = 4

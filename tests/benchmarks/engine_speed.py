@@ -13,7 +13,7 @@ from timing import milliseconds
 from kanpde.models.differentiation import ChainRoute, NestedRoute
 from kanpde.models.networks import KAN
 from kanpde.problems.catalog import load_problem
-from kanpde.problems.geometry.sampling import SobolSampling
+from kanpde.problems.geometry.samplings import SobolSampling
 from kanpde.solving.ansatz.exact_conditions import exact_ansatz
 from kanpde.solving.losses.residuals import bind, build_blocks, draw
 from kanpde.solving.training.allocation import keep_freed_memory

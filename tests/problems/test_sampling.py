@@ -5,7 +5,8 @@ import torch
 
 from kanpde.errors import InputError
 from kanpde.problems.geometry.boxes import Box, box_sides
-from kanpde.problems.geometry.sampling import GaussSampling, SobolSampling, interior_count, side_count, uniform_points
+from kanpde.problems.geometry.sampling import uniform_points
+from kanpde.problems.geometry.samplings import GaussSampling, SobolSampling, interior_count, side_count
 
 BOX = Box((-1.0, 0.0), (1.0, 3.0))
 

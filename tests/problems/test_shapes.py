@@ -12,9 +12,10 @@ from kanpde.errors import InputError
 from kanpde.problems.catalog import load_problem
 from kanpde.problems.geometry.boxes import Box, box_sides
 from kanpde.problems.geometry.regions import ShapeBoundary, inside_points, piece_points, sampled_inside
-from kanpde.problems.geometry.sampling import GaussSampling, SobolSampling, uniform_points
+from kanpde.problems.geometry.sampling import uniform_points
+from kanpde.problems.geometry.samplings import GaussSampling, SobolSampling
 from kanpde.problems.geometry.shapes import Cuboid, Polygon, Round, facet_points, perimeter
-from kanpde.results.errors import measuring_points
+from kanpde.problems.grids import measuring_points
 
 DISK, ELLIPSE, BALL = Round((0.2, -0.1), (0.5, 0.5)), Round((0.0, 0.1), (0.8, 0.3)), Round((0.1, 0, 0), (0.6,) * 3)
 TRIANGLE = Polygon(((-0.5, -0.5), (0.0, 0.7), (0.5, -0.5)))  # clockwise

@@ -10,7 +10,7 @@ from kanpde.errors import InputError
 from kanpde.models.differentiation import NestedRoute, route_for
 from kanpde.models.learned_constants import half_widths, learn
 from kanpde.models.networks import KAN
-from kanpde.problems.geometry.sampling import SobolSampling
+from kanpde.problems.geometry.samplings import SobolSampling
 from kanpde.solving.ansatz.exact_conditions import exact_ansatz, penalty_ansatz
 from kanpde.solving.losses.residuals import bind, build_blocks, draw
 

@@ -10,8 +10,8 @@ from kanpde import solve
 from kanpde.models.networks import KAN
 from kanpde.models.networks.chains import Inputs
 from kanpde.problems.geometry.boxes import Box, Side
-from kanpde.problems.geometry.sampling import SobolSampling
-from kanpde.solving.adaptation import FOLLOWING, GROWTH, Density, densities_of, density_of, first_knots, following
+from kanpde.problems.geometry.samplings import SobolSampling
+from kanpde.solving.adaptation import FOLLOWING, GROWTH, Density, densities_of, density_of, first_knots, followed
 from kanpde.solving.solution import Solution
 
 BOX = Box((-1.0, 0.0), (3.0, 2.0))
@@ -42,7 +42,7 @@ def test_neighboring_cells_change_gradually():
 
 def test_points_follow_the_density_in_the_share_that_is_said():
     density = peak()
-    sample = following(SobolSampling(clustering=0.0), {0: density}).interior(BOX, 4096, seed=1)
+    sample = followed(SobolSampling(clustering=0.0), {0: density}).interior(BOX, 4096, seed=1)
     found = np.histogram(sample.points[:, 0].numpy(), bins=np.linspace(-1, 3, 41))[0] / 4096
     expected = FOLLOWING * np.diff(density.shares[::50]) + (1 - FOLLOWING) / 40
     assert np.abs(found - expected).max() < 2e-3
@@ -52,7 +52,7 @@ def test_points_follow_the_density_in_the_share_that_is_said():
 
 def test_weights_make_means_over_the_box():
     """∫ over the box of a function that is large where the density is."""
-    sample = following(SobolSampling(clustering=0.0), {0: peak()}, weighted=True).interior(BOX, 4096, seed=1)
+    sample = followed(SobolSampling(clustering=0.0), {0: peak()}, weighted=True).interior(BOX, 4096, seed=1)
     x = sample.points[:, 0]
     mean = (sample.weights / (0.05 + (x - 0.5).abs())).mean().item()
     exact = (np.log(1.55 / 0.05) + np.log(2.55 / 0.05)) / 4
@@ -61,15 +61,15 @@ def test_weights_make_means_over_the_box():
 
 
 def test_points_on_sides_stay_there():
-    sample = following(SobolSampling(), {0: peak()}).on_side(BOX, Side(0, 1, "x+"), 64, seed=0)
+    sample = followed(SobolSampling(), {0: peak()}).on_side(BOX, Side(0, 1, "x+"), 64, seed=0)
     assert (sample.points[:, 0] == 3).all()
-    sample = following(SobolSampling(), {0: peak()}).on_side(BOX, Side(1, 0, "t-"), 256, seed=0)
+    sample = followed(SobolSampling(), {0: peak()}).on_side(BOX, Side(1, 0, "t-"), 256, seed=0)
     assert (sample.points[:, 1] == 0).all() and ((sample.points[:, 0] - 0.5).abs() < 0.3).sum() > 64
 
 
 def test_without_densities_the_sampling_is_itself():
     sampling = SobolSampling()
-    assert following(sampling, {}) is sampling and following(sampling, None) is sampling
+    assert followed(sampling, {}) is sampling and followed(sampling, None) is sampling
 
 
 def test_knots_of_cosine_and_sine_lie_where_their_coordinate_is_dense():

@@ -10,15 +10,15 @@ from kanpde.errors import InputError
 from kanpde.models.differentiation import NestedRoute
 from kanpde.models.networks import KAN, MLP
 from kanpde.problems.catalog import load_problem
-from kanpde.problems.geometry.sampling import SobolSampling
+from kanpde.problems.geometry.samplings import SobolSampling
 from kanpde.problems.quadrature import quadrature
 from kanpde.references import Reference
-from kanpde.results.energies import Spectrum, spectrum_of
 from kanpde.runs.run import open_run, solve
 from kanpde.solving.ansatz.exact_conditions import exact_ansatz
-from kanpde.solving.losses.energies import fit_outputs, integrals_of
-from kanpde.solving.losses.objectives import Minimum
+from kanpde.solving.losses.energies import fit_outputs
 from kanpde.solving.optimizers import LevenbergMarquardt
+from kanpde.solving.tasks import GOALS, goal_of
+from kanpde.solving.tasks.spectra import Spectrum
 
 ROD = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "boundary": {"*": "u = 0"}}
 LINEAR = {**ROD, "energy": "u_x**2/2 - pi**2*sin(pi*x)*u"}
@@ -34,7 +34,8 @@ def integrals(data, network=None, count=200, **options):
     if network is None:
         box = {"lower": problem.domain.lower, "upper": problem.domain.upper}
         network = KAN([problem.domain.dimension, 3, len(problem.fields)], grid=4, degree=4, **box)
-    return integrals_of(network, problem, exact_ansatz(problem), quadrature(problem, count, 0), **options)
+    kind = GOALS[problem.task.key].integrals
+    return kind(network, problem, exact_ansatz(problem), quadrature(problem, count, 0), **options)
 
 
 @pytest.mark.parametrize("data", [LINEAR, QUARTIC, SQUARE, STRING], ids=["linear", "quartic", "square", "states"])
@@ -157,7 +158,7 @@ def test_an_energy_below_the_reference_fails_the_run(monkeypatch):
     assert "lies below" in spectrum.below()
     assert dataclasses.replace(spectrum, spread=np.array([0.05])).below() is None
     assert dataclasses.replace(spectrum, values=np.array([-1.89])).below() is None
-    monkeypatch.setattr("kanpde.runs.run.spectrum_of", lambda *_: spectrum)
+    monkeypatch.setattr("kanpde.solving.tasks.energy.spectrum_of", lambda *_: spectrum)
     run = solve(LINEAR, model={"width": [2], "grid": 2, "degree": 4}, training={**QUICK, "steps": 2})
     assert run.status == "failed" and "lies below that of the reference" in run.stop_reason
 
@@ -165,7 +166,7 @@ def test_an_energy_below_the_reference_fails_the_run(monkeypatch):
 def test_a_cheated_rule_is_seen_through():
     """With 8 points for a spline of 40 cells the trained energy falls below the minimum; the held-out one cannot."""
     problem = load_problem(LINEAR)
-    goal = Minimum(problem, exact_ansatz(problem))
+    goal = goal_of(problem, exact_ansatz(problem), (1.0, 1.0), torch.float64)
     network = KAN([1, 1], grid=40, degree=2, lower=[0.0], upper=[1.0])
     few = goal.objective(network, SobolSampling(points=8), seed=0)
     few.theta = LevenbergMarquardt().minimize(few, few.theta, 60, lambda iterate: None).theta
@@ -176,12 +177,12 @@ def test_a_cheated_rule_is_seen_through():
 
 def test_measured_energies_stand_beside_the_reference(tmp_path):
     problem = load_problem(STRING)
-    goal = Minimum(problem, exact_ansatz(problem))
+    goal = goal_of(problem, exact_ansatz(problem), (1.0, 1.0), torch.float64)
     network = MLP([1, 8, 3]).double()
     goal.judge(network).settle()
     known = Reference("by hand", lambda x: np.stack([np.sin(k * np.pi * x[:, 0]) for k in (1, 2, 3)], axis=1),
                       0.0, 0.0, 0, np.array([k * np.pi for k in (1, 2, 3)]) ** 2, np.zeros(3))  # fmt: skip
-    metrics = spectrum_of(goal, network, known).metrics()
+    metrics = goal.measured(network, known).metrics
     assert metrics["energy_1"] > np.pi**2 and 0 < metrics["overlap_1"] <= 1
     assert metrics["energy_1_error"] == pytest.approx(metrics["energy_1"] / np.pi**2 - 1)
 

@@ -6,10 +6,10 @@ import torch
 from kanpde.models.learned_constants import learn
 from kanpde.models.networks import MLP
 from kanpde.problems.catalog import load_problem
-from kanpde.problems.geometry.sampling import SobolSampling
+from kanpde.problems.geometry.samplings import SobolSampling
 from kanpde.solving.ansatz.exact_conditions import ansatz_of
-from kanpde.solving.losses.objectives import goal_of
 from kanpde.solving.losses.regularized import NAME, regularized
+from kanpde.solving.tasks import goal_of
 
 
 def rows(network):

@@ -7,7 +7,7 @@ from kanpde.errors import InputError, RunError
 from kanpde.models.differentiation import NestedRoute
 from kanpde.models.networks import KAN, MLP
 from kanpde.problems.catalog import load_problem
-from kanpde.problems.geometry.sampling import GaussSampling, SobolSampling
+from kanpde.problems.geometry.samplings import GaussSampling, SobolSampling
 from kanpde.solving.ansatz.exact_conditions import exact_ansatz, penalty_ansatz
 from kanpde.solving.losses.residuals import bind, build_blocks, draw
 

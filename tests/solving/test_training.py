@@ -9,11 +9,11 @@ import torch
 from kanpde.errors import InputError
 from kanpde.models.networks import KANDesign, MLPDesign
 from kanpde.problems.catalog import load_problem
-from kanpde.problems.geometry.sampling import SobolSampling
+from kanpde.problems.geometry.samplings import SobolSampling
 from kanpde.solving.ansatz.exact_conditions import exact_ansatz
-from kanpde.solving.losses.objectives import goal_of
 from kanpde.solving.losses.residuals import Residuals, bind, draw
 from kanpde.solving.optimizers import Adam, LevenbergMarquardt
+from kanpde.solving.tasks import goal_of
 from kanpde.solving.training.events import Finished, Outcome, StageEnded, Started, StartEnded, Step
 from kanpde.solving.training.settings import Training
 from kanpde.solving.training.stages import Setup, train

@@ -22,7 +22,7 @@ from torch import Tensor
 from kanpde.models.jets import IndexSet, closure, product_matrix
 from kanpde.problems.geometry.boxes import Side, box_sides
 from kanpde.problems.geometry.regions import ShapeBoundary, inside_points, piece_points, sampled_on
-from kanpde.problems.geometry.sampling import SobolSampling
+from kanpde.problems.geometry.samplings import SobolSampling
 from kanpde.problems.language import (
     ROUGH,
     TEXT_NAMES,
@@ -33,6 +33,7 @@ from kanpde.problems.language import (
     derivative,
 )
 from kanpde.problems.problem import Condition, Problem
+from kanpde.solving.ansatz.interface import BoundAnsatz
 from kanpde.solving.ansatz.known_jets import has_quotients, known_jet
 from kanpde.solving.ansatz.periodic_kinks import rounding
 from kanpde.solving.ansatz.round_shapes import even_over, measurable, with_shapes
@@ -41,8 +42,8 @@ Expr = sympy.Expr
 
 
 @dataclass(frozen=True)
-class Ansatz:
-    """What each field is made of, and which conditions are left for the loss.
+class Lifted:
+    """u = L + E·N: what each field is made of, and which conditions are left for the loss.
 
     lifts, envelopes: One expression in the coordinates per field; an envelope of 1 leaves the network free.
     penalties: Conditions that the ansatz does not meet by itself.
@@ -56,7 +57,7 @@ class Ansatz:
     warnings: tuple[str, ...] = ()
     _formulas: dict = field(default_factory=dict, repr=False, compare=False)
 
-    def bind(self, points: Tensor, indices: IndexSet) -> "BoundAnsatz":
+    def bind(self, points: Tensor, indices: IndexSet) -> BoundAnsatz:
         """Evaluate lifts and envelopes with their derivatives at fixed points [n, d]."""
         lift = torch.stack([self._jet(expr, points, indices) for expr in self.lifts], dim=-1)
         if all(envelope == 1 for envelope in self.envelopes):
@@ -78,32 +79,17 @@ class Ansatz:
         return self._formulas[key]
 
 
-@dataclass(frozen=True)
-class BoundAnsatz:
-    """The affine map from network jets to field jets at fixed points: ∂_α u = ∂_α L + Σ_β M_αβ ∂_β N."""
-
-    lift: Tensor  # [n, s, fields]
-    matrix: Tensor | None  # [n, fields or 1, s, s]; None is the identity
-
-    def __call__(self, network: Tensor) -> Tensor:  # [n, s, fields] -> [n, s, fields]
-        if self.matrix is None:
-            return self.lift + network
-        if self.matrix.shape[1] == 1:
-            return self.lift + self.matrix[:, 0] @ network
-        return self.lift + (self.matrix @ network.transpose(1, 2)[..., None])[..., 0].transpose(1, 2)
-
-
-def ansatz_of(problem: Problem, conditions: str) -> Ansatz:
+def ansatz_of(problem: Problem, conditions: str) -> Lifted:
     """The ansatz that training.conditions names."""
     return {"exact": exact_ansatz, "penalty": penalty_ansatz}[conditions](problem)
 
 
-def penalty_ansatz(problem: Problem) -> Ansatz:
+def penalty_ansatz(problem: Problem) -> Lifted:
     """Leave every condition to the loss."""
-    return Ansatz(problem, _each(problem, 0), _each(problem, 1), problem.conditions)
+    return Lifted(problem, _each(problem, 0), _each(problem, 1), problem.conditions)
 
 
-def exact_ansatz(problem: Problem) -> Ansatz:
+def exact_ansatz(problem: Problem) -> Lifted:
     """Build in every condition that prescribes a field's value on a side or its initial time derivatives.
 
     A field whose conditions contradict each other at corners keeps them all as penalties, with a warning.
@@ -128,7 +114,7 @@ def exact_ansatz(problem: Problem) -> Ansatz:
         except _NotExact as reason:
             warnings.append(f"The conditions on {name} on shapes enter the loss as penalties, because {reason}")
     left = tuple(condition for condition in problem.conditions if condition not in met)
-    return Ansatz(problem, tuple(lifts), tuple(envelopes), left, tuple(warnings))
+    return Lifted(problem, tuple(lifts), tuple(envelopes), left, tuple(warnings))
 
 
 def _each(problem: Problem, value: int) -> tuple[Expr, ...]:

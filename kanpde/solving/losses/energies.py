@@ -31,9 +31,7 @@ from kanpde.models.networks import Chain
 from kanpde.problems.geometry.sampling import Sample
 from kanpde.problems.language import BoundFormula, Formula, Jet, compile_expression, jet_slopes, jets_of
 from kanpde.problems.problem import Problem
-from kanpde.problems.tasks.eigen import Eigen
-from kanpde.problems.tasks.energy import Energy
-from kanpde.solving.ansatz.exact_conditions import Ansatz
+from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.solution import named_jets
 
 CHUNK = 2048
@@ -161,6 +159,10 @@ class Integrals(OfParameters, ABC):
     def points(self) -> dict[str, Tensor]:
         return {"interior": torch.cat([part.points for part in self.parts])}
 
+    def losses(self, residual: Tensor | None) -> dict[str, float]:
+        """None: an integral has no parts that add up to it."""
+        return {}
+
     def used(self, part: _Part, jets: Tensor) -> Tensor:  # [n, s, out] -> [n, fields·q]
         """The fields' jets that the densities depend on."""
         named = named_jets(part.ansatz(jets), self.problem.fields, self.indices)
@@ -179,10 +181,10 @@ class Integrals(OfParameters, ABC):
 
 
 class RitzEnergy(Integrals):
-    """E(θ) of `Energy`."""
+    """E(θ) of an energy."""
 
     def compiled(self, problem: Problem) -> tuple[Integrand, ...]:
-        density = problem.task.density
+        (density,) = problem.task.integrals()
         return (integrand_of(density, jets_of(density), problem, problem.fields),)
 
     def value(self, theta: Tensor) -> float:
@@ -217,12 +219,12 @@ def _roots(matrices: Tensor) -> Tensor:  # [n, q, q] -> [n, q, q]
 
 
 class RayleighQuotients(Integrals):
-    """T(θ) of `Eigen`; one output of the network per state."""
+    """T(θ) of an eigenproblem; one output of the network per state."""
 
     def compiled(self, problem: Problem) -> tuple[Integrand, ...]:
-        task = problem.task
-        jets = tuple(sorted({*jets_of(task.density), *jets_of(task.norm)}))
-        return tuple(integrand_of(expr, jets, problem, (task.name,)) for expr in (task.density, task.norm))
+        both = problem.task.integrals()
+        jets = tuple(sorted({jet for expr in both for jet in jets_of(expr)}))
+        return tuple(integrand_of(expr, jets, problem, (jets[0][0],)) for expr in both)
 
     def field_jets(self) -> tuple[Jet, ...]:
         return tuple((state, index) for state in self.problem.fields for _, index in self.densities[0].jets)
@@ -341,9 +343,3 @@ def fit_outputs(network: Chain, points: Tensor, values: Tensor, factor: Tensor) 
         last.weight.data = fitted.reshape_as(last.weight).to(last.weight).contiguous()
         if last.bias is not None:
             last.bias.data.zero_()
-
-
-def integrals_of(network: nn.Module, problem: Problem, ansatz: Ansatz, sample: Sample, **options) -> Integrals:
-    """The objective of a problem's task."""
-    kind = {Energy: RitzEnergy, Eigen: RayleighQuotients}[type(problem.task)]
-    return kind(network, problem, ansatz, sample, **options)

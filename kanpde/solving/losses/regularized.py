@@ -5,13 +5,15 @@
 What is held out is judged without it.
 """
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from kanpde.models.networks import Rows
-from kanpde.solving.optimizers.interface import Curved, Objective
+from kanpde.solving.losses.interface import Objective
+from kanpde.solving.optimizers.interface import Curved
 
 NAME = "regularizer"
 """What the history calls its loss."""
@@ -20,7 +22,7 @@ NAME = "regularizer"
 class Regularized:
     """An objective with a model's rows added to it; all else is the objective's own."""
 
-    def __init__(self, objective: Any, network: nn.Module, rows: Rows):
+    def __init__(self, objective: Objective, network: nn.Module, rows: Rows):
         self.objective, self.network, self.rows = objective, network, rows
 
     @property
@@ -45,6 +47,9 @@ class Regularized:
 
     def points(self) -> dict[str, Tensor]:
         return self.objective.points()
+
+    def losses(self, residual: Tensor | None) -> dict[str, float]:
+        return self.objective.losses(residual)
 
     def figure(self) -> float:
         return self.objective.figure()
@@ -73,7 +78,9 @@ class RegularizedSquares(Regularized):
         rows, slopes = self.rows_at(theta)
         return torch.cat([residual, rows]), torch.cat([jacobian, slopes])
 
-    def losses(self, residual: Tensor) -> dict[str, float]:
+    def losses(self, residual: Tensor | None) -> dict[str, float]:
+        if residual is None:
+            return self.objective.losses(None) | {NAME: math.nan}
         problem, own = residual[: self.size], residual[self.size :]
         return self.objective.losses(problem) | {NAME: own.square().sum().item()}
 

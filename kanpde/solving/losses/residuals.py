@@ -24,11 +24,12 @@ from kanpde.models.differentiation import OfParameters, Route, route_for
 from kanpde.models.jets import IndexSet, closure
 from kanpde.models.learned_constants import learned_vector
 from kanpde.problems.geometry.regions import Piece, inside_points, piece_points, sampled_inside, sampled_on
-from kanpde.problems.geometry.sampling import Sample, Sampling, side_count
+from kanpde.problems.geometry.sampling import Sample
+from kanpde.problems.geometry.samplings import Sampling, side_count
 from kanpde.problems.language import Formula, compile_expression, jet_expression
 from kanpde.problems.observations import Data, Observations
 from kanpde.problems.problem import Problem
-from kanpde.solving.ansatz.exact_conditions import Ansatz
+from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.solution import named_jets
 
 CHUNK = 4096
@@ -221,8 +222,10 @@ class Residuals(OfParameters):
             found.setdefault(name, []).append(bound.points)
         return {name: torch.cat(parts) for name, parts in found.items()}
 
-    def losses(self, residual: Tensor) -> dict[str, float]:  # [N]
-        """The loss of each equation and condition; they add up to ‖r‖²."""
+    def losses(self, residual: Tensor | None) -> dict[str, float]:  # [N]
+        """The loss of each equation and condition; they add up to ‖r‖². NaN without a residual vector."""
+        if residual is None:
+            return {name: math.nan for bound in self.blocks for name in bound.block.names}
         losses, row = {}, 0
         for bound in self.blocks:
             n, q = bound.factors.shape

@@ -3,22 +3,25 @@
 import copy
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from kanpde.errors import InputError
-from kanpde.solving.optimizers.interface import Ended, Iterate, Objective, Observer, Stop, StopReason
+from kanpde.solving.optimizers.interface import Ended, Iterate, Loss, Observer, Optimizer, Stop, StopReason
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Optimizer):
     """torch.optim.Adam on ‖r‖².
 
     Args:
         learning_rate: Step size.
         decay: Factor on the step size per thousand steps.
     """
+
+    kind: ClassVar[str] = "adam"
 
     learning_rate: float = 1e-3
     decay: float = 0.9
@@ -28,7 +31,7 @@ class Adam:
             raise InputError(f"Adam needs learning_rate > 0 and 0 < decay ≤ 1; {self} came. Set them so.")
 
     def minimize(
-        self, objective: Objective, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
+        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
     ) -> Ended:
         variable = theta.clone().requires_grad_()
         method = torch.optim.Adam([variable], lr=self.learning_rate)

@@ -1,6 +1,7 @@
 """The exact last layer where it holds, Levenberg–Marquardt on all layers where it does not."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from kanpde.errors import InputError
 from kanpde.solving.optimizers.levenberg_marquardt import LevenbergMarquardt
@@ -18,6 +19,9 @@ class Auto(LevenbergMarquardt):
         floor: As for optimizer=lm.
         tolerance: As for optimizer=lm.
     """
+
+    kind: ClassVar[str] = "auto"
+    chooses_model: ClassVar[bool] = True
 
     share: float = 0.25
 

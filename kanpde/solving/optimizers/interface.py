@@ -1,9 +1,10 @@
 """What an optimizer is given and what it gives back; one method is one leaf beside this file."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -47,13 +48,13 @@ class Ended:
     state: dict = field(default_factory=dict)
 
 
-class Objective(Protocol):
-    """What is lowered."""
+class Loss(Protocol):
+    """What is lowered, as far as a method has to know."""
 
     def gradient(self, theta: Tensor) -> tuple[float, Tensor]: ...
 
 
-class SumOfSquares(Objective, Protocol):
+class SumOfSquares(Loss, Protocol):
     """‖r(θ)‖²."""
 
     def residual(self, theta: Tensor) -> Tensor: ...
@@ -62,7 +63,7 @@ class SumOfSquares(Objective, Protocol):
 
 
 @runtime_checkable
-class Curved(Objective, Protocol):
+class Curved(Loss, Protocol):
     """A function f(θ) with an approximate second derivative, which need not be positive."""
 
     def value(self, theta: Tensor) -> float: ...
@@ -77,7 +78,7 @@ SECOND_ORDER = 1e-9
 """An energy errs by the square of the solution's error, and starts from no zero: its last digits matter."""
 
 
-def stalling(objective: Objective, tolerance: float) -> float:
+def stalling(objective: Loss, tolerance: float) -> float:
     """The relative fall of the loss over twenty steps at which it has stalled."""
     return tolerance * SECOND_ORDER if isinstance(objective, Curved) else tolerance
 
@@ -87,10 +88,20 @@ def has_stalled(losses: list[float], tolerance: float, window: int = 20) -> bool
     return len(losses) > window and losses[-window - 1] - losses[-1] < tolerance * abs(losses[-window - 1])
 
 
-class Optimizer(Protocol):
-    """Settings of one method; frozen, so the state of a minimization is passed along instead."""
+class Optimizer(ABC):
+    """Settings of one method; frozen, so the state of a minimization is passed along instead.
 
+    kind: What configurations call it.
+    forms_jacobian: Whether it holds the derivatives of all residuals by all parameters at once.
+    chooses_model: Whether it may train another model than the one it is given.
+    """
+
+    kind: ClassVar[str]
+    forms_jacobian: ClassVar[bool] = False
+    chooses_model: ClassVar[bool] = False
+
+    @abstractmethod
     def minimize(
-        self, objective: Objective, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
+        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
     ) -> Ended:
         """Lower the objective for at most `steps` steps, showing every accepted iterate to `observe`."""

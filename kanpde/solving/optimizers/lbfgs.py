@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,8 +13,9 @@ from kanpde.errors import InputError
 from kanpde.solving.optimizers.interface import (
     Ended,
     Iterate,
-    Objective,
+    Loss,
     Observer,
+    Optimizer,
     Stop,
     StopReason,
     has_stalled,
@@ -22,13 +24,15 @@ from kanpde.solving.optimizers.interface import (
 
 
 @dataclass(frozen=True)
-class LBFGS:
+class LBFGS(Optimizer):
     """Limited-memory BFGS with a line search.
 
     Args:
         memory: Pairs of steps and gradient differences that are kept.
         tolerance: The loss has stalled when twenty steps lower it by less than this factor altogether.
     """
+
+    kind: ClassVar[str] = "lbfgs"
 
     memory: int = 50
     tolerance: float = 1e-3
@@ -38,7 +42,7 @@ class LBFGS:
             raise InputError(f"L-BFGS needs memory ≥ 1 and 0 ≤ tolerance < 1; {self} came. Set them so.")
 
     def minimize(
-        self, objective: Objective, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
+        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
     ) -> Ended:
         course = _Course(theta, objective.gradient(theta)[0], observe, stalling(objective, self.tolerance))
         if not math.isfinite(course.loss):

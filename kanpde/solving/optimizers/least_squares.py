@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from kanpde.errors import InputError
-from kanpde.solving.optimizers.interface import Ended, Iterate, Observer, Stop, StopReason, SumOfSquares
+from kanpde.solving.optimizers.interface import Ended, Iterate, Observer, Optimizer, Stop, StopReason, SumOfSquares
 
 SHORTEST = 1e-3
 """Of a step, below which none is taken."""
@@ -20,7 +21,7 @@ AS_PREDICTED = 1.05
 
 
 @dataclass(frozen=True)
-class LeastSquares:
+class LeastSquares(Optimizer):
     """The exact last layer: hidden layers are directions that stay, the rest is solved for.
 
         min ‖r + J d‖² + ε ‖D d‖²,    D the column norms of J,    by QR of [J D⁻¹; √ε]
@@ -34,6 +35,9 @@ class LeastSquares:
 
     Source: for the scaling, van der Sluis, Numerische Mathematik 14 (1969) 14.
     """
+
+    kind: ClassVar[str] = "least_squares"
+    chooses_model: ClassVar[bool] = True
 
     ridge: float = 1e-20
     share: float = 1.0

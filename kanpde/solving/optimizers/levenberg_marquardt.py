@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -13,8 +13,9 @@ from kanpde.solving.optimizers.interface import (
     Curved,
     Ended,
     Iterate,
-    Objective,
+    Loss,
     Observer,
+    Optimizer,
     Stop,
     StopReason,
     SumOfSquares,
@@ -27,7 +28,7 @@ SMALLEST_DAMPING = 1e-16
 
 
 @dataclass(frozen=True)
-class LevenbergMarquardt:
+class LevenbergMarquardt(Optimizer):
     """Damped Gauss–Newton steps in column-scaled parameters, y = D θ, J̃ = J D⁻¹.
 
         (J̃ᵀJ̃ + μ) v = -J̃ᵀ r                          velocity
@@ -47,6 +48,9 @@ class LevenbergMarquardt:
     Source: Transtrum and Sethna, arXiv:1201.5885; Nielsen, IMM-REP-1999-05, section 2.2.
     """
 
+    kind: ClassVar[str] = "lm"
+    forms_jacobian: ClassVar[bool] = True
+
     solver: Literal["cholesky", "qr"] = "cholesky"
     geodesic: bool = True
     damping: float = 1e-2
@@ -61,7 +65,7 @@ class LevenbergMarquardt:
             )
 
     def minimize(
-        self, objective: Objective, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
+        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
     ) -> Ended:
         memory, loss, reason = _Memory(**(state or {"mu": self.damping})), float("nan"), StopReason.STEPS
         local_model = _curved if isinstance(objective, Curved) else _squares

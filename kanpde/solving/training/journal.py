@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.solving.optimizers import Ended, Iterate, Objective, Observer, Optimizer, Stop, StopReason
+from kanpde.solving.optimizers import Ended, Iterate, Loss, Observer, Optimizer, Stop, StopReason
 
 MOST_NUMBERS = 16_000_000
 """Entries of iterates that a journal holds, 128 MB; what comes after is computed again."""
@@ -134,14 +134,14 @@ class Journal:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class Recorded(Optimizer):
     """An optimizer whose calls are in a journal."""
 
     optimizer: Optimizer
     journal: Journal
 
     def minimize(
-        self, objective: Objective, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
+        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
     ) -> Ended:
         journal = self.journal
         call = journal.call(_digest(theta, steps, state))

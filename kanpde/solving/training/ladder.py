@@ -20,7 +20,7 @@ from kanpde.errors import RunError
 from kanpde.models.jets import closure
 from kanpde.models.learned_constants import learn, learned_vector
 from kanpde.models.networks.ridge import RidgeDesign
-from kanpde.problems.geometry.sampling import GaussSampling, SobolSampling
+from kanpde.problems.geometry.samplings import GaussSampling, SobolSampling
 from kanpde.problems.problem import Problem
 from kanpde.solving.optimizers.interface import Curved, Iterate, Optimizer
 from kanpde.solving.optimizers.least_squares import solved

@@ -6,9 +6,8 @@ from dataclasses import replace
 from torch import nn
 
 from kanpde.errors import InputError
-from kanpde.problems.problem import Problem
-from kanpde.solving.ansatz.exact_conditions import Ansatz
 from kanpde.solving.optimizers import Auto, LeastSquares, Optimizer
+from kanpde.solving.tasks import Goal
 from kanpde.solving.training.events import Event, Finished, Note, Outcome, Step
 from kanpde.solving.training.journal import Recorded
 from kanpde.solving.training.ladder import Ladder, climb, obstacle
@@ -16,7 +15,7 @@ from kanpde.solving.training.stages import Setup, Trained
 from kanpde.solving.training.window_by_window import train_windows
 
 Listener = Callable[[Event], None]
-TrackOf = Callable[[Problem, Ansatz], Callable[[nn.Module], float]]
+TrackOf = Callable[[Goal], Callable[[nn.Module], float]]
 
 AT_LEAST = 0.1
 """Of the time limit, what is left to trained layers however long the exact last layer took."""

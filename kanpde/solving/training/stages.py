@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from kanpde.errors import RunError
 from kanpde.models.learned_constants import learn
 from kanpde.models.networks import Design
-from kanpde.problems.geometry.sampling import Sampling
+from kanpde.problems.geometry.samplings import Sampling
 from kanpde.problems.problem import Problem
-from kanpde.solving.adaptation import Density, densities_of, first_knots, following
-from kanpde.solving.losses.objectives import Goal
+from kanpde.solving.adaptation import Density, densities_of, first_knots, followed
+from kanpde.solving.losses.interface import Objective
 from kanpde.solving.losses.regularized import regularized
-from kanpde.solving.optimizers import Iterate, Objective, Optimizer, Stop, StopReason
+from kanpde.solving.optimizers import Iterate, Optimizer, Stop, StopReason
 from kanpde.solving.solution import Solution
+from kanpde.solving.tasks import Goal
 from kanpde.solving.training.allocation import keep_freed_memory
 from kanpde.solving.training.events import Event, Finished, Outcome, StageEnded, Started, StartEnded, Step
 from kanpde.solving.training.memory import want_of_memory
@@ -233,8 +234,6 @@ class _Course:
         return dict(zip(names, iterate.theta[len(iterate.theta) - len(names) :].tolist(), strict=True))
 
     def _block_losses(self, iterate: Iterate) -> dict[str, float]:
-        if iterate.residual is None:
-            return {f"loss_{name}": float("nan") for name in self.setup.goal.names}
         return {f"loss_{name}": value for name, value in self.objective.losses(iterate.residual).items()}
 
     def _measure(self, loss: float) -> float:
@@ -285,7 +284,7 @@ class _Course:
 
     def _bind_points(self, redraw: int = 0) -> None:
         setup = self.setup
-        sampling = following(setup.sampling, self.densities)
+        sampling = followed(setup.sampling, self.densities)
         drawn = setup.goal.objective(self.network, sampling, derived_seed(setup.seed, 101 * self.stage + redraw))
         self.objective = regularized(drawn, self.network, setup.design.regularizer() if setup.design else None)
         self.objective.checkpoint = self._check_clock

@@ -14,10 +14,8 @@ import torch
 from torch import nn
 
 from kanpde.errors import InputError
-from kanpde.problems.problem import Problem
-from kanpde.solving.ansatz.exact_conditions import Ansatz
-from kanpde.solving.losses.objectives import goal_of
 from kanpde.solving.solution import Solution
+from kanpde.solving.tasks import Goal, goal_of
 from kanpde.solving.time_windows import Windows, in_window, next_piece, window_ends
 from kanpde.solving.training.events import Event, Finished, Note, Outcome, Started, Step
 from kanpde.solving.training.stages import Setup, Trained, derived_seed, train
@@ -26,14 +24,14 @@ Track = Callable[[nn.Module], float]
 
 
 def train_windows(
-    setup: Setup, on_event: Callable[[Event], None], track_of: Callable[[Problem, Ansatz], Track]
+    setup: Setup, on_event: Callable[[Event], None], track_of: Callable[[Goal], Track]
 ) -> Trained:
     """Train in the windows of a run, or as a whole where there are none.
 
     Args:
         setup: As for `train`; its settings say where time is cut.
         on_event: Gets the events of all windows as those of one run.
-        track_of: Makes what measures the error within a window, from the problem limited to it and its ansatz.
+        track_of: Makes what measures the error within a window, from the goal there.
     """
     ends = window_ends(setup.problem, setup.settings.windows)
     if ends is None:
@@ -88,13 +86,14 @@ class _InTurn:
         problem = in_window(setup.problem, *self.ends[place : place + 2])
         piece = next_piece(problem, setup.settings.conditions, self.pieces, nn.Module())
         weights = setup.settings.boundary_weight, setup.settings.data_weight
+        goal = goal_of(problem, piece.ansatz, weights, setup.dtype)
         own = replace(
             setup,
             problem=problem,
-            goal=goal_of(problem, piece.ansatz, weights, setup.dtype),
+            goal=goal,
             settings=replace(setup.settings, windows=None, time_limit=share),
             seed=derived_seed(setup.seed, 15485863 * place),
-            track=self.track_of(problem, piece.ansatz),
+            track=self.track_of(goal),
         )
         trained = train(own, lambda event: self._relay(event, place, begun))
         self.trained.append(trained)

@@ -12,12 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kanpde.problems.grids import measuring_points
 from kanpde.problems.language import compile_expression, jet_expression, jets_of
 from kanpde.problems.problem import Problem
-from kanpde.problems.tasks.eigen import Eigen
 from kanpde.references import Reference
-from kanpde.results.errors import measuring_points
-from kanpde.solving.losses.objectives import Minimum
+from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.solution import Solution
 
 DOUBT = 3.0
@@ -80,15 +79,21 @@ class Spectrum:
         return found | ({"overlap": self.overlaps} if len(self.overlaps) else {})
 
 
-def spectrum_of(goal: Minimum, network: nn.Module, reference: Reference | None) -> Spectrum:
-    """Measure the energies of a trained network; its outputs are taken as they stand."""
-    rules = [values.cpu().double().numpy() for values in goal.energies(network)]
-    states = isinstance(goal.problem.task, Eigen)
+def spectrum_of(
+    problem: Problem,
+    ansatz: Ansatz,
+    network: nn.Module,
+    energies: tuple[Tensor, Tensor],
+    reference: Reference | None,
+) -> Spectrum:
+    """What two held-out rules found for a trained network; its outputs are taken as they stand."""
+    rules = [values.cpu().double().numpy() for values in energies]
+    states = len(problem.task.integrals()) == 2
     names = tuple(f"energy_{number}" for number in range(1, len(rules[0]) + 1)) if states else ("energy",)
     known = None if reference is None else (reference.energies, reference.energy_errors)
     overlaps = np.empty(0)
     if states and reference is not None:
-        overlaps = _overlaps(Solution(goal.problem, goal.ansatz, network), reference)
+        overlaps = _overlaps(Solution(problem, ansatz, network), reference)
     return Spectrum(names, rules[0], np.abs(rules[1] - rules[0]), known, overlaps)
 
 
@@ -102,7 +107,7 @@ def _overlaps(solution: Solution, reference: Reference) -> np.ndarray:  # -> [m]
 
 def norm_weight(problem: Problem, points: Tensor) -> Tensor:  # [n, d] -> [n]
     """The norm's density for a state of one: w where it is w ψ²."""
-    norm = problem.task.norm
+    _, norm = problem.task.integrals()
     none = (0,) * len(problem.coordinates)
     values = {jet_expression(jet, problem.coordinates): float(jet[1] == none) for jet in jets_of(norm)}
     return compile_expression(norm.xreplace(values), problem.coordinates)(points)
