@@ -11,6 +11,7 @@ from itertools import combinations, product
 import numpy as np
 
 from kanpde.models.networks import title_of
+from kanpde.results.verdicts import Word
 from kanpde.studies.power_laws import Center, PowerLaw, centers, fit_power_law
 from kanpde.studies.records import Record
 
@@ -331,6 +332,9 @@ def _shortcomings(comparison: Comparison) -> list[str]:
     failed = sum(size.failed for size in comparison.sizes)
     if failed:
         lines.append(f"{failed} of {len(comparison.records)} runs failed; they count, see the table.")
+    unsolved = sum(record.verdict == Word.UNSOLVED for record in comparison.records)
+    if unsolved:
+        lines.append(f"{unsolved} of {len(comparison.records)} runs are unsolved: their errors are 10 % or more.")
     late = sum(record.timed_out for record in comparison.records)
     if late:
         lines.append(f"{late} of {len(comparison.records)} runs ended at the time limit, not by themselves.")

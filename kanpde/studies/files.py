@@ -19,6 +19,7 @@ from kanpde.studies.report import study_report
 RUN, STUDY, PAGE = "result.h5", "scaling.h5", "report.html"
 COLUMNS = {
     "role": "role", "model": "model", "name": "name", "size": "size", "seed": "seed", "status": "status",
+    "verdict": "verdict",
     "parameters": "n_parameters", "points": "n_points", "steps": "steps", "flops": "flops_per_step",
     "seconds": "seconds", "error": "rel_l2", "heldout": "heldout_residual_rms", "reference_error": "reference_error",
     "path": "path",

@@ -18,6 +18,7 @@ from kanpde.errors import InputError
 from kanpde.files.yaml import read_yaml
 from kanpde.models.networks import MODELS
 from kanpde.results.archive import RunData, read_archive
+from kanpde.results.verdicts import verdict_in
 from kanpde.runs.checked_values import settings_from
 
 STATUSES = ("done", "interrupted", "failed")
@@ -76,6 +77,7 @@ class Record:
     reference: str = "none"
     reference_seconds: float = math.nan
     reference_unknowns: float = math.nan
+    verdict: str = ""  # solved, unsure or unsolved; empty in studies from before there were verdicts
 
     def facts(self) -> dict[str, Any]:
         """Plain data."""
@@ -209,6 +211,7 @@ def _record(path: Path, data: RunData) -> Record:
         reference=str(about.get("reference", "none")),
         reference_seconds=float(metrics.get("reference_time_s", math.nan)),
         reference_unknowns=float(metrics.get("reference_unknowns", math.nan)),
+        verdict=verdict_in(about, metrics).word.value,
     )
 
 
