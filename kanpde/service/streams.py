@@ -61,12 +61,16 @@ class Tail:
         self.task.cancel()
 
     async def _look(self) -> None:
+        quiet = 0.0
         while True:
             await asyncio.sleep(LOOK)
+            quiet += LOOK
             row, size = self.service.table.get(self.id), self._size()
             if (row, size) != (self.row, self.size):
-                self.row, self.size = row, size
+                self.row, self.size, quiet = row, size, 0.0
                 self.status = self._status()
+            if quiet == 0.0 or quiet >= PING:  # all are woken at once; those who find nothing new send a ping
+                quiet = 0.0
                 changed, self.changed = self.changed, asyncio.Event()
                 changed.set()
 
@@ -80,25 +84,31 @@ class Tail:
         return b"event: status\ndata: " + json.dumps(status_of(self.service, self.row)).encode() + b"\n\n"
 
     async def frames(self, offset: int) -> AsyncIterator[bytes]:
-        told = b""
+        told, silent = b"", False
         yield b"retry: 1000\n\n"
         while True:
             changed, row = self.changed, self.row
             if told != self.status:
-                told = self.status
+                told, silent = self.status, False
                 yield told
             frames, offset = self._read(offset)
             if frames:
+                silent = False
                 yield frames
-            elif row is None or row.status in ENDED:
+                continue
+            if row is None or row.status in ENDED:
                 yield told.replace(b"event: status", b"event: end", 1)
                 return
-            elif not await _within(changed.wait(), PING):
+            if silent:
                 yield b": ping\n\n"
+            await changed.wait()
+            silent = True
 
     def _read(self, offset: int) -> tuple[bytes, int]:
         if self.chunk[0] == offset and self.chunk[1]:
             return self.chunk[1:]
+        if offset >= self.size:
+            return b"", offset
         try:
             with self.folder.events.open("rb") as file:
                 file.seek(offset)
@@ -117,14 +127,6 @@ class Tail:
 def _name(line: bytes) -> bytes:
     """`{"event": "step", …` → step."""
     return line[11 : line.index(b'"', 11)] if line.startswith(b'{"event": "') else b"note"
-
-
-async def _within(waiting, seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(waiting, seconds)
-    except TimeoutError:
-        return False
-    return True
 
 
 def status_of(service: Service, row: Row | None) -> dict[str, Any]:

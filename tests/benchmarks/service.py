@@ -38,6 +38,16 @@ def cpu(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def cpu_of_children(server: int) -> float:
+    """Seconds of processor that questions have taken: those of the fork server's children which have ended."""
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = (path / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[1]) == server and b"forkserver" in (path / "cmdline").read_bytes():
+                return (int(fields[13]) + int(fields[14])) / TICKS
+    raise LookupError("there is no fork server")
+
+
 def resident(process: int) -> float:
     """Megabytes in memory."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
@@ -90,12 +100,20 @@ def requests() -> Iterator[tuple[str, str, str]]:
             ask("GET", f"/jobs/{id}")
         taken, wall = cpu(process) - before, time.perf_counter() - begun
         yield "GET /jobs/{id}", "≤ 1.2 ms CPU, ≥ 500/s", f"{1000 * taken / count:.2f} ms CPU, {count / wall:.0f}/s"
-        times = [timed(lambda: ask("POST", "/processes/check/execution", {"problem": "burgers"})) for _ in range(15)]
-        yield "check of burgers", "≤ 0.4 s", f"{statistics.median(times):.2f} s, least {min(times):.2f} s"
-        before, count = cpu(process), 20
-        for seed in range(count):
+        before, count = cpu_of_children(process), 15
+        times = [timed(lambda: ask("POST", "/processes/check/execution", {"problem": "burgers"})) for _ in range(count)]
+        taken = (cpu_of_children(process) - before) / count
+        yield "check of burgers", "≤ 0.4 s", f"{taken:.2f} s CPU, {statistics.median(times):.2f} s wall"
+        found.submit(settings=LONG)
+        before = cpu(process)
+        time.sleep(10)
+        idle = (cpu(process) - before) / 10
+        before, count, begun = cpu(process), 20, time.perf_counter()
+        for seed in range(1, count + 1):
             ask("POST", "/processes/solve/execution", {"problem": "poisson_1d", "settings": {**LONG, "seed": seed}})
-        yield "a submission, in the server", "≤ 3 ms CPU", f"{1000 * (cpu(process) - before) / count:.1f} ms CPU"
+        taken = (cpu(process) - before - idle * (time.perf_counter() - begun)) / count
+        yield "a submission, in the server", "≤ 3 ms CPU", f"{1000 * taken:.1f} ms CPU"
+        yield "the server while one job runs and nobody asks", "", f"{100 * idle:.1f} % of a core"
         yield "server in memory after all this", "≤ 60 MB", f"{resident(process):.0f} MB"
         for job in ask("GET", "/jobs?status=accepted")["jobs"]:
             ask("DELETE", f"/jobs/{job['jobID']}")

@@ -31,7 +31,9 @@ def tab(browser, service: Served) -> Iterator:
     expect.set_options(timeout=60_000)
     opened = context.new_page()
     opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    # that the service refused something is told by the browser as well
+    told = lambda said: said.type == "error" and "status of 422" not in said.text  # noqa: E731
+    opened.on("console", lambda said: complaints.append(said.text) if told(said) else None)
     opened.goto(f"http://127.0.0.1:{service.port}/?token={service.token}")
     yield opened
     context.close()
@@ -63,7 +65,7 @@ def test_a_problem_from_the_list_to_its_run(tab, service):
     expect(tab.locator("#equations svg").first).to_be_visible()
     expect(tab.locator("#estimate")).to_contain_text("parameters")
     for group in ("model", "training"):
-        tab.locator("fieldset", has_text=group).first.locator("summary").click()
+        tab.get_by_role("group", name=group, exact=True).locator("summary").first.click()
     for key, value in (("model.width", "3"), ("model.grid", "4"), ("model.degree", "4"), ("seed", "77"),
                        ("training.stages", "1"), ("training.starts", "1"), ("training.steps", "5")):  # fmt: skip
         tab.locator(f'[data-key="{key}"]').fill(value)
@@ -94,7 +96,6 @@ def test_the_fields_open_in_a_frame_of_no_origin_and_nothing_comes_from_elsewher
     tab.get_by_role("button", name="Open the fields").click()
     frame = tab.frame_locator("iframe")
     expect(frame.get_by_text("NX Line")).to_be_visible()
-    expect(frame.get_by_text("solution").first).to_be_visible()
     assert tab.locator("iframe").get_attribute("sandbox") == "allow-scripts allow-downloads"
     assert not foreign
 
