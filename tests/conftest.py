@@ -1,8 +1,10 @@
 """What every test gets: double precision, a fixed seed, one thread."""
 
 import importlib.util
+import itertools
 import os
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +31,13 @@ def double_precision_and_seed():
 @pytest.fixture
 def random() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def ticking(monkeypatch) -> None:
+    """A clock for training that every look at it moves by 10 ms, however busy the machine is."""
+    looks = itertools.count()
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.01 * next(looks))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Run the shipped problems as a user does and write the table of the README from their archives.
+"""Run the shipped problems as a user does and write the table of tests/README.md from their archives.
 
     python tests/benchmarks/figures.py [--seeds 0 1 2] [--threads 2] [--folder outputs/figures] [--problems …]
 
@@ -12,8 +12,11 @@ import sys
 import time
 from pathlib import Path
 
+import torch
+
 import kanpde
 from kanpde.results.provenance import hardware, versions
+from kanpde.runs.run import Run
 
 ROOT = Path(__file__).parents[2]
 START, END = "<!-- figures -->", "<!-- /figures -->"
@@ -44,7 +47,7 @@ ASKED = {
 """Relative L2 error and the seconds within which it is to be reached; from poisson_1d on, nobody asked."""
 
 
-def solved(problem: str, seed: int, options: argparse.Namespace) -> kanpde.runs.run.Run:
+def solved(problem: str, seed: int, options: argparse.Namespace) -> Run:
     """The run of one problem and seed, by the command that a user types."""
     words = [f"problem={problem}", f"seed={seed}", f"threads={options.threads}"]
     command = [sys.executable, "-m", "kanpde", "solve", *words, f"output.folder={options.folder / str(seed)}"]
@@ -53,7 +56,7 @@ def solved(problem: str, seed: int, options: argparse.Namespace) -> kanpde.runs.
     return kanpde.open_run(archive)
 
 
-def seconds_to(run: kanpde.runs.run.Run, tolerance: float) -> float:
+def seconds_to(run: Run, tolerance: float) -> float:
     """Seconds of training after which the error, as followed in the history, stays below the tolerance.
 
     In windows of time the history follows each window's own error: what counts is the whole, when all are trained.
@@ -66,7 +69,7 @@ def seconds_to(run: kanpde.runs.run.Run, tolerance: float) -> float:
     return min(later, default=float("inf"))
 
 
-def row(problem: str, runs: list[kanpde.runs.run.Run]) -> str:
+def row(problem: str, runs: list[Run]) -> str:
     """One line of the table."""
     asked = "; ".join(f"{tolerance:.0e} in {limit} s" for tolerance, limit in ASKED[problem])
     reached = "; ".join(_seconds(statistics.median(seconds_to(run, tol) for run in runs)) for tol, _ in ASKED[problem])
@@ -98,8 +101,8 @@ def start_up(threads: int, repeats: int = 3) -> float:
 
 
 def table(options: argparse.Namespace) -> str:
-    """The README's text between its markers."""
-    about = hardware(kanpde.runs.run.torch.device("cpu"))
+    """The document's text between its markers."""
+    about = hardware(torch.device("cpu"))
     lines = [
         f"Relative L2 errors with all defaults, medians over seeds {', '.join(map(str, options.seeds))}; "
         f"{options.threads} threads of {about['processor']}, PyTorch {versions()['torch']}, float64. Times are seconds "
@@ -123,7 +126,7 @@ def main() -> None:
     parser.add_argument("--problems", nargs="+", default=list(ASKED), choices=list(ASKED))
     options = parser.parse_args()
     text = table(options)
-    readme = ROOT / "README.md"
+    readme = ROOT / "tests" / "README.md"
     before, rest = readme.read_text().split(START)
     readme.write_text(f"{before}{START}\n{text}\n{END}{rest.split(END)[1]}")
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import kanpde
+from kanpde.runs.run import Run
 
 ASKED = {
     "landscape_1d": "5e-4 in 60 s, wells 1e-3",
@@ -19,7 +20,7 @@ ASKED = {
 }
 
 
-def solved(problem: str, options: argparse.Namespace) -> kanpde.runs.run.Run:
+def solved(problem: str, options: argparse.Namespace) -> Run:
     """The run of one problem, by the command that a user types; one that is finished is read."""
     words = [f"problem={problem}", f"threads={options.threads}", f"output.folder={options.folder}"]
     subprocess.run([sys.executable, "-m", "kanpde", "solve", *words], check=True, stdout=subprocess.DEVNULL,
@@ -28,7 +29,7 @@ def solved(problem: str, options: argparse.Namespace) -> kanpde.runs.run.Run:
     return kanpde.open_run(archive)
 
 
-def row(problem: str, run: kanpde.runs.run.Run) -> str:
+def row(problem: str, run: Run) -> str:
     """One line of the table."""
     metrics = run.metrics
     energies = max(value for name, value in metrics.items() if name.startswith("energy") and name.endswith("_error"))

@@ -3,7 +3,7 @@
     python tests/benchmarks/studies.py [--folder outputs/studies] [--studies …]
 
 Runs are made where they are missing (two hours in all; stop it whenever you like), then tables and figures are written
-to outputs/reference/ and the table of the README is written anew.
+to outputs/reference/ and the table of outputs/README.md is written anew.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def minutes(outcome: Outcome) -> float:
     return sum(record.seconds for record in (*outcome.records, *outcome.tuning)) / 60
 
 
-# The table of the README
+# The table of outputs/README.md
 
 
 def row(name: str, outcome: Outcome, one: Comparison) -> str:
@@ -91,7 +91,7 @@ def lowest(one: Comparison, model: str) -> float:
 
 
 def table(outcomes: dict[str, Outcome]) -> str:
-    """The README's text between its markers."""
+    """The document's text between its markers."""
     first = next(iter(outcomes.values())).attributes
     hardware, versions = json.loads(first["hardware_json"]), json.loads(first["versions_json"])
     heads = [f"equal {words}" for words in BUDGETS.values()]
@@ -207,7 +207,7 @@ def main() -> None:
     options = parser.parse_args()
     outcomes = {name: studied(name, options.folder) for name in options.studies}
     write(outcomes, REFERENCE)
-    readme = ROOT / "README.md"
+    readme = ROOT / "outputs" / "README.md"
     before, rest = readme.read_text().split(START)
     readme.write_text(f"{before}{START}\n{table(outcomes)}\n{END}{rest.split(END)[1]}")
 

@@ -1,7 +1,5 @@
 """The keys energy and eigen: what they take, and how they refuse what they cannot."""
 
-import time
-
 import pytest
 
 from kanpde.errors import InputError
@@ -14,10 +12,8 @@ STATES = {**ROD, "eigen": {"energy": "u_x**2", "states": 2}}
 
 
 def refused(data, *parts):
-    begun = time.perf_counter()
     with pytest.raises(InputError) as error:
         load_problem(data)
-    assert time.perf_counter() - begun < 5
     for part in parts:
         assert part in str(error.value), error.value
 

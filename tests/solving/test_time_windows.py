@@ -161,11 +161,11 @@ def test_an_interrupt_in_the_second_window_keeps_the_first():
     assert np.abs(run.solution(np.c_[x, 0 * x + 1]) - end).max() < 1e-12  # continued as it was
 
 
-def test_the_time_limit_is_shared():
+def test_the_time_limit_is_shared(ticking):
     training = {**QUICK, "steps": 10_000, "time_limit": 3.0, "stages": 1}
     run = solve("diffusion_1d", model=SMALL, training=training, optimizer={"tolerance": 0})
     assert run.status == "done" and "window 1, 2 of 2" in run.stop_reason
-    assert 2.9 < run.metrics["wall_time_s"] < 12
+    assert 3.0 < run.metrics["wall_time_s"] < 3.3
     first = run.history["window"] == 1
     assert 0 < first.sum() < len(first) and run.history["time_s"][first].max() < run.history["time_s"][-1]
 

@@ -21,7 +21,7 @@ from kanpde.solving.training.stages import Setup, train
 QUICK = Training(stages=2, starts=2, start_steps=3, steps=6)
 
 
-def setup(name="poisson_1d", settings=QUICK, design=None, optimizer=None, **changes) -> Setup:
+def setup(name="poisson_1d", settings=QUICK, design=None, optimizer=None, sampling=None, **changes) -> Setup:
     problem = load_problem(name)
     weights = settings.boundary_weight, settings.data_weight
     return Setup(
@@ -29,7 +29,7 @@ def setup(name="poisson_1d", settings=QUICK, design=None, optimizer=None, **chan
         goal=goal_of(problem, exact_ansatz(problem), weights, torch.float64),
         design=design or KANDesign(width=(3,), grid=4, degree=5),
         optimizer=optimizer or LevenbergMarquardt(),
-        sampling=SobolSampling(),
+        sampling=sampling or SobolSampling(),
         settings=settings,
         seed=0,
         dtype=torch.float64,
@@ -113,9 +113,9 @@ def test_a_module_of_ones_own_is_trained_over_nested_autograd():
     assert records(events)[-1]["loss"] < 1e-2 * records(events)[0]["loss"]
 
 
-def test_time_limit():
+def test_time_limit(ticking):
     trained, _ = run(settings=dataclasses.replace(QUICK, steps=10_000, time_limit=1.0))
-    assert trained.outcome is Outcome.TIME and 1.0 < trained.seconds < 5.0
+    assert trained.outcome is Outcome.TIME and 1.0 < trained.seconds < 1.2
 
 
 def test_target():
@@ -145,10 +145,12 @@ def test_an_interrupt_at_any_moment_keeps_the_best_state(event_type):
     assert all(parameter.isfinite().all() for parameter in trained.network.parameters())
 
 
-def test_one_slow_step_does_not_overrun_the_time_limit_by_much():
-    settings = dataclasses.replace(QUICK, stages=1, starts=1, time_limit=0.5)
-    trained, _ = run("poisson_2d", settings, design=KANDesign(width=(30,), grid=24, degree=7))
-    assert trained.outcome is Outcome.TIME and trained.seconds < 15
+def test_the_clock_is_looked_at_within_a_step(ticking, monkeypatch):
+    """Of sixteen points at a time, the first step alone looks more often than the limit allows."""
+    monkeypatch.setattr("kanpde.solving.losses.residuals.CHUNK", 16)
+    settings = dataclasses.replace(QUICK, stages=1, starts=1, time_limit=0.1)
+    trained, events = run(settings=settings, sampling=SobolSampling(points=400))
+    assert trained.outcome is Outcome.TIME and not records(events)
 
 
 def test_running_out_of_memory_in_a_late_stage_keeps_what_was_reached(monkeypatch):

@@ -1,0 +1,128 @@
+"""Solve every shipped problem, and that of README.md; write the gallery of problems/README.md from the archives.
+
+    python tests/benchmarks/gallery.py [--folder outputs/gallery] [--write-only]
+
+Problems without settings of their own are solved by `training=quick`, in seconds each. Runs that are in the folder
+already are read, not made again; with --write-only nothing is solved, and what has no run gets no entry. The pictures
+of whole runs in README.md are made from the same archives.
+"""
+
+import argparse
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from kanpde.problems.listing import problem_data, title_of
+from kanpde.reports.plots import panel_figures, solution_figure
+from kanpde.results.archive import RunData, read_archive
+
+ROOT = Path(__file__).parents[2]
+PROBLEMS = ROOT / "problems"
+PICTURES = PROBLEMS / "gallery"
+START, END = "<!-- gallery -->", "<!-- end of gallery -->"
+DOTS, COLORS, SHOWN = 90, 64, 220
+"""Dots an inch and colors of a picture, which keep it at some 10 kB; its width on the page."""
+LONGEST = 110
+"""Characters of an equation that are shown."""
+
+
+WHOLE = ("burgers", "rod")
+"""Problems whose runs README.md shows in one picture."""
+
+
+def own_problem(folder: Path) -> Path:
+    """The problem that README.md states, as a file."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    path = folder / "rod.yaml"
+    path.write_text(text.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    return path
+
+
+def words_of(path: Path) -> list[str]:
+    """What a user types to make the run of an entry."""
+    own = "settings" in problem_data(path)
+    return [f"problem={path.stem}", *([] if own else ["training=quick"])]
+
+
+def statement_of(data: dict) -> list[str]:
+    """What is solved, in the words of the file."""
+    if "eigen" in data:
+        return [f"{key}: {data['eigen'][key]}" for key in ("energy", "norm") if key in data["eigen"]]
+    for key in ("energy", "fit"):
+        if key in data:
+            return [f"{key}: {data[key]}"]
+    equations = data["equations"]
+    return [equations] if isinstance(equations, str) else [*map(str, equations.values())]
+
+
+def archive_of(folder: Path, name: str) -> RunData | None:
+    """The latest archive of a problem, if it has been solved."""
+    found = sorted((folder / name).glob("*/*/result.h5"), key=lambda path: path.stat().st_mtime)
+    return read_archive(found[-1]) if found else None
+
+
+def error_of(data: RunData) -> str:
+    metrics = data.metrics
+    if "rel_l2" not in metrics:
+        return "no reference to compare with"
+    against = {"exact": "the exact solution", "file": "a file"}.get(str(data.attributes.get("reference")))
+    bar = "" if against == "the exact solution" else f", whose error bar is {metrics['reference_error']:.0e}"
+    method = against or f"the classical solver `{data.attributes['reference']}`"
+    return f"relative L2 error {metrics['rel_l2']:.1e} against {method}{bar}"
+
+
+def draw(data: RunData, path: Path) -> None:
+    """The first panel of the run's report, small and in few colors."""
+    stream = io.BytesIO()
+    panel_figures(data)[0][1].savefig(stream, format="png", dpi=DOTS)
+    Image.open(stream).convert("RGB").quantize(COLORS).save(path, optimize=True)
+
+
+def draw_whole(data: RunData, path: Path) -> None:
+    """A run in one picture, for README.md."""
+    stream = io.BytesIO()
+    solution_figure(data).savefig(stream, format="png", dpi=DOTS)
+    Image.open(stream).convert("RGB").quantize(COLORS).save(path, optimize=True)
+
+
+def entry(path: Path, data: RunData) -> str:
+    written = problem_data(path)
+    shown = (text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in statement_of(written))
+    equations = "<br>".join(f"`{text}`".replace("|", "\\|") for text in shown)
+    title = title_of(written, path.stem, path.name)
+    said = f"**{title}**<br>{equations}<br>{error_of(data)}<br>`kanpde solve {' '.join(words_of(path))}`"
+    return f'| <img src="gallery/{path.stem}.png" width="{SHOWN}" alt="{title}"> | {said} |'
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=ROOT / "outputs" / "gallery")
+    parser.add_argument("--write-only", action="store_true")
+    options = parser.parse_args()
+    paths, entries = sorted(PROBLEMS.glob("*.yaml")), []
+    options.folder.mkdir(parents=True, exist_ok=True)
+    if not options.write_only:
+        for words in ([f"problem={own_problem(options.folder)}"], *map(words_of, paths)):
+            line = [sys.executable, "-m", "kanpde", "solve", *words, "threads=1", "output.plot=false"]
+            subprocess.run([*line, f"output.folder={options.folder}"], check=False, stdout=subprocess.DEVNULL)
+    PICTURES.mkdir(exist_ok=True)
+    for path in paths:
+        if (data := archive_of(options.folder, path.stem)) is not None and data.attributes["status"] == "done":
+            draw(data, PICTURES / f"{path.stem}.png")
+            entries.append(entry(path, data))
+    for name in WHOLE:
+        if (data := archive_of(options.folder, name)) is not None:
+            draw_whole(data, PICTURES / f"{name}_run.png")
+    readme = PROBLEMS / "README.md"
+    before, _, rest = readme.read_text(encoding="utf-8").partition(START)
+    after = rest.partition(END)[2]
+    table = "\n".join(["|  |  |", "| --- | --- |", *entries])
+    readme.write_text(f"{before}{START}\n{table}\n{END}{after}", encoding="utf-8")
+    print(f"{len(entries)} of {len(paths)} problems in {readme}")
+
+
+if __name__ == "__main__":
+    main()
