@@ -32,7 +32,7 @@ def read_region(statement: Source, scope: Scope, box: Box) -> Region | None:
     Raises:
         InputError: for what is no shape, and for a domain that is empty or falls apart.
     """
-    axes = tuple(axis for axis, name in enumerate(scope.coordinates) if name != "t")
+    axes = tuple(axis for axis, name in enumerate(scope.coordinates) if name != "t" and name not in scope.family)
     bounds = Cuboid(tuple(box.lower[a] for a in axes), tuple(box.upper[a] for a in axes))
     stated = statement.mapping("shapes", '{hole: "disk(0, 0, 0.1)"}')
     if len(stated) > MOST_SHAPES:
