@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(not (ROOT / "problems" / "README.md").is_file(),
 
 TINY = ["training.stages=1", "training.starts=1", "training.steps=1", "training.windows=null", "reference=false",
         "output.plot=false", "output.resolution=5", "sampling.points=30"]  # fmt: skip
+ENDED = {0, 3}
+"""Exit codes of runs that were made: so short ones solve nothing, and say so."""
 SUBSTITUTES = {"path/to/file.yaml": "rod.yaml", "FOLDER…": "outputs", "seed=range(0,5)": "seed=range(0,2)"}
 """What a placeholder stands for, and fewer seeds."""
 QUICKER = {"problem=burgers": "problem=fitzhugh_nagumo"}
@@ -48,7 +50,7 @@ def folder(tmp_path_factory) -> Path:
     problem = text_of(ROOT / "README.md").partition("```yaml\n")[2].partition("```")[0]
     (place / "rod.yaml").write_text(problem, encoding="utf-8")
     words = ["solve", f"problem={place / 'rod.yaml'}", *TINY, f"output.folder={place / 'outputs'}"]
-    assert main(words) == 0
+    assert main(words) in ENDED
     return place
 
 
@@ -59,7 +61,7 @@ def test_a_command_runs(line, folder, monkeypatch, capsys):
     for placeholder, value in {**SUBSTITUTES, "RUN": str(archive.parent)}.items():
         line = line.replace(placeholder, value)
     name, *words = shlex.split(line.replace('"', ""))[1:]
-    assert run(name, words) == 0, capsys.readouterr().err
+    assert run(name, words) in (ENDED if name == "solve" else {0}), capsys.readouterr().err
 
 
 def run(name: str, words: list[str]) -> int:

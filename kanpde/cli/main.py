@@ -1,6 +1,7 @@
 """`kanpde COMMAND …`: a command is a module of this folder that defines `COMMAND_command`; nothing else lists them.
 
-Exit codes: 0 done; 1 the run failed; 2 the input cannot be used; 130 stopped by Ctrl-C, as shells report it.
+Exit codes: 0 done; 1 the run failed; 2 the input cannot be used; 3 trained, but not solved; 130 stopped by Ctrl-C, as
+shells report it.
 """
 
 import argparse

@@ -11,7 +11,7 @@ from kanpde.runs.choices import DEFAULT_CHOICES, LAUNCHERS, group_choices, group
 from kanpde.runs.general_settings import Settings
 
 WIDTH = 110
-EXIT_CODES = "exit codes: 0 done, 1 the run failed, 2 the input cannot be used, 130 stopped by Ctrl-C"
+EXIT_CODES = "exit codes: 0 done, 1 the run failed, 2 bad input, 3 trained but not solved, 130 stopped by Ctrl-C"
 
 
 def settings_text() -> str:

@@ -17,7 +17,7 @@ NETWORKS = {
     "deep kan beside silu": lambda: KAN([2, 3, 3, 2], grid=3, degree=5, base="silu"),
     "periodic kan": lambda: KAN([2, 4, 1], grid=4, degree=5, periodic=(1,)),
     "fine kan": lambda: KAN([2, 3, 1], grid=60, degree=5),
-    "wide outputs": lambda: KAN([2, 2, 40], grid=3, degree=5),
+    "wide outputs": lambda: KAN([2, 2, 16], grid=3, degree=5),  # so wide that features are laid out
     "chebyshev": lambda: KAN([2, 4, 1], grid=5, basis="chebyshev"),
     "gaussian": lambda: KAN([2, 4, 1], grid=5, basis="gaussian"),
     "fourier": lambda: KAN([2, 4, 1], grid=3, basis="fourier"),
