@@ -51,10 +51,12 @@ def statement_of(data: dict) -> list[str]:
     """What is solved, in the words of the file."""
     if "eigen" in data:
         return [f"{key}: {data['eigen'][key]}" for key in ("energy", "norm") if key in data["eigen"]]
+    if "lattice" in data:
+        return [f"{key}: {data['lattice'][key]}" for key in ("sites", "onsite", "hopping") if key in data["lattice"]]
     for key in ("energy", "fit"):
         if key in data:
             return [f"{key}: {data[key]}"]
-    equations = data["equations"]
+    equations = data.get("equations", [])
     return [equations] if isinstance(equations, str) else [*map(str, equations.values())]
 
 
