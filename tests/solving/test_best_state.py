@@ -6,10 +6,10 @@ import torch
 
 from kanpde import load_problem
 from kanpde.models.networks import MLPDesign
-from kanpde.problems.geometry.sampling import SobolSampling
+from kanpde.problems.geometry.samplings import SobolSampling
 from kanpde.solving.ansatz.exact_conditions import exact_ansatz
-from kanpde.solving.losses.objectives import goal_of
 from kanpde.solving.optimizers import Ended, LevenbergMarquardt, StopReason
+from kanpde.solving.tasks import goal_of
 from kanpde.solving.training.settings import Training
 from kanpde.solving.training.stages import Setup, train
 

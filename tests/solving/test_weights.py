@@ -6,9 +6,9 @@ import torch
 
 from kanpde import load_problem, solve
 from kanpde.models.networks import KAN
-from kanpde.problems.geometry.sampling import GaussSampling, SobolSampling
+from kanpde.problems.geometry.samplings import GaussSampling, SobolSampling
 from kanpde.solving.ansatz.exact_conditions import ansatz_of
-from kanpde.solving.losses.objectives import goal_of
+from kanpde.solving.tasks import goal_of
 
 POINTS = [0.1, 0.3, 0.4, 0.8]
 ROD = {
