@@ -125,7 +125,7 @@ class LevenbergMarquardt(Optimizer):
     def _acceleration(self, theta: Tensor, local, factor, velocity: Tensor, h: float = 0.1) -> Tensor | None:
         """The second-order correction, r_vv ≈ 2/h [(r(θ + h v) - r)/h - J v]."""
         ahead = local.evaluate(theta + h * velocity / local.scale)[1]
-        curvature = 2 / h * ((ahead - local.residual) / h - local.system.jacobian @ velocity)
+        curvature = 2 / h * ((ahead - local.residual) / h - local.system.along(velocity))
         return local.system.solve(factor, curvature) if bool(curvature.isfinite().all()) else None
 
 
@@ -147,9 +147,8 @@ def _squares(objective: SumOfSquares, theta: Tensor, settings: LevenbergMarquard
         return _square(residual), residual
 
     residual, jacobian = objective.linearize(theta)
-    scale = _floored(jacobian.norm(dim=0), settings.floor)
-    system = _SYSTEMS[settings.solver](jacobian.div_(scale), residual)
-    return _Local(_square(residual), scale, system, evaluate, residual)
+    system = _SYSTEMS[settings.solver](jacobian, residual, settings.floor)
+    return _Local(_square(residual), system.scale, system, evaluate, residual)
 
 
 def _curved(objective: Curved, theta: Tensor, settings: LevenbergMarquardt) -> _Local:
@@ -210,23 +209,39 @@ class _Hessian:
 
 
 class _NormalEquations(_Hessian):
-    """(J̃ᵀJ̃ + μ) v = -J̃ᵀ r by Cholesky."""
+    """(J̃ᵀJ̃ + μ) v = -J̃ᵀ r by Cholesky, J̃ = J D⁻¹; the diagonal of JᵀJ holds D², so D is free."""
 
-    def __init__(self, jacobian: Tensor, residual: Tensor):
-        super().__init__(jacobian.mT @ jacobian, jacobian.mT @ residual)
+    def __init__(self, jacobian: Tensor, residual: Tensor, floor: float):
+        hessian = jacobian.mT @ jacobian
+        self.scale = _floored(hessian.diagonal().sqrt(), floor)
+        hessian.div_(self.scale).div_(self.scale[:, None])
         self.jacobian = jacobian
+        super().__init__(hessian, self.pulled(residual))
+
+    def along(self, velocity: Tensor) -> Tensor:
+        """J̃ v."""
+        return self.jacobian @ (velocity / self.scale)
+
+    def pulled(self, residual: Tensor) -> Tensor:
+        """J̃ᵀ r."""
+        return (self.jacobian.mT @ residual) / self.scale
 
     def solve(self, factor: Tensor, residual: Tensor) -> Tensor:
-        return -torch.cholesky_solve((self.jacobian.mT @ residual)[:, None], factor)[:, 0]
+        return -torch.cholesky_solve(self.pulled(residual)[:, None], factor)[:, 0]
 
 
 class _Orthogonal:
     """The same minimizer from a QR factorization of [J̃; √μ], after one of J̃ alone."""
 
-    def __init__(self, jacobian: Tensor, residual: Tensor):
-        self.jacobian, self.residual = jacobian, residual
+    def __init__(self, jacobian: Tensor, residual: Tensor, floor: float):
+        self.scale = _floored(jacobian.norm(dim=0), floor)
+        self.jacobian, self.residual = jacobian.div_(self.scale), residual
         self.gradient = jacobian.mT @ residual
         self.q, self.r = torch.linalg.qr(jacobian)
+
+    def along(self, velocity: Tensor) -> Tensor:
+        """J̃ v."""
+        return self.jacobian @ velocity
 
     def velocity(self, factor: tuple[Tensor, Tensor]) -> Tensor:
         return self.solve(factor, self.residual)
