@@ -7,12 +7,15 @@ if TYPE_CHECKING:
     from kanpde.models import networks
     from kanpde.problems.catalog import load_problem
     from kanpde.runs.run import open_run, solve
+    from kanpde.symbolic.tables import FormulaRegressor, fit
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "load_problem", "networks", "open_run", "solve"]
+__all__ = ["FormulaRegressor", "__version__", "fit", "load_problem", "networks", "open_run", "solve"]
 
 _PLACES = {
+    "FormulaRegressor": "kanpde.symbolic.tables:FormulaRegressor",
+    "fit": "kanpde.symbolic.tables:fit",
     "load_problem": "kanpde.problems.catalog:load_problem",
     "networks": "kanpde.models.networks",
     "open_run": "kanpde.runs.run:open_run",

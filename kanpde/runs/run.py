@@ -50,6 +50,7 @@ from kanpde.solving.training.memory import peak_memory_mb
 from kanpde.solving.training.own_modules import check_module
 from kanpde.solving.training.routes import train_by_route
 from kanpde.solving.training.stages import Setup, Trained
+from kanpde.symbolic.readings import Reading, read_formulas
 
 BELIEVABLE = 10.0
 """Held-out over training residual above which a warning is due; good runs have about 2, cheated ones 30 and more."""
@@ -103,6 +104,15 @@ class Run:
         model = json.loads(self.data.model.config_json)
         network = self.network if self.network is not None else _rebuilt(self.data.model, self.problem.learned)
         return solution_of(self.problem, model["conditions"], network)
+
+    def symbolic(self, assume: str | None = None, seed: int = 0) -> Reading:
+        """Look for a formula of every field and put what is found into the problem.
+
+        Args:
+            assume: A form to test, as "exp(a(x) + b(y))", a and b unknown.
+            seed: Of the points and the networks.
+        """
+        return read_formulas(self.solution, seed=seed, assume=assume)
 
     def save(self, path: str | Path) -> None:
         """Write the archive; an existing file is replaced only once the new one is complete."""

@@ -134,8 +134,31 @@ class _Numbers:
         return dict(zip(free, found.tolist(), strict=True))
 
 
-def rounded(tree: Sum, x: Tensor, y: Tensor, held_x: Tensor, held_y: Tensor, tolerance: float = 1e-6) -> Rounded:
-    """Recognize what can be recognized; y is what the tree stands for, not standardized."""
+def recognized_logarithm(value: float, tolerance: float) -> Known | None:
+    """log of a simple number, where exp(value) is one.
+
+    >>> recognized_logarithm(math.log(1 / math.sqrt(2 * math.pi)), 1e-9).symbol
+    log(sqrt(2)/(2*sqrt(pi)))
+    """
+    known = recognized(math.exp(value), tolerance) if abs(value) < 50 else None
+    if known is None or known.value <= 0:
+        return None
+    return Known(known.cost + 1, math.log(known.value), sympy.log(known.symbol))
+
+
+def rounded(
+    tree: Sum,
+    x: Tensor,
+    y: Tensor,
+    held_x: Tensor,
+    held_y: Tensor,
+    tolerance: float = 1e-6,
+    logarithm: bool = False,
+) -> Rounded:
+    """Recognize what can be recognized; y is what the tree stands for, not standardized.
+
+    `logarithm` says that the tree stands for log f, so that its constant may be the log of something simple.
+    """
     own = _Numbers(tree, x, y, held_x, held_y)
     start = own.at.tolist()
     free = [k for k, value in enumerate(start) if value not in (0.0, 1.0)]
@@ -147,6 +170,9 @@ def rounded(tree: Sum, x: Tensor, y: Tensor, held_x: Tensor, held_y: Tensor, tol
     left = list(free)
     while left:
         near = {k: known for k in left if (known := recognized(float(own.at[k]), slack[k])) is not None}
+        if logarithm and 0 in left and 0 not in near:
+            known = recognized_logarithm(float(own.at[0]), slack[0])
+            near |= {} if known is None else {0: known}
         if not near:
             break
         k = min(near, key=lambda k: near[k].cost + 40 * abs(near[k].value - float(own.at[k])))

@@ -12,7 +12,7 @@ import torch
 
 from kanpde.models.networks.edges import EdgeNetwork, Key
 from kanpde.symbolic.constants import rounded
-from kanpde.symbolic.fitting import fit, rms, robust_error
+from kanpde.symbolic.fitting import allowed, fit, rms, robust_error
 from kanpde.symbolic.formulas import Formula, simplest
 from kanpde.symbolic.samples import OUTER, Samples
 from kanpde.symbolic.snapping import explained, snap
@@ -31,7 +31,6 @@ class Search:
         degree: Of the splines.
         good: Held-out error, relative to the spread of f, below which a template is tried for names.
         exact: Held-out error at which a formula is taken for exact, and the search ends.
-        factor: How far a formula's error may be above its network's; above that it is not called found.
         budget: CPU seconds after which no further template is begun.
         names: Functions of the library; all unless given.
     """
@@ -41,7 +40,6 @@ class Search:
     degree: int = 5
     good: float = 5e-3
     exact: float = 1e-9
-    factor: float = 3.0
     budget: float = 60.0
     names: tuple[str, ...] | None = None
 
@@ -230,10 +228,10 @@ def _named(
     search: Search,
 ) -> Found:
     """Prune, straighten, snap, and write the formula."""
-    tolerance = max(3 * robust_error(network, own), 1e-6)
+    tolerance = allowed(robust_error(network, own))
     network = straighten(prune(network, own, tolerance), own, tolerance)
     before, spline_error = network.changed({}), rms(network, own)
-    snapped = snap(network, own, max(3 * robust_error(network, own), 1e-6), search.names)
+    snapped = snap(network, own, allowed(robust_error(network, own)), search.names)
     unexplained = explained(before, snapped.network, own)
     found = Found(
         None, snapped.network, own, template.name, spline_error, rms(snapped.network, own), unexplained, snapped.failed
@@ -241,7 +239,7 @@ def _named(
     if snapped.failed:
         return found
     formula, error = written(snapped.network, own, raw, names)
-    if not error <= max(search.factor * spline_error, search.exact):
+    if not error <= max(allowed(spline_error, search.exact), search.exact):
         return Found(None, found.network, own, template.name, spline_error, error, unexplained)
     return Found(formula, found.network, own, template.name, spline_error, error, unexplained)
 
@@ -252,7 +250,8 @@ def written(
     """The formula of a named network with constants recognized, and its held-out error relative to the spread."""
     tree = tree_of(network, own.shift, own.scale)
     transform = OUTER[own.outer]
-    known = rounded(tree, raw.x, transform(raw.y), raw.held_x, transform(raw.held_y))
+    data = raw.x, transform(raw.y), raw.held_x, transform(raw.held_y)
+    known = rounded(tree, *data, logarithm=own.outer == "log f")
     symbols = tuple(sympy.Symbol(name, real=True) for name in names)
     expr = INVERSE[own.outer](expression(tree, known.symbols, symbols))
     with torch.no_grad():

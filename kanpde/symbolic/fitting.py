@@ -22,6 +22,9 @@ from kanpde.symbolic.samples import Samples
 VAST = 1e6
 """Stands for what is not a number in a residual, so that a step there is refused."""
 
+CLEAN = 1e-4
+"""Relative error below which a fit has no noise to speak of."""
+
 GENTLE = LevenbergMarquardt(floor=1e-6)
 FINAL = LevenbergMarquardt(solver="qr", damping=1e-4, floor=1e-9, tolerance=1e-9)
 
@@ -104,6 +107,14 @@ def rms(network: EdgeNetwork, samples: Samples) -> float:
     """The held-out error, relative to the values' spread; infinite where the network is not defined."""
     found = residuals(network, samples.held_x, samples.held_y)
     return float(found.square().mean().sqrt()) if bool(found.isfinite().all()) else math.inf
+
+
+def allowed(error: float, floor: float = 1e-6) -> float:
+    """The error up to which a simpler network is taken in place of one with this error.
+
+    Three times what a clean fit leaves; an error that is noise or a singularity may rise by a fifth.
+    """
+    return max(3 * error if error < CLEAN else 1.2 * error, floor)
 
 
 def robust_error(network: EdgeNetwork, samples: Samples) -> float:

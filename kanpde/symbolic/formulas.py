@@ -73,7 +73,10 @@ def simplest(expr: sympy.Expr, exact: bool) -> sympy.Expr:
     joined = sympy.powsimp(sympy.expand_log(expr, force=True)) if exact else expr
     if not exact or sympy.count_ops(joined) > LONGEST:
         return joined
-    return min((joined, sympy.simplify(joined)), key=_length)
+    forms = [joined, sympy.simplify(joined)]
+    if joined.has(sympy.tanh, sympy.tan):  # tanh(artanh x + artanh y) is a quotient
+        forms.append(sympy.simplify(sympy.expand_trig(joined)))
+    return min(forms, key=_length)
 
 
 def _length(expr: sympy.Expr) -> tuple[int, int]:

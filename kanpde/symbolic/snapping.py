@@ -17,13 +17,14 @@ from kanpde.models.networks.edges import Edge, EdgeNetwork, Key
 from kanpde.models.univariate import LIBRARY, D
 from kanpde.solving.optimizers.levenberg_marquardt import LevenbergMarquardt
 from kanpde.symbolic.edge_fits import Candidate, candidates, ranked
-from kanpde.symbolic.fitting import FINAL, fit, robust_error
+from kanpde.symbolic.fitting import FINAL, allowed, fit, robust_error
 from kanpde.symbolic.samples import Samples
+from kanpde.symbolic.sparsity import scores, without
 
 CAREFUL = LevenbergMarquardt(floor=1e-6, damping=1e-3)
 FLOOR = 1e-13
-BOLD = 3.0
-"""By how much the error may rise where an edge is named."""
+IDLE = 30.0
+"""How many times the error an edge's score may be for the edge to be tried without."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +64,10 @@ def snap(
         floor = max(FLOOR, (3 * error) ** 2)
         found = {key: ranked(edge_candidates(network, key, samples, names), floor) for key in open_keys}
         key = _clearest(network, found, floor)
-        trial, after = _best_in_context(network, key, found[key][:beam], samples)
-        if trial is not None and after <= max(tolerance, BOLD * error):
+        trial, after = _without(network, key, samples)
+        if trial is None or after > max(tolerance, allowed(error, 0.0)):
+            trial, after = _best_in_context(network, key, found[key][:beam], samples)
+        if trial is not None and after <= max(tolerance, allowed(error, 0.0)):
             network, error = trial, max(min(error, after), 1e-14)
             failed = set()
         else:
@@ -72,6 +75,16 @@ def snap(
     if not failed:
         fit(network, samples, 100, optimizer=FINAL)
     return Snapped(network, tuple(sorted(failed)))
+
+
+def _without(network: EdgeNetwork, key: Key, samples: Samples) -> tuple[EdgeNetwork | None, float]:
+    """The network without an edge on which nothing hangs any more."""
+    alone = not any(k[0] == key[0] and k[2] == key[2] and k != key for k in network.edges)
+    if alone or scores(network, samples.x)[key] > IDLE * max(robust_error(network, samples), FLOOR):
+        return None, math.inf
+    trial = without(network, [key], samples.x)
+    fit(trial, samples, 10, optimizer=CAREFUL)
+    return trial, robust_error(trial, samples)
 
 
 def _clearest(network: EdgeNetwork, found: dict[Key, list[Candidate]], floor: float) -> Key:

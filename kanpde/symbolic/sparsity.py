@@ -165,7 +165,7 @@ def prune(network: EdgeNetwork, samples: Samples, tolerance: float, steps: int =
         fit(trial, samples, steps)
         trial.extend(trial.grid, samples.x)
         after = robust_error(trial, samples)
-        if after <= max(tolerance, 1.5 * error):
+        if after <= max(tolerance, 1.2 * error):
             network, error = trial, after
         else:
             kept.add(weakest)

@@ -75,7 +75,7 @@ class Verification:
 
 def verified(problem: Problem, formulas: Mapping[str, Formula]) -> Verification | None:
     """Put formulas of all fields into a problem; None where it has no equations, or a formula cannot be said there."""
-    if problem.task is not None or set(formulas) != set(problem.fields) or not problem.equations:
+    if problem.task.integrals() or set(formulas) != set(problem.fields) or not problem.equations:
         return None
     problem = problem.settled()
     exact = {field: _in_language(problem, formula) for field, formula in formulas.items()}

@@ -15,6 +15,7 @@ from kanpde.models.bases.interface import normal
 from kanpde.models.networks.chains import Chain, Layer, named, ranged_part, scaled_inputs
 from kanpde.models.networks.grid_extension import around, kept_or_moved, refine, set_features
 from kanpde.models.networks.interface import Design, Smoothness, nearest
+from kanpde.models.networks.relu_form import relu_form
 
 COARSEST, FINEST = 2, 64
 """Cells of the grids among which a study looks for one of equal size."""
@@ -156,6 +157,19 @@ class KAN(Chain):
             spread_out = layer(y).detach().std(0).clamp(min=1e-6)
             layer.weight.data /= 2 * spread_out
             y = layer(y).detach()
+
+    def to_mlp(self) -> Chain:
+        """The MLP of ReLUs that equals a KAN of degree-1 splines, everywhere.
+
+        Raises:
+            InputError: The edges are not piecewise linear.
+
+        >>> kan = KAN([2, 3, 1], grid=4, degree=1)
+        >>> x = 3 * torch.rand(9, 2) - 1.5
+        >>> bool((kan(x) - kan.to_mlp()(x)).abs().max() < 1e-5)
+        True
+        """
+        return relu_form(self)
 
     def extend(self, resolution: int, points: Tensor, knots: Tensor | None = None) -> None:
         """Refine every basis to `resolution`, keeping the function.

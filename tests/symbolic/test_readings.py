@@ -1,0 +1,103 @@
+"""Formulas of runs: put into the problem, kept in the archive, and named by hand."""
+
+import numpy as np
+import pytest
+import sympy
+import torch
+
+import kanpde
+from kanpde.cli.main import main
+from kanpde.errors import InputError
+from kanpde.symbolic.discovery import Search, discover
+from kanpde.symbolic.formulas import Formula, same, symbols_of
+from kanpde.symbolic.manual import Workbench
+from kanpde.symbolic.readings import stored_network
+from kanpde.symbolic.samples import drawn
+from kanpde.symbolic.verification import offered, verified
+
+X, Y = symbols_of(["x", "y"])
+
+
+def formula(expr):
+    return {"u": Formula(expr, (X, Y))}
+
+
+def test_a_formula_is_put_into_the_equation_and_its_conditions():
+    problem = kanpde.load_problem("poisson_2d")
+    right = formula(sympy.sin(sympy.pi * X) * sympy.sin(sympy.pi * Y))
+    found = verified(problem, right)
+    assert found.symbolic and found.holds and "symbolically zero" in found.sentence and offered(problem, right)
+    near = verified(problem, formula(sympy.sin(3.14159 * X) * sympy.sin(sympy.pi * Y)))
+    assert not near.holds and 1e-7 < max(r.largest for r in near.residuals) < 1e-4
+    wrong = verified(problem, formula(X * Y))
+    assert not wrong.holds and "does not satisfy" in wrong.sentence and not offered(problem, formula(X * Y))
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    torch.set_default_dtype(torch.float64)
+    path = tmp_path_factory.mktemp("run") / "result.h5"
+    problem = {
+        "title": "a swing", "coordinates": {"x": [0, 2]}, "fields": ["u"], "equations": {"swing": "u_xx = -4*u"},
+        "boundary": {"x-": "u = 1", "x+": "u = cos(4)"},
+    }  # fmt: skip
+    settings = {"width": [2], "grid": 8, "degree": 7}
+    run = kanpde.solve(problem, model=settings, training={"stages": 2, "steps": 30}, seed=0)
+    run.save(path)
+    return path
+
+
+def test_a_run_gives_its_formula_and_keeps_it(archive, capsys):
+    assert main(["symbolic", str(archive)]) == 0
+    printed = capsys.readouterr().out
+    data = kanpde.open_run(archive).data
+    about = data.symbolic_attributes
+    exact = sympy.sympify(str(about["formula_u"]), locals={"x": X})
+    assert str(about["formula_u"]) in printed and about["formula_u_latex"] and about["found_u"] == 1
+    t = np.array([0.1, 0.3, 1.7])
+    assert str(about["formula_u"]) == "cos(2*x)" and about["exact"] == 1 and "It satisfies the equation" in printed
+    known = kanpde.open_run(archive).solution(t[:, None])[:, 0]
+    assert np.abs(sympy.lambdify(X, exact)(t) - known).max() < 1e-6
+    network, described = stored_network(data, "u")
+    values = described["shift"] + described["scale"] * network(torch.from_numpy(t[:, None]))[:, 0]
+    assert np.abs(values.detach().numpy() - known).max() < 1e-6
+    assert any(p.requires_grad for p in network.parameters())
+
+
+def test_a_form_that_is_wrong_ends_with_three(archive, capsys):
+    assert main(["symbolic", str(archive), "--assume", "exp(x)*2"]) == 3
+    assert "No formula was found" in capsys.readouterr().out
+    assert "formula_u" not in kanpde.open_run(archive).data.symbolic_attributes
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "0,9,0=sin"], "one that is on"),
+        (["--set", "0,0=sin"], "layer,input,output"),
+        (["--assume", "a(b"], "A hypothesis needs"),
+        (["--set", "0,0,0=zeta"], "'zeta' came"),
+        (["--field", "v", "--suggest", "0,0,0"], "needs one of u"),
+    ],
+)
+def test_wrong_words_are_explained(archive, capsys, words, message):
+    assert main(["symbolic", str(archive), *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_edges_are_named_by_hand():
+    raw = drawn(lambda x: torch.exp(torch.sin(2 * x[:, 0]) + x[:, 1] ** 2), [-1, -1], [1, 1], 0)
+    found = discover(raw, ["x", "y"], Search(names=("x^2", "tan"), budget=1.0))  # sin and exp are not allowed
+    assert found.formula is None and found.network is not None
+    bench = Workbench(found.network, found.samples, raw, ["x", "y"])
+    spline = next(key for key in found.resisting if key[0] == 0)
+    assert bench.suggest(spline)[0].name == "sin"
+    bench.set(spline, "sin")
+    last = next(key for key in found.resisting if key[0] == 1)
+    with pytest.raises(InputError, match="singular or degenerate"):
+        bench.set(spline, "1/sqrt")
+    bench.set(last, "exp")
+    reading = bench.reading()
+    assert reading.found and same(reading.fields["f"].formula.expr, sympy.exp(sympy.sin(2 * X) + Y**2))
+    bench.unset(spline)
+    assert not bench.reading().found
