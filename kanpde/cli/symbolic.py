@@ -2,14 +2,16 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from kanpde.cli.parsing import command_parser, say
 from kanpde.errors import InputError
+from kanpde.reports.plots.diagrams import diagram_points, network_diagram
 from kanpde.results.archive import archive_of, write_archive
 from kanpde.runs.run import open_run
 from kanpde.symbolic.discovery import Search
 from kanpde.symbolic.manual import Workbench
-from kanpde.symbolic.readings import read_formulas, with_reading
+from kanpde.symbolic.readings import Reading, read_formulas, with_reading
 
 NOT_FOUND = 3
 
@@ -29,6 +31,8 @@ def symbolic_command(words: Sequence[str]) -> int:
         search = Search(budget=options.budget, starts=options.starts)
         reading = read_formulas(run.solution, search, options.seed, options.assume, watch)
     write_archive(archive, with_reading(run.data, reading))
+    if options.diagram:
+        _draw(reading, run.problem.coordinates, options)
     say(*reading.lines(), str(archive))
     return 0 if reading.found else NOT_FOUND
 
@@ -42,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--suggest", metavar="L,I,O", help="list what an edge may be, and change nothing")
     parser.add_argument("--field", help="the field whose edges are meant, the first unless given")
+    parser.add_argument("--diagram", metavar="FILE", help="draw the network, as .svg, .pdf or .png")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--starts", type=int, default=3, help="random networks for each template")
     parser.add_argument("--budget", type=float, default=60.0, help="CPU seconds after which nothing new is begun")
@@ -65,6 +70,18 @@ def _by_hand(run, options):
         bench.set(_key(place), name)
         say(f"{place} = {name}: error {bench.error:.1e}")
     return bench.reading()
+
+
+def _draw(reading: Reading, coordinates: Sequence[str], options: argparse.Namespace) -> None:
+    """The diagram of one field's network."""
+    field = options.field or next(iter(reading.fields))
+    if Path(options.diagram).suffix not in (".svg", ".pdf", ".png"):
+        raise InputError(f"A diagram is an .svg, .pdf or .png; {options.diagram!r} came. Name it so.")
+    network = reading.fields[field].network
+    if network is not None:
+        figure = network_diagram(network, diagram_points(network), coordinates, field)
+        figure.savefig(options.diagram, dpi=200)
+        say(options.diagram)
 
 
 def _key(text: str) -> tuple[int, int, int]:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from kanpde.reports.figures import drawing
 from kanpde.reports.html import Child, Markup, cards, element, facts, folded, page, section, table, warning
 from kanpde.reports.plots import panel_figures
+from kanpde.reports.plots.diagrams import diagram_points, network_diagram
 from kanpde.reports.sections import mapping_of, number, problem_section, provenance_section
 from kanpde.results.archive import RunData, metric_digits
 from kanpde.results.verdicts import verdict_in
+from kanpde.symbolic.readings import stored_network
 
 FIRST = ("rel_l2", "max_error", "heldout_residual_rms", "n_parameters", "wall_time_s")
 NAMES = {
@@ -49,9 +51,28 @@ def run_report(data: RunData) -> str:
             facts(_settings(data)),
             folded("All settings", element("pre", str(about.get("config_yaml", "")))),
         ),
+        _formula_section(data),
         section("Figures", _metrics(data.metrics)),
         provenance_section(about),
     )
+
+
+def _formula_section(data: RunData) -> Child:
+    """What was read from the fields, and the networks it was read from; nothing where nobody looked."""
+    about, parts = data.symbolic_attributes, []
+    for field in data.solved_fields:
+        if f"sentence_{field}" not in about:
+            continue
+        sign = " = " if about.get(f"found_{field}") else ": "
+        parts.append(element("p", element("strong", field), sign, str(about[f"sentence_{field}"])))
+        stored = stored_network(data, field)
+        if stored is not None:
+            figure = network_diagram(stored[0], diagram_points(stored[0]), tuple(data.axes), field)
+            parts.append(element("div", drawing(figure, f"The network of {field}", f"n-{field}"), class_="figures"))
+    if not parts:
+        return None
+    verification = about.get("verification")
+    return section("Formulas", *parts, element("p", str(verification)) if verification else None)
 
 
 def _figures(data: RunData) -> list[Markup]:

@@ -10,6 +10,7 @@ From the bottom up:
     courses     how training went
     pictures    a run in one picture
     panels      a small figure for each part of it
+    diagrams    a network, edge by edge
 """
 
 from kanpde.reports.plots.panels import panel_figures
