@@ -17,6 +17,7 @@ from pathlib import Path
 import kanpde
 from kanpde.cli.parsing import Command
 from kanpde.errors import InputError
+from kanpde.files.texts import printable
 
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 CLOSED_PIPE = 141  # and that SIGPIPE ended
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command_of(options.command)(words[1:])
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped by Ctrl-C", file=sys.stderr)

@@ -6,7 +6,10 @@ was asked for may have grown by the time the file is read.
 
 import os
 import stat
+from pathlib import Path
 from typing import BinaryIO
+
+from kanpde.errors import InputError
 
 _NEVER_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_CLOEXEC", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -98,6 +101,20 @@ def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return "is not there"
     return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+
+
+def own_path(name: str | os.PathLike) -> Path:
+    """A path as people type it, with ~ for a home.
+
+    Raises:
+        InputError: There is no such user.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise InputError(
+            f"{os.fspath(name)}: a path is needed; it begins with the home of an unknown user. Write it in full."
+        ) from None
 
 
 def plain_name(name: str) -> bool:

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from kanpde.errors import InputError
-from kanpde.files.regular import Unreadable, open_regular, plain_name
+from kanpde.files.regular import Unreadable, open_regular, own_path, plain_name
 from kanpde.files.texts import shortened, suggestion
 from kanpde.files.yaml import plain_data
 from kanpde.problems.checks import check_problem
@@ -97,7 +97,7 @@ def _read(source: str | os.PathLike | Mapping, name: str | None) -> tuple[dict, 
 def _problem_path(source: str | os.PathLike) -> Path:
     text = os.fspath(source)
     if not isinstance(source, str) or text.endswith((".yaml", ".yml")) or "/" in text or os.sep in text:
-        return Path(text).expanduser()
+        return own_path(text)
     names = problem_names()
     if text not in names:
         hint = suggestion(text, names) or " Name one of these, or give the path of a .yaml file."

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from kanpde.errors import InputError
-from kanpde.files.regular import Unreadable, read_regular
+from kanpde.files.regular import Unreadable, own_path, read_regular
 from kanpde.files.texts import shortened
 from kanpde.files.yaml import MAX_BYTES, read_yaml
 
@@ -18,7 +18,7 @@ LONGEST_TITLE = 200
 def problem_folders() -> list[Path]:
     """Where problems are looked for: the folders in KANPDE_PROBLEM_PATH, then those that ship with the package."""
     listed = os.environ.get(SEARCH_PATH, "").split(os.pathsep)
-    own = [Path(folder).expanduser() for folder in listed if folder]
+    own = [own_path(folder) for folder in listed if folder]
     package = Path(__file__).parents[1]
     installed, checkout = package / "problem_files", package.parent / "problems"
     return [*own, installed if installed.is_dir() else checkout]
@@ -27,7 +27,7 @@ def problem_folders() -> list[Path]:
 def problem_names() -> dict[str, Path]:
     """Every problem that can be called by name, and its file; the first folder wins."""
     names: dict[str, Path] = {}
-    for folder in problem_folders():
+    for folder in filter(os.path.isdir, problem_folders()):
         for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
             names.setdefault(path.stem, path)
     return dict(sorted(names.items()))

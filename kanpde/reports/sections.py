@@ -85,7 +85,7 @@ def mapping_of(text: object) -> dict[str, object]:
     """The mapping in a JSON text; empty where a stranger wrote something else."""
     try:
         found = json.loads(str(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

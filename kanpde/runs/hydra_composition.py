@@ -7,6 +7,8 @@ group `problem` has a source of its own, which hands Hydra nothing but the plain
 """
 
 import difflib
+import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from kanpde.errors import InputError
+from kanpde.files.regular import own_path
 from kanpde.problems.catalog import problem_names, read_problem_file
 from kanpde.runs.choices import GROUPS, LAUNCHERS, config_folder, group_defaults
 
@@ -76,8 +79,8 @@ def is_path(choice: str) -> bool:
 def problem_file(choice: str) -> Path | None:
     if not is_path(choice):
         return problem_names().get(choice)
-    path = Path(choice).expanduser()
-    return path if path.is_file() else None
+    path = own_path(choice)
+    return path if os.path.isfile(path) else None  # unlike the method, False for names that no file can have
 
 
 @dataclass(frozen=True)
@@ -197,7 +200,7 @@ def _sentences() -> Iterator[None]:
         raise InputError(_not_composed(error)) from error
     except InputError:
         raise
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
+    except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
         if "group override" in str(error):
             raise InputError(_no_choice(GROUPS)) from error
         raise InputError(f"The settings cannot be composed: {_one_line(error)}") from error
@@ -208,8 +211,8 @@ def _unknown_choice(error: MissingConfigException) -> str:
     # The choice of a problem may be a path; no other choice holds a slash, but a group may: hydra/launcher.
     group, _, choice = missing.partition("/") if missing.startswith("problem/") else missing.rpartition("/")
     if group == "problem" and is_path(choice):
-        path = Path(choice).expanduser().absolute()
-        came = "this is a folder" if path.is_dir() else f"there is none at {path}"
+        path = own_path(choice).absolute()
+        came = "this is a folder" if os.path.isdir(path) else f"there is none at {path}"
         return f"problem={choice}: a problem file is needed; {came}. Check the path; `kanpde problems` lists names."
     names = sorted(error.options or [])
     if not names:
@@ -265,7 +268,7 @@ def _how_to_add(message: str) -> str:
 
 
 def _one_line(error: object) -> str:
-    return " ".join(str(error).split())
+    return " ".join(str(error).split())[:400]
 
 
 def _check_hydra_words(words: Sequence[str]) -> None:
@@ -276,6 +279,19 @@ def _check_hydra_words(words: Sequence[str]) -> None:
         if key.partition(".")[0].partition("/")[0] == "hydra" and not key.startswith(HYDRA_WORDS):
             allowed = "hydra/launcher and hydra.launcher.…"
             raise InputError(f"{word}: of Hydra's own settings a command takes {allowed}. Leave this one out.")
+        if key.startswith(HYDRA_WORDS):
+            _check_launcher_word(word, key)
+
+
+def _check_launcher_word(word: str, key: str) -> None:
+    """A launcher by its name, and its settings one by one; never what it is made of."""
+    value = word.partition("=")[2]
+    named = key == "hydra/launcher" and re.fullmatch(r"[\w,-]+", value)
+    if not named and (not key.startswith("hydra.launcher.") or "_target_" in word):
+        raise InputError(
+            f"{word:.200}: a launcher is chosen by its name, and its settings by theirs; this is neither. Write "
+            "hydra/launcher=joblib hydra.launcher.n_jobs=2, say."
+        )
 
 
 def _quoted(word: str) -> str:

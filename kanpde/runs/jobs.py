@@ -95,6 +95,10 @@ class _Settled(Exception):
         self.result = result
 
 
+ENDED = (State.DONE.value, State.INTERRUPTED.value, State.FAILED.value)
+"""What an archive may say of its run; a stranger's that says otherwise counts as none."""
+
+
 # What a folder holds
 
 
@@ -125,7 +129,7 @@ def left(folder: Path) -> Result | None:
     status = None if data is None else str(data.attributes.get("status"))
     if end.get("status") == State.FAILED.value and status not in (State.DONE.value, State.FAILED.value):
         return Result(State.FAILED, str(folder), str(end.get("reason")))
-    if data is None:
+    if data is None or status not in ENDED:
         return None
     verdict = verdict_in(data.attributes, data.metrics)
     reason = str(data.attributes.get("stop_reason"))

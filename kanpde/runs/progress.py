@@ -214,7 +214,7 @@ def last_record(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - LAST_BYTES))
             record = json.loads(file.read().splitlines()[-1])
-    except (OSError, IndexError, ValueError):
+    except (OSError, IndexError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

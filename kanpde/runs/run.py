@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from kanpde.errors import InputError
+from kanpde.files.hdf5 import first_line
 from kanpde.models.learned_constants import learn
 from kanpde.models.networks import MODELS, SMOOTH, Chain, Design
 from kanpde.problems.catalog import Problem, load_problem
@@ -101,9 +102,8 @@ class Run:
     @cached_property
     def solution(self) -> Solution:
         """The trained fields; call it with points [n, d]."""
-        model = json.loads(self.data.model.config_json)
         network = self.network if self.network is not None else _rebuilt(self.data.model, self.problem.learned)
-        return solution_of(self.problem, model["conditions"], network)
+        return solution_of(self.problem, _conditions(self.data.model), network)
 
     def symbolic(self, assume: str | None = None, seed: int = 0) -> Reading:
         """Look for a formula of every field and put what is found into the problem.
@@ -466,12 +466,56 @@ def _model_data(config: Config, setup: Setup, trained: Trained) -> ModelData:
 
 
 def _rebuilt(model: ModelData, learned: dict[str, float]) -> nn.Module:
-    described = json.loads(model.config_json)
     if model.kind not in MODELS:
         raise InputError(
             f"The archive holds the parameters of a {model.kind!r} that kanpde cannot build; it builds "
             f"{', '.join(MODELS)}. Give the module: open_run(path, network=…)."
         )
+    try:
+        network = _described(model, learned)
+    except InputError:
+        raise
+    except UNBUILDABLE as error:  # what a stranger may have written there has no end
+        raise _unbuildable(first_line(error)) from error
+    return _fill(network, model)
+
+
+def _conditions(model: ModelData) -> str:
+    """How the conditions were met, as `training.conditions` says it."""
+    try:
+        found = json.loads(model.config_json)["conditions"]
+    except UNBUILDABLE as error:
+        raise _unbuildable(first_line(error)) from error
+    if found not in ("exact", "penalty"):
+        raise _unbuildable("its conditions are neither exact nor penalty")
+    return found
+
+
+UNBUILDABLE = (
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, MemoryError, AssertionError,
+)  # fmt: skip
+"""What building a network of settings that fit nothing may raise; a RecursionError is a RuntimeError."""
+
+
+def _unbuildable(reason: str) -> InputError:
+    return InputError(
+        f"The archive needs a model that can be built again; its settings in config_json are no such ({reason}). "
+        "Copy the file again, or run `kanpde solve` again."
+    )
+
+
+def _described(model: ModelData, learned: dict[str, float]) -> nn.Module:
+    """The network that the archive's settings describe, its arrays yet to be filled in.
+
+    Settings are believed as far as the archived arrays bear them out: a width of a billion is no use to five numbers.
+    """
+    described = json.loads(model.config_json)
+    if described["dtype"] not in ("float64", "float32") or described["inputs"] < 1:
+        raise _unbuildable("its dtype or its number of inputs is none")
+    stored = sum(np.size(values) for values in (*model.parameters.values(), *model.grids.values()))
+    largest = _largest([described[key] for key in ("design", "inputs", "outputs", "grid")])
+    if largest > LEAST_BELIEVED + stored:
+        raise _unbuildable(f"a size of {largest:.3g} for {stored} numbers stored")
     design = MODELS[model.kind].described(described["design"])
     grids = described["grid"]
     several = isinstance(grids, list)
@@ -481,7 +525,19 @@ def _rebuilt(model: ModelData, learned: dict[str, float]) -> nn.Module:
         for place, grid in enumerate(grids if several else [grids])
     ]
     windows = described.get("windows")  # what was trained as a whole, or before there were windows, has none
-    return _fill(learn(Windows(windows, networks) if windows else networks[0], learned), model)
+    return learn(Windows(windows, networks) if windows else networks[0], learned)
+
+
+LEAST_BELIEVED = 100
+
+
+def _largest(value: object) -> float:
+    """The largest number in plain data, however deep."""
+    if isinstance(value, dict):
+        return max(map(_largest, value.values()), default=0)
+    if isinstance(value, list):
+        return max(map(_largest, value), default=0)
+    return abs(value) if isinstance(value, int | float) and math.isfinite(value) else 0
 
 
 def _part_of(arrays: dict[str, np.ndarray], place: int) -> dict[str, np.ndarray]:

@@ -114,7 +114,8 @@ def _suit(settings: DictConfig, problem: Problem, hydra: DictConfig, label: str)
 
     They are meant for the default choice of their group: `training=quick` and `model=mlp` leave them out.
     """
-    said = {word.lstrip("+~").partition("=")[0] for word in hydra.overrides.task}
+    said_words = OmegaConf.to_container(hydra.overrides.task, resolve=False)  # words, not yet what they refer to
+    said = {word.lstrip("+~").partition("=")[0] for word in said_words}
     for key, value in problem.settings.items():
         group, _, name = key.partition(".")
         choice = DEFAULT_CHOICES[group]

@@ -70,7 +70,7 @@ def archive(tmp_path_factory):
     """A run whose problem and files are gone."""
     folder = tmp_path_factory.mktemp("run")
     path = lay(folder / "a")
-    assert main(["solve", f"problem={path}", f"output.folder={folder}/out", *QUICK]) == 0
+    assert main(["solve", f"problem={path}", f"output.folder={folder}/out", *QUICK]) in (0, 3)
     for file in (folder / "a").iterdir():
         file.unlink()
     (found,) = folder.glob("out/**/result.h5")

@@ -88,7 +88,12 @@ def substituted(expr: sympy.Expr, solution: Mapping[str, sympy.Expr]) -> sympy.E
     values = {node: field_derivative(solution[field], node, index) for node, (field, index) in jets.items()}
     if (size := tree_size(expr, {node: tree_size(value) for node, value in values.items()})) > MAX_SIZE:
         raise _too_large(size)
-    return expr.xreplace(values)
+    try:
+        return expr.xreplace(values)
+    except ArithmeticError:
+        raise ExpressionError(
+            "needs finite values; with the exact solution put in it divides by zero. Correct one of the two."
+        ) from None
 
 
 def jet_slopes(expr: sympy.Expr, coordinates: tuple[str, ...]) -> dict[Jet, sympy.Expr]:

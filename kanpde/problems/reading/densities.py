@@ -10,6 +10,7 @@ from kanpde.errors import InputError
 from kanpde.problems.language import (
     ExpressionError,
     Scope,
+    constant_value,
     jet_expression,
     jet_slopes,
     jets_of,
@@ -65,7 +66,7 @@ def check_bounded(expr: sympy.Expr, scope: Scope, where: str) -> None:
     highest = max(sum(index) for _, index in slopes)
     for jet, slope in slopes.items():
         own = _slopes(slope, scope, where).get(jet, sympy.S.Zero)
-        if sum(jet[1]) == highest and own.is_number and own < 0:
+        if sum(jet[1]) == highest and own.is_number and constant_value(own) < 0:
             raise InputError(
                 f"{where} needs a least value; a negative square of the highest derivative has none. Change its sign."
             )
