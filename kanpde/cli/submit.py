@@ -12,7 +12,7 @@ from hydra.errors import OverrideParseException
 
 from kanpde.cli.parsing import say
 from kanpde.cli.settings import settings_parser
-from kanpde.errors import InputError
+from kanpde.errors import InputError, RunError
 from kanpde.files.yaml import write_yaml
 from kanpde.problems.catalog import problem_names, read_problem_text
 from kanpde.runs.hydra_composition import is_path
@@ -36,7 +36,11 @@ def submit_command(words: Sequence[str]) -> int:
         raise InputError(f"--at needs the address of a service; none came. Write --at URL, or set {ADDRESS}.")
     problem, files, settings, sweep = submission(given.settings, given.multirun)
     text, name = problem
-    jobs = Client(address).sweep(text, sweep, settings, files, name, given.key)
+    try:
+        jobs = Client(address).sweep(text, sweep, settings, files, name, given.key)
+    except RunError as error:
+        say(f"error: {error}", stream=sys.stderr)
+        return EXIT["failed"]
     say(*(f"{job.client.base}/jobs/{job.id}" for job in jobs))
     return _followed(jobs[0]) if given.wait else 0
 

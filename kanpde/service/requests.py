@@ -92,8 +92,10 @@ def _nested(key: str, value: object) -> dict:
     return {group: {name: value}} if name else {group: value}
 
 
-def composed(asked: Asked, words: Sequence[str], limits: Limits) -> tuple[Config, Composition]:
-    """The configuration of one run, within the limits.
+def composed(
+    asked: Asked, words: Sequence[str], limits: Limits
+) -> tuple[Config, Composition, dict[str, float]]:
+    """The configuration of one run, within the limits, and its sizes.
 
     Raises:
         InputError: Something asked for cannot be used, or is too much.
@@ -108,8 +110,7 @@ def composed(asked: Asked, words: Sequence[str], limits: Limits) -> tuple[Config
         problem = load_problem(problem_data(asked), name=name_of(asked), label=LABEL)
         config = config_of(composition, problem)
         OmegaConf.update(composition.settings, "problem", problem.source, merge=False, force_add=True)
-    check_limits(config, limits)
-    return config, composition
+    return config, composition, checked_sizes(config, limits)
 
 
 def name_of(asked: Asked) -> str:
@@ -127,16 +128,18 @@ def problem_data(asked: Asked) -> dict:
     return confined(read_problem_text(asked.text, LABEL), asked.files or "/nowhere")
 
 
-def check_limits(config: Config, limits: Limits) -> None:
-    """Refuse what would take more than a service gives; settings inside the problem file count as well.
+def checked_sizes(config: Config, limits: Limits) -> dict[str, float]:
+    """The sizes of a run, within the limits; settings inside the problem file count as well.
 
     Raises:
-        InputError: Names the limit.
+        InputError: It would take more than a service gives; names the limit.
     """
-    for name, value in measures(config, limits).items():
+    found = measures(config, limits)
+    for name, value in found.items():
         most = getattr(limits, name)
         if value > most:
             raise InputError(f"{_SETTINGS[name]}: the service allows {most} {name}; {value:.6g} came. Ask for less.")
+    return found
 
 
 _SETTINGS = {
@@ -181,9 +184,8 @@ def _parameters(config: Config, limits: Limits) -> float:
     return float(sum(p.numel() for p in network.parameters()))
 
 
-def estimate(config: Config, limits: Limits) -> dict[str, float]:
-    """What a run will take: parameters, points, megabytes of derivatives, seconds at most."""
-    found = measures(config, limits)
+def estimate(config: Config, found: dict[str, float]) -> dict[str, float]:
+    """What a run of these sizes will take: parameters, points, megabytes of derivatives, seconds at most."""
     by_jacobian = config.optimizer.forms_jacobian
     megabytes = found["points"] * found["parameters"] / found["windows"] * 8 / 2**20 if by_jacobian else 0.0
     return {**found, "megabytes": round(megabytes, 1)}

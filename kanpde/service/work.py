@@ -24,9 +24,11 @@ from kanpde.files.yaml import write_yaml
 from kanpde.problems.catalog import problem_names, read_problem_file
 from kanpde.problems.check_report import findings, statement_lines
 from kanpde.problems.language import latex_of, text_of
+from kanpde.reports.formulas import formula
 from kanpde.reports.run_report import run_report
 from kanpde.reports.sections import problem_section
 from kanpde.results.archive import read_archive
+from kanpde.runs.hydra_composition import compose_mapping
 from kanpde.runs.jobs import HISTORY, Result, State, attempt, skipped
 from kanpde.runs.launchers import usable_cores
 from kanpde.runs.progress import Listener
@@ -153,7 +155,7 @@ class Stopping:
 def _solve(folder: JobFolder, share: dict[str, Any], stop: Stopping, events: EventFile) -> Result:
     spec = folder.spec()
     words = [*spec["words"], *_own_words(share)]
-    config, composition = composed(_asked(folder), words, Limits(**share["limits"]))
+    config, composition, _ = composed(_asked(folder), words, Limits(**share["limits"]))
 
     @contextmanager
     def watch(config: Config) -> Iterator[Listener]:
@@ -305,7 +307,7 @@ def ready() -> dict[str, Any]:
 def check(name: str, text: str | None, files: str | None, settings: object, limits: dict) -> dict[str, Any]:
     """The checks of a problem with settings: equations as text, LaTeX and SVG, warnings, verdicts, sizes."""
     asked, bounds = Asked(name, text, files), Limits(**limits)
-    config, _ = composed(asked, words_of(settings), bounds)
+    config, _, sizes = composed(asked, words_of(settings), bounds)
     problem = config.problem
     return {
         "ok": True,
@@ -319,7 +321,7 @@ def check(name: str, text: str | None, files: str | None, settings: object, limi
         "statement": list(statement_lines(problem)),
         "verdicts": list(dict.fromkeys(findings(problem))),
         "warnings": list(dict.fromkeys((*problem.warnings, *config.warnings))),
-        "estimate": _finite(estimate(config, bounds)),
+        "estimate": _finite(estimate(config, sizes)),
         "folder": f"{problem.name}/{config.model_name}/{config.key}",
     }
 
@@ -332,7 +334,7 @@ def prepare(
     lists, notes = jobs_of(settings, sweep, bounds)
     jobs: dict[str, dict[str, Any]] = {}
     for words in lists:
-        config, _ = composed(asked, words, bounds)
+        config, *_ = composed(asked, words, bounds)
         folder = f"{config.problem.name}/{config.model_name}/{config.key}"
         jobs.setdefault(folder, {"folder": folder, "words": words, "title": config.problem.title})
     return {"jobs": list(jobs.values()), "notes": notes, "name": name_of(asked) if text is not None else name}
@@ -343,7 +345,7 @@ def prepare_study(
 ) -> dict[str, Any]:
     """The one job of a study."""
     asked, bounds = Asked(name, text, files), Limits(**limits)
-    config, _ = composed(asked, words_of(settings), bounds)
+    config, *_ = composed(asked, words_of(settings), bounds)
     words = [f"preset={preset}", *words_of(settings), *override_words(study=plain_study(study))]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{config.problem.name}.yaml"
@@ -444,3 +446,7 @@ def _number(value: Any) -> Any:
 ANSWERS: dict[str, Callable[..., dict[str, Any]]] = {
     one.__name__: one for one in (ready, check, prepare, prepare_study, problems, rows, report, about, schema)
 }
+
+# Once, in the fork server: Hydra looks for its plugins, Matplotlib for its fonts; no question waits for that.
+compose_mapping([])
+formula("x", "x")
