@@ -7,7 +7,7 @@ from kanpde.problems.observations import Observations
 from kanpde.problems.problem import Problem
 from kanpde.solving.losses.residuals import LARGEST_JACOBIAN, Residuals
 from kanpde.solving.solution import Solution
-from kanpde.solving.training.stages import Setup
+from kanpde.solving.training.setup import Setup
 
 
 def data_metrics(setup: Setup, solution: Solution) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """What is seen of a run while it goes on: a bar on a terminal, plain lines elsewhere, and `history.jsonl`.
 
-Each of these is called with the events of `kanpde.solving.training.stages`; none of them knows how training works.
+Each of these is called with the events of `kanpde.solving.training.events`; none of them knows how training works.
 """
 
 import contextlib

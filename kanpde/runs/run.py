@@ -50,7 +50,7 @@ from kanpde.solving.training.journal import Journal, Recorded
 from kanpde.solving.training.memory import peak_memory_mb
 from kanpde.solving.training.own_modules import check_module
 from kanpde.solving.training.routes import train_by_route
-from kanpde.solving.training.stages import Setup, Trained
+from kanpde.solving.training.setup import Setup, Trained
 from kanpde.symbolic.readings import Reading, read_formulas
 
 BELIEVABLE = 10.0

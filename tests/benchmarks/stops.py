@@ -29,7 +29,7 @@ from kanpde.cli.solve import solve_command  # noqa: F401  imported before the fo
 from kanpde.errors import InputError
 from kanpde.results.archive import read_archive
 from kanpde.runs.progress import last_record
-from kanpde.solving.training import stages
+from kanpde.solving.training import actions
 
 RUN = [
     "solve", "problem=poisson_1d", "model.width=[3]", "model.grid=8", "training.stages=3", "training.steps=12",
@@ -140,7 +140,7 @@ def trial(
 def measured(modes: list[str], kinds: list[str], trials: int, seed: int = 0) -> int:
     """Run all trials and print the figures; the number of those that lost anything."""
     torch.set_num_threads(1)
-    stages.MEASURE_AFTER = math.inf
+    actions.MEASURE_AFTER = math.inf
     lost, draw = 0, random.Random(seed)
     with tempfile.TemporaryDirectory() as above:
         for mode in modes:

@@ -11,7 +11,8 @@ from kanpde.solving.ansatz.exact_conditions import exact_ansatz
 from kanpde.solving.optimizers import Ended, LevenbergMarquardt, StopReason
 from kanpde.solving.tasks import goal_of
 from kanpde.solving.training.settings import Training
-from kanpde.solving.training.stages import Setup, train
+from kanpde.solving.training.setup import Setup
+from kanpde.solving.training.stages import train
 
 
 @dataclass(frozen=True)

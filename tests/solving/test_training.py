@@ -16,7 +16,8 @@ from kanpde.solving.optimizers import Adam, LevenbergMarquardt
 from kanpde.solving.tasks import goal_of
 from kanpde.solving.training.events import Finished, Outcome, StageEnded, Started, StartEnded, Step
 from kanpde.solving.training.settings import Training
-from kanpde.solving.training.stages import Setup, train
+from kanpde.solving.training.setup import Setup
+from kanpde.solving.training.stages import train
 
 QUICK = Training(stages=2, starts=2, start_steps=3, steps=6)
 

@@ -27,7 +27,7 @@ from kanpde.solving.optimizers.least_squares import solved
 from kanpde.solving.solution import Solution
 from kanpde.solving.training.events import Event, Outcome, Started, Step
 from kanpde.solving.training.memory import want_of_memory
-from kanpde.solving.training.stages import Setup, Trained
+from kanpde.solving.training.setup import Setup, Trained
 
 RUNGS: dict[int, tuple[tuple[int, int, int], ...]] = {
     1: ((1, 8, 9), (1, 16, 11), (1, 32, 13), (1, 64, 13), (1, 128, 13), (1, 256, 13)),

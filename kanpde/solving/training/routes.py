@@ -11,7 +11,7 @@ from kanpde.solving.tasks import Goal
 from kanpde.solving.training.events import Event, Finished, Note, Outcome, Step
 from kanpde.solving.training.journal import Recorded
 from kanpde.solving.training.ladder import Ladder, climb, obstacle
-from kanpde.solving.training.stages import Setup, Trained
+from kanpde.solving.training.setup import Setup, Trained
 from kanpde.solving.training.window_by_window import train_windows
 
 Listener = Callable[[Event], None]

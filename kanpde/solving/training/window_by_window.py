@@ -18,7 +18,8 @@ from kanpde.solving.solution import Solution
 from kanpde.solving.tasks import Goal, goal_of
 from kanpde.solving.time_windows import Windows, in_window, next_piece, window_ends
 from kanpde.solving.training.events import Event, Finished, Note, Outcome, Started, Step
-from kanpde.solving.training.stages import Setup, Trained, derived_seed, train
+from kanpde.solving.training.setup import Setup, Trained, derived_seed
+from kanpde.solving.training.stages import train
 
 Track = Callable[[nn.Module], float]
 
