@@ -9,7 +9,7 @@ import torch
 from kanpde.runs.checkpoints import Checkpoint
 from kanpde.runs.run import Run, solve_config
 from kanpde.runs.settings import compose
-from kanpde.solving.training import stages
+from kanpde.solving.training import actions
 from kanpde.solving.training.events import Started, Step
 from kanpde.solving.training.journal import Journal, calls_in, journal_bytes
 
@@ -30,7 +30,7 @@ KINDS = {
 @pytest.fixture(autouse=True)
 def clock_left_out(monkeypatch):
     """What is measured depends on the steps alone."""
-    monkeypatch.setattr(stages, "MEASURE_AFTER", math.inf)
+    monkeypatch.setattr(actions, "MEASURE_AFTER", math.inf)
 
 
 class Killed(BaseException):
