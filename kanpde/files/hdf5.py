@@ -194,7 +194,7 @@ def first_line(error: Exception) -> str:
 
 
 def _size(dataset: h5py.Dataset) -> int:
-    return int(np.prod([int(n) for n in dataset.shape or ()], dtype=object)) * dataset.dtype.itemsize
+    return int(np.prod([int(n) for n in dataset.shape or ()], dtype=object)) * int(dataset.dtype.itemsize)
 
 
 def check_dataset(dataset: h5py.Dataset) -> None:

@@ -11,7 +11,7 @@ from typing import IO
 try:
     import fcntl
 except ImportError:  # Windows has none: runs are not guarded there
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
 HELD = (errno.EAGAIN, errno.EACCES)
@@ -22,7 +22,7 @@ class Held(Exception):
     """Another process holds the lock; the text says which."""
 
 
-class FolderLock(AbstractContextManager):
+class FolderLock(AbstractContextManager["FolderLock"]):
     """The file `.lock` in a folder, locked from `take` until the context ends and removed then.
 
     A process that is killed leaves the file, without its lock: whoever comes next may take it. Works between machines
@@ -53,7 +53,7 @@ class FolderLock(AbstractContextManager):
             else:  # whoever held it removed it between the opening and the locking
                 file.close()
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.file is not None:
             self.path.unlink(missing_ok=True)  # still locked: nobody can have taken it yet
             self.file.close()

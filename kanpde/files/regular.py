@@ -6,6 +6,7 @@ was asked for may have grown by the time the file is read.
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,7 +24,7 @@ class Missing(Unreadable):
     """An array or column that a file lacks; the message names it."""
 
 
-def read_regular(path: str | os.PathLike, most: int, links: bool = False) -> bytes:
+def read_regular(path: str | os.PathLike[str], most: int, links: bool = False) -> bytes:
     """The content of a plain file of at most `most` bytes; no more than one byte beyond them is ever read.
 
     >>> read_regular("/dev/zero", 1000)
@@ -45,7 +46,7 @@ def read_regular(path: str | os.PathLike, most: int, links: bool = False) -> byt
     return content
 
 
-def open_regular(path: str | os.PathLike, links: bool = False) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str], links: bool = False) -> BinaryIO:
     """A plain file opened for reading, see `read_regular`."""
     _check_kind(lambda: os.stat(path) if links else os.lstat(path))  # before opening: that alone can move a tape
     flags = os.O_RDONLY | _NEVER_WAIT | _BINARY | (0 if links else getattr(os, "O_NOFOLLOW", 0))
@@ -61,7 +62,7 @@ def open_regular(path: str | os.PathLike, links: bool = False) -> BinaryIO:
         raise
 
 
-def check_regular(path: str | os.PathLike, most: int | None = None, links: bool = False) -> None:
+def check_regular(path: str | os.PathLike[str], most: int | None = None, links: bool = False) -> None:
     """Refuse what `read_regular` would refuse, for libraries that open a file by its name."""
     with open_regular(path, links) as file:
         if most is not None and os.fstat(file.fileno()).st_size > most:
@@ -77,7 +78,7 @@ def size_text(count: int) -> str:
     return f"{count // 10**6} MB" if count >= 10**6 else f"{count // 1024} kB"
 
 
-def _check_kind(status) -> None:
+def _check_kind(status: Callable[[], os.stat_result]) -> None:
     try:
         mode = status().st_mode
     except (OSError, ValueError) as error:  # a ValueError is a zero byte in the name

@@ -23,7 +23,7 @@ MAX_DIGITS = 40
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+_WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
 _HYDRA_KEYS = ("defaults", "hydra")
 
@@ -60,7 +60,8 @@ def plain_data(value: object, label: str) -> object:
 
 def write_yaml(data: object) -> str:
     """Plain data as YAML that `read_yaml`, and readers of YAML 1.1, understand alike."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=110)
+    text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=110)
+    return str(text)
 
 
 def check_string(text: str, place: str) -> str:
@@ -126,13 +127,13 @@ class _Reading:
             return self.scalar(event)
         return (self.mapping if isinstance(event, yaml.MappingStartEvent) else self.sequence)(event, depth + 1)
 
-    def sequence(self, start: yaml.Event, depth: int) -> list:
+    def sequence(self, start: yaml.Event, depth: int) -> list[object]:
         items = []
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             items.append(self.value(event, depth))
         return items
 
-    def mapping(self, start: yaml.Event, depth: int) -> dict:
+    def mapping(self, start: yaml.Event, depth: int) -> dict[str, object]:
         items: dict[str, object] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key = self.key(event)
@@ -207,7 +208,7 @@ class _Copying:
             return check_string(str(value), place)
         if isinstance(value, numbers.Integral) and abs(int(value)) < 10**MAX_DIGITS:
             return int(value)
-        if isinstance(value, numbers.Real) and abs(value) <= sys.float_info.max:  # false for nan
+        if isinstance(value, numbers.Real) and abs(float(value)) <= sys.float_info.max:  # false for nan
             return float(value)
         raise InputError(
             f"{place} needs plain data (text, finite numbers, lists, mappings); it has {type(value).__name__}. "
@@ -215,7 +216,7 @@ class _Copying:
         )
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
     """Quotes a string whenever a YAML 1.1 or 1.2 reader would take it for something else."""
 
     def ignore_aliases(self, data: object) -> bool:

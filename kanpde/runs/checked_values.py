@@ -79,7 +79,8 @@ def settings_model(cls: type) -> type[BaseModel]:
         )
         for field in fields(cls)
     }
-    return pydantic_model(cls.__name__, __config__=STRICT, __doc__=inspect.getdoc(cls).partition("\n")[0], **declared)
+    line = (inspect.getdoc(cls) or "").partition("\n")[0]
+    return pydantic_model(cls.__name__, __config__=STRICT, __doc__=line, **declared)  # type: ignore[call-overload,no-any-return]
 
 
 @lru_cache(maxsize=64)
@@ -102,11 +103,11 @@ def argument_help(cls: type) -> dict[str, str]:
 def _lenient(hint: Any) -> Any:
     """An annotation that takes what YAML and the command line write: 3.0 for a whole number, 5 for a list of one."""
     if get_origin(hint) in (Union, UnionType):
-        union = Union[tuple(map(_lenient, get_args(hint)))]  # noqa: UP007
+        union: Any = Union[tuple(map(_lenient, get_args(hint)))]  # type: ignore[valid-type]  # noqa: UP007
         several = len(set(get_args(hint)) - {NoneType}) > 1
         return Annotated[union, Field(union_mode="left_to_right")] if several else union
     if get_origin(hint) is tuple:
-        return Annotated[tuple[_lenient(get_args(hint)[0]), ...], BeforeValidator(_listed)]
+        return Annotated[tuple[_lenient(get_args(hint)[0]), ...], BeforeValidator(_listed)]  # type: ignore[misc]
     return {int: Annotated[int, BeforeValidator(_whole)], float: Annotated[float, AfterValidator(_number)]}.get(
         hint, hint
     )
@@ -171,7 +172,7 @@ def _described(option: Mapping[str, Any]) -> str:
         return "one of " + ", ".join(map(str, choices))
     if option["type"] == "array":
         return f"a list, each item {described(option['items'])}"
-    return WORDS.get(option["type"], option["type"])
+    return str(WORDS.get(option["type"], option["type"]))
 
 
 def _example(schema: Mapping[str, Any]) -> str:
@@ -182,11 +183,11 @@ def _example(schema: Mapping[str, Any]) -> str:
 
 
 def _options(schema: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    return schema.get("anyOf", [schema])
+    return list(schema.get("anyOf", [schema]))
 
 
 def _choices(option: Mapping[str, Any]) -> Sequence[Any]:
-    return option.get("enum", [option["const"]] if "const" in option else [])
+    return list(option.get("enum", [option["const"]] if "const" in option else []))
 
 
 def joined(where: str, name: str) -> str:

@@ -60,4 +60,4 @@ OWN_KEYS = ("defaults", "hydra")
 
 @lru_cache(maxsize=64)
 def _read(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))

@@ -22,7 +22,7 @@ class Output:
     plot: bool = True
     resolution: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.folder.strip():
             raise InputError(
                 "output.folder needs a path; it is empty. Write output.folder=. for the folder you are in."
@@ -56,7 +56,7 @@ class Settings:
     rerun: bool | Literal["failed"]
     tracker: Literal["none", "tensorboard", "mlflow"]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed needs a whole number from 0 to 2^63-1; {self.seed} came. Write for example seed=1.")
         if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:

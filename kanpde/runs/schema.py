@@ -3,8 +3,9 @@
 from functools import lru_cache
 from typing import Any
 
-from kanpde.problems.reading.schema import DIALECT, Schema
+from kanpde.problems.reading.schema import DIALECT
 from kanpde.problems.reading.schema import problem_schema as plain_problem_schema
+from kanpde.problems.reading.schema_parts import Schema
 from kanpde.runs.checked_values import settings_model
 from kanpde.runs.choices import DEFAULT_CHOICES, group_choices, top_defaults
 from kanpde.runs.general_settings import Output, Settings

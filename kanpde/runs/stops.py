@@ -6,15 +6,18 @@ The first one interrupts what is being computed; those that come while the best 
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from types import FrameType
+from typing import Any
 
 STDERR = 2
+Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 SAVING = b"stopping already: the best state is being kept; what is not measured by then is left out.\n"
 
 
-class Stops(AbstractContextManager):
+class Stops(AbstractContextManager["Stops"]):
     """Takes the signals of the main thread; elsewhere, and where a program has handlers of its own, it leaves them.
 
     While `open`, a signal raises KeyboardInterrupt, once; the next ones are counted, until it is opened again.
@@ -24,7 +27,7 @@ class Stops(AbstractContextManager):
         self.asked = 0
         self.open = True
         self.waiting = False
-        self.before: dict[int, object] = {}
+        self.before: dict[int, Handler] = {}
 
     def __enter__(self) -> "Stops":
         if threading.current_thread() is threading.main_thread():

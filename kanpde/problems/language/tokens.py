@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from kanpde.errors import InputError
 from kanpde.files.texts import shortened
-from kanpde.problems.language.functions import RESERVED, ExpressionError
+from kanpde.problems.language.functions import RESERVED
+from kanpde.problems.language.refusals import ExpressionError
 
 MAX_LENGTH = 4000  # characters of one expression
 MAX_DIGITS = 60
@@ -41,7 +42,8 @@ def tokens_of(text: str | int | float) -> list[Token]:
         match = _TOKEN.match(text, position)
         if match is None:
             raise _foreign_character(text, position)
-        tokens.append(Token(match.lastgroup, match[match.lastgroup]))
+        kind = match.lastgroup or ""  # every alternative has a name
+        tokens.append(Token(kind, match[kind]))
         position = match.end()
     _check_neighbors(tokens)
     return tokens

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -35,7 +35,7 @@ class Iterate:
     loss: float
     residual: Tensor | None
     note: dict[str, float]
-    state: Callable[[], dict] | None = None
+    state: Callable[[], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Ended:
     theta: Tensor
     loss: float
     reason: StopReason
-    state: dict = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
 
 
 class Loss(Protocol):
@@ -102,6 +102,6 @@ class Optimizer(ABC):
 
     @abstractmethod
     def minimize(
-        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
+        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict[str, Any] | None = None
     ) -> Ended:
         """Lower the objective for at most `steps` steps, showing every accepted iterate to `observe`."""

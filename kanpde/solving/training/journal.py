@@ -50,10 +50,10 @@ class Call:
 
     start: str  # of what it was asked, as a digest
     entries: list[Entry] = field(default_factory=list)
-    state: dict | None = None
+    state: dict[str, Any] | None = None
     ended: Ended | None = None
     seconds: float = 0.0
-    latest: tuple[Entry, dict | None] | None = None
+    latest: tuple[Entry, dict[str, Any] | None] | None = None
 
     def commit(self) -> None:
         if self.latest is not None:
@@ -141,13 +141,13 @@ class Recorded(Optimizer):
     journal: Journal
 
     def minimize(
-        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
+        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict[str, Any] | None = None
     ) -> Ended:
         journal = self.journal
         call = journal.call(_digest(theta, steps, state))
         for entry in call.entries:
             shown = entry.theta.to(theta)
-            residual = objective.residual(shown) if entry.has_residual else None
+            residual = objective.residual(shown) if entry.has_residual else None  # type: ignore[attr-defined]
             journal.shown(entry.seconds)
             try:
                 observe(Iterate(shown, entry.loss, residual, entry.note))
@@ -170,7 +170,7 @@ class Recorded(Optimizer):
         return ended
 
 
-def _digest(theta: Tensor, steps: int, state: dict | None) -> str:
+def _digest(theta: Tensor, steps: int, state: dict[str, Any] | None) -> str:
     arrays: list[np.ndarray] = []
     told = json.dumps([steps, _plain(state, arrays)])
     parts = [told.encode(), *(array.tobytes() for array in (theta.detach().cpu().numpy(), *arrays))]
@@ -190,7 +190,8 @@ def journal_bytes(journal: Journal, identity: str) -> bytes:
     arrays: list[np.ndarray] = []
     told = {"identity": identity, "calls": [_told(call, arrays) for call in journal.calls]}
     file = io.BytesIO()
-    np.savez(file, told=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8), **_numbered(arrays))
+    named = {"told": np.frombuffer(json.dumps(told).encode(), dtype=np.uint8), **_numbered(arrays)}
+    np.savez(file, **named)  # type: ignore[arg-type]
     return file.getvalue()
 
 

@@ -41,7 +41,7 @@ class Training:
     adapt: bool = False
     windows: int | tuple[float, ...] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         counts = {name: getattr(self, name) for name in ("stages", "starts", "steps", "resample")}
         for name, value in counts.items():
             if value is not None and not value >= 1:
