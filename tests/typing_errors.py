@@ -1,7 +1,7 @@
 """Types: none wrong in the strict modules of pyproject.toml, and in no room more than are recorded here.
 
-    python tests/types.py            # exit code 1 where there are more
-    python tests/types.py --record   # after some have been mended: writes tests/types.json anew
+    python tests/typing_errors.py            # exit code 1 where there are more
+    python tests/typing_errors.py --record   # after some have been mended: writes tests/typing_errors.json anew
 """
 
 import json
@@ -14,7 +14,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-RECORD = ROOT / "tests" / "types.json"
+RECORD = ROOT / "tests" / "typing_errors.json"
 
 
 def strict_modules() -> list[str]:
