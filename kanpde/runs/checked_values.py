@@ -103,7 +103,7 @@ def argument_help(cls: type) -> dict[str, str]:
 def _lenient(hint: Any) -> Any:
     """An annotation that takes what YAML and the command line write: 3.0 for a whole number, 5 for a list of one."""
     if get_origin(hint) in (Union, UnionType):
-        union: Any = Union[tuple(map(_lenient, get_args(hint)))]  # type: ignore[valid-type]  # noqa: UP007
+        union: Any = Union[tuple(map(_lenient, get_args(hint)))]  # noqa: UP007
         several = len(set(get_args(hint)) - {NoneType}) > 1
         return Annotated[union, Field(union_mode="left_to_right")] if several else union
     if get_origin(hint) is tuple:
