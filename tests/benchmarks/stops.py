@@ -148,15 +148,17 @@ def measured(modes: list[str], kinds: list[str], trials: int, seed: int = 0) -> 
             begun = time.monotonic()
             assert waited(started([*MODES[mode], f"output.folder={folder}"], Path(above) / "log")) == 0
             whole, seconds = parameters(folder), time.monotonic() - begun
-            for kind in kinds:
-                ends: Counter[str] = Counter()
-                for number in range(trials):
+            ends = {kind: Counter[str]() for kind in kinds}
+            for number in range(trials):
+                for kind in kinds:
                     end, faults = trial(mode, kind, whole, seconds, folder, draw)
-                    ends[end] += 1
+                    ends[kind][end] += 1
+                    lost += bool(faults)
                     if faults:
-                        lost += 1
                         print(f"{mode} {kind} {number}: {'; '.join(faults)}", flush=True)
-                print(f"{mode:7} {kind:6} {trials} moments in {seconds:.1f} s: {dict(ends)}", flush=True)
+                if number + 1 in (*range(0, trials, max(1, trials // 10)), trials):
+                    told = "; ".join(f"{kind} {dict(ends[kind])}" for kind in kinds)
+                    print(f"{mode}: {number + 1} moments each in {seconds:.1f} s: {told}; {lost} lost", flush=True)
     print(f"{lost} of {trials * len(kinds) * len(modes)} lost anything")
     return lost
 
