@@ -1,0 +1,79 @@
+"""What a claim is, what judging it gives, and where that is kept so that it need not be done twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from kanpde.errors import InputError
+from kanpde.files.atomic import replace_file
+
+
+class Verdict(StrEnum):
+    """How a claim ends."""
+
+    HOLDS = "holds"
+    FAILS = "does not hold"
+    OPEN = "not resolved"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One claim re-run: the verdict, the paper's figure, ours with its least and greatest over seeds."""
+
+    name: str
+    verdict: Verdict
+    paper: str
+    ours: float
+    least: float
+    greatest: float
+    sentence: str
+
+    def lines(self) -> list[str]:
+        between = f"{self.ours:.3g}, {self.least:.3g} to {self.greatest:.3g} over seeds"
+        return [f"{self.name}: {self.verdict}", f"  paper: {self.paper}", f"  ours: {between}", f"  {self.sentence}"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence that can be put to the test.
+
+    Args:
+        name: On the command line.
+        statement: What is claimed, and by whom.
+        run: Puts it to the test.
+    """
+
+    name: str
+    statement: str
+    run: Callable[[], Judged]
+
+
+def judged(claim: Claim, folder: Path, again: bool = False) -> Judged:
+    """The claim's outcome: out of the folder, or run now and kept there."""
+    kept = None if again else stored(claim.name, folder)
+    if kept is not None:
+        return kept
+    found = claim.run()
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / f"{claim.name}.json", json.dumps(asdict(found), indent=1).encode())
+    return found
+
+
+def stored(name: str, folder: Path) -> Judged | None:
+    """What was kept of an earlier run; None where there is none.
+
+    Raises:
+        InputError: The file is not one of ours.
+    """
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        return None
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return Judged(**{**data, "verdict": Verdict(data["verdict"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} needs to be a claim's outcome; it is not. Remove it, or use --again.") from error
