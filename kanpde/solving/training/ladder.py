@@ -45,6 +45,9 @@ PER_UNKNOWN, MANY_PER_UNKNOWN = 2.0, 3.0
 AGREED = 1e-8
 """Relative difference of successive solutions below which the last one holds."""
 
+LARGE = 2000
+"""Unknowns a field, 3 s to factor, beyond which a rung is worth its time only while solutions do not agree."""
+
 FINE = 1e-10
 """And below which a further rung could only add rounding."""
 
@@ -127,6 +130,9 @@ def climb(setup: Setup, method: Optimizer, ridge: float, share: float, emit: Cal
         for design in designs(setup.problem):
             if rungs and clock.left() < rungs[-1].forecast(design):
                 reason = "a further rung would take longer than the time that is left"
+                break
+            if rungs and rungs[-1].change <= AGREED and _unknowns(design) > LARGE:
+                reason = f"a further rung would have over {LARGE} unknowns a field"
                 break
             rungs.append(_solved_rung(setup, method, ridge, design, rungs, clock))
             if len(rungs) == 1:
