@@ -32,6 +32,7 @@ from kanpde.problems.reading.lattice_schema import LATTICE_KEYS
 from kanpde.problems.reading.lattices import read_lattice
 from kanpde.problems.reading.learned import read_learned
 from kanpde.problems.reading.messages import wrong_kind
+from kanpde.problems.reading.own_names import check_own_names
 from kanpde.problems.reading.reference import check_reference, read_reference
 from kanpde.problems.reading.schema import KEYS
 from kanpde.problems.reading.settings import read_settings
@@ -86,6 +87,7 @@ class ProblemFile(Source):
         fields = task.fields(self, scope)
         conditions = read_conditions(self, scope, exact, periodic, region, box)
         conditions = task.conditions(conditions, fields, scope, self.where("boundary"))
+        check_own_names(self, fields, learned)
         data = read_data(self, scope.fields, coordinates, box, exact, task.test_share(self))
         read_reference(self, coordinates, fields)
         return Problem(
