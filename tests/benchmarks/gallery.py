@@ -29,7 +29,7 @@ LONGEST = 110
 """Characters of an equation that are shown."""
 
 
-WHOLE = ("burgers", "rod")
+WHOLE = ("helmholtz_2d", "rod")
 """Problems whose runs README.md shows in one picture."""
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ASKED = {"--help": 0.6, "problems": 0.6, "show": 0.6, "check problem=burgers": 2.5}
 """CPU seconds each may take."""
-TINY = "solve problem=poisson_1d model.width=[3] training.stages=1 training.starts=1 training.steps=1 output.plot=false"
+TINY = "solve problem=poisson_1d model.width=[4] training=quick output.plot=false"
 
 
 def cpu_seconds(words: list[str], folder: Path) -> float:

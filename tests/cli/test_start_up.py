@@ -12,7 +12,7 @@ from kanpde.cli.main import INTERRUPTED, command_lines, command_of, main
 from kanpde.runs.jobs import State
 
 HEAVY = ("torch", "sympy", "scipy", "matplotlib", "hydra")
-TINY = ["model.width=[3]", "training.stages=1", "training.starts=1", "training.start_steps=0", "training.steps=1"]
+TINY = ["training=quick", "model.width=[4]"]
 
 
 def loaded_by(code: str, *words: str) -> set[str]:
