@@ -106,6 +106,9 @@ def test_a_full_disk_is_said_before_anything_is_queued(tmp_path, monkeypatch):
     table.close()
 
 
+# submitit leaves the processes of its local jobs to the garbage collector
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_jobs_run_by_submitit_and_are_found_again(tmp_path):
     pytest.importorskip("submitit", reason="submitit is not installed")
     root, state = tmp_path / "outputs", tmp_path / "outputs" / ".service"
