@@ -4,18 +4,10 @@ import math
 from collections.abc import Mapping
 
 from kanpde.results.archive import metric_digits
+from kanpde.results.archive.metric_rows import ROWS
 
-FIRST_METRICS = (
-    "rel_l2",
-    "reference_error",
-    "reference_time_s",
-    "h1",
-    "max_error",
-    "heldout_residual_rms",
-    "n_parameters",
-    "n_points",
-    "wall_time_s",
-)
+_RANKED = [row for row in ROWS if row.rank is not None]
+FIRST_METRICS = tuple(row.name for row in sorted(_RANKED, key=lambda row: row.rank))
 
 
 def metric_lines(metrics: Mapping[str, float]) -> list[str]:

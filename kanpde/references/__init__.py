@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from importlib import import_module
 from types import ModuleType
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.geometry.sampling import uniform_points
 from kanpde.problems.problem import Problem
-from kanpde.references import chebyshev, elements, finite_elements, lines
+from kanpde.problems.reading.reference import REFERENCE_METHODS
 from kanpde.references.cache import NUMBERS, load_values, store_values
 from kanpde.references.families import Family, combinations, family_axes, member, middle, node_counts
 from kanpde.references.interface import Field, NotSolved, OutOfMeans, Solved, time_limit
@@ -28,16 +29,16 @@ __all__ = [
     "reference_of", "reference_sentence", "turning",
 ]  # fmt: skip
 
+FILE = "file"
+"""The method that reads values from a file instead of solving."""
+
 METHODS: dict[str, ModuleType] = {
-    "chebyshev": chebyshev, "elements": elements, "finite_elements": finite_elements, "lines": lines,
-}  # fmt: skip
-"""By name; each has `applicable(problem)`, `resolutions(problem)` and `solve(problem, resolution)`."""
+    name: import_module(f"{__name__}.{name}") for name in REFERENCE_METHODS if name not in ("exact", FILE)
+}
+"""By the names of modules beside this file, with `applicable(problem)`, `resolutions(problem)` and `solve(…)`."""
 
 AGREED = 1e-10
 """Relative difference of two resolutions at which no finer one is tried."""
-
-FILE = "file"
-"""The method that reads values from a file instead of solving."""
 
 SECONDS = 60.0
 """After which no finer resolution is tried, or the problem counts as not solved."""

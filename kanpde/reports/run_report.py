@@ -9,19 +9,12 @@ from kanpde.reports.plots import panel_figures
 from kanpde.reports.plots.diagrams import diagram_points, network_diagram
 from kanpde.reports.sections import mapping_of, number, problem_section, provenance_section
 from kanpde.results.archive import RunData, metric_digits
+from kanpde.results.archive.metric_rows import ROWS
 from kanpde.results.verdicts import verdict_in
 from kanpde.symbolic.readings import stored_network
 
-FIRST = ("rel_l2", "max_error", "heldout_residual_rms", "n_parameters", "wall_time_s")
-NAMES = {
-    "rel_l2": "relative L2 error", "max_error": "largest error", "h1": "relative H¹ error",
-    "heldout_residual_rms": "held-out residual", "residual_rms": "training residual",
-    "boundary_rms": "residual of conditions", "n_parameters": "parameters", "n_points": "collocation points",
-    "wall_time_s": "seconds of training", "peak_memory_mb": "peak memory, MB", "flops_per_step": "FLOPs per step",
-    "reference_error": "error of the reference", "reference_time_s": "seconds of the reference",
-    "reference_unknowns": "unknowns of the reference", "outside_grid_fraction": "activations off their grids",
-    "steps": "steps",
-}  # fmt: skip
+FIRST = tuple(row.name for row in ROWS if row.headline)
+NAMES = {row.name: row.title for row in ROWS if row.title}
 PARTED = 10.0
 """Held-out over training residual above which the solution is not to be believed."""
 

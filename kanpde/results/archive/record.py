@@ -1,13 +1,11 @@
 """What a run leaves behind: plain arrays, numbers and text."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 SUFFIXES = ("_ref", "_error")
-ENERGY = re.compile(r"energy(_\d+)?(_reference)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,15 +74,6 @@ class RunData:
     def solved_fields(self) -> tuple[str, ...]:
         """Names of the fields solved for: those that are no other field's reference or error."""
         return tuple(name for name in self.fields if not _belongs(name, self.fields))
-
-
-def metric_digits(name: str) -> int:
-    """Digits in which a metric is shown: an energy to more than an error.
-
-    >>> metric_digits("energy_1"), metric_digits("energy_1_error"), metric_digits("rel_l2")
-    (10, 4, 4)
-    """
-    return 10 if ENERGY.fullmatch(name) else 4
 
 
 def _belongs(name: str, fields: Iterable[str]) -> bool:
