@@ -350,7 +350,7 @@ def _unmeasured(
         fields=_fields(solution_of(config.problem, config.training.conditions, trained.network), axes, None),
         history=_columns(history),
         metrics=metrics,
-        model=_model_data(config, setup, trained.network),
+        model=_model_data(config, setup, trained),
         points={name: points.cpu().double().numpy() for name, points in trained.points.items()},
     )
     return Run(config.problem, data, notes, trained.network)
