@@ -34,7 +34,7 @@ _HEADER = re.compile(
 _DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
 
 
-def file_kind(path: str | os.PathLike) -> str:
+def file_kind(path: str | os.PathLike[str]) -> str:
     """`npy`, `npz`, `hdf5` or, where it begins like none of them, `text`.
 
     Raises:
@@ -59,7 +59,7 @@ def unpacked_limit(size: int, most: int) -> int:
     return min(most, max(UNPACKED, RATIO * size))
 
 
-def read_npy(path: str | os.PathLike, most: int) -> np.ndarray:
+def read_npy(path: str | os.PathLike[str], most: int) -> np.ndarray:
     """The numbers of a .npy file.
 
     Raises:
@@ -92,7 +92,7 @@ def _array(content: bytes, start: int, kind: str, shape: tuple[int, ...], fortra
     return values.astype(dtype.newbyteorder("="))
 
 
-def read_npz(path: str | os.PathLike, most: int) -> "Members":
+def read_npz(path: str | os.PathLike[str], most: int) -> "Members":
     """The arrays of a .npz file by name.
 
     Raises:

@@ -104,7 +104,7 @@ def _reason(error: Exception) -> str:
     return f"cannot be read ({getattr(error, 'strerror', None) or error})"
 
 
-def own_path(name: str | os.PathLike) -> Path:
+def own_path(name: str | os.PathLike[str]) -> Path:
     """A path as people type it, with ~ for a home.
 
     Raises:

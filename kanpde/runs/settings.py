@@ -25,7 +25,7 @@ from kanpde.runs.hydra_composition import Composition, compose_mapping, is_path,
 from kanpde.solving.optimizers import OPTIMIZERS
 from kanpde.solving.training.settings import Training
 
-KINDS = {"model": MODELS, "optimizer": OPTIMIZERS, "sampling": SAMPLINGS}
+KINDS: dict[str, Mapping[str, type]] = {"model": MODELS, "optimizer": OPTIMIZERS, "sampling": SAMPLINGS}
 OUTSIDE_KEY = ("device", "threads", "output", "rerun", "tracker")  # say where a run goes, not what it is
 RETRY = "failed"
 """What `rerun` says to try again only what failed."""

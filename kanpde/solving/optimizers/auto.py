@@ -12,12 +12,12 @@ class Auto(LevenbergMarquardt):
     """First the exact last layer; unless its solutions agree, Levenberg–Marquardt, whose settings these are as well.
 
     Args:
-        share: Of the time limit, for the exact last layer.
         solver: As for optimizer=lm.
         geodesic: As for optimizer=lm.
         damping: As for optimizer=lm.
         floor: As for optimizer=lm.
         tolerance: As for optimizer=lm.
+        share: Of the time limit, for the exact last layer.
     """
 
     kind: ClassVar[str] = "auto"
