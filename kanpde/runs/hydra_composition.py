@@ -198,6 +198,8 @@ def _sentences() -> Iterator[None]:
         raise InputError(_unreadable(error)) from error
     except ConfigCompositionException as error:
         raise InputError(_not_composed(error)) from error
+    except TypeError as error:  # from a list of numbers where Hydra looks for the name of a choice
+        raise InputError(_no_choice((*GROUPS, "experiment"))) from error
     except InputError:
         raise
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
