@@ -25,5 +25,8 @@ def shown_lines(data: RunData) -> list[str]:
     lines += [*metric_lines(data.metrics), f"  {'reference':22} {about.get('reference', 'none')}"]
     lines.insert(1, verdict_in(about, data.metrics).line())
     lines.append(f"  {'model':22} {data.model.kind}, seed {about.get('seed')}")
-    lines.append(f"  {'fields':22} {', '.join(data.fields)} over {shape}")
+    if data.fields:
+        lines.append(f"  {'fields':22} {', '.join(data.fields)} over {shape}")
+    if about.get("formula"):
+        lines.append(f"  {'edge':22} {about['formula']} ({about.get('formula_errors')})")
     return [*lines, f"  {'created':22} {about.get('created')}"]

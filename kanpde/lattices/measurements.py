@@ -201,8 +201,10 @@ def _shown(builders: _Builders, seed: int) -> tuple[Arrays, dict[str, tuple[str,
     arrays = {
         "site": np.arange(hamiltonian.count), "onsite": hamiltonian.onsite, "shown": chosen.astype(float),
         "shown_energy": energies[chosen], "shown_state": np.abs(states[:, chosen].T),
+        "shown_residual": np.linalg.norm(hamiltonian.to_scipy() @ states - states * energies, axis=0)[chosen],
     }  # fmt: skip
-    axes = {"onsite": ("site",), "shown_energy": ("shown",), "shown_state": ("shown", "site")}
+    axes = {"onsite": ("site",), "shown_energy": ("shown",), "shown_residual": ("shown",)}
+    axes["shown_state"] = ("shown", "site")
     if lattice.measures.landscape:
         u, shift = landscape(hamiltonian)
         arrays["inverse_landscape"] = 1 / u - shift

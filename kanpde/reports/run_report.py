@@ -75,6 +75,9 @@ def _figures(data: RunData) -> list[Markup]:
 def reference_sentence(data: RunData) -> str:
     """What the error was measured against: method, its own error, seconds."""
     method, metrics = str(data.attributes.get("reference", "none")), data.metrics
+    if "realization" in data.spectrum:
+        formula = data.attributes.get("formula")
+        return f"The edge, as a formula: {formula} ({data.attributes.get('formula_errors')})." if formula else ""
     if "rel_l2" not in metrics:
         return "No error was measured: there is neither an exact solution nor a reference."
     if method == "exact":

@@ -9,6 +9,7 @@ import sympy
 
 from kanpde.errors import InputError
 from kanpde.problems.catalog import Condition, Problem, load_problem, read_problem_text
+from kanpde.problems.tasks.lattice import Lattice
 from kanpde.reports.formulas import equation, integral
 from kanpde.reports.html import Child, Markup, element, facts, folded, section
 
@@ -31,12 +32,26 @@ def problem_section(text: str, samples: Mapping[str, np.ndarray] | None = None) 
 
 
 def _equations(problem: Problem) -> Child:
+    if isinstance(problem.task, Lattice):
+        return _hamiltonian(problem.task)
     box = zip(problem.coordinates, problem.domain.lower, problem.domain.upper, strict=True)
     where = ", ".join(f"{name} from {low:g} to {high:g}" for name, low, high in box)
     region = "; of the box, what the shapes leave" if problem.region is not None else ""
     shown = [equation(residual, where=name if len(problem.equations) > 1 else "")
              for name, residual in problem.equations.items()]  # fmt: skip
     return [shown, _integrals(problem), element("p", f"for {where}{region}")]
+
+
+def _hamiltonian(lattice: Lattice) -> Child:
+    """Onsite energies, hoppings, theory, what is drawn."""
+    shown = [equation(sympy.Symbol("V_n"), lattice.onsite, where="onsite")]
+    hoppings = lattice.hoppings[:MOST_CONDITIONS]
+    shown += [equation(sympy.Symbol("t_r"), one.amplitude, where="hopping") for one in hoppings]
+    shown += [equation(sympy.Symbol("g"), lattice.theory["edge"], where="localized above 0")
+              for name in lattice.theory if name == "edge"]  # fmt: skip
+    named = facts((name, one.described()) for name, one in lattice.parameters.items())
+    shape, ends = " × ".join(map(str, lattice.sites)), "periodic" if lattice.periodic else "open"
+    return [shown, named, element("p", f"on {shape} sites, {ends}")]
 
 
 def _integrals(problem: Problem) -> Child:

@@ -131,6 +131,8 @@ class Bar(Display):
             self.progress.console.print(printable(text), highlight=False, markup=False)
 
     def _share(self, record: Mapping[str, Any]) -> float:
+        if "share" in record:  # of what has an end that is known
+            return record["share"]
         steps = max(self.training.window_count * self.training.stages * self.training.steps, 1)
         return min(1.0, max(record.get("step", 0) / steps, record.get("time_s", 0.0) / self.training.time_limit))
 

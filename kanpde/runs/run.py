@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -15,12 +16,14 @@ from torch import nn
 
 from kanpde.errors import InputError
 from kanpde.files.hdf5 import first_line
+from kanpde.lattices.outcomes import study_lattice
 from kanpde.models.learned_constants import learn
 from kanpde.models.networks import MODELS, SMOOTH, Chain, Design
 from kanpde.problems.catalog import Problem, load_problem
 from kanpde.problems.freedoms import aligned, freedom_sentences
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.grids import grid_axes, grid_points, tracking_points
+from kanpde.problems.tasks.lattice import Lattice
 from kanpde.references import NotSolved, Reference, method_for, no_reference, reference_of
 from kanpde.references.landscapes import known_functions, wells_metrics
 from kanpde.results.archive import ModelData, RunData, read_archive, write_archive
@@ -45,7 +48,7 @@ from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.solution import Solution
 from kanpde.solving.tasks import Goal, goal_of
 from kanpde.solving.time_windows import Windows, solution_of, window_ends
-from kanpde.solving.training.events import Event, Finished, Note, Outcome, Step
+from kanpde.solving.training.events import Event, Finished, Note, Outcome, Started, Step
 from kanpde.solving.training.journal import Journal, Recorded
 from kanpde.solving.training.memory import peak_memory_mb
 from kanpde.solving.training.own_modules import check_module
@@ -180,6 +183,8 @@ def solve_config(
     """
     if config.threads is not None:
         torch.set_num_threads(config.threads)
+    if isinstance(config.problem.task, Lattice):
+        return _lattice_run(config, on_event)
     device = _device(config.device)
     window_ends(config.problem, config.training.windows)  # before time goes into a reference
     ansatz = ansatz_of(config.problem, config.training.conditions)
@@ -224,6 +229,31 @@ def _trained(setup: Setup, on_event, track_of, journal: Journal | None, history:
 
 def _recorded(setup: Setup, journal: Journal) -> Setup:
     return replace(setup, optimizer=Recorded(setup.optimizer, journal), clock=journal.clock)
+
+
+def _lattice_run(config: Config, on_event: Callable[[Event], None]) -> Run:
+    """Measure a lattice; its states take the place of a field, its classifier that of the network."""
+    lattice, history, begun = config.problem.task, [], time.perf_counter()
+    on_event(Started(0, lattice.measures.realizations, (), ()))
+
+    def listen(done: int, chunk: Mapping[str, np.ndarray]) -> None:
+        seconds = time.perf_counter() - begun
+        means = {name: float(np.mean(chunk[name])) for name in ("dimension", "gamma") if name in chunk}
+        record = {"step": done, "time_s": seconds, "share": done / lattice.measures.realizations, **means}
+        history.append(record)
+        on_event(Step(record))
+
+    found = study_lattice(lattice, config.problem.source, config.model, config.seed, listen)
+    outcome = Outcome.FINISHED if found.status == "done" else Outcome.INTERRUPTED
+    on_event(Finished(outcome))
+    metrics = {**found.metrics, "wall_time_s": time.perf_counter() - begun, "peak_memory_mb": peak_memory_mb()}
+    about = _ended(config, outcome.status, found.sentence, torch.device("cpu"))
+    data = RunData(
+        attributes={**about, "reference": "none", **found.texts, **attributes_of(found.verdict)},
+        axes={}, fields={}, history=_columns(history), metrics=metrics, model=found.model, points={},
+        spectrum=found.arrays, spectrum_axes=found.axes,
+    )  # fmt: skip
+    return Run(config.problem, data)
 
 
 def _reference(config: Config, on_event: Callable[[Event], None]) -> tuple[Reference | None, tuple[str, ...]]:
@@ -357,18 +387,22 @@ def _unmeasured(
 
 
 def _attributes(config: Config, setup: Setup, trained: Trained) -> dict[str, str | int]:
+    return _ended(config, trained.outcome.status, trained.sentence, setup.device)
+
+
+def _ended(config: Config, status: str, sentence: str, device: torch.device) -> dict[str, str | int]:
     return {
         "title": config.problem.title,
         "problem": config.problem.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "status": trained.outcome.status,
-        "stop_reason": trained.sentence,
+        "status": status,
+        "stop_reason": sentence,
         "seed": config.seed,
         "config_yaml": config.yaml,
         "config_sha256": config.sha256,
         "problem_yaml": config.problem.yaml(),
         "versions_json": json.dumps(versions()),
-        "hardware_json": json.dumps(hardware(setup.device)),
+        "hardware_json": json.dumps(hardware(device)),
         "git_commit": git_commit(),
     }
 

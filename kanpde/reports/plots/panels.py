@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from kanpde.reports.plots.courses import courses_of, draw_columns
 from kanpde.reports.plots.fields import ERROR_COLORS, SOLUTION_COLORS, draw_profile, error_title, largest
+from kanpde.reports.plots.lattices import is_lattice, lattice_panels
 from kanpde.reports.plots.maps import draw_in_view, label_bar
 from kanpde.reports.plots.potentials import draw_potential_maps, draw_potentials, has_potentials
 from kanpde.reports.plots.styles import label, value_range
@@ -20,6 +21,9 @@ PANEL_WIDTH = 3.9
 
 def panel_figures(data: RunData) -> list[tuple[str, Figure]]:
     """The same as `solution_figure`, a small figure for each panel with its caption: for pages that may be narrow."""
+    if is_lattice(data):
+        return [(caption, _panel(lambda figure, draw=draw: draw(figure.subplots())))
+                for caption, draw in lattice_panels(data)]  # fmt: skip
     found, region = [], region_of(data)
     if has_potentials(data):
         found.append(("Potential and effective potential 1/u", _panel(lambda figure: _draw_potentials(figure, data))))

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from kanpde.files.atomic import replace_file
 from kanpde.reports.plots.courses import draw_history
 from kanpde.reports.plots.fields import draw_view
+from kanpde.reports.plots.lattices import draw_lattice, is_lattice, lattice_panels
 from kanpde.reports.plots.potentials import draw_potential_maps, draw_potentials, has_potentials
 from kanpde.reports.plots.styles import INK
 from kanpde.reports.plots.views import region_of, view_of
@@ -47,6 +48,8 @@ def solution_figure(data: RunData) -> Figure:
         >>> [axes.get_title() for axes in solution_figure(run).axes][0]
         'u'
     """
+    if is_lattice(data):
+        return _lattice_figure(data)
     region = region_of(data)
     views = [view_of(data, name, region) for name in data.solved_fields if data.axes]
     line = len(data.axes) == 1
@@ -62,6 +65,16 @@ def solution_figure(data: RunData) -> Figure:
     for view, cell in zip(views, cells[len(potentials) :], strict=False):
         draw_view(figure, cell, view)
     draw_history(figure, grid[-1], data)
+    _write_caption(figure, data)
+    return figure
+
+
+def _lattice_figure(data: RunData) -> Figure:
+    """Two pictures a row."""
+    rows = (len(lattice_panels(data)) + 1) // 2
+    figure = Figure(figsize=(WIDTH, PROFILE_HEIGHT * max(rows, 1) + CAPTION_HEIGHT), layout="constrained")
+    FigureCanvasAgg(figure)
+    draw_lattice(figure, list(figure.add_gridspec(max(rows, 1), 2))[: len(lattice_panels(data))], data)
     _write_caption(figure, data)
     return figure
 

@@ -111,11 +111,26 @@ def _read_run(root: h5py.File) -> RunData:
         symbolic=_arrays(root["symbolic"]) if "symbolic" in root else {},
         symbolic_attributes=_attributes(root["symbolic"]) if "symbolic" in root else {},
         samples=_arrays(root["samples"]) if "samples" in root else {},
+        spectrum_axes=_spectrum_axes(root["spectrum"]) if "spectrum" in root else {},
     )
 
 
 def _attributes(group: h5py.Group) -> dict[str, str | int | float]:
     return {name: attribute(group, name) for name in group.attrs}
+
+
+def _spectrum_axes(group: h5py.Group) -> dict[str, tuple[str, ...]]:
+    """Of each array with dimension scales, their names in the group."""
+    on_axes = {name: item for name, item in group.items() if not item.is_scale}
+    return {
+        name: tuple(_own_name(dimension[0]) for dimension in item.dims)
+        for name, item in on_axes.items()
+        if item.ndim and all(len(dimension) for dimension in item.dims)
+    }
+
+
+def _own_name(scale: h5py.Dataset) -> str:
+    return str(scale.name).rpartition("/")[2]
 
 
 def _on_axes(group: h5py.Group) -> dict[str, np.ndarray]:

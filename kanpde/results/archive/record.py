@@ -38,10 +38,11 @@ class RunData:
         model: The trained network.
         points: Loss block -> its collocation points, shape [n, d].
         coefficients: Name -> a known function on the same axes as the fields, shape [n_1, …, n_d].
-        spectrum: energy, energy_ref, overlap, …: one entry a state, shape [m].
         symbolic: Arrays of the networks that formulas were read from, any shape.
         symbolic_attributes: formula_<field>, formula_<field>_latex, errors, …: scalars.
         samples: What the files that the problem names hold, by `coefficients.V.values`, `data.x`, `reference.u`.
+        spectrum: energy, energy_ref, overlap, …: one entry a state, shape [m]; of lattices, by realization and state.
+        spectrum_axes: Of those of its arrays that stand on others as their axes, the names of these.
 
     Raises:
         ValueError: Shapes disagree, or a name cannot be stored.
@@ -59,6 +60,7 @@ class RunData:
     symbolic: Mapping[str, np.ndarray] = field(default_factory=dict)
     symbolic_attributes: Mapping[str, str | int | float] = field(default_factory=dict)
     samples: Mapping[str, np.ndarray] = field(default_factory=dict)
+    spectrum_axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self):
         """Refuse what would not come back from the archive as it went in."""
@@ -66,6 +68,9 @@ class RunData:
         shape = tuple(np.size(values) for values in self.axes.values())
         for name, values in [*self.fields.items(), *self.coefficients.items()]:
             _check_shape(f"field {name}", np.shape(values), shape)
+        for name, axes in self.spectrum_axes.items():
+            expected = tuple(np.size(self.spectrum[axis]) for axis in axes)
+            _check_shape(f"spectrum {name}", np.shape(self.spectrum[name]), expected)
         length = np.shape(next(iter(self.history.values()), ()))
         for name, values in self.history.items():
             _check_shape(f"history column {name}", np.shape(values), length)

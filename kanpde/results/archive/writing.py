@@ -71,7 +71,7 @@ def archive_bytes(data: RunData) -> bytes:
         if data.coefficients:
             _write_coefficients(_group(root, "coefficients"), root["solution"], data)
         if data.spectrum:
-            _write_arrays(_group(root, "spectrum"), data.spectrum)
+            _write_spectrum(_group(root, "spectrum"), data)
         if data.symbolic_attributes:
             group = _group(root, "symbolic")
             _write_arrays(group, data.symbolic)
@@ -146,6 +146,16 @@ def _write_coefficients(group: h5py.Group, solution: h5py.Group, data: RunData) 
     scales = [_write_scale(group, name, solution[name][()]) for name in data.axes][::-1]
     for name, values in data.coefficients.items():
         _write_on_axes(group, name, values, scales)
+
+
+def _write_spectrum(group: h5py.Group, data: RunData) -> None:
+    """Arrays, those that are the axes of others as dimension scales."""
+    names = {axis for axes in data.spectrum_axes.values() for axis in axes}
+    scales = {name: _write_scale(group, name, data.spectrum[name]) for name in data.spectrum if name in names}
+    _write_arrays(group, {name: values for name, values in data.spectrum.items() if name not in names})
+    for name, axes in data.spectrum_axes.items():
+        for dimension, axis in zip(group[name].dims, axes, strict=True):
+            dimension.attach_scale(scales[axis])
 
 
 def _long_name(name: str, solved: tuple[str, ...]) -> str:

@@ -1,0 +1,141 @@
+"""Lattice problems as runs: measured, archived, read back, resumed; edges learned."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+import torch
+import xarray
+
+from kanpde.cli.main import main
+from kanpde.errors import InputError
+from kanpde.lattices import measurements
+from kanpde.lattices.classifiers import CrossEntropy, train
+from kanpde.lattices.edge_formulas import edge_formula
+from kanpde.lattices.measurements import measure
+from kanpde.models.networks import KAN, KANDesign
+from kanpde.problems.catalog import load_problem
+from kanpde.runs.run import open_run, solve
+
+SMALL = {
+    "title": "A small chain",
+    "lattice": {"sites": [34], "onsite": "2*lam*cos(2*pi*b*n + phi)", "hopping": 1, "ends": "periodic"},
+    "parameters": {"b": "golden", "lam": {"range": [0.2, 2]}, "phi": {"range": [0, "2*pi"], "average": True}},
+    "measure": {"realizations": 40, "lyapunov": 2000, "sizes": [21, 34], "moments": 64},
+    "theory": {"edge": "lam - 1", "lyapunov": "max(0, log(lam))"},
+    "edge": {"states": 5, "threshold": 0.01, "terms": ["1", "lam", "E"]},
+    "settings": {"model": {"width": [], "grid": 4, "degree": 3}},
+}
+
+
+@pytest.fixture(scope="module")
+def run():
+    torch.set_default_dtype(torch.float64)
+    return solve(load_problem(SMALL, name="small"), seed=1)
+
+
+def test_a_run_measures_learns_and_says_so(run):
+    assert run.status == "done" and run.verdict.word.value == "solved", run.verdict.line()
+    assert run.metrics["accuracy_learned"] > 0.85 > run.metrics["accuracy_majority"]
+    assert run.metrics["gamma_off_theory"] < 0.01
+    assert "lam" in run.data.attributes["formula"]
+    assert list(run.history["step"]) == [10, 20, 30, 40]
+
+
+def test_the_archive_has_axes_and_opens_in_xarray(run, tmp_path):
+    run.save(tmp_path / "result.h5")
+    again = open_run(tmp_path / "result.h5")
+    assert again.data.spectrum_axes == dict(run.data.spectrum_axes)
+    assert all(np.array_equal(again.data.spectrum[name], values) for name, values in run.data.spectrum.items())
+    with xarray.open_dataset(tmp_path / "result.h5", group="spectrum", engine="h5netcdf") as data:
+        assert data["energy"].dims == ("realization", "state") and data["lam"].dims == ("realization",)
+        assert data["size_ipr"].dims == ("realization", "size")
+    with h5py.File(tmp_path / "result.h5") as root:
+        assert root["spectrum/gamma"].dims[0][0] == root["spectrum/realization"]
+        assert json.loads(root["model"].attrs["config_json"])["head"] == "sigmoid"
+
+
+def test_a_run_that_is_stopped_keeps_its_realizations(monkeypatch, tmp_path):
+    monkeypatch.setenv("KANPDE_CACHE", str(tmp_path))
+    problem = load_problem({**SMALL, "measure": {"realizations": 30}, "edge": None}, name="small")
+    made = []
+    whole = measurements._chunk
+
+    def counted(builders, seed, numbers):
+        made.append(numbers.start)
+        return whole(builders, seed, numbers)
+
+    def stop(done, chunk):
+        if done == 20:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(measurements, "_chunk", counted)
+    with pytest.raises(measurements.Stopped) as stopped:
+        measure(problem.task, problem.source, 0, stop)
+    assert stopped.value.measured.realizations == 20 and made == [0, 10]
+    finished = measure(problem.task, problem.source, 0)
+    assert finished.realizations == 30 and made == [0, 10, 20]
+    assert np.array_equal(finished.arrays["energy"][:20], stopped.value.measured.arrays["energy"])
+
+
+def test_labels_of_one_kind_are_refused():
+    with pytest.raises(InputError, match="states of both kinds; all 200 are extended"):
+        parameters = {**SMALL["parameters"], "lam": {"range": [0.1, 0.2]}}
+        solve(load_problem({**SMALL, "parameters": parameters}, name="small"))
+
+
+# the classifier
+
+
+def test_the_curvature_of_cross_entropy_against_automatic_differentiation():
+    network = KAN([2, 3, 1], grid=3, degree=3)
+    points, labels = torch.rand(20, 2) * 2 - 1, (torch.rand(20) > 0.5).double()
+    objective = CrossEntropy(network, points, labels, ridge=0.1)
+    theta = objective.theta.clone()
+    _, gradient, curvature = objective.quadratic(theta)
+    for place in (0, 7, 20):
+        step = torch.zeros_like(theta)
+        step[place] = 1e-6
+        numeric = (objective.value(theta + step) - objective.value(theta - step)) / 2e-6
+        assert gradient[place].item() == pytest.approx(numeric, abs=1e-8)
+    assert (torch.linalg.eigvalsh(curvature) > 0.099).all()
+
+
+def test_a_kan_learns_a_curved_edge_a_line_does_not(random):
+    points = random.uniform(-1, 1, (600, 2))
+    labels = points[:, 0] * points[:, 1] > 0.1
+    chosen = points[400:], labels[400:]
+    trained = train(KANDesign(width=(3,), grid=4, degree=3), points[:400], labels[:400], chosen, 0)
+    assert np.mean(trained.localized(points) == labels) > 0.97
+
+
+def test_a_formula_is_found_with_errors(random):
+    x, y = random.uniform(-2, 2, (2, 3000))
+    labels = 2 * x * y + x - 0.6 > 0
+    columns = np.stack([np.ones(3000), x, y, x * y, x**2], axis=1)
+    groups = np.arange(3000) // 10
+    found = edge_formula(["1", "x", "y", "x*y", "x**2"], columns, labels, groups, groups > 200)
+    assert set(found.terms) == {"1", "x", "x*y"}
+    known = dict(zip(found.terms, found.coefficients / abs(found.coefficients[found.terms.index("x")]), strict=True))
+    assert known["x*y"] == pytest.approx(2, rel=0.02) and known["1"] == pytest.approx(-0.6, rel=0.05)
+    assert found.accuracy > 0.99
+
+
+# commands
+
+
+def test_commands_take_lattices(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["problem=anderson_1d", "problem.lattice.sites=[60]", "problem.measure={realizations: 10}"]
+    words[-1] = "problem.measure.realizations=10"
+    assert main(["check", *words]) == 0
+    assert "onsite: W*uniform(-1/2, 1/2)" in capsys.readouterr().out
+    assert main(["solve", *words, "problem.measure.lyapunov=500"]) == 0
+    (archive,) = tmp_path.glob("outputs/anderson_1d/*/*/result.h5")
+    assert (archive.parent / "solution.png").is_file()
+    assert main(["show", str(archive.parent)]) == 0
+    assert main(["report", str(archive.parent)]) == 0
+    assert main(["collect", "outputs"]) == 0
+    assert main(["solve", "problem=aubry_andre", "problem.lattice.sites=[612]"]) == 2
+    assert "common factor" in capsys.readouterr().err
