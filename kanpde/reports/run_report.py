@@ -33,7 +33,7 @@ def run_report(data: RunData) -> str:
             str(about.get("stop_reason", "")),
             class_="lead",
         ),  # fmt: skip
-        element("p", element("strong", verdict.word.value), f": {verdict.reason}", class_="lead"),
+        element("p", element("b", verdict.word.value), f": {verdict.reason}", class_="lead"),
         [warning(text, failed=status == "failed") for text in run_warnings(data)],
         cards((NAMES[name], number(data.metrics[name])) for name in FIRST if _measured(data.metrics, name)),
         element("p", reference_sentence(data)),

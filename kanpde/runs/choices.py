@@ -28,8 +28,8 @@ def config_folder() -> Path:
 def group_choices(group: str) -> tuple[str, ...]:
     """The files of a group, the default choice first.
 
-    >>> group_choices("optimizer")
-    ('lm', 'adam', 'lbfgs')
+    >>> group_choices("sampling")
+    ('sobol', 'gauss')
     """
     names = {path.stem for path in (config_folder() / group).glob("*.yaml")}
     first = [name for name in (DEFAULT_CHOICES.get(group),) if name in names]

@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -40,6 +40,7 @@ from kanpde.results.learned_parameters import data_metrics
 from kanpde.results.provenance import git_commit, hardware, versions
 from kanpde.results.signs import energy_signs, equation_signs
 from kanpde.results.verdicts import Sign, Verdict, attributes_of, is_measured, verdict_in, verdict_of
+from kanpde.runs.checked_values import settings_from
 from kanpde.runs.choices import DEFAULT_CHOICES
 from kanpde.runs.settings import Config, compose, override_words
 from kanpde.runs.stops import Stops
@@ -547,10 +548,14 @@ def _described(model: ModelData, learned: dict[str, float]) -> nn.Module:
     if described["dtype"] not in ("float64", "float32") or described["inputs"] < 1:
         raise _unbuildable("its dtype or its number of inputs is none")
     stored = sum(np.size(values) for values in (*model.parameters.values(), *model.grids.values()))
-    largest = _largest([described[key] for key in ("design", "inputs", "outputs", "grid")])
+    try:
+        design = settings_from(MODELS[model.kind], described["design"], "model")
+    except InputError as error:
+        raise _unbuildable(first_line(error)) from error
+    whole = [number for value in asdict(design).values() for number in _whole_numbers(value)]
+    largest = _largest([whole, *(described[key] for key in ("inputs", "outputs", "grid"))])
     if largest > LEAST_BELIEVED + stored:
         raise _unbuildable(f"a size of {largest:.3g} for {stored} numbers stored")
-    design = MODELS[model.kind].described(described["design"])
     grids = described["grid"]
     several = isinstance(grids, list)
     arrays = {**model.parameters, **model.grids}
@@ -572,6 +577,12 @@ def _largest(value: object) -> float:
     if isinstance(value, list):
         return max(map(_largest, value), default=0)
     return abs(value) if isinstance(value, int | float) and math.isfinite(value) else 0
+
+
+def _whole_numbers(value: object) -> list[int]:
+    """Of a setting whose kind is checked: sizes are whole numbers, strengths and the like are not."""
+    values = value if isinstance(value, tuple) else (value,)
+    return [number for number in values if isinstance(number, int)]
 
 
 def _part_of(arrays: dict[str, np.ndarray], place: int) -> dict[str, np.ndarray]:

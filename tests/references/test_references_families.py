@@ -150,7 +150,7 @@ def test_a_run_is_measured_against_a_file_beside_the_problem(tmp_path, monkeypat
     path.write_text(load_problem(HEAT).yaml() + "reference: {method: file, file: known.npz, error: 1e-7}\n")
     monkeypatch.chdir(tmp_path)
     words = ["training.stages=1", "training.starts=1", "training.steps=3", "model.width=[3]"]
-    assert main(["solve", f"problem={path}", "output.plot=false", "output.resolution=11", *words]) == 0
+    assert main(["solve", f"problem={path}", "output.plot=false", "output.resolution=11", *words]) == 3
     text = capsys.readouterr().out
     assert "reference_error" in text and "1e-07" in text
     (archive,) = tmp_path.glob("outputs/**/result.h5")

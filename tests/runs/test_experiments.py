@@ -11,13 +11,14 @@ from kanpde.runs.sweeps import checked_jobs
 PATHS = sorted((config_folder() / "experiment").glob("*.yaml"))
 FEW = ["model.width=[3]", "sampling.points=60", "reference=false", "output.plot=false", "output.resolution=5"]
 FEW += ["training.stages=1", "training.starts=1", "training.steps=1", "seed=0", "threads=1"]
+ENDED = (0, 3)  # one step comes to its end; few problems are solved by it
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_every_experiment_runs_a_few_steps(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     jobs = sweep_jobs([f"experiment={path.stem}"])
-    assert main(["solve", *jobs[-1], *FEW]) == 0
+    assert main(["solve", *jobs[-1], *FEW]) in ENDED
     assert list(tmp_path.glob("outputs/*/*/*/result.h5"))
 
 
@@ -36,7 +37,7 @@ def test_what_the_command_line_says_takes_the_place_of_an_experiment_s_values():
 
 def test_one_run_of_an_experiment_that_sweeps_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["solve", "experiment=degrees", *FEW]) == 0
+    assert main(["solve", "experiment=degrees", *FEW]) in ENDED
     assert "this experiment sweeps over model.degree, seed; one run is made" in capsys.readouterr().err
 
 

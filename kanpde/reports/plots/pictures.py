@@ -106,7 +106,8 @@ def _write_caption(figure: Figure, data: RunData) -> None:
     verdict = verdict_in(data.attributes, data.metrics)
     if verdict.word is Word.UNSOLVED:
         color = STATUS_COLORS["failed"]
-    lines = [" · ".join([*_figures(data), status, verdict.word.value])]
+    words = [status, verdict.word.value] if status == "done" else [status]
+    lines = [" · ".join([*_figures(data), *words])]
     lines += textwrap.wrap(verdict.reason, 145)[:2] if verdict.word is not Word.SOLVED and status == "done" else []
     if status != "done":
         title += f" ({status})"

@@ -169,6 +169,12 @@ class Recorded(Optimizer):
             call.ended, call.seconds = _like(ended, theta), journal.clock()
         return ended
 
+UNREADABLE = (
+    KeyError, TypeError, IndexError, AttributeError, OSError, EOFError, BadZipFile, zlib.error, NotImplementedError,
+    RuntimeError,
+)  # fmt: skip
+"""What damaged bytes of a ZIP file end in; the last two where a flag claims a patch or a password."""
+
 
 def _digest(theta: Tensor, steps: int, state: dict[str, Any] | None) -> str:
     arrays: list[np.ndarray] = []
@@ -208,7 +214,7 @@ def calls_in(content: bytes, identity: str) -> list[Call] | None:
                 return None
             arrays = [file[f"a{place}"] for place in range(len(file.files) - 1)]
         return [_call(one, arrays) for one in told["calls"]]
-    except (KeyError, TypeError, IndexError, AttributeError, OSError, EOFError, BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise ValueError(f"no journal: {error}") from error
 
 
