@@ -12,6 +12,10 @@ from kanpde.runs.jobs import Result, State, solve_one
 from kanpde.runs.sweeps import sweep
 
 
+WORST_FIRST = (130, 1, 2, 3)
+"""Exit codes of jobs, the one that a sweep ends with first: stopped, failed, bad input, unsolved."""
+
+
 def solve_command(words: Sequence[str]) -> int:
     """solve a problem, plot and archive it; -m: every combination of several values"""
     parser = settings_parser(solve_command)
@@ -47,7 +51,8 @@ def _report_sweep(results: Sequence[Result]) -> int:
     unsolved = sum(result.unsolved for result in results)
     words = [f"{counts[state]} {state.value}" for state in State if counts[state]]
     say(", ".join([*words, *([f"{unsolved} of them unsolved"] if unsolved else [])]))
-    return max((result.exit_code for result in results), default=0)
+    codes = {result.exit_code for result in results}
+    return next((code for code in WORST_FIRST if code in codes), 0)
 
 
 def _own_words(jobs: Sequence[Sequence[str]]) -> list[list[str]]:

@@ -289,8 +289,8 @@ def test_a_sweep_skips_what_is_done_and_reports_failures(empty_folder, capsys):
 
 def test_a_sweep_over_two_models_runs_each_distinct_job_once(empty_folder, capsys):
     words = [word for word in FEW if not word.startswith(("model.grid", "model.degree"))]
-    assert main(["solve", "-m", *words, "model=kan,mlp", "model.grid=3,4", "training.steps=1"]) == 0
-    assert "3 done" in capsys.readouterr().out
+    assert main(["solve", "-m", *words, "model=kan,mlp", "model.grid=3,4", "training.steps=1"]) == 3
+    assert "3 done, 3 of them unsolved" in capsys.readouterr().out
     assert len(archives(empty_folder)) == 3
 
 
