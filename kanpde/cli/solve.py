@@ -11,7 +11,6 @@ from kanpde.cli.settings import settings_parser
 from kanpde.runs.jobs import Result, State, solve_one
 from kanpde.runs.sweeps import sweep
 
-
 WORST_FIRST = (130, 1, 2, 3)
 """Exit codes of jobs, the one that a sweep ends with first: stopped, failed, bad input, unsolved."""
 
