@@ -68,7 +68,7 @@ def edge_formula(
     scaled = columns / scales
     kept = eliminated(scaled[fitted], labels[fitted])
     weights = _scaled_weights(scaled[:, kept], scales[kept], labels, fitted)
-    gauge = np.argmin(np.abs(weights))
+    gauge = int(np.argmin(np.abs(weights)))
     size = abs(weights[gauge])
     spread = _resampled(scaled[:, kept], scales[kept], labels, groups, fitted, gauge)
     right = (columns[held_out][:, kept] @ weights > 0) == labels[held_out]

@@ -55,7 +55,7 @@ def samples_of(lattice: Lattice, measured: Measured, seed: int) -> Samples:
     Raises:
         InputError: They are all localized, or all extended.
     """
-    arrays, question = measured.arrays, lattice.edge
+    arrays, question = measured.arrays, lattice.question
     shape = arrays["energy"].shape
     columns = {name: np.repeat(arrays[name], shape[1]) for name in lattice.parameters}
     columns[ENERGY] = arrays["energy"].ravel()
@@ -79,8 +79,9 @@ def learn_edge(lattice: Lattice, measured: Measured, design, seed: int) -> Edge:
     """Train the classifier and find the formula; accuracies are those on held-out realizations."""
     samples = samples_of(lattice, measured, seed)
     trained = train(design, *_parts(samples), seed)
-    values = [SiteFunction(term)({**samples.columns, "_": samples.points[:, 0]}) for term in lattice.edge.terms]
-    formula = edge_formula(lattice.edge.names, np.stack(values, 1), samples.labels, samples.groups, samples.held_out)
+    asked = lattice.question
+    values = [SiteFunction(term)({**samples.columns, "_": samples.points[:, 0]}) for term in asked.terms]
+    formula = edge_formula(asked.names, np.stack(values, 1), samples.labels, samples.groups, samples.held_out)
     return Edge(samples, trained, formula, _accuracies(lattice, samples, trained, formula, seed))
 
 

@@ -35,7 +35,7 @@ def minima(values: np.ndarray, periodic: bool) -> np.ndarray:
         for step in (-1, 1):
             beside = np.roll(values, step, axis)
             if not periodic:
-                edge = [slice(None)] * values.ndim
+                edge: list[slice | int] = [slice(None)] * values.ndim
                 edge[axis] = 0 if step == 1 else -1
                 beside[tuple(edge)] = np.inf
             lowest &= values <= beside

@@ -153,7 +153,7 @@ def bar_exponent(
     here, before = np.eye(count), np.zeros((count, count))
     rates, block = [], max(steps // BLOCKS, BETWEEN)
     for place in range(BLOCKS + 1):
-        total = 0.0
+        total: float | np.ndarray = 0.0
         for step in range(block):
             energies = onsite({**values, **inner, "n1": place * block + step, "_": inner["n2"]}, rng)
             here, before = ((energy - energies)[:, None] * here - layer @ here) / t[0] - before, here

@@ -203,7 +203,7 @@ def _shown(builders: _Builders, seed: int) -> tuple[Arrays, dict[str, tuple[str,
         "shown_energy": energies[chosen], "shown_state": np.abs(states[:, chosen].T),
         "shown_residual": np.linalg.norm(hamiltonian.to_scipy() @ states - states * energies, axis=0)[chosen],
     }  # fmt: skip
-    axes = {"onsite": ("site",), "shown_energy": ("shown",), "shown_residual": ("shown",)}
+    axes: dict[str, tuple[str, ...]] = {"onsite": ("site",), "shown_energy": ("shown",), "shown_residual": ("shown",)}
     axes["shown_state"] = ("shown", "site")
     if lattice.measures.landscape:
         u, shift = landscape(hamiltonian)

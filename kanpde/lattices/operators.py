@@ -116,8 +116,9 @@ class Builder:
         amplitudes = [self._amplitudes(function, bonds, parameters, rng)
                       for (function, _), bonds in zip(self.amplitudes, self.bonds, strict=True)]  # fmt: skip
         ends = ([getattr(bonds, end) for bonds in self.bonds] for end in ("first", "second"))
-        joined = map(np.concatenate, (*ends, amplitudes))
-        return _finite(Hamiltonian(self.lattice.sites, self.lattice.periodic, onsite, *joined, dict(parameters)))
+        first, second, joined = map(np.concatenate, (*ends, amplitudes))
+        known = dict(parameters)
+        return _finite(Hamiltonian(self.lattice.sites, self.lattice.periodic, onsite, first, second, joined, known))
 
     def _amplitudes(self, function: SiteFunction, bonds: _Bonds, parameters: Mapping, rng) -> np.ndarray:
         """One for each bond, with its complex phase; what no site changes is evaluated once a displacement."""

@@ -23,7 +23,7 @@ from kanpde.problems.catalog import Problem, load_problem
 from kanpde.problems.freedoms import aligned, freedom_sentences
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.grids import grid_axes, grid_points, tracking_points
-from kanpde.problems.tasks.lattice import Lattice
+from kanpde.problems.tasks.lattice import Lattice, lattice_of
 from kanpde.references import NotSolved, Reference, method_for, no_reference, reference_of
 from kanpde.references.landscapes import known_functions, wells_metrics
 from kanpde.results.archive import ModelData, RunData, read_archive, write_archive
@@ -234,7 +234,8 @@ def _recorded(setup: Setup, journal: Journal) -> Setup:
 
 def _lattice_run(config: Config, on_event: Callable[[Event], None]) -> Run:
     """Measure a lattice; its states take the place of a field, its classifier that of the network."""
-    lattice, history, begun = config.problem.task, [], time.perf_counter()
+    lattice, begun = lattice_of(config.problem), time.perf_counter()
+    history: list[dict[str, float]] = []
     on_event(Started(0, lattice.measures.realizations, (), ()))
 
     def listen(done: int, chunk: Mapping[str, np.ndarray]) -> None:

@@ -44,6 +44,13 @@ class Lattice(Task):
     theory: Mapping[str, sympy.Expr] = field(default_factory=dict)
 
     @property
+    def question(self) -> EdgeQuestion:
+        """What is asked of the mobility edge; only of lattices that ask."""
+        if self.edge is None:
+            raise ValueError("the lattice asks for no edge")
+        return self.edge
+
+    @property
     def count(self) -> int:
         """How many sites."""
         return math.prod(self.sites)
@@ -90,3 +97,10 @@ class Lattice(Task):
         yield "onsite: finite over the ranges of all parameters"
         states = "all" if self.measures.states is None else str(self.measures.states)
         yield f"measure: {states} states of {self.count} in {self.measures.realizations} realizations"
+
+
+def lattice_of(problem: Problem) -> Lattice:
+    """The lattice that a problem states; only for those that do."""
+    if not isinstance(problem.task, Lattice):
+        raise TypeError(f"{problem.name} states no lattice")
+    return problem.task

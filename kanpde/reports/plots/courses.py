@@ -108,8 +108,10 @@ def _mark_stages(axes: Axes, step: np.ndarray, grid: np.ndarray | None) -> None:
         if start:
             axes.axvline(step[start], color=FAINT, lw=0.8, ls=":")
         if step[end] - step[start] >= 0.1 * np.ptp(step):  # else there is no room for the text
-            place = {"xytext": (3, -3), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-            axes.annotate(f"grid {grid[start]:g}", (step[start], 1), va="top", fontsize=7.5, color=FAINT, **place)
+            axes.annotate(
+                f"grid {grid[start]:g}", (step[start], 1), xytext=(3, -3), xycoords=("data", "axes fraction"),
+                textcoords="offset points", va="top", fontsize=7.5, color=FAINT,
+            )  # fmt: skip
 
 
 def _add_time(axes: Axes, step: np.ndarray, seconds: np.ndarray | None) -> None:

@@ -12,7 +12,7 @@ from kanpde.problems.catalog import load_problem
 from kanpde.problems.lattices import ENERGY, SiteFunction
 from kanpde.problems.listing import read_problem_text
 from kanpde.problems.problem import Problem
-from kanpde.problems.tasks.lattice import Lattice
+from kanpde.problems.tasks.lattice import Lattice, lattice_of
 from kanpde.reports.plots.styles import BLUE, CYCLE, FAINT, INK, VERMILION, label
 from kanpde.results.archive import RunData
 
@@ -31,7 +31,7 @@ def is_lattice(data: RunData) -> bool:
 def lattice_panels(data: RunData) -> list[Panel]:
     """A caption and what draws it, for each picture that the run's measurements allow."""
     problem = load_problem(read_problem_text(str(data.attributes["problem_yaml"]), "problem"), name="lattice")
-    lattice, spectrum, panels = problem.task, data.spectrum, []
+    lattice, spectrum, panels = lattice_of(problem), data.spectrum, []
     if spectrum["energy"].size:
         panels.append(_energies(data, problem))
     if "label" in spectrum:
@@ -65,7 +65,7 @@ def _thinned(count: int) -> np.ndarray:
 
 def _energies(data: RunData, problem: Problem) -> Panel:
     """E against a parameter, colored by D, with the edge of theory where one parameter decides it."""
-    lattice, spectrum = problem.task, data.spectrum
+    lattice, spectrum = lattice_of(problem), data.spectrum
 
     def draw(axes: Axes) -> None:
         name, x = _axis_values(spectrum, lattice)
