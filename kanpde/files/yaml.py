@@ -208,7 +208,7 @@ class _Copying:
             return check_string(str(value), place)
         if isinstance(value, numbers.Integral) and abs(int(value)) < 10**MAX_DIGITS:
             return int(value)
-        if isinstance(value, numbers.Real) and abs(float(value)) <= sys.float_info.max:  # false for nan
+        if isinstance(value, numbers.Real) and abs(value) <= sys.float_info.max:  # type: ignore[operator]
             return float(value)
         raise InputError(
             f"{place} needs plain data (text, finite numbers, lists, mappings); it has {type(value).__name__}. "

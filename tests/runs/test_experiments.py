@@ -11,6 +11,10 @@ from kanpde.runs.sweeps import checked_jobs
 PATHS = sorted((config_folder() / "experiment").glob("*.yaml"))
 FEW = ["model.width=[3]", "sampling.points=60", "reference=false", "output.plot=false", "output.resolution=5"]
 FEW += ["training.stages=1", "training.starts=1", "training.steps=1", "seed=0", "threads=1"]
+LATTICES = {
+    "anderson_disorder": "[55]", "anderson_3d": "[3,3,3]", "aubry_andre_transition": "[55]", "mobility_edges": "[55]",
+}  # fmt: skip
+SMALL = ["problem.measure.realizations=40", "problem.measure.lyapunov=300"]
 ENDED = (0, 3)  # one step comes to its end; few problems are solved by it
 
 
@@ -18,7 +22,9 @@ ENDED = (0, 3)  # one step comes to its end; few problems are solved by it
 def test_every_experiment_runs_a_few_steps(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     jobs = sweep_jobs([f"experiment={path.stem}"])
-    assert main(["solve", *jobs[-1], *FEW]) in ENDED
+    lattice = LATTICES.get(path.stem)
+    small = [f"problem.lattice.sites={lattice}", *SMALL] if lattice else []
+    assert main(["solve", *jobs[-1], *FEW, *(small if lattice != "[3,3,3]" else small[:2])]) in ENDED
     assert list(tmp_path.glob("outputs/*/*/*/result.h5"))
 
 

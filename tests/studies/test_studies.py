@@ -148,7 +148,8 @@ BAD = {
 def _set(path, **attributes):
     """As a stranger could write it, who leaves out the hash of its texts."""
     with h5py.File(path, "r+") as file:
-        del file.attrs["content_sha256"]
+        if "content_sha256" in file.attrs:
+            del file.attrs["content_sha256"]
         for name, value in attributes.items():
             file.attrs[name] = value
 
