@@ -1,10 +1,10 @@
 """Are verdicts to be believed? Many runs, good and bad, each with its true error and with the estimate made without it.
 
-    python tests/benchmarks/calibration.py [FOLDER] [--report]      # the published runs: outputs/reference/calibration.csv
+    python tests/benchmarks/calibration.py [FOLDER] [--report]
 
 Runs shipped problems and variants with starved budgets, low degrees, few points, small networks, other methods and
 harder parameters; each run is a line of FOLDER/calibration.csv, and a run that is there is not made again. `--report`
-only reads the file. The summary is what the README quotes.
+only reads the file. The summary is what the README quotes; its runs are in outputs/reference/calibration.csv.
 """
 
 import argparse
