@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import os
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,6 +18,10 @@ os.environ["KANPDE_CACHE"] = tempfile.mkdtemp(prefix="kanpde-test-")
 import numpy as np
 import pytest
 import torch
+
+# A shell that starts the tests in the background, or under nohup, has these ignored, and their children too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,13 +25,11 @@ WORDS = [
 
 
 @pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch) -> Iterator[Path]:
+def empty_folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
-    yield tmp_path
-    signal.signal(signal.SIGHUP, before)
+    return tmp_path
 
 
 def folder() -> Path:

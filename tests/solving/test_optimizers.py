@@ -57,7 +57,7 @@ METHODS = {
     "lm by qr": (LevenbergMarquardt(solver="qr"), 100),
     "lm without acceleration": (LevenbergMarquardt(geodesic=False), 100),
     "lbfgs": (LBFGS(), 500),
-    "adam": (Adam(learning_rate=0.05), 6000),
+    "adam": (Adam(learning_rate=0.05, decay=0.4), 6000),
     "least squares": (LeastSquares(), 100),
     "auto": (Auto(), 100),
 }
