@@ -20,7 +20,7 @@ from scipy.spatial import Delaunay, cKDTree
 
 from kanpde.problems.geometry.boxes import Side, box_sides
 from kanpde.problems.geometry.regions import SubSide, on_boundary
-from kanpde.problems.geometry.shapes import Cuboid, Facet, Round
+from kanpde.problems.geometry.shapes import Cuboid, Facet
 from kanpde.problems.problem import Problem
 from kanpde.references.interface import NotSolved
 
@@ -44,13 +44,13 @@ class Arc:
 
     def place(self, s: np.ndarray) -> np.ndarray:  # [n] in [0, 1] -> [n, 2]
         along = self.start + (self.end - self.start) * s
-        if isinstance(self.facet, Round):
+        if self.facet.closed:
             along = np.mod(along, 1.0)
         return self.facet.place(torch.from_numpy(along[:, None])).numpy()
 
     @property
     def closed(self) -> bool:
-        return isinstance(self.facet, Round) and self.end - self.start == 1.0
+        return self.facet.closed and self.end - self.start == 1.0
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _arcs(problem: Problem, carrier: Side | Facet, facet: Facet) -> list[Arc]:
     places = (np.arange(count) + 0.5) / count
     found = label(places)
     breaks = [_break(label, *places[[i, i + 1]]) for i in np.flatnonzero(np.diff(found))]
-    if isinstance(facet, Round):  # goes on where it began
+    if facet.closed:  # goes on where it began
         if found[-1] != found[0]:
             breaks.append(_break(label, places[-1], places[0] + 1))
         ends = [*breaks, breaks[0] + 1] if breaks else [0.0, 1.0]
@@ -233,9 +233,7 @@ def _sizes(problem: Problem, arcs: tuple[Arc, ...], resolution: float) -> _Sizes
 
 def _along(arc: Arc, resolution: float, largest: float) -> float:
     """The size that an arc's curvature asks for."""
-    if not isinstance(arc.facet, Round):
-        return largest
-    return min(largest, ANGLE * min(arc.facet.axes) ** 2 / max(arc.facet.axes) / resolution)
+    return min(largest, ANGLE * arc.facet.radius / resolution)
 
 
 def _gaps(samples: list[np.ndarray], place: int, near: float) -> np.ndarray:  # -> [200]

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import ast
-import math
 import re
-from itertools import combinations
 
 from kanpde.errors import InputError
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.geometry.regions import Region, inside_points
-from kanpde.problems.geometry.shapes import Cuboid, Polygon, Round, Shape, meets
+from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Misshapen, Shape
 from kanpde.problems.language import ExpressionError, Scope, check_name, constant_value, parse_expression, shortened
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
 
-FORMS = {
-    "disk": "disk(x, y, r)", "ball": "ball(x, y, z, r)", "ellipse": "ellipse(x, y, a, b)",
-    "box": "box(x0, x1, y0, y1)", "polygon": "polygon(x1, y1, x2, y2, x3, y3)",
-}  # fmt: skip
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.BitAnd: "&"}
 CELLS = ({1: 4001, 2: 301, 3: 61}, {1: 4001, 2: 1501, 3: 121})
 """Cells an axis on which parts are counted; the finer ones where the coarse ones close a gap."""
@@ -59,8 +53,8 @@ def _shape(statement: Source, name: str, text: object, scope: Scope, bounds: Cub
     if name in (*scope.names, "box"):
         raise InputError(f"{where} needs a name of its own; {name} is taken already. Rename the shape.")
     match = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", text, re.DOTALL) if isinstance(text, str) else None
-    if match is None or match[1] not in FORMS:
-        raise wrong_kind(where, f"a shape ({', '.join(FORMS)})", text, "disk(0.3, 0.3, 0.1)")
+    if match is None or match[1] not in SHAPES:
+        raise wrong_kind(where, f"a shape ({', '.join(SHAPES)})", text, "disk(0.3, 0.3, 0.1)")
     constants = Scope(parameters=scope.parameters, definitions=scope.definitions)
     arguments = _arguments(match[2])
     if len(arguments) > 2 * MOST_CORNERS:
@@ -68,8 +62,8 @@ def _shape(statement: Source, name: str, text: object, scope: Scope, bounds: Cub
             f"{where} may have {MOST_CORNERS} corners; it has {len(arguments) // 2}. Use a coarser polygon."
         )
     values = [_number(part, constants, where) for part in arguments]
-    shape = _made(match[1], values, len(bounds.lower), where)
-    if not meets(shape, bounds):
+    shape = _made(SHAPES[match[1]], values, len(bounds.lower), where)
+    if not shape.meets(bounds):
         raise InputError(f"{where} needs a shape that meets the box; {shortened(text)} lies outside it. Move it.")
     return shape
 
@@ -93,54 +87,18 @@ def _number(text: str, scope: Scope, where: str) -> float:
         raise InputError(f"{where} {error}") from None
 
 
-def _made(kind: str, values: list[float], dimension: int, where: str) -> Shape:
-    wanted = {"disk": 3, "ball": 4, "ellipse": 4, "box": 2 * dimension}.get(kind)
-    right = len(values) >= 6 and len(values) % 2 == 0 if wanted is None else len(values) == wanted
-    lives = {"ball": 3, "box": dimension}.get(kind, 2)
-    if not right or lives != dimension:
+def _made(kind: type[Shape], values: list[float], dimension: int, where: str) -> Shape:
+    lives = kind.dimension(dimension)
+    if lives != dimension or not kind.takes(len(values), dimension):
         raise InputError(
-            f"{where} needs {FORMS[kind]} in {lives} space dimensions; it has {len(values)} numbers in {dimension}. "
+            f"{where} needs {kind.form} in {lives} space dimensions; it has {len(values)} numbers in {dimension}. "
             "Correct it."
         )
-    if kind == "box":
-        lower, upper = tuple(values[::2]), tuple(values[1::2])
-        _check_size(where, all(a < b for a, b in zip(lower, upper, strict=True)), "x0 < x1 along every axis", values)
-        return Cuboid(lower, upper)
-    if kind == "polygon":
-        polygon = Polygon(tuple(zip(values[::2], values[1::2], strict=True)))
-        _check_size(where, _is_simple(polygon), "corners all different and edges that do not cross", values)
-        return polygon
-    center, sizes = tuple(values[:lives]), values[lives:]
-    _check_size(where, all(0 < size < math.inf for size in sizes), "positive radii", values)
-    return Round(center, tuple(sizes) * (1 if kind == "ellipse" else lives))
-
-
-def _check_size(where: str, good: bool, wanted: str, values: list[float]) -> None:
-    if not good:
-        raise InputError(f"{where} needs {wanted}; it has {', '.join(f'{v:g}' for v in values)}. Correct the numbers.")
-
-
-def _is_simple(polygon: Polygon) -> bool:
-    """Corners all different, no two edges that cross, no corner on another's edge."""
-    corners = polygon.corners
-    if len(set(corners)) < len(corners) or polygon.area == 0:
-        return False
-    edges = list(zip(corners, corners[1:] + corners[:1], strict=True))
-    touched = any(_lies_on(point, *edge) for edge in edges for point in corners if point not in edge)
-    return not touched and not any(_cross(*a, *b) for a, b in combinations(edges, 2))
-
-
-def _turn(p, q, r) -> float:
-    return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
-
-
-def _cross(a, b, c, d) -> bool:
-    return _turn(a, b, c) * _turn(a, b, d) < 0 and _turn(c, d, a) * _turn(c, d, b) < 0
-
-
-def _lies_on(point, a, b) -> bool:
-    length = math.dist(a, b)
-    return abs(_turn(a, b, point)) <= 1e-12 * length**2 and math.dist(a, point) + math.dist(point, b) < length + 1e-9
+    try:
+        return kind.of(values)
+    except Misshapen as wanted:
+        numbers = ", ".join(f"{v:g}" for v in values)
+        raise InputError(f"{where} needs {wanted}; it has {numbers}. Correct the numbers.") from None
 
 
 def _tree(statement: Source, text: object, shapes: dict[str, Shape]) -> str | tuple:

@@ -1,0 +1,135 @@
+"""What a shape and its facets are asked for; every shape a problem file may name is a class with a `kind`."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import sympy
+import torch
+from torch import Tensor
+
+from kanpde.problems.geometry.sampling import sobol_unit
+
+LOOKED_AT = 4096
+"""Points of each facet that tell whether a shape meets a box."""
+
+
+class Misshapen(Exception):
+    """Raised for numbers that are no shape; its text is what they should be."""
+
+
+class Facet(ABC):
+    """A smooth piece of a boundary, placed by parameters in (0, 1), with its outward normal.
+
+    closed: Whether it goes on where it began, as the rim of a disk.
+    radius: Its smallest radius of curvature.
+    """
+
+    closed: ClassVar[bool] = False
+    radius: float = math.inf
+
+    @abstractmethod
+    def place(self, unit: Tensor) -> Tensor:  # [n, d-1] in (0, 1) -> [n, d]
+        """Points, evenly by length or area."""
+
+    @abstractmethod
+    def normals(self, points: Tensor) -> Tensor:  # [n, d] -> [n, d]
+        """Outward unit normals at points on the facet."""
+
+    @abstractmethod
+    def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
+        """The outward unit normal in the coordinates."""
+
+    @property
+    @abstractmethod
+    def measure(self) -> float:
+        """Length or area."""
+
+
+class Shape(ABC):
+    """A closed set of space points with a piecewise smooth boundary.
+
+    kind: Its name in problem files; a class without one is not offered there.
+    form: How it is written there.
+    """
+
+    kind: ClassVar[str]
+    form: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def dimension(cls, asked: int) -> int:
+        """The space dimension in which it lives, where a problem has so many."""
+
+    @classmethod
+    @abstractmethod
+    def takes(cls, count: int, dimension: int) -> bool:
+        """Whether so many numbers make one."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """The shape of the numbers in its form.
+
+        Raises:
+            Misshapen: for those that are none, as a negative radius.
+        """
+
+    @property
+    @abstractmethod
+    def bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """The least box around it: lower and upper corner."""
+
+    @abstractmethod
+    def contains(self, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
+        """Which points lie in it."""
+
+    @abstractmethod
+    def facets(self) -> tuple[Facet, ...]:
+        """The pieces of its boundary."""
+
+    def meets(self, box: Shape) -> bool:
+        """Whether it has points inside a box: by the box's middle, and by points along its own facets."""
+        lower, upper = (torch.tensor(end, dtype=torch.float64) for end in box.bounds)
+        along = torch.cat([facet_points(facet, len(lower), LOOKED_AT, 0) for facet in self.facets()])
+        inside = (along > lower) & (along < upper)
+        return bool(inside.all(1).any() | self.contains((lower + upper)[None] / 2).any())
+
+
+@dataclass(frozen=True)
+class Flat(Facet):
+    """A segment or parallelogram: origin + Σ s_i span_i, 0 < s_i < 1, with a constant outward normal."""
+
+    origin: tuple[float, ...]
+    spans: tuple[tuple[float, ...], ...]
+    normal: tuple[float, ...]
+
+    def place(self, unit: Tensor) -> Tensor:  # [n, d-1] in (0, 1) -> [n, d]
+        return unit.new_tensor(self.origin) + unit @ unit.new_tensor(self.spans).reshape(unit.shape[1], -1)
+
+    def normals(self, points: Tensor) -> Tensor:  # [n, d] -> [n, d]
+        return points.new_tensor(self.normal).expand_as(points)
+
+    def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
+        return tuple(sympy.Integer(int(n)) if n == int(n) else sympy.Float(n) for n in self.normal)
+
+    @property
+    def measure(self) -> float:
+        """Length or area."""
+        spans = np.array(self.spans).reshape(len(self.spans), len(self.origin))
+        return math.sqrt(np.linalg.det(spans @ spans.T)) if len(spans) else 1.0
+
+
+def perimeter(shape: Shape) -> float:
+    """The length or area of the whole boundary."""
+    return sum(facet.measure for facet in shape.facets())
+
+
+def facet_points(facet: Facet, dimension: int, count: int, seed: int) -> Tensor:  # -> [n, d]
+    """Quasi-random points of a facet, even by arc length or area."""
+    return facet.place(sobol_unit(count, dimension - 1, seed) if dimension > 1 else torch.zeros(count, 0).double())
