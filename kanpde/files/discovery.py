@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 
 
@@ -26,6 +27,15 @@ def modules_in(package: str, path: Iterable[str]) -> list[ModuleType]:
     True
     """
     return [importlib.import_module(f"{package}.{found.name}") for found in pkgutil.iter_modules(path)]
+
+
+def module_names(folder: Path) -> list[str]:
+    """The names of the modules in a folder, none of which is imported.
+
+    >>> "locks" in module_names(Path(__file__).parent)
+    True
+    """
+    return [found.name for found in pkgutil.iter_modules([str(folder)])]
 
 
 def _defined_in(module: ModuleType, kind: object) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from importlib import import_module
 from types import ModuleType
 
 import numpy as np
@@ -17,10 +16,10 @@ import numpy as np
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.geometry.sampling import uniform_points
 from kanpde.problems.problem import Problem
-from kanpde.problems.reading.reference import REFERENCE_METHODS
 from kanpde.references.cache import NUMBERS, load_values, store_values
 from kanpde.references.families import Family, combinations, family_axes, member, middle, node_counts
 from kanpde.references.interface import Field, NotSolved, OutOfMeans, Solved, time_limit
+from kanpde.references.methods import METHODS
 from kanpde.references.states import Turned, turning
 from kanpde.references.tables import check_table, read_table
 
@@ -31,11 +30,6 @@ __all__ = [
 
 FILE = "file"
 """The method that reads values from a file instead of solving."""
-
-METHODS: dict[str, ModuleType] = {
-    name: import_module(f"{__name__}.{name}") for name in REFERENCE_METHODS if name not in ("exact", FILE)
-}
-"""By the names of modules beside this file, with `applicable(problem)`, `resolutions(problem)` and `solve(…)`."""
 
 AGREED = 1e-10
 """Relative difference of two resolutions at which no finer one is tried."""

@@ -1,4 +1,4 @@
-"""What a classical solver is given and what it gives back; one method is one leaf beside this file."""
+"""What a classical solver is given and what it gives back; one method is one leaf of `methods`."""
 
 from __future__ import annotations
 

@@ -29,8 +29,9 @@ from kanpde.problems.language import (
 )
 from kanpde.problems.problem import Problem
 from kanpde.problems.tasks.energy import Energy
-from kanpde.references import NotSolved, elements
+from kanpde.references.interface import NotSolved
 from kanpde.references.interpolants import Interpolant
+from kanpde.references.methods import elements
 
 EFFECTIVE, LANDSCAPE = "effective_potential", "landscape"
 """Names of 1/u and of u among the known functions of a run."""

@@ -10,9 +10,10 @@ import kanpde
 from kanpde.problems.catalog import load_problem
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.language import compile_expression
-from kanpde.references import METHODS, NotSolved, chebyshev, finite_elements, method_for, reference_of
+from kanpde.references import METHODS, NotSolved, method_for, reference_of
 from kanpde.references.interpolants import Triangles
 from kanpde.references.meshes import triangulate
+from kanpde.references.methods import chebyshev, finite_elements
 
 SQUARE = {"coordinates": {"x": [-1, 1], "y": [-1, 1]}, "fields": ["u"], "boundary": {"*": "u = auto"},
           "equations": {"e": "lap(u) = auto"}}  # fmt: skip

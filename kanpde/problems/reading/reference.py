@@ -9,6 +9,7 @@ import numpy as np
 
 from kanpde.errors import InputError
 from kanpde.files.arrays import Members, comma_separated, file_kind, read_npz
+from kanpde.files.discovery import module_names
 from kanpde.files.hdf5 import read_datasets
 from kanpde.files.regular import Missing, Unreadable
 from kanpde.problems.language import shortened, suggestion
@@ -16,7 +17,10 @@ from kanpde.problems.named_files import Arrays, text_of
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
 
-REFERENCE_METHODS = ("exact", "chebyshev", "elements", "finite_elements", "lines", "file")
+SOLVERS = Path(__file__).parents[2] / "references" / "methods"
+"""A method that problem files can ask for is a module of this folder, whose name alone is known here."""
+
+REFERENCE_METHODS = ("exact", *module_names(SOLVERS), "file")
 MOST_BYTES = 500_000_000
 LEAST_RESOLVED, MOST_RESOLVED = 8, 20_000
 

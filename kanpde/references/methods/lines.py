@@ -31,6 +31,7 @@ from kanpde.references.interface import NotSolved, OutOfMeans, Solved
 from kanpde.references.interpolants import Fourier, Interpolant, Pieces
 from kanpde.references.radau import March, march, unit_nodes
 
+PLACE = 3
 ONE_CELL = 48  # points of one polynomial; beyond, there are several
 GAUSS = 12  # points of each
 ROUGH = 1e-4  # tolerance of the solutions that say where cells are needed

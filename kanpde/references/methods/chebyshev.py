@@ -38,6 +38,7 @@ from kanpde.references.interface import NotSolved, Solved
 from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant
 from kanpde.references.newton import newton
 
+PLACE = 0
 MOST_UNKNOWNS = 5000  # a dense matrix of 200 MB, some copies of it while it is factored
 STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the first, as log(u)
 

@@ -41,6 +41,7 @@ from kanpde.references.interpolants import Triangles
 from kanpde.references.meshes import BoundaryEdge, Mesh, triangulate
 from kanpde.references.newton import newton
 
+PLACE = 2
 EXACT_TO = 8  # degree of the polynomials that the quadrature integrates exactly
 STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the first, as log(u)
 PARALLEL = 1e-9

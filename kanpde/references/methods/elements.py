@@ -31,6 +31,7 @@ from kanpde.references.interface import NotSolved, Solved
 from kanpde.references.interpolants import Interpolant, Pieces, barycentric_matrix, barycentric_weights
 from kanpde.references.states import equal, groups
 
+PLACE = 1
 DEGREE = {1: 8, 2: 6, 3: 4}  # of the polynomials, by dimension
 MOST_NODES = {1: 400_000, 2: 100_000, 3: 20_000}  # what a sparse factorization takes in a few minutes, by dimension
 MOST_STEPS = 60
