@@ -11,6 +11,7 @@ from pathlib import Path
 
 import sympy
 
+from kanpde.problems.geometry.shapes import SHAPES
 from kanpde.problems.language import DRAWS, WORDS, ExpressionError, text_of
 from kanpde.problems.reading.schema import KEY_SCHEMAS
 from kanpde.runs.checked_values import argument_help, described
@@ -97,13 +98,18 @@ def _derivatives(row: type) -> str:
     return ", ".join(f"`{text}` by {name}" for name, text in found)
 
 
+def shapes() -> str:
+    """How each shape is written."""
+    return ", ".join(f"`{shape.form}`" for shape in SHAPES.values()) + "."
+
+
 def keys() -> str:
     return table(["key", ""], [[f"`{name}`", text] for name, (text, _) in KEY_SCHEMAS.items()])
 
 
 SECTIONS: dict[str, dict[str, Callable[[], str]]] = {
     "conf/README.md": {"groups": groups, "settings": settings, "general": general, "study": study},
-    "problems/README.md": {"keys": keys, "functions": functions},
+    "problems/README.md": {"keys": keys, "functions": functions, "shapes": shapes},
 }
 
 

@@ -3,8 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from kanpde.results.archive import metric_digits
-from kanpde.results.archive.metric_rows import ROWS
+from kanpde.results.metrics import ROWS, metric_digits
 
 _RANKED = [row for row in ROWS if row.rank is not None]
 FIRST_METRICS = tuple(row.name for row in sorted(_RANKED, key=lambda row: row.rank))

@@ -8,8 +8,8 @@ from kanpde.reports.html import Child, Markup, cards, element, facts, folded, pa
 from kanpde.reports.plots import panel_figures
 from kanpde.reports.plots.diagrams import diagram_points, network_diagram
 from kanpde.reports.sections import mapping_of, number, problem_section, provenance_section
-from kanpde.results.archive import RunData, metric_digits
-from kanpde.results.archive.metric_rows import ROWS
+from kanpde.results.archive import RunData
+from kanpde.results.metrics import ROWS, metric_digits
 from kanpde.results.verdicts import verdict_in
 from kanpde.symbolic.readings import stored_network
 

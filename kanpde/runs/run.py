@@ -18,25 +18,18 @@ from kanpde.errors import InputError
 from kanpde.files.hdf5 import first_line
 from kanpde.lattices.outcomes import study_lattice
 from kanpde.models.learned_constants import learn
-from kanpde.models.networks import MODELS, SMOOTH, Chain, Design
+from kanpde.models.networks import MODELS, SMOOTH, Design
 from kanpde.problems.catalog import Problem, load_problem
 from kanpde.problems.freedoms import aligned, freedom_sentences
-from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.grids import grid_axes, grid_points, tracking_points
 from kanpde.problems.tasks.lattice import Lattice, lattice_of
 from kanpde.references import NotSolved, Reference, method_for, no_reference, reference_of
-from kanpde.references.landscapes import known_functions, wells_metrics
+from kanpde.references.landscapes import known_functions
 from kanpde.results.archive import ModelData, RunData, read_archive, write_archive
 from kanpde.results.archived_problems import archived_problem
-from kanpde.results.errors import (
-    conditions_rms,
-    equations_rms,
-    errors,
-    known_values,
-    relative_l2,
-)
-from kanpde.results.flops import flops_per_step
-from kanpde.results.learned_parameters import data_metrics
+from kanpde.results.errors import known_values, relative_l2
+from kanpde.results.measuring import Measurement
+from kanpde.results.metrics import metrics_of
 from kanpde.results.provenance import git_commit, hardware, versions
 from kanpde.results.signs import energy_signs, equation_signs
 from kanpde.results.verdicts import Sign, Verdict, attributes_of, is_measured, verdict_in, verdict_of
@@ -59,9 +52,6 @@ from kanpde.symbolic.readings import Reading, read_formulas
 
 BELIEVABLE = 10.0
 """Held-out over training residual above which a warning is due; good runs have about 2, cheated ones 30 and more."""
-
-MEASURED_POINTS = 4096
-"""At how many points, training or held out, the root mean square of a residual is taken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -329,12 +319,11 @@ def _finished(
     measured = setup.goal.measured(trained.network, reference)
     if trained.outcome.status == "done" and measured.fault:
         trained = replace(trained, outcome=Outcome.BELOW, sentence=f"{Outcome.BELOW.value} {measured.fault}")
-    metrics = _metrics(config, setup, trained, solution, history, reference)
-    metrics |= measured.metrics
     axes = grid_axes(config.problem, config.output.resolution)
     fields = _fields(solution, axes, reference)
     known = known_functions(config.problem, axes, fields)
-    metrics |= wells_metrics(config.problem, fields)
+    taken = Measurement(setup, trained, solution, reference, measured, fields, len(history), config.output.resolution)
+    metrics = metrics_of(taken)
     verdict = _judged(config, setup, trained, solution, metrics)
     about = {**_attributes(config, setup, trained), "reference": _method(config.problem, reference)}
     data = RunData(
@@ -409,49 +398,7 @@ def _ended(config: Config, status: str, sentence: str, device: torch.device) -> 
     }
 
 
-def _metrics(config, setup, trained, solution, history, reference) -> dict[str, float | int]:
-    held_out = inside_points(config.problem.region, config.problem.domain, MEASURED_POINTS, seed=3)
-    inside = trained.points.get("interior", held_out)
-    values = {
-        **errors(solution, config.output.resolution, reference),
-        "residual_rms": equations_rms(solution, _some_of(inside)),
-        "heldout_residual_rms": equations_rms(solution, held_out),
-        "boundary_rms": conditions_rms(solution),
-        "n_parameters": sum(p.numel() for p in trained.network.parameters()) if trained.objective else 0,
-        "n_points": len(inside),
-        "wall_time_s": trained.seconds,
-        "steps": len(history),
-        "peak_memory_mb": peak_memory_mb(),
-    }
-    values |= data_metrics(setup, solution)
-    if trained.objective is not None and trained.outcome.status == "done":
-        values["flops_per_step"] = flops_per_step(setup.optimizer, trained.objective) or math.nan  # no step was left
-    if (outside := _outside(trained.network, held_out)) is not None:
-        values["outside_grid_fraction"] = outside
-    return values
-
-
-def _some_of(points: torch.Tensor) -> torch.Tensor:
-    """Points of all windows, if there are more than are measured at."""
-    if len(points) <= MEASURED_POINTS:
-        return points
-    chosen = torch.randperm(len(points), generator=torch.Generator().manual_seed(3))[:MEASURED_POINTS]
-    return points[chosen.to(points.device)]
-
-
-def _outside(network: nn.Module, points: torch.Tensor) -> float | None:
-    """The largest share of hidden activations that lie off their grids, of each network in its own part."""
-    chains = network.networks if isinstance(network, Windows) else [network]
-    if not all(isinstance(chain, Chain) for chain in chains):
-        return None
-    placed = [points.to(chain.inputs.lower) for chain in chains]
-    own = [((x >= c.inputs.lower) & (x <= c.inputs.upper)).all(1) for x, c in zip(placed, chains, strict=True)]
-    return max(chain.outside_fraction(x[inside]) for chain, x, inside in zip(chains, placed, own, strict=True))
-
-
-def _fields(
-    solution: Solution, axes: dict[str, np.ndarray], reference: Reference | None
-) -> dict[str, np.ndarray]:
+def _fields(solution: Solution, axes: dict[str, np.ndarray], reference: Reference | None) -> dict[str, np.ndarray]:
     """Every field on the grid, with the exact or reference values and the error where they are known."""
     points, shape = grid_points(axes), [len(x) for x in axes.values()]
     found = solution(points)

@@ -80,7 +80,7 @@ def again() -> None:
     assert {path.name for path in folder().iterdir()} == {".hydra", "history.jsonl", "result.h5", "solution.png"}
 
 
-@pytest.mark.parametrize("place", ["_finished", "_metrics", "_fields"])
+@pytest.mark.parametrize("place", ["_finished", "metrics_of", "_fields"])
 def test_ctrl_c_while_it_is_measured_keeps_what_was_trained(monkeypatch, place):
     if place == "_fields":  # which what is left needs as well: the first call is struck
         real, calls = run._fields, []
@@ -107,7 +107,7 @@ def test_ctrl_c_while_it_is_measured_keeps_what_was_trained(monkeypatch, place):
 def test_ctrl_c_twice_keeps_what_was_trained(monkeypatch):
     with monkeypatch.context() as struck:
         at_step(struck, 3, lambda: os.kill(os.getpid(), signal.SIGINT))
-        interrupt_in(struck, run, "_metrics")
+        interrupt_in(struck, run, "metrics_of")
         assert main(WORDS) == 130
     assert status() == "interrupted"
     again()

@@ -1,12 +1,19 @@
-"""A new optimizer, sampling, task, action and metric, each written as its leaves alone, added and used."""
+"""A new optimizer, sampling, task, action, shape, reference method and metric, each its leaves alone, and used."""
 
 import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import torch
 
+import kanpde
 from kanpde.files.discovery import leaves, modules_in
 from kanpde.models.networks.kan import KANDesign
 from kanpde.problems import tasks as stated_tasks
@@ -18,7 +25,6 @@ from kanpde.problems.problem import Task
 from kanpde.problems.reading import problem_file
 from kanpde.problems.tasks import TASKS
 from kanpde.problems.tasks.equations import Equations
-from kanpde.results.archive import metric_rows
 from kanpde.solving import tasks as sought_tasks
 from kanpde.solving.adaptation import Density, followed
 from kanpde.solving.ansatz.exact_conditions import exact_ansatz
@@ -31,6 +37,7 @@ from kanpde.solving.training.settings import Training
 from kanpde.solving.training.setup import Setup
 from kanpde.solving.training.stages import schedule, train
 
+PACKAGE = Path(kanpde.__file__).parent
 BOX = Box((0.0, -1.0), (2.0, 1.0))
 FEW = Training(stages=2, starts=1, steps=4)
 
@@ -193,7 +200,110 @@ def sought_solution(problem, ansatz, network):
     return from_module(problem, ansatz, network)
 
 
-def test_a_new_metric_is_a_row(monkeypatch):
-    assert metric_rows.metric_row("sharpness").title == ""
-    monkeypatch.setattr(metric_rows, "ROWS", (*metric_rows.ROWS, metric_rows.MetricRow("sharpness", "how sharp", 7)))
-    assert metric_rows.metric_digits("sharpness") == 7 and metric_rows.metric_row("sharpness").title == "how sharp"
+LEAVES = {
+    "problems/geometry/shapes/diamond.py": """
+from typing import ClassVar
+
+from kanpde.problems.geometry.shapes.interface import Misshapen
+from kanpde.problems.geometry.shapes.polygon import Polygon
+
+
+class Diamond(Polygon):
+    kind: ClassVar[str] = "diamond"
+    form: ClassVar[str] = "diamond(x, y, r)"
+
+    @classmethod
+    def takes(cls, count, dimension):
+        return count == 3
+
+    @classmethod
+    def of(cls, values):
+        x, y, r = values
+        if r <= 0:
+            raise Misshapen("a positive radius")
+        return cls(((x + r, y), (x, y + r), (x - r, y), (x, y - r)))
+""",
+    "references/methods/straight.py": """
+import numpy as np
+
+from kanpde.references.interface import Solved
+from kanpde.references.interpolants import Chebyshev, Interpolant, chebyshev_nodes
+
+PLACE = 9
+
+
+def applicable(problem):
+    return False  # unless it is asked for
+
+
+def resolutions(problem):
+    return 2, 3
+
+
+def solve(problem, resolution):
+    axis = Chebyshev(problem.domain.lower[0], problem.domain.upper[0], resolution)
+    return Solved(Interpolant((axis,), axis.nodes[None] * 3.0), resolution)
+""",
+    "results/metrics/sharpness.py": """
+import numpy as np
+
+from kanpde.results.metrics.interface import Metric, MetricRow
+
+
+class Sharpness(Metric):
+    name = "sharpness"
+    rows = (MetricRow("sharpness", "how sharp it is", 7),)
+
+    def of(self, run):
+        return {"sharpness": np.abs(run.fields["u"]).max()}
+""",
+}
+"""A shape, a reference method and a metric, as the files that would be added."""
+
+USED = """
+import json
+from kanpde import load_problem, solve
+from kanpde.errors import InputError
+from kanpde.problems.reading.schema import problem_schema
+from kanpde.reports.run_report import run_report
+from kanpde.results.metrics import metric_digits
+
+rod = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "equations": "u_xx = 0", "reference": "straight",
+       "boundary": {"x-": "u = 0", "x+": "u = 3"}}
+run = solve(rod, training={"stages": 1, "starts": 1, "steps": 8})
+plate = {"coordinates": {"x": [0, 1], "y": [0, 1]}, "fields": ["u"], "equations": "lap(u) = -1",
+         "boundary": {"*": "u = 0", "hole": "u = 0"}, "domain": "box - hole",
+         "shapes": {"hole": "diamond(0.5, 0.5, 0.25)"}}
+region = load_problem(plate).region
+try:
+    load_problem({**plate, "shapes": {"hole": "diamond(0.5, 0.5, -1)"}})
+except InputError as error:
+    refused = str(error)
+print(json.dumps({
+    "metrics": run.metrics, "reference": run.data.attributes["reference"], "report": run_report(run.data),
+    "digits": metric_digits("sharpness"), "schema": problem_schema(), "bounds": dict(region.shapes)["hole"].bounds,
+    "refused": refused,
+}))
+"""
+
+
+def test_a_new_shape_reference_method_and_metric_are_a_leaf_each(tmp_path):
+    """In a copy of the package, to which nothing but these files is added."""
+    package = tmp_path / "kanpde"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("conf", "problems"):
+        (tmp_path / folder).symlink_to(PACKAGE.parent / folder)
+    for name, text in LEAVES.items():
+        assert not (package / name).exists()
+        (package / name).write_text(text)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "KANPDE_CACHE": str(tmp_path / "cache")}
+    ended = subprocess.run(
+        [sys.executable, "-c", USED], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    said = json.loads(ended.stdout.splitlines()[-1])
+    assert said["reference"] == "straight" and said["metrics"]["rel_l2"] < 1e-3
+    assert "straight" in said["schema"]["properties"]["reference"]["anyOf"][0]["enum"]
+    assert said["metrics"]["sharpness"] == pytest.approx(3.0) and said["digits"] == 7
+    assert "how sharp it is" in said["report"]
+    assert said["bounds"] == [[0.25, 0.25], [0.75, 0.75]] and "a positive radius" in said["refused"]

@@ -1,0 +1,43 @@
+"""Figures of runs: each is whatever class of this folder derives from `Metric`, and no list names it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from kanpde.files.discovery import leaves
+from kanpde.results.metrics.interface import Metric, MetricRow
+
+if TYPE_CHECKING:
+    from kanpde.results.measuring import Measurement
+
+__all__ = ["METRICS", "ROWS", "Metric", "MetricRow", "metric_digits", "metric_row", "metrics_of"]
+
+METRICS: list[Metric] = sorted(
+    (kind() for kind in leaves(__name__, __path__, Metric, "name").values()), key=lambda metric: metric.place
+)
+ROWS: tuple[MetricRow, ...] = tuple(row for metric in METRICS for row in metric.rows)
+"""In the order in which a report lists them."""
+
+
+def metrics_of(run: Measurement) -> dict[str, float]:
+    """All figures of a run by name."""
+    return {name: value for metric in METRICS for name, value in metric.of(run).items()}
+
+
+def metric_row(name: str) -> MetricRow:
+    """The row of a metric.
+
+    >>> metric_row("rel_l2").title, metric_row("energy_1").digits, metric_row("overlap_1").title
+    ('relative L2 error', 10, '')
+    """
+    return next((row for row in ROWS if re.fullmatch(row.name, name)), MetricRow(name))
+
+
+def metric_digits(name: str) -> int:
+    """Digits in which a metric is shown: an energy to more than an error.
+
+    >>> metric_digits("energy_1"), metric_digits("energy_1_error"), metric_digits("rel_l2")
+    (10, 4, 4)
+    """
+    return metric_row(name).digits
