@@ -11,7 +11,7 @@ from kanpde.results.archive import archive_of, write_archive
 from kanpde.runs.run import open_run
 from kanpde.symbolic.discovery import Search
 from kanpde.symbolic.manual import Workbench
-from kanpde.symbolic.readings import Reading, read_formulas, with_reading
+from kanpde.symbolic.readings import Reading, read_formulas, read_structures, with_reading, with_structures
 
 NOT_FOUND = 3
 
@@ -23,6 +23,13 @@ def symbolic_command(words: Sequence[str]) -> int:
     archive = archive_of(options.run)
     run = open_run(archive)
     watch = say if options.verbose else lambda line: None
+    if options.structure:
+        structures = read_structures(run.solution, options.seed)
+        write_archive(archive, with_structures(run.data, structures))
+        for field, structure in structures.items():
+            say(field, *structure.lines())
+        say(str(archive))
+        return 0
     if options.set or options.suggest:
         reading = _by_hand(run, options)
         if reading is None:
@@ -41,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_parser(symbolic_command)
     parser.add_argument("run", metavar="RUN", help="a run's folder or its result.h5")
     parser.add_argument("--assume", metavar="FORM", help='a form to test, as "exp(a(x) + b(y))"; a, b are unknown')
+    parser.add_argument(
+        "--structure", action="store_true", help="say what derivatives tell: sums, products, symmetries, x²+y², x/y, …"
+    )
     parser.add_argument(
         "--set", metavar="L,I,O=NAME", action="append", help='name an edge, as "0,1,0=sin"; spline to take it back'
     )

@@ -54,6 +54,8 @@ def _formula_section(data: RunData) -> Child:
     """What was read from the fields, and the networks it was read from; nothing where nobody looked."""
     about, parts = data.symbolic_attributes, []
     for field in data.solved_fields:
+        if f"structure_{field}" in about:
+            parts.append(folded(f"Structure of {field}", element("pre", str(about[f"structure_{field}"]))))
         if f"sentence_{field}" not in about:
             continue
         sign = " = " if about.get(f"found_{field}") else ": "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import sympy
 import torch
@@ -17,7 +17,8 @@ from kanpde.symbolic.formulas import Formula, simplest
 from kanpde.symbolic.samples import OUTER, Samples
 from kanpde.symbolic.snapping import explained, snap
 from kanpde.symbolic.sparsity import prune, straighten
-from kanpde.symbolic.templates import Template, templates
+from kanpde.symbolic.structure import Structure, structure_of_samples
+from kanpde.symbolic.templates import Template, suggested, templates
 from kanpde.symbolic.trees import INVERSE, INVERSE_VALUES, expression, tree_of, values
 
 
@@ -46,6 +47,9 @@ class Search:
 
 DEFAULT = Search()
 
+SMALL = {1: 2, 2: 3, 3: 2}
+"""How many templates of so many variables are tried before derivatives are asked: they cost less than the answer."""
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -68,6 +72,7 @@ class Found:
     resisting: Edges that no function explains.
     tried: All templates, in order.
     seconds: CPU time.
+    structure: What derivatives say, where they were asked.
     """
 
     formula: Formula | None
@@ -80,6 +85,7 @@ class Found:
     resisting: tuple[Key, ...] = ()
     tried: tuple[Tried, ...] = ()
     seconds: float = 0.0
+    structure: Structure | None = None
 
     @property
     def sentence(self) -> str:
@@ -102,20 +108,33 @@ def discover(
     names: Sequence[str],
     search: Search = DEFAULT,
     seed: int = 0,
-    first: Sequence[str] = (),
+    structure: Callable[[], Structure] | None = None,
     watch: Watch = lambda line: None,
 ) -> Found:
-    """Look for a formula of the samples.
+    """Look for a formula of the samples: on the smallest templates, then on those that the structure suggests.
 
     Args:
         samples: Points and values as they are.
         names: Of the variables.
         search: How.
         seed: Of the random networks.
-        first: Names of templates to begin with, as the structure suggests.
+        structure: What is known of derivatives; taken from a network fitted to the samples unless given.
         watch: Told of every template.
     """
-    return discover_in(_ordered(samples, first), samples, names, search, seed, watch)
+    begun = time.process_time()
+    ladder = templates(samples.x.shape[1], _other(samples))
+    ahead = SMALL[min(samples.x.shape[1], 3)]
+    first = discover_in(ladder[:ahead], samples, names, search, seed, watch)
+    if _ends(first, search) or ahead >= len(ladder):
+        return first
+    known = (structure or (lambda: structure_of_samples(samples, names, seed)))()
+    watch("; ".join(["structure", *(relation.text for relation in known.true)]))
+    left = replace(search, budget=search.budget - (time.process_time() - begun))
+    rest = discover_in(suggested(ladder[ahead:], known), samples, names, left, seed, watch)
+    best = min(first, rest, key=lambda found: _rank(found, search))
+    return replace(
+        best, tried=first.tried + rest.tried, seconds=time.process_time() - begun, structure=known
+    )
 
 
 def discover_in(
@@ -139,31 +158,24 @@ def discover_in(
             found = _named(template, network, own, samples, names, search)
             best = found if best is None or _rank(found, search) < _rank(best, search) else best
             watch(f"  {found.sentence}")
-            if found.formula is not None and (found.error < search.exact or _as_good_as_noise(found, search)):
+            if _ends(found, search):
                 break
-    seconds = time.process_time() - begun
-    if best is None:
-        return Found(None, None, None, "none", math.inf, math.inf, tried=tuple(tried), seconds=seconds)
-    return Found(
-        best.formula, best.network, best.samples, best.template, best.network_error, best.error, best.explained,
-        best.resisting, tuple(tried), seconds,
-    )  # fmt: skip
+    best = best or Found(None, None, None, "none", math.inf, math.inf)
+    return replace(best, tried=tuple(tried), seconds=time.process_time() - begun)
+
+
+def _ends(found: Found, search: Search) -> bool:
+    return found.formula is not None and (found.error < search.exact or _as_good_as_noise(found, search))
 
 
 def _rank(found: Found, search: Search) -> tuple:
     exact = found.formula is not None and found.error < search.exact
-    return (not exact, found.formula is None, len(found.resisting), found.error)
+    return (not exact, found.formula is None, found.network is None, len(found.resisting), found.error)
 
 
 def _as_good_as_noise(found: Found, search: Search) -> bool:
     """Data with noise have no exact formula: the search ends where a formula is no worse than its network."""
     return found.network_error > 1e-4 and found.error <= 1.05 * found.network_error
-
-
-def _ordered(samples: Samples, first: Sequence[str]) -> Iterator[Template]:
-    ladder = templates(samples.x.shape[1], _other(samples))
-    place = {name: k for k, name in enumerate(first)}
-    yield from sorted(ladder, key=lambda template: place.get(template.name, len(place)))
 
 
 def _other(samples: Samples) -> list[str]:

@@ -230,7 +230,7 @@ def _network_of(text: str, layers: list[list[tuple[str, Node]]]) -> Hypothesis:
                     mask.add(key)
                     if edge is not None:
                         written[key] = edge
-    return Hypothesis(text, tuple(widths), frozenset(mask), (), "f", written)
+    return Hypothesis(text, tuple(widths), frozenset(mask), written=written)
 
 
 def _received(node: Node, place: int, sums: int, level: int):

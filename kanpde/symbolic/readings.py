@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from kanpde.models.bases import BSplines
+from kanpde.models.jets import IndexSet
 from kanpde.models.networks.chains import Inputs
 from kanpde.models.networks.edges import Edge, EdgeNetwork, Nodes
 from kanpde.results.archive import RunData
@@ -18,6 +20,7 @@ from kanpde.solving.solution import Solution
 from kanpde.symbolic.discovery import DEFAULT, Found, Search, discover, discover_in
 from kanpde.symbolic.hypotheses import hypothesis
 from kanpde.symbolic.samples import Samples, drawn
+from kanpde.symbolic.structure import Structure, structure_of
 from kanpde.symbolic.verification import Verification, offered, verified
 
 
@@ -73,7 +76,8 @@ def read_formulas(
     for place, field in enumerate(problem.fields):
         samples = field_samples(solution, place, seed)
         if assume is None:
-            fields[field] = discover(samples, problem.coordinates, search, seed, watch=watch)
+            own = partial(field_structure, solution, place, seed)
+            fields[field] = discover(samples, problem.coordinates, search, seed, own, watch)
         else:
             template = hypothesis(assume, problem.coordinates)
             fields[field] = discover_in([template], samples, problem.coordinates, search, seed, watch)
@@ -100,6 +104,27 @@ def field_samples(solution: Solution, place: int, seed: int) -> Samples:
     return Samples(found.x[own], found.y[own], found.held_x[held], found.held_y[held])
 
 
+def field_structure(solution: Solution, place: int, seed: int = 0) -> Structure:
+    """What the exact derivatives of one solved field say about its form."""
+    problem, points = solution.problem, field_samples(solution, place, seed).held_x
+
+    def jets(x: Tensor, indices: IndexSet) -> Tensor:
+        return solution.jets(x, indices)[:, :, place].cpu()
+
+    return structure_of(jets, points, problem.coordinates)
+
+
+def read_structures(solution: Solution, seed: int = 0) -> dict[str, Structure]:
+    """Field -> what its derivatives say."""
+    return {field: field_structure(solution, place, seed) for place, field in enumerate(solution.problem.fields)}
+
+
+def with_structures(data: RunData, structures: Mapping[str, Structure]) -> RunData:
+    """The run's record with `structure_<field>` beside what `/symbolic` holds already."""
+    own = {f"structure_{field}": "\n".join(structure.lines()) for field, structure in structures.items()}
+    return replace(data, symbolic_attributes={**data.symbolic_attributes, **own})
+
+
 def with_reading(data: RunData, reading: Reading) -> RunData:
     """The run's record with `/symbolic`."""
     attributes: dict[str, str | int | float] = {}
@@ -113,10 +138,11 @@ def with_reading(data: RunData, reading: Reading) -> RunData:
             })  # fmt: skip
             arrays |= own
             attributes[f"r2_{field}_json"] = json.dumps({_key_text(k): v for k, v in found.explained.items()})
+    kept = {name: value for name, value in data.symbolic_attributes.items() if name.startswith("structure_")}
     if reading.verification is not None:
         attributes["verification"] = reading.verification.sentence
     attributes["exact"] = int(reading.exact)
-    return replace(data, symbolic=arrays, symbolic_attributes=attributes)
+    return replace(data, symbolic=arrays, symbolic_attributes=kept | attributes)
 
 
 def _attributes(field: str, found: Found) -> dict[str, str | int | float]:
@@ -126,6 +152,8 @@ def _attributes(field: str, found: Found) -> dict[str, str | int | float]:
     if found.formula is not None:
         own |= {f"formula_{field}": found.formula.text, f"formula_{field}_latex": found.formula.latex}
         own[f"formula_{field}_python"] = found.formula.python
+    if found.structure is not None:
+        own[f"structure_{field}"] = "\n".join(found.structure.lines())
     return own
 
 

@@ -56,8 +56,8 @@ class Samples:
 def drawn(function: Function, lower: Sequence[float], upper: Sequence[float], seed: int, count: int = 1000) -> Samples:
     """Values of a function at Sobol points, every second one drawn toward the boundary, and at twice as many others."""
     low, high = torch.tensor(lower, dtype=torch.float64), torch.tensor(upper, dtype=torch.float64)
-    x = low + (high - low) * _clustered(_sobol(len(low), count, seed))
-    held = low + (high - low) * _sobol(len(low), 2 * count, seed + 1000)
+    x = low + (high - low) * _clustered(sobol(len(low), count, seed))
+    held = low + (high - low) * sobol(len(low), 2 * count, seed + 1000)
     return Samples(x, function(x), held, function(held))
 
 
@@ -77,7 +77,8 @@ def split(x: Tensor, y: Tensor, seed: int, share: float = 0.3, most: int = 3000)
     return Samples(x[own], y[own], x[held], y[held])
 
 
-def _sobol(dimension: int, count: int, seed: int) -> Tensor:
+def sobol(dimension: int, count: int, seed: int) -> Tensor:  # -> [count, dimension]
+    """Scrambled Sobol points of the unit cube."""
     return torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed).draw(count, dtype=torch.float64)
 
 

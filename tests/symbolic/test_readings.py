@@ -8,6 +8,7 @@ import torch
 import kanpde
 from kanpde.cli.main import main
 from kanpde.errors import InputError
+from kanpde.reports.run_report import run_report
 from kanpde.symbolic.discovery import Search, discover
 from kanpde.symbolic.formulas import Formula, same, symbols_of
 from kanpde.symbolic.manual import Workbench
@@ -62,6 +63,16 @@ def test_a_run_gives_its_formula_and_keeps_it(archive, capsys):
     values = described["shift"] + described["scale"] * network(torch.from_numpy(t[:, None]))[:, 0]
     assert np.abs(values.detach().numpy() - known).max() < 1e-6
     assert any(p.requires_grad for p in network.parameters())
+
+
+def test_structure_is_printed_and_kept_beside_formulas(archive, capsys):
+    assert main(["symbolic", str(archive), "--structure"]) == 0
+    printed = capsys.readouterr().out
+    assert "Structure, from derivatives" in printed and "no x" in printed
+    assert str(kanpde.open_run(archive).data.symbolic_attributes["structure_u"]) in printed
+    assert main(["symbolic", str(archive)]) == 0
+    assert "structure_u" in kanpde.open_run(archive).data.symbolic_attributes
+    assert "Structure of u" in run_report(kanpde.open_run(archive).data)
 
 
 def test_a_form_that_is_wrong_ends_with_three(archive, capsys):

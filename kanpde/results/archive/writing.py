@@ -7,7 +7,8 @@
     /model      attributes kind, config_json; parameters/<name>, grids/<name>
     /points     <loss block>
     /coefficients, /spectrum     where there are some: on the axes of /solution; one entry a state
-    /symbolic   where formulas were sought: attributes formula_<field>, formula_<field>_latex, …; the networks' arrays
+    /symbolic   where formulas were sought: attributes formula_<field>, formula_<field>_latex, structure_<field>, …;
+                the networks' arrays
     /samples    <what>.<name>: what the files that the problem names hold, where it names some
     /entry      NXentry: links to /solution and /history, for NeXus viewers
     /VTKHDF     ImageData: links to the fields, for VTK and ParaView
