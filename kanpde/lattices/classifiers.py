@@ -1,13 +1,14 @@
 """Networks as classifiers: a fixed sigmoid behind the last layer, cross-entropy by the generalized Gauss-Newton method.
 
-    p = σ(f(x; θ)),   L = mean(softplus(f) - y f) + ridge |θ|²/2,   G = Jᵀ diag(p(1 - p)) J / n + ridge
+    p = σ(f(x; θ)),   L = mean(softplus(f) - y f) + |R θ|²/2,   G = Jᵀ diag(p(1 - p)) J / n + RᵀR
+
+The rows R are linear in the parameters: √ridge times the unit matrix, or roughness and sparsity of splines.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,8 +28,9 @@ FEW_STEPS = 40
 class CrossEntropy:
     """The loss of a chain's single output as logit, for optimizers that take a function and its curvature."""
 
-    def __init__(self, network: Chain, points: Tensor, labels: Tensor, ridge: float = RIDGE):
-        self.network, self.points, self.labels, self.ridge = network, points, labels, ridge
+    def __init__(self, network: Chain, points: Tensor, labels: Tensor, rows: Tensor):  # [n, d], [n], [R, P]
+        self.network, self.points, self.labels = network, points, labels
+        self.rows, self.gram = rows, rows.mT @ rows
         self.indices = closure((), points.shape[1])
 
     @property
@@ -39,7 +41,7 @@ class CrossEntropy:
         vector_to_parameters(theta, self.network.parameters())
 
     def _loss(self, logits: Tensor, theta: Tensor) -> Tensor:
-        return (softplus(logits) - self.labels * logits).mean() + self.ridge / 2 * theta.square().sum()
+        return (softplus(logits) - self.labels * logits).mean() + (self.rows @ theta).square().sum() / 2
 
     def value(self, theta: Tensor) -> float:
         """L at θ."""
@@ -57,10 +59,9 @@ class CrossEntropy:
         self._set(theta)
         logits, jacobian = self._linearized()
         p = torch.sigmoid(logits)
-        gradient = jacobian.mT @ (p - self.labels) / len(p) + self.ridge * theta
+        gradient = jacobian.mT @ (p - self.labels) / len(p) + self.gram @ theta
         curvature = jacobian.mT @ (jacobian * (p * (1 - p) / len(p))[:, None])
-        curvature.diagonal().add_(self.ridge)
-        return self._loss(logits, theta).item(), gradient, curvature
+        return self._loss(logits, theta).item(), gradient, curvature + self.gram
 
     def _linearized(self) -> tuple[Tensor, Tensor]:  # [n], [n, P]
         """Logits and their Jacobian: weights and biases of each layer in the order of the parameters."""
@@ -76,17 +77,10 @@ class CrossEntropy:
         return jet[:, 0, 0].detach(), torch.cat([row.detach() for row in rows], dim=1)
 
 
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """A trained classifier and its loss on the points it was chosen by."""
-
-    network: Chain
-    loss: float
-
-    def localized(self, points: np.ndarray) -> np.ndarray:  # [n, d] -> bool [n]
-        """Which points it calls localized."""
-        with torch.no_grad():
-            return (self.network(torch.from_numpy(points))[:, 0] > 0).numpy()
+def localized(network: Chain, points: np.ndarray) -> np.ndarray:  # [n, d] -> bool [n]
+    """Which points it calls localized."""
+    with torch.no_grad():
+        return (network(torch.from_numpy(points))[:, 0] > 0).numpy()
 
 
 def train(
@@ -96,7 +90,7 @@ def train(
     chosen_by: tuple[np.ndarray, np.ndarray],
     seed: int,
     starts: int = 10,
-) -> Trained:
+) -> Chain:
     """Several short starts on a coarse grid, the best of which is refined grid by grid; the best stage is kept.
 
     Args:
@@ -114,22 +108,23 @@ def train(
     for network in networks:
         _minimize(network, x, y, FEW_STEPS)
     best = min(networks, key=lambda network: _loss_at(network, chosen_by))
-    kept = _minimized_copy(best, x, y, chosen_by)
+    kept = _minimized_copy(best, x, y)
     for grid in grids[1:]:
         if grid != best.grid:  # an MLP has none, and goes on as it is
             best.extend(grid, x)
-        kept = min((kept, _minimized_copy(best, x, y, chosen_by)), key=lambda trained: trained.loss)
+        kept = min((kept, _minimized_copy(best, x, y)), key=lambda network: _loss_at(network, chosen_by))
     return kept
 
 
-def _minimized_copy(network: Chain, x: Tensor, y: Tensor, chosen_by: Sequence[np.ndarray]) -> Trained:
+def _minimized_copy(network: Chain, x: Tensor, y: Tensor) -> Chain:
     """Train on, and keep the network as it is then, whatever becomes of the original."""
     _minimize(network, x, y, STEPS)
-    return Trained(copy.deepcopy(network), _loss_at(network, chosen_by))
+    return copy.deepcopy(network)
 
 
 def _minimize(network: Chain, x: Tensor, y: Tensor, steps: int) -> None:
-    objective = CrossEntropy(network, x, y)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    objective = CrossEntropy(network, x, y, RIDGE**0.5 * torch.eye(count, dtype=x.dtype))
     ended = OPTIMIZERS["lm"]().minimize(objective, objective.theta, steps, lambda iterate: None)
     objective.value(ended.theta)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RIDGE = 1e-7
-STEPS = 60
+RIDGE = 1e-12
+STEPS = 100
 TOLERATED = 0.002
 """Of the accuracy, that a term may cost and be left out."""
 RESAMPLED = 20

@@ -1,6 +1,6 @@
 """Mobility edges, learned: from what was measured to labels, a split by realization, a classifier, a formula.
 
-    E, parameters → γ or D → label → KAN with a fixed sigmoid → accuracy beside theory, majority, MLP, logistic
+    E, parameters → γ or D → label → KAN with a fixed sigmoid → pruned, named → terms → coefficients with errors
 """
 
 from __future__ import annotations
@@ -8,18 +8,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from kanpde.errors import InputError
-from kanpde.lattices.classifiers import Trained, train
+from kanpde.lattices.classifiers import localized, train
 from kanpde.lattices.edge_formulas import EdgeFormula, edge_formula, logistic
+from kanpde.lattices.edge_networks import Labeled, Shape, formula_terms, is_named, named, pruned_network
 from kanpde.lattices.measurements import Measured
-from kanpde.models.networks import MODELS
+from kanpde.models.networks import MODELS, Chain, KANDesign
+from kanpde.models.networks.edges import EdgeNetwork
+from kanpde.problems.language import Scope, parse_expression
 from kanpde.problems.lattices import ENERGY, SiteFunction
 from kanpde.problems.tasks.lattice import Lattice
 
 HELD_OUT = 0.3
 CHOSEN_BY = 0.15
-"""Shares of the realizations that accuracy is measured on, and that starts and stages are chosen by."""
+"""Shares of the realizations that accuracy is measured on, and that an MLP's starts and stages are chosen by."""
+STARTS = 2
+"""Random networks on each mask, of which the best is kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +43,30 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Edge:
-    """What was learned."""
+    """What was learned.
+
+    Attributes:
+        samples: The states.
+        network: The classifier, pruned where it is a KAN.
+        named: It again with functions as edges, as far as they have names; None for an MLP.
+        formula: Of the named network's terms, or of those of the problem file where a spline has no name.
+        accuracies: On held-out realizations.
+    """
 
     samples: Samples
-    trained: Trained
+    network: Chain
+    named: EdgeNetwork | None
     formula: EdgeFormula
     accuracies: dict[str, float]
 
+    @property
+    def read(self) -> bool:
+        """Whether the formula's terms come out of the network."""
+        return self.named is not None and is_named(self.named)
+
     def learned(self) -> np.ndarray:  # bool [n]
         """What the network says of every state."""
-        return self.trained.localized(self.samples.points)
+        return localized(self.network, self.samples.points)
 
 
 def samples_of(lattice: Lattice, measured: Measured, seed: int) -> Samples:
@@ -76,13 +96,31 @@ def samples_of(lattice: Lattice, measured: Measured, seed: int) -> Samples:
 
 
 def learn_edge(lattice: Lattice, measured: Measured, design, seed: int) -> Edge:
-    """Train the classifier and find the formula; accuracies are those on held-out realizations."""
-    samples = samples_of(lattice, measured, seed)
-    trained = train(design, *_parts(samples), seed)
-    asked = lattice.question
-    values = [SiteFunction(term)({**samples.columns, "_": samples.points[:, 0]}) for term in asked.terms]
-    formula = edge_formula(asked.names, np.stack(values, 1), samples.labels, samples.groups, samples.held_out)
-    return Edge(samples, trained, formula, _accuracies(lattice, samples, trained, formula, seed))
+    """Train the classifier, read its formula; accuracies are those on held-out realizations.
+
+    A KAN is a sum and, where the design has a hidden layer, a product.
+    """
+    samples, asked, found = samples_of(lattice, measured, seed), lattice.question, None
+    terms = asked.terms
+    if isinstance(design, KANDesign):
+        data = Labeled(torch.from_numpy(samples.points[~samples.held_out]),
+                       torch.from_numpy(samples.labels[~samples.held_out].astype(float)))  # fmt: skip
+        by_hand = {samples.names.index(name): own for name, own in asked.functions.items()}
+        shape = Shape(design.grid, design.degree, bool(design.width), by_hand)
+        network: Chain = pruned_network(data, shape, seed, STARTS)
+        found = named(network, data)
+        terms = tuple(formula_terms(found, samples.names)) if is_named(found) else terms
+    else:
+        network = train(design, *_parts(samples), seed)
+    formula = edge_formula(terms, _term_values(lattice, samples, terms), samples.labels, samples.groups,
+                           samples.held_out)  # fmt: skip
+    return Edge(samples, network, found, formula, _accuracies(lattice, samples, network, formula, seed))
+
+
+def _term_values(lattice: Lattice, samples: Samples, terms: tuple[str, ...]) -> np.ndarray:  # [n, terms]
+    scope = Scope(coordinates=(ENERGY, *lattice.parameters), discrete=True)
+    exprs = [parse_expression(term, scope, "edge.terms") for term in terms]
+    return np.stack([SiteFunction(expr)({**samples.columns, "_": samples.points[:, 0]}) for expr in exprs], axis=1)
 
 
 def _parts(samples: Samples) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
@@ -92,7 +130,7 @@ def _parts(samples: Samples) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, 
 
 
 def _accuracies(
-    lattice: Lattice, samples: Samples, trained: Trained, formula: EdgeFormula, seed: int
+    lattice: Lattice, samples: Samples, network: Chain, formula: EdgeFormula, seed: int
 ) -> dict[str, float]:
     held, labels = samples.held_out, samples.labels
     fitted = ~held
@@ -101,12 +139,12 @@ def _accuracies(
         return float(np.mean(said[held] == labels[held]))
 
     linear = np.column_stack([np.ones(len(labels)), samples.points])
-    found = {"learned": accuracy(trained.localized(samples.points)), "formula": formula.accuracy}
+    found = {"learned": accuracy(localized(network, samples.points)), "formula": formula.accuracy}
     if "edge" in lattice.theory:
         theory = SiteFunction(lattice.theory["edge"])({**samples.columns, "_": samples.points[:, 0]}) > 0
         found["theory"], found["theory_all"] = accuracy(theory), float(np.mean(theory == labels))
-    beside = MODELS["mlp"](width=(10, 10))
-    found["mlp"] = accuracy(train(beside, *_parts(samples), seed, starts=2).localized(samples.points))
+    beside = train(MODELS["mlp"](width=(10, 10)), *_parts(samples), seed, starts=2)
+    found["mlp"] = accuracy(localized(beside, samples.points))
     found["logistic"] = accuracy(linear @ logistic(linear[fitted], labels[fitted]) > 0)
     found["majority"] = accuracy(np.full(len(labels), labels[fitted].mean() > 0.5))
     return found

@@ -13,10 +13,12 @@ from kanpde.lattices.level_spacings import GOE, POISSON
 from kanpde.lattices.localization import correlation_dimension
 from kanpde.lattices.measurements import Arrays, Measured, Stopped, measure
 from kanpde.models.networks import MODELS
+from kanpde.models.networks.edges import EdgeNetwork
 from kanpde.problems.lattices import ENERGY, SiteFunction
 from kanpde.problems.tasks.lattice import Lattice
 from kanpde.results.archive import ModelData
 from kanpde.results.verdicts import Verdict, Word
+from kanpde.symbolic.readings import network_data
 
 WITHIN = 0.005
 """Of the theory's accuracy, within which an edge counts as learned; without a theory, the formula's takes its place."""
@@ -67,7 +69,7 @@ def study_lattice(
         arrays |= {name: part.reshape(shape).astype(np.int8) for name, part in parts.items()}
         axes |= dict.fromkeys(parts, ("realization", "state"))
         metrics |= _edge_metrics(edge)
-    texts = {"formula": edge.formula.text(), "formula_errors": _errors_text(edge)} if edge is not None else {}
+    texts = _texts(edge) if edge is not None else {}
     return LatticeOutcome(
         arrays, axes, metrics, texts, _model(design, edge), _verdict(metrics, edge), status, sentence
     )
@@ -109,8 +111,13 @@ def _residual(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
 def _edge_metrics(edge: Edge) -> dict[str, float]:
     found = {f"accuracy_{name}": value for name, value in edge.accuracies.items()}
     found["localized_labels"] = float(edge.samples.labels.mean())
-    found["n_parameters"] = edge.trained.network.parameter_count()
+    found["n_parameters"] = edge.network.parameter_count()
     return found
+
+
+def _texts(edge: Edge) -> dict[str, str]:
+    source = "the network" if edge.read else "a list of terms"
+    return {"formula": edge.formula.text(), "formula_errors": _errors_text(edge), "formula_from": source}
 
 
 def _errors_text(edge: Edge) -> str:
@@ -122,17 +129,15 @@ def _errors_text(edge: Edge) -> str:
 def _model(design, edge: Edge | None) -> ModelData:
     if edge is None:
         return ModelData("none", "{}", {}, {})
-    network = edge.trained.network
-    trainable = {name for name, _ in network.named_parameters()}
+    network, about = edge.network, {"names": list(edge.samples.names), "head": "sigmoid", "design": asdict(design)}
+    if isinstance(network, EdgeNetwork):
+        described, arrays = network_data(network, "edge")
+        grids = {name: values for name, values in arrays.items() if not name.startswith("edge.edge")}
+        parameters = {name: values for name, values in arrays.items() if name not in grids}
+        return ModelData("kan", json.dumps({**about, **described}), parameters, grids)
     arrays = {name: value.detach().cpu().double().numpy() for name, value in network.state_dict().items()}
-    described = {"design": asdict(design), "grid": network.grid, "inputs": edge.samples.points.shape[1], "outputs": 1,
-                 "names": list(edge.samples.names), "head": "sigmoid", "dtype": "float64", "periodic": []}  # fmt: skip
-    return ModelData(
-        kind=next(kind for kind, cls in MODELS.items() if isinstance(design, cls)),
-        config_json=json.dumps(described),
-        parameters={name: value for name, value in arrays.items() if name in trainable},
-        grids={name: value for name, value in arrays.items() if name not in trainable},
-    )
+    return ModelData(next(kind for kind, cls in MODELS.items() if isinstance(design, cls)), json.dumps(about), arrays,
+                     {})  # fmt: skip
 
 
 def _verdict(metrics: Mapping[str, float], edge: Edge | None) -> Verdict:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -89,14 +89,15 @@ class EdgeQuestion:
     label: `lyapunov`, γ over the threshold, or `dimension`, D under it.
     threshold: Where the label changes.
     states: How many of each realization's states are taken, at random.
-    terms: Of the formula, g = Σ c_k term_k, in E and the parameters; the first is the one that gets coefficient 1.
+    terms: Of which a formula Σ c_k term_k is made where the network's edges have no names.
+    functions: For an input what its edges are, by hand: into the sum, and into the product if that differs.
     """
 
     label: Literal["lyapunov", "dimension"]
     threshold: float
     states: int
-    terms: tuple[sympy.Expr, ...]
-    names: tuple[str, ...]
+    terms: tuple[str, ...]
+    functions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def site_names(dimension: int) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ import xarray
 from kanpde.cli.main import main
 from kanpde.errors import InputError
 from kanpde.lattices import measurements
-from kanpde.lattices.classifiers import CrossEntropy, train
+from kanpde.lattices.classifiers import CrossEntropy, localized, train
 from kanpde.lattices.edge_formulas import edge_formula
+from kanpde.lattices.edge_networks import Labeled, Shape, formula_terms, is_named, named, pruned
 from kanpde.lattices.measurements import measure
 from kanpde.models.networks import KAN, KANDesign
 from kanpde.problems.catalog import load_problem
@@ -91,7 +92,8 @@ def test_labels_of_one_kind_are_refused():
 def test_the_curvature_of_cross_entropy_against_automatic_differentiation():
     network = KAN([2, 3, 1], grid=3, degree=3)
     points, labels = torch.rand(20, 2) * 2 - 1, (torch.rand(20) > 0.5).double()
-    objective = CrossEntropy(network, points, labels, ridge=0.1)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    objective = CrossEntropy(network, points, labels, 0.1**0.5 * torch.eye(count))
     theta = objective.theta.clone()
     _, gradient, curvature = objective.quadratic(theta)
     for place in (0, 7, 20):
@@ -107,7 +109,38 @@ def test_a_kan_learns_a_curved_edge_a_line_does_not(random):
     labels = points[:, 0] * points[:, 1] > 0.1
     chosen = points[400:], labels[400:]
     trained = train(KANDesign(width=(3,), grid=4, degree=3), points[:400], labels[:400], chosen, 0)
-    assert np.mean(trained.localized(points) == labels) > 0.97
+    assert np.mean(localized(trained, points) == labels) > 0.97
+
+
+@pytest.fixture(scope="module")
+def product_edge():
+    """Labels of 2λ + αE - 2 > 0, of which the network knows nothing."""
+    random = np.random.default_rng(0)
+    points = np.stack([random.uniform(-3, 3, 900), random.uniform(0.2, 3, 900), random.uniform(-0.8, 0.8, 900)], 1)
+    labels = 2 * points[:, 1] + points[:, 2] * points[:, 0] - 2 > 0
+    return Labeled(torch.from_numpy(points), torch.from_numpy(labels.astype(float)))
+
+
+def test_a_network_is_pruned_and_named_down_to_a_product_and_a_line(product_edge):
+    shape = Shape(grid=3, degree=3, product=True, by_hand={})
+    mask = [(0, 0, 0), (0, 1, 0), (0, 2, 0), (0, 0, 1), (0, 2, 2)]
+    begun = shape.network(mask, product_edge, 0)
+    for rough in (1e-4, 1e-5):
+        product_edge.fit(begun, 30, rough)
+    found = named(pruned(begun, product_edge), product_edge)
+    assert {key for key in found.edges if key[0] == 0} == {(0, 1, 0), (0, 0, 1), (0, 2, 2)} and is_named(found)
+    assert list(formula_terms(found, ["E", "lam", "alpha"])) == ["1", "E*alpha", "lam"]
+    assert product_edge.criterion(found) < product_edge.criterion(begun)
+
+
+def test_masks_have_every_pair_of_inputs_as_a_product(product_edge):
+    masks = list(Shape(3, 3, True, {}).masks(3))
+    assert [tuple(mask[-2:]) for mask in masks] == [
+        ((0, 0, 1), (0, 1, 2)), ((0, 0, 1), (0, 2, 2)), ((0, 1, 1), (0, 2, 2))
+    ]  # fmt: skip
+    by_hand = Shape(3, 3, True, {2: ("exp", "cosh")}).network(masks[1], product_edge, 0).edges
+    assert by_hand[0, 2, 0].name == "exp" and by_hand[0, 2, 2].name == "cosh" and by_hand[0, 0, 0].name is None
+    assert len(list(Shape(3, 3, False, {}).masks(3))) == 1
 
 
 def test_a_formula_is_found_with_errors(random):

@@ -46,11 +46,13 @@ LATTICE_KEYS: dict[str, tuple[str, Schema]] = {
     ),
     "edge": (
         "on a lattice: a mobility edge to learn; the `label` is `lyapunov` or `dimension` against a `threshold`, "
-        "`states` of each realization are taken, `terms` are what the formula is made of",
+        "`states` of each realization are taken; `functions: {p: [exp, cosh]}` names edges of the network by hand, "
+        "into the sum and into the product; `terms` make the formula where edges have no names",
         _keys(
             label={"enum": ["lyapunov", "dimension"]},
             threshold={"type": "number"},
             states={"type": "integer", "minimum": 1},
+            functions={"type": "object"},
             terms={"type": "array", "items": EXPRESSION, "minItems": 2, "maxItems": 40},
         ),
     ),

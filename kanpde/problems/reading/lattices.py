@@ -40,6 +40,8 @@ from kanpde.problems.tasks.lattice import Lattice
 KEYS = ("title", "parameters", *LATTICE_KEYS, "settings")
 LARGEST, LARGEST_FULL, LARGEST_WINDOW = 10**8, 4096, 10**6
 """Sites at all, for all eigenvectors, and for a window of them."""
+FUNCTIONS = ("x", "abs", "x^2", "x^3", "1/x", "sqrt", "log", "exp", "sin", "cosh", "tanh")
+"""What edges of the classifier can be named by hand."""
 CLOSED = 1e-9
 POLE = 1e3
 """Over the median size of an onsite energy, what counts as a pole."""
@@ -266,8 +268,24 @@ class _Reading:
         terms = own.get("terms", _library(lattice.axes))
         if not isinstance(terms, list) or not 2 <= len(terms) <= 40:
             raise wrong_kind(f"{where}.terms", "a list of 2 to 40 terms in E and the parameters", terms, "[1, lam, E]")
-        read = tuple(self.expression(f"edge.terms.{place}", text, scope) for place, text in enumerate(terms))
-        return EdgeQuestion(label, float(threshold), states, read, tuple(map(str, terms)))
+        for place, text in enumerate(terms):
+            self.expression(f"edge.terms.{place}", text, scope)
+        functions = self.functions(own.get("functions", {}), lattice)
+        return EdgeQuestion(label, float(threshold), states, tuple(map(str, terms)), functions)
+
+    def functions(self, given: object, lattice: Lattice) -> dict[str, tuple[str, ...]]:
+        """What the edges of an input are, by hand: one function, or one into the sum and one into the product."""
+        where, inputs = self.source.where("edge.functions"), (ENERGY, *lattice.axes)
+        listed = {name: [one] if isinstance(one, str) else one for name, one in given.items()} \
+            if isinstance(given, dict) else None
+        good = listed is not None and all(
+            name in inputs and isinstance(own, list) and len(own) in (1, 2) and set(own) <= set(FUNCTIONS)
+            for name, own in listed.items()
+        )
+        if not good:
+            wanted = f"for some of {', '.join(inputs)} one or two of {', '.join(FUNCTIONS)}"
+            raise wrong_kind(where, wanted, given, "functions: {p: [exp, cosh]}")
+        return {name: tuple(own) for name, own in listed.items()}
 
     # checks
 

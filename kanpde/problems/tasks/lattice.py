@@ -87,8 +87,10 @@ class Lattice(Task):
         yield from (f"  {name}: {one.described()}" for name, one in self.parameters.items())
         yield from (f"  theory, {name}: {text_of(expr)}" for name, expr in self.theory.items())
         if self.edge is not None:
-            terms = ", ".join(map(text_of, self.edge.terms))
+            terms = ", ".join(self.edge.terms)
             yield f"  edge: localized by {self.edge.label} against {self.edge.threshold:g}, terms {terms}"
+            for name, functions in self.edge.functions.items():
+                yield f"    edges of {name}: {', '.join(functions)}"
 
     def verdicts(self, problem: Problem) -> Iterator[str]:
         if self.periodic:
