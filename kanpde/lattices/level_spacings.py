@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.polynomial.polynomial import polyval
+from scipy.optimize import least_squares
 
 POISSON, GOE, GUE = 0.386294, 0.5307, 0.5996
 """r̃ of uncorrelated levels, 2 ln 2 - 1, and of random matrices (Atas et al., PRL 110, 084101)."""
@@ -25,23 +29,51 @@ def middle(energies: np.ndarray, share: float = 0.5) -> np.ndarray:
     return energies[cut : len(energies) - cut]
 
 
-def crossing(strengths: np.ndarray, curves: np.ndarray, degree: int = 3) -> tuple[float, float]:
-    """Where curves of several sizes meet: the strength at which their fitted polynomials spread least, and its error.
+@dataclass(frozen=True)
+class Crossing:
+    """Where curves of several sizes cross, W_c; its standard error; and χ² per degree of freedom of the fit."""
 
-    Every pair of curves crosses somewhere; the mean of the crossings and its standard error are returned.
+    strength: float
+    error: float
+    chi_square: float
+
+
+def crossing(
+    strengths: np.ndarray,
+    sizes: np.ndarray,
+    ratios: np.ndarray,
+    errors: np.ndarray,
+    exponent: float = 1.571,
+    degree: int = 2,
+    draws: int = 200,
+) -> Crossing:
+    """Finite-size scaling: r̃ = Σ_k a_k ((W - W_c) L^{1/ν})^k, by weighted least squares.
 
     Args:
         strengths: W, shape [w].
-        curves: r̃, shape [sizes, w], sizes increasing.
+        sizes: L, shape [l].
+        ratios, errors: r̃ and its standard errors, shape [l, w].
+        exponent: ν, that of the orthogonal class in three dimensions unless given.
+        degree: Of the polynomial.
+        draws: Of all r̃ anew within their errors; the error of W_c is the spread of theirs.
+
+    Source: Slevin and Ohtsuki, New J. Phys. 16, 015012 (2014), for ν; the fit has no corrections to scaling.
     """
-    fine = np.linspace(strengths[0], strengths[-1], 2001)
-    fits = [np.polynomial.Polynomial.fit(strengths, curve, min(degree, len(strengths) - 1))(fine) for curve in curves]
-    found = []
-    for small in range(len(fits)):
-        for large in range(small + 1, len(fits)):
-            gap = fits[large] - fits[small]
-            turns = np.flatnonzero((gap[:-1] > 0) & (gap[1:] <= 0))
-            found += [fine[turns[np.argmin(np.abs(fine[turns] - fine.mean()))]]] if len(turns) else []
-    if not found:
-        return float("nan"), float("nan")
-    return float(np.mean(found)), float(np.std(found) / max(len(found) - 1, 1) ** 0.5)
+    rng = np.random.default_rng(0)
+
+    def fitted(values: np.ndarray):
+        return _scaled(strengths[None, :], sizes[:, None] ** (1 / exponent), values, errors, degree)
+
+    best = fitted(ratios)
+    again = [fitted(ratios + errors * rng.standard_normal(ratios.shape)).x[0] for _ in range(draws)]
+    return Crossing(float(best.x[0]), float(np.std(again, ddof=1)), 2 * best.cost / (ratios.size - len(best.x)))
+
+
+def _scaled(strengths: np.ndarray, stretch: np.ndarray, ratios: np.ndarray, errors: np.ndarray, degree: int):
+    """The fit; W_c, a_0, a_1, …"""
+
+    def rest(values: np.ndarray) -> np.ndarray:
+        return ((polyval((strengths - values[0]) * stretch, values[1:]) - ratios) / errors).ravel()
+
+    begin = [strengths.mean(), ratios.mean(), *[0.0] * degree]
+    return least_squares(rest, begin, x_scale=[1.0, *(10.0 ** (-1 - k) for k in range(degree + 1))])

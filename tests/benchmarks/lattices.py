@@ -1,8 +1,9 @@
 """The figures of lattices that kanpde/lattices/README.md tells, a line each.
 
-    python tests/benchmarks/lattices.py              # all but the edges: a minute of CPU
-    python tests/benchmarks/lattices.py edges        # five seeds of each model: ten minutes
-    python tests/benchmarks/lattices.py cubes        # r̃ of cubes: ten minutes
+    python tests/benchmarks/lattices.py chains       # exponents, dimensions, hulls: two minutes of CPU
+    python tests/benchmarks/lattices.py speeds       # 1000 spectra, a density of states: four minutes
+    python tests/benchmarks/lattices.py edges        # five seeds of each model: half an hour
+    python tests/benchmarks/lattices.py cubes        # r̃ of cubes: half an hour
 """
 
 import sys
@@ -11,19 +12,23 @@ import time
 import numpy as np
 
 from kanpde.lattices.densities import kernel_density
+from kanpde.lattices.hulls import best_residual, kink
 from kanpde.lattices.level_spacings import crossing, gap_ratios
 from kanpde.lattices.localization import correlation_dimension, participation
 from kanpde.lattices.lyapunov import chain_exponents
 from kanpde.lattices.operators import Builder, resized
 from kanpde.lattices.spectra import energies_of, full_spectrum
 from kanpde.problems.catalog import load_problem
-from kanpde.problems.lattices import SiteFunction
+from kanpde.problems.lattices import IRRATIONAL, SiteFunction
 from kanpde.runs.run import solve
+from kanpde.solving.training.memory import peak_memory_mb
 
 SIZES = (144, 233, 377, 610, 987)
 LARGE = 2584
-STRENGTHS = (14.0, 15.5, 16.5, 17.5, 19.0)
-CUBES = {6: 500, 8: 200, 10: 80, 12: 40}
+STRENGTHS = (14.0, 15.0, 16.0, 17.0, 18.0, 19.0)
+CUBES = {6: 3000, 8: 720, 10: 300, 12: 120}
+EDGES = ("mosaic", "gaam", "maam")
+ACCURACIES = ("theory", "learned", "formula", "mlp", "logistic", "majority")
 
 
 def exponents(name: str) -> None:
@@ -66,53 +71,77 @@ def dimensions() -> None:
         print(f"D₂ at λ = {lam}: {slope:.3f} ± {error:.3f}")
 
 
+def hulls() -> None:
+    """The kink of the hull's best residual, geometric means over eight wave numbers, 96 modes."""
+    strengths, b = np.linspace(0.85, 1.15, 16), IRRATIONAL["golden"]
+    for near in (0.0, 1.0):
+        found = [[best_residual(lam, b, k, 96, near)[0] for k in np.linspace(0.1, 3, 8)] for lam in strengths]
+        print("Aubry hull, E near {:g}: kink at λ = {:.3f} ± {:.3f}".format(
+            near, *kink(strengths, np.exp(np.mean(np.log(found), axis=1)))))  # fmt: skip
+
+
 def speeds() -> None:
-    """CPU seconds of full spectra with states, and of a density of states."""
+    """Seconds of 1000 full spectra with states and IPRs, of a density of states, and the memory that took."""
     for name in ("anderson_1d", "aubry_andre"):
-        builder, begun = Builder(resized(load_problem(name).task, 987)), time.process_time()
-        for number in range(20):
+        builder, begun, clock = Builder(resized(load_problem(name).task, 987)), time.process_time(), time.perf_counter()
+        for number in range(1000):
             participation(full_spectrum(builder.hamiltonian(0, number))[1])
-        print(f"{name}, N = 987: {50 * (time.process_time() - begun):.0f} CPU s for 1000 realizations")
-    begun = time.process_time()
+        print(f"{name}, N = 987, 1000 realizations: {time.process_time() - begun:.0f} CPU s, "
+              f"{time.perf_counter() - clock:.0f} s, {peak_memory_mb():.0f} MB", flush=True)  # fmt: skip
+    begun, clock = time.process_time(), time.perf_counter()
     hamiltonian = Builder(resized(load_problem("anderson_1d").task, 10**6)).hamiltonian(0, 0)
     middle = kernel_density(hamiltonian, 1000).integrated(np.zeros(1))[0]
-    print(f"N(E) of 10⁶ sites, 1000 moments: {time.process_time() - begun:.0f} CPU s, N(0) = {middle:.4f}")
+    print(f"N(E) of 10⁶ sites, 1000 moments: {time.process_time() - begun:.0f} CPU s, "
+          f"{time.perf_counter() - clock:.0f} s, {peak_memory_mb():.0f} MB, N(0) = {middle:.4f}")  # fmt: skip
 
 
-def edges() -> None:
-    """Accuracies and formulas, five seeds of each model."""
-    for name in ("mosaic", "gaam", "maam"):
-        for seed in range(5):
+def edges(seeds: range = range(5)) -> None:
+    """Accuracies and formulas; each seed draws realizations, split and networks of its own."""
+    for seed in seeds:
+        for name in EDGES:
             run = solve(name, seed=seed)
-            learned, theory = run.metrics["accuracy_learned"], run.metrics["accuracy_theory"]
-            print(f"{name} seed {seed}: learned {learned:.4f}, theory {theory:.4f}, {run.data.attributes['formula']}")
+            figures = {key: run.metrics[f"accuracy_{key}"] for key in ACCURACIES}
+            said = ", ".join(f"{key} {value:.2%}" for key, value in figures.items())
+            texts = [run.data.attributes[key] for key in ("formula", "formula_errors", "formula_from")]
+            print(f"{name} seed {seed}: {said}; {texts[0]} ({texts[1]}), from {texts[2]}", flush=True)
 
 
-def cubes() -> None:
-    """r̃ of the levels with |E| < W/10, and where its curves cross."""
-    base, curves = load_problem("anderson_3d").task, []
+def cubes(share: float = 1.0) -> None:
+    """r̃ of the levels with |E| < W/10, and where its curves cross; realizations are taken in turns."""
+    base, ratios, errors = load_problem("anderson_3d").task, [], []
     for size, count in CUBES.items():
         builder, row = Builder(resized(base, size)), []
         for strength in STRENGTHS:
-            found = []
-            for number in range(count):
+            sums = []
+            for number in range(max(2, round(share * count))):
                 rng = np.random.default_rng([size, number, int(10 * strength)])
                 energies = energies_of(builder.with_parameters({"W": strength}, rng))
-                found.append(gap_ratios(energies[np.abs(energies) < 0.1 * strength]).mean())
-            row.append(np.mean(found))
-        curves.append(row)
-        print(f"L = {size}: r̃ = {', '.join(f'{value:.4f}' for value in row)}", flush=True)
-    print("crossings at W = {:.2f} ± {:.2f}".format(*crossing(np.array(STRENGTHS), np.array(curves), degree=2)))
+                found = gap_ratios(energies[np.abs(energies) < 0.1 * strength])
+                sums.append((found.sum(), len(found)))
+            row.append(mean_ratio(np.array(sums)))
+        ratios.append([mean for mean, _ in row])
+        errors.append([error for _, error in row])
+        print(f"L = {size}: r̃ = {', '.join(f'{mean:.4f} ± {error:.4f}' for mean, error in row)}", flush=True)
+    for degree in (1, 2, 3):
+        print(degree, crossing(np.array(STRENGTHS), np.array([*CUBES], float), np.array(ratios), np.array(errors),
+                               degree=degree))  # fmt: skip
+
+
+def mean_ratio(sums: np.ndarray) -> tuple[float, float]:  # [realizations, 2]
+    """Σ of all ratios over their number, and its standard error over realizations."""
+    mean = sums[:, 0].sum() / sums[:, 1].sum()
+    off = sums[:, 0] - mean * sums[:, 1]
+    return mean, off.std(ddof=1) / len(sums) ** 0.5 / sums[:, 1].mean()
+
+
+def chains() -> None:
+    """All but the edges and the cubes."""
+    for name in ("aubry_andre", "mosaic", "gaam"):
+        exponents(name)
+    anderson()
+    dimensions()
+    hulls()
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["edges"]:
-        edges()
-    elif sys.argv[1:] == ["cubes"]:
-        cubes()
-    else:
-        for chain in ("aubry_andre", "mosaic", "gaam"):
-            exponents(chain)
-        anderson()
-        dimensions()
-        speeds()
+    {"edges": edges, "cubes": cubes, "speeds": speeds, "chains": chains}[sys.argv[1] if sys.argv[1:] else "chains"]()

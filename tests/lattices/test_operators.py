@@ -5,14 +5,15 @@ import pytest
 
 from kanpde.errors import InputError
 from kanpde.lattices.densities import kernel_density
+from kanpde.lattices.hulls import best_residual, hull, kink
 from kanpde.lattices.landscapes import landscape
-from kanpde.lattices.level_spacings import GOE, POISSON, gap_ratios, middle
+from kanpde.lattices.level_spacings import GOE, POISSON, crossing, gap_ratios, middle
 from kanpde.lattices.localization import correlation_dimension, participation
 from kanpde.lattices.lyapunov import bar_exponent, chain_exponents, has_transfer_matrix
 from kanpde.lattices.operators import Builder, resized
 from kanpde.lattices.spectra import energies_of, full_spectrum, window
 from kanpde.problems.catalog import load_problem
-from kanpde.problems.lattices import SiteFunction
+from kanpde.problems.lattices import IRRATIONAL, SiteFunction
 
 NAMES = ("anderson_1d", "anderson_2d", "anderson_3d", "aubry_andre", "mosaic", "gaam", "maam")
 CHAIN = {"lattice": {"sites": [89], "onsite": "2*lam*cos(2*pi*b*n + phi)", "hopping": 1, "ends": "periodic"},
@@ -127,6 +128,41 @@ def test_levels_of_strong_disorder_do_not_repel_those_of_weak_do():
     strong = energies_of(Builder(load_problem("anderson_3d", parameters={"W": 60}).task).hamiltonian(0, 0))
     assert gap_ratios(middle(weak)).mean() == pytest.approx(GOE, abs=0.05)
     assert gap_ratios(middle(strong)).mean() == pytest.approx(POISSON, abs=0.05)
+
+
+def test_curves_of_several_sizes_cross_where_they_were_made_to(random):
+    strengths, sizes = np.linspace(14, 19, 6), np.array([6.0, 8, 10, 12])
+    x = (strengths[None, :] - 16.5) * sizes[:, None] ** (1 / 1.571)
+    errors = np.full(x.shape, 1e-3)
+    curves = 0.513 - 1.2e-3 * x + 4e-5 * x**2 + errors * random.standard_normal(x.shape)
+    found = crossing(strengths, sizes, curves, errors, draws=40)
+    assert found.strength == pytest.approx(16.5, abs=3 * found.error) and 0.02 < found.error < 0.5
+    assert 0.3 < found.chi_square < 2
+    assert crossing(strengths, sizes, curves, errors, degree=1, draws=2).chi_square > found.chi_square
+
+
+def test_the_hull_s_residual_turns_at_the_transition():
+    """λ^M below 1, hardly falling above; the fitted kink of few modes is near 1."""
+    b = IRRATIONAL["golden"]
+    below = [best_residual(0.6, b, 0.3, modes)[0] for modes in (12, 24)]
+    above = [best_residual(1.5, b, 0.3, modes)[0] for modes in (12, 24)]
+    assert below[1] / below[0] < 0.6**10 and above[1] / above[0] > 0.1
+    strengths = np.linspace(0.7, 1.3, 13)
+    turned = np.exp(np.where(strengths < 1, 40 * np.log(strengths), 3 * np.log(strengths)) - 5)
+    place, error = kink(strengths, turned * np.exp(0.05 * np.sin(37 * strengths)))
+    assert place == pytest.approx(1, abs=0.02) and error < 0.02
+
+
+def test_the_hull_s_equation_is_that_of_the_chain():
+    """ψ_n = e^{ikn} Φ(2πbn) of a smooth hull obeys the chain's equation."""
+    b, k, modes, lam = IRRATIONAL["golden"], 0.3, 24, 0.3
+    residual, energy, weights = hull(lam, b, k, modes)
+    assert residual < 1e-9
+    n = np.arange(-1, 40)
+    m = np.arange(-modes, modes + 1)
+    psi = np.exp(1j * k * n) * (np.exp(2j * np.pi * b * np.outer(n, m)) @ weights)
+    left = psi[2:] + psi[:-2] + 2 * lam * np.cos(2 * np.pi * b * n[1:-1]) * psi[1:-1] - energy * psi[1:-1]
+    assert np.abs(left).max() < 1e-7 * np.abs(psi).max() and np.abs(psi).max() > 0.1
 
 
 def test_plane_waves_fill_a_ring_and_sites_do_not():
