@@ -100,9 +100,10 @@ def _problem_path(source: str | os.PathLike) -> Path:
         return own_path(text)
     names = problem_names()
     if text not in names:
-        hint = suggestion(text, names) or " Name one of these, or give the path of a .yaml file."
+        hint = suggestion(text, names)
         raise InputError(
-            f"problem needs one of {', '.join(names)}, or a .yaml file; {shortened(text)} is neither.{hint}"
+            f"problem needs a name or the path of a .yaml file; {shortened(text)} is neither.{hint} There are "
+            f"{', '.join(names)}."
         )
     return names[text]
 

@@ -145,8 +145,8 @@ def _sentence(error: ValidationError, values: Mapping[str, Any], schema: Mapping
 
 
 def _unknown(key: str, names: Sequence[str], where: str) -> str:
-    owner = f"{where} has" if where else "the settings are"
-    return f"{joined(where, key)}: there is no such setting; {owner} {', '.join(names)}.{near(key, names)}"
+    there = f"In {where} there" if where else "There"
+    return f"{joined(where, key)}: there is no such setting.{near(key, names)} {there} are {', '.join(names)}."
 
 
 def _removed(name: str) -> str:

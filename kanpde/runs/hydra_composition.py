@@ -225,7 +225,8 @@ def _unknown_choice(error: MissingConfigException) -> str:
     beside = Path(f"{choice}.yaml")
     if group == "problem" and choice and beside.is_file():
         return f"problem={choice}: no problem has this name; for the file here write problem={beside}."
-    return f"{group}={choice}: {group} is one of {', '.join(names)}; {choice or 'nothing'} came.{near(choice, names)}"
+    there_is = f"{group}={choice}: there is no such {group}.{near(choice, names)}"
+    return f"{there_is} {group} is one of {', '.join(names)}; {choice or 'nothing'} came."
 
 
 def _no_choice(groups: Sequence[str]) -> str:
@@ -259,8 +260,8 @@ def _unknown_key(full_key: str, parent) -> str:
     names = [str(key) for key in parent if key != "hydra"] if isinstance(parent, DictConfig) else []
     if not names:
         return f"{full_key}: a setting that exists is needed; {owner or 'this'} has no settings inside."
-    what = f"{owner} has" if owner else "the settings are"
-    return f"{full_key}: there is no such setting; {what} {', '.join(names)}.{near(name, names)}"
+    where = f"In {owner} there" if owner else "There"
+    return f"{full_key}: there is no such setting.{near(name, names)} {where} are {', '.join(names)}."
 
 
 def _how_to_add(message: str) -> str:

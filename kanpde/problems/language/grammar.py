@@ -27,6 +27,7 @@ from kanpde.problems.language.calculus import (
     jet_expression,
     order_refused,
 )
+from kanpde.problems.language.formulas import constant_value
 from kanpde.problems.language.functions import (
     DRAWS,
     OPERATORS,
@@ -37,6 +38,7 @@ from kanpde.problems.language.functions import (
     choice,
     remainder,
 )
+from kanpde.problems.language.spellings import function_meant, name_meant
 from kanpde.problems.language.tokens import Token, python_token, sides_of, tokens_of, unreadable
 
 MAX_DEPTH = 50  # parentheses and functions within each other
@@ -58,6 +60,7 @@ class Scope:
         auto: Whether the word `auto` (the symbol AUTO) may occur.
         discrete: Whether it is read on the sites of a lattice: a % b, == and != in where, and random numbers,
             `uniform(a, b)` and `normal(m, s)`, may occur.
+        place: Coordinates that have one value wherever it holds, as on a side: u(0, t) is u there.
     """
 
     coordinates: tuple[str, ...] = ()
@@ -70,6 +73,7 @@ class Scope:
     definitions: Mapping[str, sympy.Expr] = field(default_factory=dict)
     auto: bool = False
     discrete: bool = False
+    place: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -268,6 +272,8 @@ class _Reader:
             _check_count(name, node.args, 2, 2)
             self.drawn += 1
             return DRAWS[name](*(self.scalar(argument, depth) for argument in node.args), sympy.Integer(self.drawn))
+        if name not in WORDS and self._is_unknown_function(name):
+            return self._at(name, node.args, depth)
         if name in WORDS:
             return self._word(name, [self.scalar(argument, depth) for argument in node.args])
         raise self._not_a_function(name)
@@ -276,8 +282,34 @@ class _Reader:
         if name in self.scope.names or name == "pi":
             return ExpressionError(f'needs a function before "("; {name} is none. Write {name} alone or {name}*(…).')
         known = (*WORDS, *OPERATORS, *(DRAWS if self.scope.discrete else ()))
-        hint = suggestion(name, known) or f" Use one of {', '.join(known)}."
+        hint = function_meant(name) or suggestion(name, known) or f" Use one of {', '.join(known)}."
         return ExpressionError(f"needs functions it knows; {shortened(name)} is none.{hint}")
+
+    def _is_unknown_function(self, name: str) -> bool:
+        """Whether it is a field, or a derivative of one, which mathematicians write with what it depends on."""
+        known = (*self.scope.fields, *self.scope.vectors)
+        return any(name == field or name.startswith(f"{field}_") for field in known)
+
+    def _at(self, name: str, nodes: list[ast.AST], depth: int) -> sympy.Expr | Vector:
+        """u(x, t), or u(0, t) in a condition that holds where x = 0."""
+        scope = self.scope
+        for place, coordinate in enumerate(scope.coordinates):
+            given = self.scalar(nodes[place], depth) if len(nodes) == len(scope.coordinates) else None
+            if given is None or (given != self.symbols[place] and not self._holds(coordinate, given)):
+                where = ", ".join(f"{c} = {value:g}" for c, value in scope.place.items())
+                raise ExpressionError(
+                    f"needs fields at the point where the equation holds{where and f', {where}'}; it has {name}(…) at "
+                    f"another. Write {name} alone: conditions say where by their key, as in boundary: {{x-: u = 0}} "
+                    "and initial: u = 0."
+                )
+        return self._name(ast.Name(name), depth)
+
+    def _holds(self, coordinate: str, given: sympy.Expr) -> bool:
+        """Whether a coordinate has that value all over the side of a condition."""
+        if coordinate not in self.scope.place or not given.is_number:
+            return False
+        wanted = self.scope.place[coordinate]
+        return abs(constant_value(given) - wanted) <= 1e-9 * max(abs(wanted), 1)
 
     def _word(self, name: str, arguments: list[sympy.Expr]) -> sympy.Expr:
         row = WORDS[name]
@@ -318,14 +350,20 @@ class _Reader:
             name = node.id.removeprefix("n_") if isinstance(node, ast.Name) else None
             if name in self.scope.coordinates:
                 steps.append((self.symbols[self.scope.coordinates.index(name)], 1))
-            elif steps and isinstance(node, ast.Constant) and type(node.value) is int and steps[-1][1] == 1:
-                steps[-1] = (steps[-1][0], node.value)
+            elif steps and steps[-1][1] == 1 and (order := self._order(node)) is not None:
+                steps[-1] = (steps[-1][0], order)
             else:
                 raise ExpressionError(
                     f"needs coordinates ({', '.join(self.scope.coordinates) or 'none here'}) and whole orders in "
                     f"D(expression, coordinate, order); it has {_described(node)}. Write e.g. D(u, x, 2)."
                 )
         return steps
+
+    def _order(self, node: ast.AST) -> int | None:
+        """A whole number, as 2, 2.0 or a parameter with that value."""
+        name = node.id.removeprefix("n_") if isinstance(node, ast.Name) else None
+        value = number_of(node.value) if isinstance(node, ast.Constant) else self.scope.definitions.get(name)
+        return int(value) if value is not None and value.is_Integer and value > 0 else None
 
     def _space(self, word: str) -> list[sympy.Symbol]:
         space = [s for s in self.symbols if s.name != self.scope.time and s.name not in self.scope.family]
@@ -442,5 +480,6 @@ def _unknown(name: str, scope: Scope) -> ExpressionError:
         return ExpressionError(f'needs {name}(…) with what it applies to; it has "{name}" alone. Add the parentheses.')
     kinds = (("coordinate", scope.coordinates), ("field", scope.fields), ("parameter", scope.parameters))
     listed = [f"{kind} ({', '.join(names) or 'none'})" for kind, names in kinds]
-    hint = suggestion(name, (*scope.names, "pi")) or f" Add parameters: {{{name[:40]}: …}}."
+    hint = name_meant(name, scope.fields, scope.coordinates) or suggestion(name, (*scope.names, "pi"))
+    hint = hint or f" Add parameters: {{{name[:40]}: …}}."
     return ExpressionError(f"uses {shortened(name)}, which is not a {listed[0]}, {listed[1]} or {listed[2]}.{hint}")

@@ -9,6 +9,7 @@ from kanpde.errors import InputError
 from kanpde.files.texts import shortened
 from kanpde.problems.language.functions import RESERVED
 from kanpde.problems.language.refusals import ExpressionError
+from kanpde.problems.language.spellings import COMPLEX, GREEK, meant, plain_signs
 
 MAX_LENGTH = 4000  # characters of one expression
 MAX_DIGITS = 60
@@ -30,7 +31,8 @@ class Token:
 def tokens_of(text: str | int | float) -> list[Token]:
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
         raise ExpressionError(f"needs an expression; it is {shortened(text)}. Write a formula or a number.")
-    text = (text if isinstance(text, str) else repr(text)).strip()
+    written = text if isinstance(text, str) else repr(text)
+    text = plain_signs(written).strip()
     if not text:
         raise ExpressionError("needs an expression; it is empty. Write a formula or a number.")
     if len(text) > MAX_LENGTH:
@@ -41,32 +43,33 @@ def tokens_of(text: str | int | float) -> list[Token]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise _foreign_character(text, position)
+            raise _foreign_character(text, position, written)
         kind = match.lastgroup or ""  # every alternative has a name
         tokens.append(Token(kind, match[kind]))
         position = match.end()
-    _check_neighbors(tokens)
+    _check_neighbors(tokens, written)
     return tokens
 
 
-def _foreign_character(text: str, position: int) -> ExpressionError:
+def _foreign_character(text: str, position: int, written: str) -> ExpressionError:
     rest = text[position:].strip()
     return ExpressionError(
-        f"needs numbers, names, + - * / ** ( ) and commas; it has {shortened(rest[0])} in {shortened(text)}. "
-        "Remove it or write it in these."
+        f"needs numbers, names, + - * / ** ( ) and commas; it has {shortened(rest[0])} in {shortened(written)}."
+        f"{meant(written) or ' Remove it or write it in these.'}"
     )
 
 
-def _check_neighbors(tokens: list[Token]) -> None:
+def _check_neighbors(tokens: list[Token], written: str) -> None:
     for before, after in zip(tokens, tokens[1:], strict=False):
         ends = before.kind != "sign" or before.text == ")"
         begins = after.kind != "sign" or (after.text == "(" and before.kind != "name")
         if ends and begins:
-            call = before.text in RESERVED and before.kind == "name"
-            written = f"{before.text}({after.text}…)" if call else f"{before.text}*{after.text}"
+            call = before.text in RESERVED and before.text != "pi"
+            product = f"{before.text}({after.text}…)" if call else f"{before.text}*{after.text}"
+            imaginary = before.kind == "number" and after.text in ("i", "j")
             raise ExpressionError(
-                f"needs an operator between {shortened(before.text)} and {shortened(after.text)}; it has none. "
-                f"Write {written[:80]}."
+                f"needs an operator between {shortened(before.text)} and {shortened(after.text)}; it has none."
+                f"{COMPLEX if imaginary else meant(written) or f' Write {product[:80]}.'}"
             )
 
 
@@ -74,9 +77,10 @@ def sides_of(tokens: list[Token], text: object) -> tuple[list[Token], list[Token
     places = [i for i, token in enumerate(tokens) if token.text == "="]
     if len(places) != 1:
         count = "none" if not places else str(len(places))
+        double = any(token.text == "==" for token in tokens)
+        remedy = "Write = for ==" if double else "Make an equation of each" if places else "Write … = 0"
         raise ExpressionError(
-            f"needs exactly one equals sign, left = right; {shortened(text)} has {count}. "
-            f"{'Write … = 0' if not places else 'Make an equation of each'}."
+            f"needs exactly one equals sign, left = right; {shortened(text)} has {count}. {remedy}."
         )
     left, right = tokens[: places[0]], tokens[places[0] + 1 :]
     if not left or not right:
@@ -109,7 +113,7 @@ def unreadable(tokens: list[Token]) -> str:
     if opened != closed:
         return (
             f"needs as many closing as opening parentheses; {shortened(text)} has {opened} ( and {closed} ). "
-            "Balance them."
+            "Balance them; in a list [a, b], put quotes around what has commas itself."
         )
     return (
         f"needs an expression such as 2*x + sin(pi*y); {shortened(text)} cannot be read as one. "
@@ -122,7 +126,7 @@ def check_name(name: str, kind: str, where: str) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 40 or name.endswith("_"):
         raise InputError(
             f"{where} needs a name for each {kind}: letters, digits and underscores, starting with a letter, at most "
-            f"40; it has {shortened(name)}. Rename it, e.g. {kind[0]}1."
+            f"40; it has {shortened(name)}. Rename it, e.g. {GREEK.get(str(name), f'{kind[0]}1')}."
         )
     if name in RESERVED:
         what = "the number pi" if name == "pi" else "a word of the problem language"

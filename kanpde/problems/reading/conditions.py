@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,9 +12,17 @@ import sympy
 from kanpde.errors import InputError
 from kanpde.problems.geometry.boxes import Box, Side, box_sides
 from kanpde.problems.geometry.regions import Piece, Region, ShapeBoundary, SubSide, piece_points
-from kanpde.problems.language import Scope, coordinate_symbols, jets_of, parse_expression, shortened, suggestion
+from kanpde.problems.language import (
+    Scope,
+    constant_value,
+    coordinate_symbols,
+    jets_of,
+    parse_expression,
+    shortened,
+    suggestion,
+)
 from kanpde.problems.problem import Condition
-from kanpde.problems.reading.entries import Source
+from kanpde.problems.reading.entries import Source, double_of
 from kanpde.problems.reading.messages import wrong_kind
 
 
@@ -74,8 +83,17 @@ class _Conditions:
 
     def residuals(self, piece: Piece, place: str, text: object) -> tuple[sympy.Expr, ...]:
         """One for each component of an equation between vectors."""
-        scope = replace(self.scope, normal=None if piece.name == "t-" else self.normal(piece))
+        normal = None if piece.name == "t-" else self.normal(piece)
+        scope = replace(self.scope, normal=normal, place=self.place(piece))
         return self.statement.residuals(place, text, scope, self.exact)
+
+    def place(self, piece: Piece) -> dict[str, float]:
+        """The coordinate that is fixed on a side, and its value."""
+        side = piece.side if isinstance(piece, SubSide) else piece
+        if not isinstance(side, Side):
+            return {}
+        ends = self.box.upper if side.name.endswith("+") else self.box.lower
+        return {self.scope.coordinates[side.axis]: ends[side.axis]}
 
     def numbered(
         self, side: Side | str, number: int, pieces: list[Piece], residuals: tuple[sympy.Expr, ...]
@@ -151,14 +169,33 @@ class _Conditions:
             return given
         found: dict[str, list] = {}
         for entry in given:
+            if isinstance(entry, str) and (side := self.side_meant(entry)):
+                found.setdefault(side, []).append(entry)
+                continue
             if not isinstance(entry, dict) or "condition" not in entry or not isinstance(entry.get("on"), str):
                 raise wrong_kind(
                     self.statement.where("boundary"), "a condition for each side, or entries with on and condition",
-                    entry, "[{on: x-, where: y < 0.5, condition: u = 0}]",
+                    entry, "{x-: u = 0}, or [{on: x-, where: y < 0.5, condition: u = 0}]",
                 )  # fmt: skip
             rest = {key: value for key, value in entry.items() if key != "on"}
             found.setdefault(entry["on"], []).append(rest if set(rest) != {"condition"} else rest["condition"])
         return found
+
+    def side_meant(self, text: str) -> str | None:
+        """The side of `u(0, t) = 0` where x- is at 0; None where a condition does not say it so."""
+        match = re.search(r"\w\s*\(([^()]*)\)", text)
+        parts = [part.strip() for part in match[1].split(",")] if match else []
+        if len(parts) != len(self.scope.coordinates):
+            return None
+        fixed = [(axis, part) for axis, part in enumerate(parts) if part != self.scope.coordinates[axis]]
+        if len(fixed) != 1:
+            return None
+        axis, part = fixed[0]
+        where = self.statement.where("boundary")
+        known = Scope(definitions=self.scope.definitions)
+        value = constant_value(double_of(parse_expression(part, known, where), where))
+        ends = {"-": self.box.lower[axis], "+": self.box.upper[axis]}
+        return next((f"{self.scope.coordinates[axis]}{sign}" for sign, end in ends.items() if value == end), None)
 
     def check_rest(self, rest: list[str]) -> None:
         if not rest:

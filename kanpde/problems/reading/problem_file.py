@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -110,6 +111,7 @@ class ProblemFile(Source):
             coefficients=coefficients,
             region=region,
             settings=read_settings(self),
+            warnings=self.unused(),
             source=self.files.sealed(self.data),
             samples=self.files.samples,
         )
@@ -127,6 +129,16 @@ class ProblemFile(Source):
         for key, example in needed.items():
             if self.data.get(key) in (None, "", [], {}):
                 raise InputError(f"{self.label} needs {key}; it has none. Add {key}: {example}.")
+
+    def unused(self) -> tuple[str, ...]:
+        """A sentence on each parameter that no other entry of the file mentions."""
+        own = self.mapping("parameters", "{nu: 0.01/pi}")
+        texts = [*_texts({key: value for key, value in self.data.items() if key not in ("title", "parameters")})]
+        return tuple(
+            f"The parameter {name} is used nowhere: changing it changes nothing. Put it into an equation, or remove it."
+            for name in own
+            if not _mentioned(name, [*texts, *_texts({key: value for key, value in own.items() if key != name})])
+        )
 
     def title(self, name: str) -> str:
         return title_of(self.data, name, self.label)
@@ -209,6 +221,19 @@ class ProblemFile(Source):
                     f"{shortened(name)} is {'missing' if name not in texts else 'no field'}. Correct it."
                 )
         return {name: self.known(f"exact.{name}", texts[name], scope) for name in scope.fields}
+
+
+def _texts(value: object) -> Iterator[str]:
+    """All strings in plain data."""
+    if isinstance(value, str):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts(part)
+
+
+def _mentioned(name: str, texts: Iterable[str]) -> bool:
+    word = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])")
+    return any(word.search(text) for text in texts)
 
 
 def _is_subscript(text: str, coordinates: tuple[str, ...]) -> bool:
