@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from kanpde.results.metrics import ROWS, metric_digits
+from kanpde.results.metrics import ROWS, metric_text
 
 _RANKED = [row for row in ROWS if row.rank is not None]
 FIRST_METRICS = tuple(row.name for row in sorted(_RANKED, key=lambda row: row.rank))
@@ -12,4 +12,4 @@ FIRST_METRICS = tuple(row.name for row in sorted(_RANKED, key=lambda row: row.ra
 def metric_lines(metrics: Mapping[str, float]) -> list[str]:
     """The metrics that are numbers, a line each, the most asked for first."""
     names = [*(name for name in FIRST_METRICS if name in metrics), *(n for n in metrics if n not in FIRST_METRICS)]
-    return [f"  {name:22} {metrics[name]:.{metric_digits(name)}g}" for name in names if not math.isnan(metrics[name])]
+    return [f"  {name:22} {metric_text(name, metrics[name])}" for name in names if not math.isnan(metrics[name])]

@@ -74,6 +74,36 @@ def load_problem(
         raise InputError(f"{label} {error}") from None
 
 
+def changed_problem(problem: str | os.PathLike | Mapping | Problem, changes: Mapping | None) -> Problem:
+    """A problem as it is given, some entries of its file replaced: {"title": "Mine", "parameters.nu": 0.1}.
+
+    Raises:
+        InputError: It cannot be found or read, or is no problem with the changes.
+    """
+    loaded = problem if isinstance(problem, Problem) else load_problem(problem)
+    if not changes:
+        return loaded
+    data = dict(loaded.source)
+    for key, value in changes.items():
+        _replace(data, key.split("."), key, plain_data({key: value}, "problem")[key])
+    return load_problem(data, name=loaded.name, samples=loaded.samples or None)
+
+
+def _replace(data: dict, path: list[str], key: str, value: object) -> None:
+    """Replace one entry by its dotted name, in a copy of each mapping on the way; a new one only at the top."""
+    first, *rest = path
+    if not rest:
+        data[first] = value
+        return
+    inner = data.get(first)
+    if not isinstance(inner, dict) or rest[0] not in inner:
+        known = list(inner) if isinstance(inner, dict) else []
+        hint = suggestion(rest[0], known) or f" There is {', '.join(known) or 'nothing'}."
+        raise InputError(f"problem.{key}: there is no such entry of the problem.{hint}")
+    data[first] = dict(inner)
+    _replace(data[first], rest, key, value)
+
+
 def read_problem_file(path: str | os.PathLike) -> dict:
     """The plain data of a problem file, safe but unchecked: strings, numbers, lists, mappings."""
     path = Path(path)

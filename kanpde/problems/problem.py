@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
@@ -13,7 +14,16 @@ from kanpde.files.yaml import write_yaml
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.geometry.regions import Piece, Region
 from kanpde.problems.known_functions import table_of
-from kanpde.problems.language import ExpressionError, Jet, Scope, derivative, jet_expression, jets_of
+from kanpde.problems.language import (
+    ExpressionError,
+    Jet,
+    Scope,
+    derivative,
+    jet_expression,
+    jets_of,
+    latex_of,
+    text_of,
+)
 from kanpde.problems.named_files import without_places
 from kanpde.problems.observations import Data
 from kanpde.problems.reading.entries import Source
@@ -145,7 +155,7 @@ class Task:
         return ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Problem:
     """A partial differential equation with all that makes its solution unique. Made by `load_problem`.
 
@@ -196,6 +206,23 @@ class Problem:
     warnings: tuple[str, ...] = ()
     source: dict = field(default_factory=dict)
     samples: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)  # their hashes are in the source
+
+    def __repr__(self) -> str:
+        return f"<Problem {self.name}: {'; '.join(self._lines())}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        equations = "".join(f"$${latex_of(residual)} = 0$$" for residual in self.equations.values())
+        lines = "".join(f"<br>{html.escape(line)}" for line in self._lines())
+        return f"<b>{html.escape(self.title)}</b>{lines}{equations}"
+
+    def _lines(self) -> list[str]:
+        """What it is in a few lines."""
+        box = zip(self.coordinates, self.domain.lower, self.domain.upper, strict=True)
+        found = [", ".join(f"{name} in [{low:g}, {high:g}]" for name, low, high in box)] if self.coordinates else []
+        found += [f"{text_of(residual)} = 0" for residual in self.equations.values()]
+        count = len(self.conditions)
+        return [*found, f"{count} condition{'s' * (count != 1)}"] if count else found
 
     def yaml(self) -> str:
         """The problem as a file that `load_problem` reads back to an equal problem of the same name.

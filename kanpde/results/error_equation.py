@@ -122,7 +122,8 @@ def _solved(
     coefficients = _least_squares(matrix, -residual)
     inside = samples[0].points.double()
     error = partial(space.error, coefficients)
-    sizes = error(inside, _values(window))[:, 0], torch.from_numpy(solution(inside)), matrix @ coefficients + residual
+    found = torch.from_numpy(solution.values(inside))
+    sizes = error(inside, _values(window))[:, 0], found, matrix @ coefficients + residual
     squares = tuple(part.square().mean().item() for part in sizes[:2])
     return _Part(error, (*squares, sizes[2].square().sum().item(), residual.square().sum().item()))
 

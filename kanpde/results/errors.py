@@ -61,7 +61,7 @@ def errors(solution: Solution, resolution: int | None = None, reference: Referen
 
 
 def _reference_errors(solution: Solution, points: Tensor, reference: Reference) -> dict[str, float]:
-    found, known = torch.from_numpy(solution(points)), torch.from_numpy(reference.values(points.numpy()))
+    found, known = torch.from_numpy(solution.values(points)), torch.from_numpy(reference.values(points.numpy()))
     known = aligned(solution.problem, points, found, known)
     own = {"reference_error": reference.error, "reference_time_s": reference.seconds}
     return {**value_errors(solution.problem.fields, found, known), **own, "reference_unknowns": reference.unknowns}

@@ -24,7 +24,7 @@ def data_metrics(setup: Setup, solution: Solution) -> dict[str, float]:
 def _misfit(solution: Solution, observed: Observations) -> float:
     """‖u - d‖ / ‖d‖ over the observations."""
     places = [solution.problem.fields.index(name) for name in solution.problem.data.fields]
-    found = torch.from_numpy(solution(observed.points))[:, places]
+    found = torch.from_numpy(solution.values(observed.points))[:, places]
     size = observed.values.norm().item()
     return (found - observed.values).norm().item() / (size if size > 0 else 1.0)
 

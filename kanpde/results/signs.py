@@ -93,7 +93,7 @@ def _largest_term(solution: Solution, residual: sympy.Expr, points: torch.Tensor
     """The largest rms of a condition's terms on its side, or of the fields it speaks of inside."""
     problem, terms = solution.problem, sympy.Add.make_args(residual)
     sizes = [float(np.sqrt(np.mean(solution.evaluate(term, points) ** 2))) for term in terms]
-    inside = solution(inside_points(problem.region, problem.domain, 256, seed=SEED))
+    inside = solution.values(inside_points(problem.region, problem.domain, 256, seed=SEED))
     return max(*sizes, float(np.sqrt(np.mean(inside**2))))
 
 

@@ -23,10 +23,11 @@ from kanpde.results.verdicts import Verdict, Word, verdict_in
 from kanpde.runs.checkpoints import CHECKPOINT, Checkpoint
 from kanpde.runs.hydra_composition import Composition, compose_mapping, own_sweep
 from kanpde.runs.progress import History, Listener, append_record, display, last_record, write_history
-from kanpde.runs.run import Run, solve_config
+from kanpde.runs.run import Run, own_threads, solve_config
 from kanpde.runs.settings import RETRY, Config, config_of, flat_settings
 from kanpde.runs.stops import Stops
 from kanpde.runs.trackers import Tracked, check_tracker, following
+from kanpde.solving.training.allocation import keep_freed_memory
 from kanpde.solving.training.events import Finished, Note, Started
 from kanpde.solving.training.memory import bounded_memory, free_memory, want_of_memory
 
@@ -207,7 +208,8 @@ def attempt(config: Config, composition: Composition, watch: Watch = on_terminal
             if config.folder.is_dir():
                 _claim(lock, config)
                 sweep_drafts(config.folder)
-            with bounded_memory():
+            keep_freed_memory()
+            with bounded_memory(), own_threads(config.threads):
                 run, checkpoint = _trained(config, composition, lock, watch, stops)
             kept = _write(run, config, composition, checkpoint)
             whole = _drawn(run, config, stops)

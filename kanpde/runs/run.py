@@ -1,9 +1,11 @@
 """A run: from a configuration to a trained, measured solution, to an archive and back."""
 
+import copy
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -12,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
 from kanpde.errors import InputError
@@ -19,12 +22,14 @@ from kanpde.files.hdf5 import first_line
 from kanpde.lattices.outcomes import study_lattice
 from kanpde.models.learned_constants import learn
 from kanpde.models.networks import MODELS, SMOOTH, Design
-from kanpde.problems.catalog import Problem, load_problem
+from kanpde.problems.catalog import Problem, changed_problem
 from kanpde.problems.freedoms import aligned, freedom_sentences
 from kanpde.problems.grids import grid_axes, grid_points, tracking_points
 from kanpde.problems.tasks.lattice import Lattice, lattice_of
 from kanpde.references import NotSolved, Reference, method_for, no_reference, reference_of
 from kanpde.references.landscapes import known_functions
+from kanpde.reports.cards import run_card, summary_lines
+from kanpde.reports.plots import solution_figure
 from kanpde.results.archive import ModelData, RunData, read_archive, write_archive
 from kanpde.results.archived_problems import archived_problem
 from kanpde.results.errors import known_values, relative_l2
@@ -35,6 +40,7 @@ from kanpde.results.signs import energy_signs, equation_signs
 from kanpde.results.verdicts import Sign, Verdict, attributes_of, is_measured, verdict_in, verdict_of
 from kanpde.runs.checked_values import settings_from
 from kanpde.runs.choices import DEFAULT_CHOICES
+from kanpde.runs.live import live_line
 from kanpde.runs.settings import Config, compose, override_words
 from kanpde.runs.stops import Stops
 from kanpde.solving.ansatz.exact_conditions import ansatz_of
@@ -54,7 +60,7 @@ BELIEVABLE = 10.0
 """Held-out over training residual above which a warning is due; good runs have about 2, cheated ones 30 and more."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """A finished run.
 
@@ -88,6 +94,17 @@ class Run:
         """solved, unsure or unsolved, with an estimate of the relative error and the reason."""
         return verdict_in(self.data.attributes, self.data.metrics)
 
+    def __repr__(self) -> str:
+        return "\n".join(summary_lines(self.data))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a few lines and the picture."""
+        return run_card(self.data)
+
+    def plot(self) -> Figure:
+        """The picture of the run, a Matplotlib figure; `run.plot().savefig("run.pdf")` for paper."""
+        return solution_figure(self.data)
+
     @property
     def history(self) -> dict[str, np.ndarray]:
         """One array per column, one entry per recorded step."""
@@ -114,7 +131,12 @@ class Run:
 
 
 def solve(
-    problem: str | Path | dict | Problem, model: str | dict | nn.Module = DEFAULT_CHOICES["model"], **overrides: Any
+    problem: str | Path | dict | Problem,
+    model: str | dict | nn.Module = DEFAULT_CHOICES["model"],
+    *,
+    progress: bool | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    **overrides: Any,
 ) -> Run:
     """Solve a problem and return the run.
 
@@ -122,7 +144,10 @@ def solve(
         problem: A name, a path, a mapping as in a problem file, or what `load_problem` returned.
         model: A name in the group `model`, a mapping of its settings, or a torch module [n, d] -> [n, fields] of your
             own, which is trained over nested automatic differentiation.
-        overrides: Settings as on the command line: `seed=1`, `training={"steps": 20}`, `optimizer="adam"`.
+        progress: Show how training goes, on one line that changes; by default in notebooks.
+        on_event: Is told of what happens: `kanpde.solving.training.events`.
+        overrides: Settings as on the command line: `seed=1`, `training={"steps": 20}`, `optimizer="adam"`; with
+            dots as `**{"training.steps": 20, "problem.parameters.nu": 0.1}`.
 
     Raises:
         InputError: Something given cannot be used.
@@ -130,11 +155,33 @@ def solve(
     >>> run = solve("poisson_1d", training={"stages": 1, "steps": 3}, model={"width": [4]})  # doctest: +SKIP
     """
     module = model if isinstance(model, nn.Module) else None
-    loaded = problem if isinstance(problem, Problem) else load_problem(problem)
+    own = {key.removeprefix("problem."): value for key, value in overrides.items() if key.startswith("problem.")}
+    overrides = {key: value for key, value in overrides.items() if not key.startswith("problem.")}
+    loaded = changed_problem(problem, own)
     if module is not None:
         check_module(module, loaded)
     words = override_words(model=SMOOTH if module is not None else model, **overrides)
-    return solve_config(compose(words, loaded), network=module)
+    config = compose(words, loaded)
+    listeners = [listen for listen in (on_event, live_line(progress)) if listen is not None]
+
+    def tell(event: Event) -> None:
+        for listen in listeners:
+            listen(event)
+
+    with own_threads(config.threads):
+        return solve_config(config, tell, network=module)
+
+
+@contextmanager
+def own_threads(count: int | None) -> Iterator[None]:
+    """So many threads of PyTorch inside; the calling program's number afterwards."""
+    before = torch.get_num_threads()
+    try:
+        if count is not None:
+            torch.set_num_threads(count)
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def open_run(path: str | Path, network: nn.Module | None = None) -> Run:
@@ -142,13 +189,13 @@ def open_run(path: str | Path, network: nn.Module | None = None) -> Run:
 
     Args:
         path: `result.h5`, or the folder that holds it.
-        network: The module of your own that was trained, if it was one; its parameters are filled in.
+        network: The module of your own that was trained, if it was one; a copy of it is filled in.
     """
     path = Path(path)
     data = read_archive(path / "result.h5" if path.is_dir() else path)
     problem = archived_problem(data, path.name)
-    if network is not None:
-        network = network.to(getattr(torch, json.loads(data.model.config_json)["dtype"]))
+    if network is not None:  # a copy: the caller's stays as it is
+        network = copy.deepcopy(network).to(getattr(torch, json.loads(data.model.config_json)["dtype"]))
         _fill(learn(network, problem.learned), data.model)
     return Run(problem, data, network=network)
 
@@ -172,8 +219,6 @@ def solve_config(
         journal: Records the training, and is played back first, where it has some.
         stops: Takes the signals, if anybody does.
     """
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
     if isinstance(config.problem.task, Lattice):
         return _lattice_run(config, on_event)
     device = _device(config.device)
@@ -297,7 +342,7 @@ def _tracker(goal: Goal, reference: Reference | None) -> Callable[[nn.Module], f
         return lambda network: float("nan")
 
     def error(network: nn.Module) -> float:
-        found = Solution(goal.problem, goal.ansatz, network)(points)
+        found = Solution(goal.problem, goal.ansatz, network).values(points)
         nearest = goal.nearest(known, found, reference)
         nearest = aligned(goal.problem, points, torch.from_numpy(found), nearest)
         return relative_l2(torch.from_numpy(found) - nearest, nearest)
@@ -401,7 +446,7 @@ def _ended(config: Config, status: str, sentence: str, device: torch.device) -> 
 def _fields(solution: Solution, axes: dict[str, np.ndarray], reference: Reference | None) -> dict[str, np.ndarray]:
     """Every field on the grid, with the exact or reference values and the error where they are known."""
     points, shape = grid_points(axes), [len(x) for x in axes.values()]
-    found = solution(points)
+    found = solution.values(points)
     if (region := solution.problem.region) is not None:
         found[~region.contains(torch.from_numpy(points)).numpy()] = np.nan
     known = known_values(solution.problem, torch.from_numpy(points), reference)

@@ -83,7 +83,7 @@ def densities_of(solution: Solution, cells: int) -> dict[int, Density]:
     """The density along each space axis, as a solution is now."""
     problem = solution.problem
     space = [axis for axis in range(len(problem.coordinates)) if axis != problem.time and axis not in problem.family]
-    size = solution(inside_points(problem.region, problem.domain, 2000, seed=4)) ** 2
+    size = solution.values(inside_points(problem.region, problem.domain, 2000, seed=4)) ** 2
     scale = np.sqrt(size.mean(axis=0)).clip(1e-300)
     return {axis: _density_along(solution, axis, scale, cells) for axis in space}
 

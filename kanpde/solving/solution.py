@@ -1,19 +1,23 @@
 """A trained field that can be called: values and derivatives anywhere in the domain."""
 
+import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
-from sympy import Expr
+from sympy import Expr, Float
 from torch import Tensor, nn
 
 from kanpde.errors import InputError
 from kanpde.models.differentiation import route_for
 from kanpde.models.jets import IndexSet, closure
 from kanpde.models.learned_constants import learned_values
+from kanpde.problems.geometry.regions import in_domain
 from kanpde.problems.language import Jet, Scope, compile_expression, parse_expression
 from kanpde.problems.problem import Problem
 from kanpde.solving.ansatz.interface import Ansatz
+from kanpde.solving.named_points import Grid
 
 CHUNK = 8192
 
@@ -38,21 +42,78 @@ class Solution:
         """The learned parameters by name, as trained."""
         return learned_values(self.network, self.problem.learned)
 
-    def __call__(self, points) -> np.ndarray:  # [n, d] -> [n, fields]
-        """Values of all fields."""
-        return self.jets(points, closure((), len(self.problem.coordinates)))[:, 0].cpu().double().numpy()
+    def __call__(self, points=None, *, extrapolate: bool = False, **coordinates: Any) -> Any:  # [n, d] -> [n, fields]
+        """Values of all fields, NaN with a warning outside the domain and in its holes.
 
-    def derivative(self, expression: str, points) -> np.ndarray:  # [n, d] -> [n]
-        """Any expression in the fields, their derivatives and the coordinates, as "u_x" or "u_xx + u_yy".
+        Args:
+            points: A table [n, d]; or give coordinates by name, `solution(x=0.5, t=times)`, numbers and arrays that
+                broadcast, or labelled arrays of xarray.
+            extrapolate: Insist on the values that the network has outside.
+
+        Returns:
+            A table [n, fields] of points; by name, an array of the broadcast shape, or a mapping of one for each field
+            where there are several. Labelled arrays come back labelled.
+        """
+        if points is not None and not coordinates:
+            return self._masked(self.values(points), points, extrapolate)
+        grid = self._grid(points, coordinates)
+        table = self._masked(self.values(grid.points), grid.points, extrapolate)
+        found = {name: grid.shaped(table[:, place], name) for place, name in enumerate(self.problem.fields)}
+        return found if len(found) > 1 else next(iter(found.values()))
+
+    def derivative(self, expression: str, points=None, *, extrapolate: bool = False, **coordinates: Any) -> Any:
+        """Any expression in fields, derivatives, coordinates, parameters and coefficients, as "u_x" or "nu*u_xx".
+
+        Points or coordinates are given, and values come back, as for the solution itself; [n, d] -> [n].
 
         Raises:
             InputError: If the expression uses a name that the problem does not have.
         """
+        expr = parse_expression(expression, self._scope(), "derivative")
+        if points is not None and not coordinates:
+            return self._masked(self.evaluate(expr, points), points, extrapolate)
+        grid = self._grid(points, coordinates)
+        return grid.shaped(self._masked(self.evaluate(expr, grid.points), grid.points, extrapolate), expression)
+
+    def values(self, points) -> np.ndarray:  # [n, d] -> [n, fields]
+        """Values of all fields wherever the network has some; nobody asks whether that is in the domain."""
+        return self.jets(points, closure((), len(self.problem.coordinates)))[:, 0].cpu().double().numpy()
+
+    def _scope(self) -> Scope:
         problem = self.problem
         time = None if problem.time is None else problem.coordinates[problem.time]
         family = tuple(problem.coordinates[axis] for axis in problem.family)
-        scope = Scope(problem.coordinates, problem.fields, time=time, family=family, vectors=problem.vectors)
-        return self.evaluate(parse_expression(expression, scope, "derivative"), points)
+        fixed = {name: Float(value) for name, value in problem.parameters.items() if name not in problem.learned}
+        return Scope(
+            problem.coordinates, problem.fields, tuple(problem.learned), time=time, family=family,
+            vectors=problem.vectors, definitions={**fixed, **problem.coefficients},
+        )  # fmt: skip
+
+    def _grid(self, points: object, coordinates: Mapping[str, Any]) -> Grid:
+        names = self.problem.coordinates
+        if points is not None or set(coordinates) != set(names):
+            given = ", ".join(coordinates) or "none"
+            raise InputError(
+                f"A solution needs a table of points, or every coordinate by name ({', '.join(names)}); {given} came"
+                f"{' beside a table' if points is not None else ''}. Write solution("
+                f"{', '.join(f'{name}=…' for name in names)})."
+            )
+        return Grid.of({name: coordinates[name] for name in names})
+
+    def _masked(self, found: np.ndarray, points: object, extrapolate: bool) -> np.ndarray:
+        """NaN outside the domain, unless that is insisted on."""
+        if extrapolate:
+            return found
+        asked, own = torch.as_tensor(np.array(points, dtype=float)), self.problem
+        outside = ~in_domain(own.region, own.domain, own.periodic, asked)
+        if outside.any():
+            warnings.warn(
+                f"{int(outside.sum())} of {len(outside)} points lie outside the domain of {self.problem.name} and have "
+                "no solution: NaN. With extrapolate=True the network answers all the same.",
+                stacklevel=3,
+            )
+            found[outside.numpy()] = np.nan
+        return found
 
     def evaluate(self, expr: Expr, points) -> np.ndarray:  # [n, d] -> [n]
         """A parsed expression, such as the residual of one of the problem's equations."""

@@ -95,7 +95,7 @@ def field_samples(solution: Solution, place: int, seed: int) -> Samples:
     problem = solution.problem
 
     def values(x: Tensor) -> Tensor:
-        return torch.from_numpy(solution(x.numpy()))[:, place]
+        return torch.from_numpy(solution.values(x.numpy()))[:, place]
 
     found = drawn(values, problem.domain.lower, problem.domain.upper, seed)
     if problem.region is None:

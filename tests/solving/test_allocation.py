@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import kanpde
-from kanpde.solving.training import stages
+from kanpde.runs import jobs
 from kanpde.solving.training.allocation import keep_freed_memory
 
 FAULTS = """
@@ -32,12 +32,13 @@ def test_it_says_whether_there_was_a_glibc():
     assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
 
 
-def test_it_is_told_where_training_begins_and_not_before(monkeypatch):
+def test_it_is_told_by_commands_and_not_by_python(monkeypatch, tmp_path):
     told = []
-    monkeypatch.setattr(stages, "keep_freed_memory", lambda: told.append(True))
-    problem = kanpde.load_problem("poisson_1d")
+    monkeypatch.setattr(jobs, "keep_freed_memory", lambda: told.append(True))
+    kanpde.solve("poisson_1d", model={"width": [3]}, training={"stages": 1, "starts": 1, "start_steps": 0, "steps": 1})
     assert not told
-    kanpde.solve(problem, model={"width": [3]}, training={"stages": 1, "starts": 1, "start_steps": 0, "steps": 1})
+    words = ["model.width=[3]", "training.stages=1", "training.starts=1", "training.steps=1", "output.plot=false"]
+    jobs.solve_one(["problem=poisson_1d", *words, f"output.folder={tmp_path}"])
     assert told
 
 

@@ -132,6 +132,30 @@ def piece_points(region: Region | None, box: Box, piece: Piece, count: int, seed
     ).points
 
 
+def in_domain(
+    region: Region | None, box: Box, periodic: tuple[int, ...], points: Tensor
+) -> Tensor:  # [n, d] -> bool [n]
+    """Which points belong to a domain, its rim included; along what is periodic all do."""
+    lower, upper = (torch.tensor(bound, dtype=points.dtype) for bound in (box.lower, box.upper))
+    slack = 1e-9 * (upper - lower)
+    axes = [axis for axis in range(box.dimension) if axis not in periodic]
+    inside = ((points >= lower - slack) & (points <= upper + slack))[:, axes].all(1)
+    if region is None or not inside.any():
+        return inside
+    return inside & _on_rim_or_in(region, points, STEP * (upper - lower))
+
+
+def _on_rim_or_in(region: Region, points: Tensor, step: Tensor) -> Tensor:
+    """In the region, or within a step along one of its axes."""
+    found = region.contains(points)
+    for axis in region.axes:
+        for sign in (-1, 1):
+            moved = points[~found]
+            moved[:, axis] += sign * step[axis]
+            found[~found] = region.contains(moved)
+    return found
+
+
 def inside_points(region: Region | None, box: Box, count: int, seed: int) -> Tensor:  # -> [n, d]
     """Evenly spread points of the region."""
     if region is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from kanpde.results.metrics.interface import Metric, MetricRow
 if TYPE_CHECKING:
     from kanpde.results.measuring import Measurement
 
-__all__ = ["METRICS", "ROWS", "Metric", "MetricRow", "metric_digits", "metric_row", "metrics_of"]
+__all__ = ["METRICS", "ROWS", "Metric", "MetricRow", "metric_digits", "metric_row", "metric_text", "metrics_of"]
 
 METRICS: list[Metric] = sorted(
     (kind() for kind in leaves(__name__, __path__, Metric, "name").values()), key=lambda metric: metric.place
@@ -41,3 +42,15 @@ def metric_digits(name: str) -> int:
     (10, 4, 4)
     """
     return metric_row(name).digits
+
+
+def metric_text(name: str, value: float) -> str:
+    """A metric as it is printed; what is counted as a whole number.
+
+    >>> metric_text("n_parameters", 12345.0), metric_text("rel_l2", 1.23456e-4)
+    ('12345', '0.0001235')
+    """
+    row = metric_row(name)
+    if row.counted and math.isfinite(value) and float(value).is_integer():
+        return f"{int(value)}"
+    return f"{value:.{row.digits}g}"

@@ -17,7 +17,7 @@ class Costs(Metric):
     rows: ClassVar[tuple[MetricRow, ...]] = (
         MetricRow("wall_time_s", "seconds of training", rank=8, headline=True),
         MetricRow("peak_memory_mb", "peak memory, MB"),
-        MetricRow("flops_per_step", "FLOPs per step"),
+        MetricRow("flops_per_step", "FLOPs per step", counted=True),
     )
 
     def of(self, run: Measurement) -> Mapping[str, float]:

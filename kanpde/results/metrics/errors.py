@@ -20,7 +20,7 @@ class Errors(Metric):
         MetricRow("h1", "relative H¹ error", rank=3),
         MetricRow("reference_error", "error of the reference", rank=1),
         MetricRow("reference_time_s", "seconds of the reference", rank=2),
-        MetricRow("reference_unknowns", "unknowns of the reference"),
+        MetricRow("reference_unknowns", "unknowns of the reference", counted=True),
     )
 
     def of(self, run: Measurement) -> Mapping[str, float]:

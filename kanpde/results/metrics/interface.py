@@ -21,6 +21,7 @@ class MetricRow:
         digits: Digits in which it is worth seeing.
         rank: Its place when a run ends and its figures are printed; None leaves it after those that have one.
         headline: Whether it stands at the top of a report.
+        counted: Whether it is a number of things, shown in full.
     """
 
     name: str
@@ -28,6 +29,7 @@ class MetricRow:
     digits: int = 4
     rank: int | None = None
     headline: bool = False
+    counted: bool = False
 
 
 class Metric(ABC):

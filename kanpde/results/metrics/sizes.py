@@ -15,9 +15,9 @@ class Sizes(Metric):
     name: ClassVar[str] = "sizes"
     place: ClassVar[int] = 2
     rows: ClassVar[tuple[MetricRow, ...]] = (
-        MetricRow("n_parameters", "parameters", rank=6, headline=True),
-        MetricRow("n_points", "collocation points", rank=7),
-        MetricRow("steps", "steps"),
+        MetricRow("n_parameters", "parameters", rank=6, headline=True, counted=True),
+        MetricRow("n_points", "collocation points", rank=7, counted=True),
+        MetricRow("steps", "steps", counted=True),
     )
 
     def of(self, run: Measurement) -> Mapping[str, float]:

@@ -51,4 +51,4 @@ class LowestStates(LeastEnergy):
         return known @ torch.from_numpy(turning(known.numpy(), found, reference.energies))
 
     def turned(self, reference: Reference, solution: Solution, points: np.ndarray) -> Reference:
-        return reference.turned(points, solution(points))
+        return reference.turned(points, solution.values(points))

@@ -99,7 +99,7 @@ def spectrum_of(
 
 def _overlaps(solution: Solution, reference: Reference) -> np.ndarray:  # -> [m]
     points = measuring_points(solution.problem)
-    found, known = torch.from_numpy(solution(points)), torch.from_numpy(reference.values(points.numpy()))
+    found, known = torch.from_numpy(solution.values(points)), torch.from_numpy(reference.values(points.numpy()))
     weight = norm_weight(solution.problem, points)[:, None]
     sizes = (weight * found**2).sum(0) * (weight * known**2).sum(0)
     return ((weight * found * known).sum(0).abs() / sizes.sqrt()).numpy()

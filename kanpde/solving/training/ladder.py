@@ -230,7 +230,7 @@ def _solved_rung(
     objective.theta = ended.theta
     judge = setup.goal.judge(network)
     heldout = judge.figure()
-    values = torch.from_numpy(Solution(setup.problem, setup.goal.ansatz, network)(_points(judge)))
+    values = torch.from_numpy(Solution(setup.problem, setup.goal.ansatz, network).values(_points(judge)))
     change = _relative(values - below[-1].values, values) if below else math.nan
     kept = copy.deepcopy(network)
     kept.layers[0].weight.requires_grad_(True)

@@ -25,7 +25,6 @@ from kanpde.solving.training.actions import (
     TryStarts,
     kept,
 )
-from kanpde.solving.training.allocation import keep_freed_memory
 from kanpde.solving.training.events import Event, Finished, Outcome
 from kanpde.solving.training.memory import want_of_memory
 from kanpde.solving.training.settings import Training
@@ -63,7 +62,6 @@ def schedule(settings: Training, grids: tuple[int, ...], starts: int) -> Iterato
 
 def train(setup: Setup, on_event: Callable[[Event], None]) -> Trained:
     """Run all stages; an interrupt ends them like a time limit, with the best state kept."""
-    keep_freed_memory()
     course, note, outcome = Course(setup, on_event), "", Outcome.FINISHED
     starts = 1 if setup.network is not None else setup.settings.starts
     try:

@@ -1,0 +1,35 @@
+"""A run in a few lines, and with its picture, as notebooks and folders show it."""
+
+import base64
+import io
+
+from kanpde.reports.html import Markup, element
+from kanpde.reports.plots import solution_figure
+from kanpde.results.archive import RunData
+from kanpde.results.metrics import metric_text
+from kanpde.results.verdicts import verdict_in
+
+SHOWN = ("rel_l2", "max_error", "heldout_residual_rms", "n_parameters", "wall_time_s")
+CARD_DPI = 55
+
+
+def summary_lines(data: RunData) -> list[str]:
+    """What was solved, how it ended, whether it is to be believed, the first figures."""
+    about = data.attributes
+    told = [f"{name} {metric_text(name, data.metrics[name])}" for name in SHOWN if name in data.metrics]
+    return [
+        f"<Run {about.get('title')}: {about.get('status')}, {data.model.kind}, seed {about.get('seed')}>",
+        verdict_in(about, data.metrics).line().strip(),
+        ", ".join(told),
+        str(about.get("stop_reason", "")),
+    ]
+
+
+def run_card(data: RunData) -> Markup:
+    """The same as HTML, with the picture inside."""
+    buffer = io.BytesIO()
+    solution_figure(data).savefig(buffer, format="png", dpi=CARD_DPI)
+    picture = base64.b64encode(buffer.getvalue()).decode()
+    image = Markup(f'<img alt="the run in one picture" src="data:image/png;base64,{picture}">')
+    title, *lines = summary_lines(data)
+    return element("div", element("b", title.strip("<>")), [element("div", line) for line in lines], image)
