@@ -13,9 +13,11 @@ def export_command(words: Sequence[str]) -> int:
     """write a run in the formats of other programs: csv, npz, vtk, safetensors"""
     parser = command_parser(export_command)
     parser.add_argument("run", metavar="RUN", help="a run's folder or its result.h5")
-    parser.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(FORMATS))
-    parser.add_argument("--into", metavar="FOLDER", help="where the files go; by default beside the archive")
+    parser.add_argument("--to", metavar="FORMAT", help=", ".join(FORMATS))
+    parser.add_argument("--into", metavar="FOLDER", help="where the files go; made if need be")
     options = parser.parse_args(words)
+    if options.to not in FORMATS:
+        raise InputError(f"--to needs one of {', '.join(FORMATS)}; {options.to or 'none'} came. Write --to csv, say.")
     archive = archive_of(options.run)
     data = read_archive(archive)
     say(*map(str, export_run(data, options.to, _folder(options.into) or archive.parent)))
@@ -25,6 +27,8 @@ def export_command(words: Sequence[str]) -> int:
 def _folder(into: str | None) -> Path | None:
     if into is None:
         return None
-    if not Path(into).is_dir():
-        raise InputError(f"--into needs a folder that exists; {into} is none. Make it: mkdir -p {into}")
+    try:
+        Path(into).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--into needs a folder; {into} cannot be one: {error.strerror}. Name another.") from error
     return Path(into)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from kanpde.problems.checks import corner_warnings
+from kanpde.files.yaml import write_yaml
+from kanpde.problems.checks import corner_warnings, slope_warnings
 from kanpde.problems.equation_forms import Form, form_of
 from kanpde.problems.language import compile_expression, jet_expression, latex_of, text_of
 from kanpde.problems.problem import Problem
@@ -16,18 +18,56 @@ def statement_lines(problem: Problem) -> Iterator[str]:
     yield problem.title
     if problem.coordinates:
         yield "  domain: " + ", ".join(f"{name} in [{a:g}, {b:g}]" for name, a, b in box)
+    yield from _shape_lines(problem)
+    if problem.parameters:
+        yield "  parameters: " + ", ".join(_parameter(problem, name) for name in problem.parameters)
     yield from problem.task.lines(problem)
     for name, residual in problem.equations.items():
         jets = compile_expression(residual, problem.coordinates, problem.fields).jets
         yield f"  {name}: {text_of(residual)} = 0"
+        if _says_more(written := str(_written_equations(problem).get(name, "")), problem):
+            yield f"    written {written}"
         yield f"    LaTeX {latex_of(residual)} = 0"
         yield "    needs " + ", ".join(text_of(jet_expression(jet, problem.coordinates)) for jet in jets)
     for condition in problem.conditions:
         yield f"  {condition.name}: {text_of(condition.residual)} = 0"
+        if _says_more(condition.written, problem):
+            yield f"    written {condition.written}"
     if problem.periodic:
         yield "  periodic in " + ", ".join(problem.coordinates[axis] for axis in problem.periodic)
     for name, value in problem.exact.items():
         yield f"  {name} = {text_of(value)} exactly"
+
+
+def _shape_lines(problem: Problem) -> Iterator[str]:
+    """What of the box is the domain, and the shapes by name."""
+    shapes = problem.source.get("shapes")
+    if problem.region is not None and isinstance(shapes, dict):
+        named = ", ".join(f"{name} = {_plain(shape)}" for name, shape in shapes.items())
+        yield f"  domain: {problem.source.get('domain', 'box')}, {named}"
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else " ".join(write_yaml({"": value}).split()).removeprefix("'': ")
+
+
+def _parameter(problem: Problem, name: str) -> str:
+    """Name, what the file says, and its value where that is another text."""
+    value, entry = f"{problem.parameters[name]:.6g}", problem.source["parameters"][name]
+    entry = entry.get("value", value) if isinstance(entry, dict) else entry
+    learned = " (learned, from this guess)" if name in problem.learned else ""
+    return f"{name} = {value}{learned}" if str(entry) == value else f"{name} = {entry} = {value}{learned}"
+
+
+def _written_equations(problem: Problem) -> dict[str, object]:
+    found = problem.source.get("equations", {})
+    return found if isinstance(found, dict) else {"equation": found}
+
+
+def _says_more(written: str, problem: Problem) -> bool:
+    """Whether the text has names that the residual has no more: parameters, coefficients, dn and other operators."""
+    names = set(re.findall(r"[A-Za-z_]\w*", written))
+    return bool(names & {*problem.parameters, *problem.coefficients, "dn", "div", "grad", "dot", "lap", "auto"})
 
 
 def findings(problem: Problem) -> Iterator[str]:
@@ -40,5 +80,5 @@ def findings(problem: Problem) -> Iterator[str]:
     yield "values: finite all over the domain"
     if problem.exact:
         yield "exact: satisfies every equation and condition to 1e-9 of its terms"
-    elif problem.conditions and not any(corner_warnings(problem)):
+    elif problem.conditions and not any((*corner_warnings(problem), *slope_warnings(problem))):
         yield "corners: conditions agree where they meet"

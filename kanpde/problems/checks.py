@@ -54,7 +54,7 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
         check_exact(problem, label)
         check_exact_periodic(problem, label)
     else:
-        warnings += [*corner_warnings(problem), *periodic_warnings(problem)]
+        warnings += [*corner_warnings(problem), *slope_warnings(problem), *periodic_warnings(problem)]
     return tuple(warnings)
 
 
@@ -388,6 +388,36 @@ def corner_warnings(problem: Problem) -> Iterator[str]:
                     f"({float(values[0][worst]):.4g} and {float(values[1][worst]):.4g} at "
                     f"{_place(problem, points[worst])}): the solution has a jump there."
                 )
+
+
+def slope_warnings(problem: Problem) -> Iterator[str]:
+    """At the start of time, conditions on derivatives hold for the initial values as well.
+
+    With u = g(x) at the start, a condition r(u, u_x, …) = 0 leaves r(g, g_x, …) where its side meets the start.
+    """
+    start = [(c, field, value) for c, field, value in _set_values(problem) if c.kind == "initial"]
+    known = {field: value for _, field, value in start}
+    for condition in problem.conditions:
+        slopes = [jet for jet in jets_of(condition.residual) if any(jet[1])]
+        asked = isinstance(condition.side, Side) and condition.kind == "boundary" and slopes
+        if not asked or not set(condition.fields) <= set(known) or any(i[problem.time] for _, i in slopes):
+            continue
+        points = side_points(problem.domain, condition.side, start[0][0].side)
+        points = points if problem.region is None else points[problem.region.contains(points)]
+        try:
+            left = substituted(condition.residual, known)
+            both = left, size_of_terms(left)
+            sizes = [compile_expression(part, problem.coordinates)(points).abs() for part in both]
+        except ExpressionError:  # a derivative that jumps
+            continue
+        if not len(points):
+            continue
+        worst = int(sizes[0].argmax())
+        if float(sizes[0][worst]) > 1e-6 * max(float(sizes[1].max()), 1e-3):
+            yield (
+                f"The initial values leave {float(sizes[0][worst]):.4g} in the condition on {condition.name} at "
+                f"{_place(problem, points[worst])}: the slope jumps there as time begins."
+            )
 
 
 def _set_values(problem: Problem) -> Iterator[tuple[Condition, str, sympy.Expr]]:

@@ -41,6 +41,7 @@ class Condition:
         residual: Zero where the condition is met; in coordinates, fields and their derivatives.
         kind: `boundary` or `initial`.
         fields: The fields that occur.
+        written: The condition as the file has it.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Condition:
     residual: sympy.Expr
     kind: str
     fields: tuple[str, ...]
+    written: str = field(default="", compare=False)
 
     def solved(self, coordinates: tuple[str, ...]) -> tuple[Jet, sympy.Expr] | None:
         """(jet, g) if the condition says jet = g(coordinates), as `u = sin(x)` or `u_t = 0` do; None otherwise."""

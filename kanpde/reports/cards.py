@@ -30,6 +30,6 @@ def run_card(data: RunData) -> Markup:
     buffer = io.BytesIO()
     solution_figure(data).savefig(buffer, format="png", dpi=CARD_DPI)
     picture = base64.b64encode(buffer.getvalue()).decode()
-    image = Markup(f'<img alt="the run in one picture" src="data:image/png;base64,{picture}">')
+    image = element("img", alt="the run in one picture", src=f"data:image/png;base64,{picture}")
     title, *lines = summary_lines(data)
     return element("div", element("b", title.strip("<>")), [element("div", line) for line in lines], image)

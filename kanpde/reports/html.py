@@ -3,7 +3,7 @@
 import html
 from collections.abc import Iterable, Sequence
 
-VOID = frozenset({"meta", "br", "hr", "input"})
+VOID = frozenset({"meta", "br", "hr", "img", "input"})
 
 STYLE = """
 :root { color-scheme: light; --ink: #1d1d1f; --faint: #6b6b70; --rule: #d9d9de; --ground: #f6f6f8; --warn: #8a5a00; }
@@ -30,6 +30,7 @@ li { margin: .25rem 0; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 1rem; }
 figure { margin: .6rem 0; min-width: 0; }
 figure svg { display: block; width: 100%; height: auto; max-width: 34rem; margin: 0 auto; }
+figure img { display: block; max-width: 100%; margin: 0 auto; }
 figure.wide svg { max-width: 100%; }
 figcaption { color: var(--faint); font-size: .88rem; text-align: center; }
 .scroll { overflow-x: auto; margin: .6rem 0; }

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kanpde.errors import InputError
 from kanpde.files.atomic import replace_file
+from kanpde.reports.index import index_page
 from kanpde.reports.plots import save_figure
 from kanpde.reports.run_report import run_report
-from kanpde.results.archive import read_archive
+from kanpde.results.archive import RunData, read_archive
 from kanpde.studies.archive import Outcome, read_outcome, write_outcome
 from kanpde.studies.comparisons import Comparison
 from kanpde.studies.figures import scaling_figure
@@ -76,8 +78,30 @@ def csv_text(outcome: Outcome) -> str:
     return buffer.getvalue()
 
 
+def runs_below(folder: Path) -> tuple[list[tuple[str, RunData]], list[str]]:
+    """The archives below a folder and where they lie in it; a sentence on each that cannot be read.
+
+    Raises:
+        InputError: There is no such folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: a run's folder, its archive, or a folder of runs is needed; there is none.")
+    found, reasons = [], []
+    for archive in sorted(folder.rglob(RUN)):
+        try:
+            found.append((str(archive.parent.relative_to(folder)), read_archive(archive)))
+        except InputError as error:
+            reasons.append(str(error))
+    return found, reasons
+
+
+def _mixed(runs: Sequence[tuple[str, RunData]]) -> bool:
+    """Whether they are of several problems, which no study compares."""
+    return len({data.attributes.get("title") for _, data in runs}) > 1
+
+
 def write_report(path: Path) -> tuple[Path, list[Comparison]]:
-    """The report of whatever is at a path: a run, a study, or a folder of runs.
+    """The report of whatever is at a path: a run, a study, runs of one problem as a study, of several as an index.
 
     Raises:
         InputError: There is nothing to report on, or it cannot be read.
@@ -86,6 +110,8 @@ def write_report(path: Path) -> tuple[Path, list[Comparison]]:
     target = archive.parent / PAGE if archive.is_file() else path / PAGE
     if archive.is_file() and archive.name != STUDY:
         text, comparisons = run_report(read_archive(archive)), []
+    elif not archive.is_file() and _mixed((found := runs_below(path))[0]):
+        text, comparisons = index_page(str(path), *found), []
     else:
         outcome = read_outcome(archive) if archive.is_file() else collected([path])
         text, comparisons = study_report(outcome), outcome.comparisons()

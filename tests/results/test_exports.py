@@ -31,7 +31,6 @@ def test_the_command_writes_beside_the_archive_or_where_it_is_told(tmp_path, run
     write_archive(tmp_path / "result.h5", run)
     assert main(["export", str(tmp_path), "--to", kind]) == 0
     assert {path.name for path in tmp_path.iterdir()} == FILES[kind] | {"result.h5"}
-    (tmp_path / "there").mkdir()
     assert main(["export", "--to", kind, "--into", str(tmp_path / "there"), str(tmp_path / "result.h5")]) == 0
     for name in FILES[kind]:
         assert (tmp_path / "there" / name).read_bytes() == (tmp_path / name).read_bytes()
@@ -42,7 +41,8 @@ def test_bad_input_is_three_sentences_and_writes_nothing(tmp_path, run, capsys):
     write_archive(tmp_path / "result.h5", run)
     for words, said in [
         ([str(tmp_path), "--to", "xlsx"], "--to needs one of csv, npz, vtk, safetensors; xlsx came."),
-        ([str(tmp_path), "--to", "csv", "--into", str(tmp_path / "no")], "--into needs a folder that exists"),
+        ([str(tmp_path)], "--to needs one of csv, npz, vtk, safetensors; none came."),
+        ([str(tmp_path), "--to", "csv", "--into", str(tmp_path / "result.h5" / "x")], "--into needs a folder"),
         ([str(tmp_path / "no"), "--to", "csv"], "an archive such as result.h5 is needed"),
     ]:
         assert main(["export", *words]) == 2

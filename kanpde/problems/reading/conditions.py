@@ -58,7 +58,8 @@ class _Conditions:
                 pieces, stated = self.pieces(side, place, text)
                 for component in zip(*(self.residuals(piece, place, stated) for piece in pieces), strict=True):
                     number += 1
-                    conditions += self.numbered(side, number, pieces, component)
+                    found = self.numbered(side, number, pieces, component)
+                    conditions += [replace(condition, written=str(stated)) for condition in found]
         return tuple(conditions)
 
     def pieces(self, side: Side | str, place: str, text: object) -> tuple[list[Piece], object]:
