@@ -150,7 +150,10 @@ def _ladder(problem: Problem, solver: ModuleType) -> tuple[int, ...]:
 
 
 def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference:
-    """Up the ladder until two agree; rungs too coarse to converge are passed over, unless two fail alike."""
+    """Up the ladder until two agree; rungs that do not converge are passed over, unless two in turn fail alike.
+
+    What two rungs below have found stands, whatever becomes of finer ones.
+    """
     solver, points = METHODS[method], inside_points(problem.region, problem.domain, POINTS, seed=5).numpy()
     begun, fine, error, reason = time.perf_counter(), None, np.nan, None
     for resolution in ladder:
@@ -160,9 +163,11 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
             reason = limit
             break
         except NotSolved as failure:
+            if np.isfinite(error):
+                break
             if str(failure) == str(reason):
                 raise
-            reason, fine, error = failure, None, np.nan
+            reason, fine = failure, None
             continue
         if coarse is not None:
             error = _difference(_nearest(coarse, fine, points), fine.values(points))

@@ -1,6 +1,7 @@
 """Runs and their folders: what a command does with one composition of settings."""
 
 import contextlib
+import math
 import os
 import sys
 import tempfile
@@ -294,17 +295,19 @@ def _tracked(config: Config) -> Tracked:
 
 
 def _check_memory(event: Started, config: Config) -> None:
-    """Refuse a Jacobian that cannot fit, rather than fill the memory for minutes first; later stages need more."""
-    free = free_memory()
+    """Refuse a Jacobian that cannot fit, that of the last stage, rather than train for minutes first."""
     on_gpu = config.device != "cpu" and torch.cuda.is_available()
-    if free is None or on_gpu or not config.optimizer.forms_jacobian:
+    free = torch.cuda.mem_get_info()[0] if on_gpu else free_memory()
+    if free is None or not config.optimizer.forms_jacobian:
         return
-    needed = event.points * event.parameters * getattr(torch, config.dtype).itemsize
+    points, parameters = max((event.points, event.parameters), event.largest, key=math.prod)
+    needed = points * parameters * getattr(torch, config.dtype).itemsize
     if needed > free:
+        where = "" if parameters == event.parameters else f" in the last of {len(event.grids)} stages"
         raise InputError(
-            f"optimizer={config.optimizer.kind} needs the derivatives of {event.points} residuals by "
-            f"{event.parameters} parameters in memory, {needed / 2**30:.3g} GiB; {free / 2**30:.3g} GiB are free. Use "
-            "optimizer=lbfgs or adam, a smaller model, or fewer points (sampling.points)."
+            f"optimizer={config.optimizer.kind} needs the derivatives of {points} residuals by {parameters} parameters "
+            f"in memory{where}, {needed / 2**30:.3g} GiB; {free / 2**30:.3g} GiB are free. Use optimizer=lbfgs or "
+            "adam, a smaller model, fewer stages (training.stages), or fewer points (sampling.points)."
         )
 
 

@@ -50,7 +50,7 @@ from kanpde.solving.tasks import Goal, goal_of
 from kanpde.solving.time_windows import Windows, solution_of, window_ends
 from kanpde.solving.training.events import Event, Finished, Note, Outcome, Started, Step
 from kanpde.solving.training.journal import Journal, Recorded
-from kanpde.solving.training.memory import peak_memory_mb
+from kanpde.solving.training.memory import forget_peak, peak_memory_mb
 from kanpde.solving.training.own_modules import check_module
 from kanpde.solving.training.routes import train_by_route
 from kanpde.solving.training.setup import Setup, Trained
@@ -219,6 +219,7 @@ def solve_config(
         journal: Records the training, and is played back first, where it has some.
         stops: Takes the signals, if anybody does.
     """
+    forget_peak()
     if isinstance(config.problem.task, Lattice):
         return _lattice_run(config, on_event)
     device = _device(config.device)

@@ -5,11 +5,9 @@
 After the first training step nothing may be lost: a signal leaves an archive that opens, without a traceback; kill -9
 leaves no half file; the same command then ends with the parameters of an undisturbed run, bit for bit, and leaves
 neither drafts nor locks nor a checkpoint behind. One moment in three is drawn from the end, where the run is measured,
-archived and drawn. Runs are forked from one process that has imported everything; what is measured depends on steps
-alone there (`MEASURE_AFTER`), as for limits in steps.
+archived and drawn. Runs are forked from one process that has imported everything.
 """
 
-import math
 import os
 import random
 import shutil
@@ -29,7 +27,6 @@ from kanpde.cli.solve import solve_command  # noqa: F401  imported before the fo
 from kanpde.errors import InputError
 from kanpde.results.archive import read_archive
 from kanpde.runs.progress import last_record
-from kanpde.solving.training import actions
 
 RUN = [
     "solve", "problem=poisson_1d", "model.width=[3]", "model.grid=8", "training.stages=3", "training.steps=12",
@@ -140,7 +137,6 @@ def trial(
 def measured(modes: list[str], kinds: list[str], trials: int, seed: int = 0) -> int:
     """Run all trials and print the figures; the number of those that lost anything."""
     torch.set_num_threads(1)
-    actions.MEASURE_AFTER = math.inf
     lost, draw = 0, random.Random(seed)
     with tempfile.TemporaryDirectory() as above:
         for mode in modes:

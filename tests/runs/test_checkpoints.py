@@ -1,6 +1,5 @@
 """A run that is stopped goes on from its checkpoint: to the same result, bit for bit, wherever it was stopped."""
 
-import math
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import torch
 from kanpde.runs.checkpoints import Checkpoint
 from kanpde.runs.run import Run, solve_config
 from kanpde.runs.settings import compose
-from kanpde.solving.training import actions
 from kanpde.solving.training.events import Started, Step
 from kanpde.solving.training.journal import Journal, calls_in, journal_bytes
 
@@ -25,12 +23,6 @@ KINDS = {
     "learned": ["problem=inverse_diffusion", "training.stages=1", "training.steps=4"],
     "windows": ["problem=advection_1d", "training.windows=2", "training.stages=1", "training.steps=3"],
 }
-
-
-@pytest.fixture(autouse=True)
-def clock_left_out(monkeypatch):
-    """What is measured depends on the steps alone."""
-    monkeypatch.setattr(actions, "MEASURE_AFTER", math.inf)
 
 
 class Killed(BaseException):

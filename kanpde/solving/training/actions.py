@@ -15,17 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.models.learned_constants import learn
+from kanpde.problems.geometry.samplings.interface import interior_count
 from kanpde.solving.adaptation import Density, densities_of, first_knots, followed
 from kanpde.solving.losses.interface import Objective
 from kanpde.solving.losses.regularized import regularized
 from kanpde.solving.optimizers import Iterate, Stop, StopReason
 from kanpde.solving.solution import Solution
+from kanpde.solving.tasks.interface import parameter_count
 from kanpde.solving.training.events import Event, Outcome, StageEnded, Started, StartEnded, Step
 from kanpde.solving.training.setup import Setup, Trained, derived_seed
 
 MEASURE_EVERY = 5
-MEASURE_AFTER = 1.0
-"""Steps and seconds after which to look at the held-out residual and the error again."""
+"""Steps after which to look at the held-out residual and the error again: what is kept depends on no clock."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,6 @@ class State:
     best: The best state seen.
     reason: Why the last minimization ended.
     parting: Of what is held out and what is trained, when it was last measured.
-    measured: The seconds at which that was.
     """
 
     network: nn.Module
@@ -59,7 +59,6 @@ class State:
     best: Trained | None = None
     reason: str = ""
     parting: float = 1.0
-    measured: float = -math.inf
 
 
 class Halt(Exception):
@@ -93,7 +92,7 @@ class Course:
         figure = state.judge.figure()
         likewise = figure if state.witness is state.judge else state.witness.figure()
         parting = self.setup.goal.parting(likewise, loss)  # of what is weighted alike
-        self.state = kept(replace(state, parting=parting, measured=self.elapsed()), figure)
+        self.state = kept(replace(state, parting=parting), figure)
         return figure
 
 
@@ -134,6 +133,18 @@ def fresh_network(setup: Setup, grid: int, start: int) -> nn.Module:
     return learn(network.to(setup.device), setup.problem.learned)
 
 
+MOST_STAGES = 99
+
+
+def draw_place(stage: int, redraw: int) -> int:
+    """A number of its own for the points of each stage and each redraw within it.
+
+    >>> draw_place(0, 0), draw_place(1, 0), draw_place(0, 101)
+    (0, 101, 1020201)
+    """
+    return 101 * stage + 101 * (MOST_STAGES + 1) * redraw + redraw
+
+
 @dataclass(frozen=True)
 class Draw:
     """Draw points; a redraw, numbered within its stage, keeps the network and so what judges it."""
@@ -143,7 +154,7 @@ class Draw:
     def __call__(self, state: State, course: Course) -> State:
         setup = course.setup
         sampling = followed(setup.sampling, state.densities)
-        seed = derived_seed(setup.seed, 101 * state.stage + self.redraw)
+        seed = derived_seed(setup.seed, draw_place(state.stage, self.redraw))
         drawn = setup.goal.objective(state.network, sampling, seed)
         objective = regularized(drawn, state.network, setup.design.regularizer() if setup.design else None)
         objective.checkpoint = course.check_clock
@@ -165,11 +176,15 @@ class Keep:
 
 @dataclass(frozen=True)
 class Announce:
-    """Tell what is about to be trained."""
+    """Tell what is about to be trained, and how large it will be in the last stage."""
 
     def __call__(self, state: State, course: Course) -> State:
-        parameters = state.objective.theta.numel()
-        course.emit(Started(parameters, state.objective.size, course.grids, course.setup.goal.names))
+        setup, parameters, points = course.setup, state.objective.theta.numel(), state.objective.size
+        last = parameters
+        if setup.design is not None and course.grids[-1] != course.grids[0]:
+            last = parameter_count(fresh_network(setup, course.grids[-1], 0))
+        grown = interior_count(setup.sampling, last) / interior_count(setup.sampling, parameters)
+        course.emit(Started(parameters, points, course.grids, setup.goal.names, (int(points * grown), last)))
         return state
 
 
@@ -288,8 +303,7 @@ def _watch(iterate: Iterate, course: Course) -> None:
     course.state = state = replace(course.state, steps=course.state.steps + 1)
     record = _record(iterate, course)
     late = course.elapsed() > settings.time_limit
-    waited = course.elapsed() - state.measured > MEASURE_AFTER
-    if state.steps == 1 or state.steps % MEASURE_EVERY == 0 or waited or late:
+    if state.steps == 1 or state.steps % MEASURE_EVERY == 0 or late:
         state.objective.theta = iterate.theta
         record[goal.figure_name] = course.measure(iterate.loss)
         record["rel_l2"] = setup.track(state.network)

@@ -31,12 +31,13 @@ class Note:
 
 @dataclass(frozen=True)
 class Started:
-    """What is about to be trained."""
+    """What is about to be trained; `largest` are the residuals and parameters of the last stage."""
 
     parameters: int
     points: int
     grids: tuple[int, ...]
     blocks: tuple[str, ...]
+    largest: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

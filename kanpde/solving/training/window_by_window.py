@@ -152,7 +152,8 @@ class _InTurn:
         for begin, end in list(pairwise(self.ends))[len(networks) :]:
             still = copy.deepcopy(networks[-1])
             still.inputs.lower[self.setup.problem.time], still.inputs.upper[self.setup.problem.time] = begin, end
-            still.layers[-1].weight.data.zero_()
+            for parameter in still.layers[-1].parameters():  # the bias of an MLP as well
+                parameter.data.zero_()
             networks.append(still)
         return networks
 

@@ -1,0 +1,112 @@
+"""What a run may take, and what it does not depend on."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+import kanpde
+from kanpde.errors import InputError
+from kanpde.references import METHODS, _solved
+from kanpde.references.interface import NotSolved, Solved
+from kanpde.runs import jobs
+from kanpde.runs.settings import compose
+from kanpde.solving.training.actions import MEASURE_EVERY, draw_place
+from kanpde.solving.training.events import Started, Step
+
+QUICK = {"model": {"width": [3]}, "training": {"stages": 1, "starts": 1, "steps": 12}}
+
+
+def test_what_is_measured_depends_on_no_clock():
+    def slow(event):
+        if isinstance(event, Step):
+            time.sleep(0.02)
+
+    fast, slowed = (kanpde.solve("poisson_1d", on_event=listen, **QUICK) for listen in (None, slow))
+    assert np.array_equal(fast.history["rel_l2"], slowed.history["rel_l2"], equal_nan=True)
+    measured = fast.history["step"][np.isfinite(fast.history["rel_l2"])]
+    assert all(step == 1 or step % MEASURE_EVERY == 0 for step in measured)
+    for name, value in fast.data.model.parameters.items():
+        assert np.array_equal(value, slowed.data.model.parameters[name])
+
+
+def test_no_points_are_drawn_twice():
+    places = [draw_place(stage, redraw) for stage in range(20) for redraw in range(600)]
+    assert len(set(places)) == len(places)
+
+
+class Rungs:
+    """A reference method whose rungs differ by 1e-6, some of which fail."""
+
+    def __init__(self, failing):
+        self.failing = failing
+
+    def solve(self, problem, resolution):
+        if resolution in self.failing:
+            raise NotSolved(f"fails at {resolution}")
+        return Solved(lambda points: np.full((len(points), 1), 1 + 1e-6 * resolution), 10 * resolution)
+
+
+@pytest.mark.parametrize("failing, kept", [({3}, 20), ({3, 4}, 20), ({1}, 40), (set(), 40)])
+def test_a_finer_rung_that_fails_leaves_what_two_have_found(monkeypatch, failing, kept):
+    monkeypatch.setitem(METHODS, "rungs", Rungs(failing))
+    found = _solved(kanpde.load_problem("poisson_1d"), "rungs", (1, 2, 3, 4))
+    assert found.unknowns == kept and 0 < found.error < 1e-5
+
+
+def test_one_rung_alone_is_no_reference(monkeypatch):
+    monkeypatch.setitem(METHODS, "rungs", Rungs({2, 3}))
+    with pytest.raises(NotSolved, match="fails"):
+        _solved(kanpde.load_problem("poisson_1d"), "rungs", (1, 2, 3))
+
+
+def test_memory_is_forecast_for_the_last_stage(monkeypatch):
+    config = compose(["problem=poisson_1d", "model.width=[3]", "model.grid=64", "training.stages=4"])
+    seen = []
+    training = {"stages": 4, "starts": 1, "steps": 1}
+    kanpde.solve("poisson_1d", model={"width": [3], "grid": 64}, training=training, on_event=seen.append)
+    (event,) = [event for event in seen if isinstance(event, Started)]
+    assert event.largest[1] > 3 * event.parameters and event.largest[0] > 3 * event.points
+    first, last = 8 * event.parameters * event.points, 8 * event.largest[0] * event.largest[1]
+    monkeypatch.setattr(jobs, "free_memory", lambda: (first + last) // 2)
+    with pytest.raises(InputError, match="in the last of 4 stages"):
+        jobs._check_memory(event, config)
+    monkeypatch.setattr(jobs, "free_memory", lambda: last + 1)
+    jobs._check_memory(event, config)
+
+
+def test_the_forecast_is_what_the_last_stage_has():
+    run = kanpde.solve("poisson_1d", model={"width": [3], "grid": 64}, on_event=(seen := []).append,
+                       training={"stages": 3, "starts": 1, "steps": 1})  # fmt: skip
+    (event,) = [event for event in seen if isinstance(event, Started)]
+    assert event.largest[1] == run.history["n_parameters"][-1]
+    assert len(run.data.points["interior"]) == pytest.approx(event.largest[0], rel=0.3) or run.metrics["rel_l2"] < 1
+
+
+def test_peak_memory_is_the_runs_own():
+    quick = {**QUICK, "training": {**QUICK["training"], "steps": 1}}
+    held = np.ones(40_000_000)  # 320 MB, gone before the run
+    del held
+    before = _peak_of_process()
+    assert kanpde.solve("poisson_1d", **quick).metrics["peak_memory_mb"] < before - 200
+
+
+def _peak_of_process() -> float:
+    import resource  # noqa: PLC0415  not on Windows
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+@pytest.mark.parametrize("model", [{"kind": "mlp", "width": [4]}, {"kind": "kan", "width": [4]}])
+def test_windows_that_are_not_reached_stand_still(model):
+    def interrupt(event):
+        if isinstance(event, Step) and event.record["window"] == 2:
+            raise KeyboardInterrupt
+
+    run = kanpde.solve("diffusion_1d", model=model, on_event=interrupt, reference=False,
+                       training={"stages": 1, "starts": 1, "steps": 3, "windows": 3})  # fmt: skip
+    assert json.loads(run.data.model.config_json)["windows"] is not None
+    x = np.linspace(-1, 1, 11)
+    end, later = run.solution(x=x, t=2 / 3), run.solution(x=x, t=1.0)
+    assert np.abs(end).max() > 1e-3 and np.abs(later - end).max() < 1e-12
