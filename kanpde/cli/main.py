@@ -18,6 +18,7 @@ import kanpde
 from kanpde.cli.parsing import Command
 from kanpde.errors import InputError
 from kanpde.files.texts import printable
+from kanpde.runs.stops import interruptible
 
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 CLOSED_PIPE = 141  # and that SIGPIPE ended
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        return command_of(options.command)(words[1:])
+        with interruptible():
+            return command_of(options.command)(words[1:])
     except InputError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2

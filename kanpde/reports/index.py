@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from kanpde.reports.cards import SHOWN
 from kanpde.reports.html import Child, Markup, element, items, page, section
 from kanpde.reports.plots import panel_figures
-from kanpde.results.archive import RunData, metric_text
+from kanpde.results.archive import RunData
+from kanpde.results.metrics import metric_text
 from kanpde.results.verdicts import verdict_in
 
 MOST_PICTURES = 60

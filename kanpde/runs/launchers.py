@@ -19,6 +19,7 @@ from threading import Event, Thread, current_thread, main_thread
 from omegaconf import DictConfig, OmegaConf
 
 from kanpde.errors import InputError
+from kanpde.runs.stops import DEFAULTS, SIGNALS
 
 BASIC = "basic"
 
@@ -81,7 +82,7 @@ def usable_cores() -> int:
 
 @contextmanager
 def children_shielded(on_interrupt: Callable[[], None]) -> Iterator[None]:
-    """Inside, Ctrl-C calls a function here, and does not reach processes that are started meanwhile.
+    """Inside, Ctrl-C, SIGTERM and SIGHUP call a function here; Ctrl-C does not reach processes started meanwhile.
 
     A terminal sends Ctrl-C to all of them. Caught in the middle of an import or of writing, they would die in as many
     ways; so they begin with the signal blocked, which they inherit from the thread that starts them. Here it is
@@ -93,11 +94,13 @@ def children_shielded(on_interrupt: Callable[[], None]) -> Iterator[None]:
     resource_tracker.ensure_running()  # some versions unblock the signal when they start this process
     over = Event()
     Thread(target=over.wait, daemon=True).start()
-    handler = signal.signal(signal.SIGINT, lambda number, frame: on_interrupt())
+    taken = [getattr(signal, name) for name in SIGNALS if signal.getsignal(getattr(signal, name)) in DEFAULTS]
+    before = {number: signal.signal(number, lambda number, frame: on_interrupt()) for number in taken}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         over.set()

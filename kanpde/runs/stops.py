@@ -1,20 +1,64 @@
 """Signals that ask a run to stop: Ctrl-C, SIGTERM from Slurm and containers, SIGHUP from a terminal that is closed.
 
-The first one interrupts what is being computed; those that come while the best state is being kept wait.
+The first one interrupts what is being computed; those that come while the best state is being kept wait. Commands take
+them from their first line on (`interruptible`), runs in their own way (`Stops`). Light: nothing is imported for it.
 """
 
+import _thread
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import FrameType
 from typing import Any
 
 STDERR = 2
 Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
+SOON = 0.01
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 SAVING = b"stopping already: the best state is being kept; what is not measured by then is left out.\n"
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """SIGTERM and SIGHUP as Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+DEFAULTS = (signal.SIG_DFL, signal.default_int_handler, interrupt)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Inside, the signals of the main thread that nobody handles raise KeyboardInterrupt, wherever they strike.
+
+    A KeyboardInterrupt in a finalizer or a callback of a C library is printed by Python and lost; it comes again here.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    hook, before = sys.unraisablehook, {}
+    for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            before[number] = signal.signal(number, interrupt)
+    sys.unraisablehook = lambda lost: again(lost, hook)
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def again(lost: Any, hook: Callable[[Any], Any]) -> None:
+    """Interrupt once more after a KeyboardInterrupt that could not be raised; the rest is as ever."""
+    if lost.exc_type is KeyboardInterrupt:
+        later = threading.Timer(SOON, _thread.interrupt_main)  # not here, where it would be lost once more
+        later.daemon = True
+        later.start()
+    else:
+        hook(lost)
 
 
 class Stops(AbstractContextManager["Stops"]):
@@ -28,17 +72,26 @@ class Stops(AbstractContextManager["Stops"]):
         self.open = True
         self.waiting = False
         self.before: dict[int, Handler] = {}
+        self.hook = sys.unraisablehook
 
     def __enter__(self) -> "Stops":
         if threading.current_thread() is threading.main_thread():
             for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
-                if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                if signal.getsignal(number) in DEFAULTS:
                     self.before[number] = signal.signal(number, self._take)
+            self.hook, sys.unraisablehook = sys.unraisablehook, self._lost
         return self
 
     def __exit__(self, *error: object) -> None:
+        if sys.unraisablehook == self._lost:
+            sys.unraisablehook = self.hook
         for number, handler in self.before.items():
             signal.signal(number, handler)
+
+    def _lost(self, lost: Any) -> None:
+        """An interrupt that struck where nothing can be raised is raised afterwards."""
+        self.open = self.open or lost.exc_type is KeyboardInterrupt
+        again(lost, self.hook)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         self.asked += 1

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from kanpde.cli.main import main
 from kanpde.errors import InputError
 from kanpde.results.archive import read_archive
-from kanpde.runs import jobs, run
+from kanpde.runs import jobs, run, sweeps
 from kanpde.runs.progress import History
 from kanpde.runs.run import Run
 from kanpde.runs.stops import Stops
@@ -216,3 +217,56 @@ def test_a_signal_interrupts_once_and_the_next_waits():
         stops.reopen()
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+
+
+# Before a run begins, between the jobs of a sweep, and where nothing can be raised
+
+
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_before_training_is_as_quiet_as_later(monkeypatch, capsys, sent):
+    before = signal.getsignal(signal.SIGTERM)
+
+    def struck(*args, **kwargs):
+        os.kill(os.getpid(), getattr(signal, sent))
+        raise AssertionError("nothing interrupted it")
+
+    monkeypatch.setattr("kanpde.cli.solve.solve_one", struck)
+    assert main(WORDS) == 130
+    assert "Traceback" not in capsys.readouterr().err and not Path("outputs").exists()
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_between_two_jobs_ends_the_sweep(monkeypatch, capsys, sent):
+    real, calls = sweeps.settled, []
+
+    def struck(config):
+        calls.append(config)
+        if len(calls) == 4:  # both jobs are looked at before, the first is done
+            os.kill(os.getpid(), getattr(signal, sent))
+        return real(config)
+
+    monkeypatch.setattr(sweeps, "settled", struck)
+    monkeypatch.setattr(jobs, "settled", struck)
+    assert main([*WORDS, "-m", "seed=0,1"]) == 130
+    told = capsys.readouterr()
+    assert "Traceback" not in told.err and "not begun" in told.out
+
+
+def test_an_interrupt_in_a_finalizer_is_not_lost(monkeypatch, capsys):
+    class Left:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(100):  # where the signal is taken, and Python can only print it
+                pass
+
+    def strike():
+        left = Left()
+        del left
+        time.sleep(0.1)
+
+    with monkeypatch.context() as struck:
+        at_step(struck, 3, strike)
+        assert main(WORDS) == 130
+    assert "Traceback" not in capsys.readouterr().err
+    assert status() == "interrupted"
