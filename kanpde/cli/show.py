@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from kanpde.cli.metrics import metric_lines
 from kanpde.cli.parsing import command_parser, say
 from kanpde.results.archive import RunData, archive_of, read_archive
+from kanpde.results.archive.folders import runs_below
 from kanpde.results.verdicts import verdict_in
-from kanpde.studies.files import runs_below
 
 
 def show_command(words: Sequence[str]) -> int:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kanpde.errors import InputError
 from kanpde.files.atomic import replace_file
 from kanpde.reports.index import index_page
 from kanpde.reports.plots import save_figure
 from kanpde.reports.run_report import run_report
 from kanpde.results.archive import RunData, read_archive
+from kanpde.results.archive.folders import runs_below
 from kanpde.studies.archive import Outcome, read_outcome, write_outcome
 from kanpde.studies.comparisons import Comparison
 from kanpde.studies.figures import scaling_figure
@@ -76,23 +76,6 @@ def csv_text(outcome: Outcome) -> str:
         for record in records:
             writer.writerow([role, *(getattr(record, name) for name in COLUMNS if name != "role")])
     return buffer.getvalue()
-
-
-def runs_below(folder: Path) -> tuple[list[tuple[str, RunData]], list[str]]:
-    """The archives below a folder and where they lie in it; a sentence on each that cannot be read.
-
-    Raises:
-        InputError: There is no such folder.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: a run's folder, its archive, or a folder of runs is needed; there is none.")
-    found, reasons = [], []
-    for archive in sorted(folder.rglob(RUN)):
-        try:
-            found.append((str(archive.parent.relative_to(folder)), read_archive(archive)))
-        except InputError as error:
-            reasons.append(str(error))
-    return found, reasons
 
 
 def _mixed(runs: Sequence[tuple[str, RunData]]) -> bool:

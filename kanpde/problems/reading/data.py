@@ -13,7 +13,7 @@ import torch
 from kanpde.errors import InputError
 from kanpde.files.arrays import comma_separated
 from kanpde.problems.geometry.boxes import Box
-from kanpde.problems.geometry.sampling import uniform_points
+from kanpde.problems.geometry.regions import Region, in_domain, inside_points
 from kanpde.problems.language import compile_expression, shortened, suggestion
 from kanpde.problems.named_files import text_of
 from kanpde.problems.observations import Data, left_out, noisy
@@ -34,6 +34,7 @@ def read_data(
     box: Box,
     exact: dict[str, sympy.Expr],
     test_share: float,
+    region: Region | None = None,
 ) -> Data | None:
     """The observations, if the problem has any; `test_share` of them are held out unless the file says another."""
     given = statement.data.get("data")
@@ -41,13 +42,14 @@ def read_data(
         return None
     if not isinstance(given, dict) or not ({"file", "table", "points"} & set(given)):
         raise wrong_kind(statement.where("data"), "a file, or points of the exact solution", given, EXAMPLE)
-    return _Reader(statement, given, fields, coordinates, box, exact, test_share).data()
+    return _Reader(statement, given, fields, coordinates, box, exact, test_share, region).data()
 
 
 class _Reader:
-    def __init__(self, statement, given, fields, coordinates, box, exact, test_share):
+    def __init__(self, statement, given, fields, coordinates, box, exact, test_share, region):
         self.statement, self.given, self.all_fields = statement, given, fields
         self.coordinates, self.box, self.exact, self.test_share = coordinates, box, exact, test_share
+        self.region = region
 
     def data(self) -> Data:
         self.check_keys()
@@ -172,6 +174,13 @@ class _Reader:
                 f"{self.where()} needs points inside the ranges of coordinates; {outside.sum()} of {len(points)} lie "
                 f"outside, the first at {place}. Widen the ranges, or leave the points out."
             )
+        holed = ~in_domain(self.region, self.box, (), torch.from_numpy(points)).numpy()
+        if holed.any():
+            place = ", ".join(f"{name} = {x:g}" for name, x in zip(self.coordinates, points[holed][0], strict=True))
+            raise InputError(
+                f"{self.where()} needs points inside the domain; {holed.sum()} of {len(points)} lie where shapes are "
+                f"cut out, the first at {place}. Correct the shapes, or leave the points out."
+            )
 
     # from the exact solution
 
@@ -183,7 +192,7 @@ class _Reader:
                 "Add exact: {field: …}, or give a file."
             )
         seed = self.whole("seed", 0, 0, 2**31)
-        points = uniform_points(self.box, self.whole("points", None, FEWEST, MOST_POINTS), seed)
+        points = inside_points(self.region, self.box, self.whole("points", None, FEWEST, MOST_POINTS), seed)
         formulas = [compile_expression(self.exact[name], self.coordinates) for name in self.fields()]
         values = torch.stack([formula(points) for formula in formulas], dim=1).numpy()
         return points.numpy(), noisy(values, self.number("noise", 0.0, 0.0, 1e3), seed)

@@ -89,7 +89,7 @@ class ProblemFile(Source):
         conditions = read_conditions(self, scope, exact, periodic, region, box)
         conditions = task.conditions(conditions, fields, scope, self.where("boundary"))
         check_own_names(self, fields, learned)
-        data = read_data(self, scope.fields, coordinates, box, exact, task.test_share(self))
+        data = read_data(self, scope.fields, coordinates, box, exact, task.test_share(self), region)
         read_reference(self, coordinates, fields)
         return Problem(
             name=name,
