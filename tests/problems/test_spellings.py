@@ -12,7 +12,7 @@ HEAT = {
     "initial": "u = sin(pi*x)",
 }  # fmt: skip
 READ = {
-    "sin(π·x)": "sin(pi*x)", "x² − t": "x**2 - t", "u(x, t)": "u", "u_xx(x,t)": "u_xx", "D(u, x, 2.0)": "u_xx",
+    "sin(π·x)": "sin(pi*x)", "x² − t": "-t + x**2", "u(x, t)": "u", "u_xx(x,t)": "u_xx", "D(u, x, 2.0)": "u_xx",
     "D(u, x, n)": "u_xx", "besselj(2.0, x)": "besselj(2, x)", "besselj(n, x)": "besselj(2, x)", "2×x": "2*x",
 }  # fmt: skip
 ANSWERED = {
