@@ -21,6 +21,7 @@ from kanpde.lattices.densities import kernel_density
 from kanpde.lattices.landscapes import landscape
 from kanpde.lattices.level_spacings import gap_ratios, middle
 from kanpde.lattices.localization import fractal_dimension, participation
+from kanpde.lattices.localization_lengths import decay_length
 from kanpde.lattices.lyapunov import chain_exponents
 from kanpde.lattices.operators import Builder, Hamiltonian, resized
 from kanpde.lattices.spectra import full_spectrum, window
@@ -205,10 +206,13 @@ def _shown(builders: _Builders, seed: int) -> tuple[Arrays, dict[str, tuple[str,
     }  # fmt: skip
     axes: dict[str, tuple[str, ...]] = {"onsite": ("site",), "shown_energy": ("shown",), "shown_residual": ("shown",)}
     axes["shown_state"] = ("shown", "site")
+    if lattice.dimension == 1:
+        lengths = [decay_length(states[:, k], lattice.periodic)[0] for k in chosen]
+        arrays["shown_length"], axes["shown_length"] = np.array(lengths), ("shown",)
     if lattice.measures.landscape:
         u, shift = landscape(hamiltonian)
-        arrays["inverse_landscape"] = 1 / u - shift
-        axes["inverse_landscape"] = ("site",)
+        arrays["inverse_landscape"], axes["inverse_landscape"] = 1 / u - shift, ("site",)
+        arrays["shown_bound"], axes["shown_bound"] = np.outer(energies[chosen] + shift, u), ("shown", "site")
     return arrays, axes
 
 

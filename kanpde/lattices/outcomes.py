@@ -34,6 +34,8 @@ class LatticeOutcome:
     metrics: dict[str, float]
     texts: dict[str, str]
     model: ModelData
+    symbolic: Arrays
+    symbolic_attributes: dict[str, str | int]
     verdict: Verdict
     status: str
     sentence: str
@@ -71,7 +73,7 @@ def study_lattice(
         metrics |= _edge_metrics(edge)
     texts = _texts(edge) if edge is not None else {}
     return LatticeOutcome(
-        arrays, axes, metrics, texts, _model(design, edge), _verdict(metrics, edge), status, sentence
+        arrays, axes, metrics, texts, _model(design, edge), *_symbolic(edge), _verdict(metrics, edge), status, sentence
     )
 
 
@@ -138,6 +140,16 @@ def _model(design, edge: Edge | None) -> ModelData:
     arrays = {name: value.detach().cpu().double().numpy() for name, value in network.state_dict().items()}
     return ModelData(next(kind for kind, cls in MODELS.items() if isinstance(design, cls)), json.dumps(about), arrays,
                      {})  # fmt: skip
+
+
+def _symbolic(edge: Edge | None) -> tuple[Arrays, dict[str, str | int]]:
+    """The named network as `/symbolic` has those of fields."""
+    if edge is None or edge.named is None:
+        return {}, {}
+    described, arrays = network_data(edge.named, "edge")
+    described |= {"inputs": list(edge.samples.names), "shift": 0.0, "scale": 1.0, "outer": "f"}
+    sentence = f"{edge.formula.text()}, right for {edge.formula.accuracy:.2%} of held-out states"
+    return arrays, {"network_edge_json": json.dumps(described), "sentence_edge": sentence, "found_edge": 0}
 
 
 def _verdict(metrics: Mapping[str, float], edge: Edge | None) -> Verdict:

@@ -23,7 +23,7 @@ ENERGY = "E"
 MEASURED = (
     "realization", "state", "energy", "ipr", "dimension", "gamma", "gamma_error", "gap_ratio", "size", "size_ipr",
     "size_gap_ratio", "density_energy", "density", "integrated", "site", "onsite", "shown", "shown_energy",
-    "shown_state", "shown_residual", "inverse_landscape", "label", "learned", "held_out",
+    "shown_state", "shown_residual", "shown_length", "shown_bound", "inverse_landscape", "label", "learned", "held_out",
 )  # fmt: skip
 """Names of what is measured, which no parameter may have: they stand side by side in the archive."""
 

@@ -53,7 +53,7 @@ def run_report(data: RunData) -> str:
 def _formula_section(data: RunData) -> Child:
     """What was read from the fields, and the networks it was read from; nothing where nobody looked."""
     about, parts = data.symbolic_attributes, []
-    for field in data.solved_fields:
+    for field in data.solved_fields or ("edge",):
         if f"structure_{field}" in about:
             parts.append(folded(f"Structure of {field}", element("pre", str(about[f"structure_{field}"]))))
         if f"sentence_{field}" not in about:
@@ -62,7 +62,8 @@ def _formula_section(data: RunData) -> Child:
         parts.append(element("p", element("strong", field), sign, str(about[f"sentence_{field}"])))
         stored = stored_network(data, field)
         if stored is not None:
-            figure = network_diagram(stored[0], diagram_points(stored[0]), tuple(data.axes), field)
+            inputs = tuple(stored[1].get("inputs", data.axes))
+            figure = network_diagram(stored[0], diagram_points(stored[0]), inputs, field)
             parts.append(element("div", drawing(figure, f"The network of {field}", f"n-{field}"), class_="figures"))
     if not parts:
         return None

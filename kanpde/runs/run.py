@@ -289,7 +289,8 @@ def _lattice_run(config: Config, on_event: Callable[[Event], None]) -> Run:
     data = RunData(
         attributes={**about, "reference": "none", **found.texts, **attributes_of(found.verdict)},
         axes={}, fields={}, history=_columns(history), metrics=metrics, model=found.model, points={},
-        spectrum=found.arrays, spectrum_axes=found.axes,
+        spectrum=found.arrays, spectrum_axes=found.axes, symbolic=found.symbolic,
+        symbolic_attributes=found.symbolic_attributes,
     )  # fmt: skip
     return Run(config.problem, data)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import xarray
+from matplotlib.figure import Figure
 
 from kanpde.cli.main import main
 from kanpde.errors import InputError
@@ -17,7 +18,9 @@ from kanpde.lattices.edge_networks import Labeled, Shape, formula_terms, is_name
 from kanpde.lattices.measurements import measure
 from kanpde.models.networks import KAN, KANDesign
 from kanpde.problems.catalog import load_problem
+from kanpde.reports.plots.lattices import draw_lattice, lattice_panels
 from kanpde.runs.run import open_run, solve
+from kanpde.symbolic.readings import stored_network
 
 SMALL = {
     "title": "A small chain",
@@ -55,6 +58,28 @@ def test_the_archive_has_axes_and_opens_in_xarray(run, tmp_path):
     with h5py.File(tmp_path / "result.h5") as root:
         assert root["spectrum/gamma"].dims[0][0] == root["spectrum/realization"]
         assert json.loads(root["model"].attrs["config_json"])["head"] == "sigmoid"
+
+
+def test_pictures_show_edges_lengths_and_dimensions(run, tmp_path):
+    captions = [caption for caption, _ in lattice_panels(run.data)]
+    assert any("classifier's edges" in caption for caption in captions) and any("D₂ of each" in c for c in captions)
+    assert np.isfinite(run.data.spectrum["shown_length"]).any() or run.data.spectrum["lam"][0] < 1
+    figure = Figure(figsize=(8, 14))
+    draw_lattice(figure, list(figure.add_gridspec((len(captions) + 1) // 2, 2))[: len(captions)], run.data)
+    first = figure.axes[0]
+    assert [text.get_text() for text in first.get_legend().get_texts()] == ["theory", "learned"]
+    run.save(tmp_path / "result.h5")
+    network, described = stored_network(open_run(tmp_path / "result.h5").data, "edge")
+    assert described["inputs"] == ["E", "lam"] and network.edges
+
+
+def test_a_landscape_bounds_the_states_that_are_shown():
+    chain = {"lattice": {"sites": [60], "onsite": "4*uniform(0, 1)", "hopping": 1, "ends": "open"},
+             "parameters": {"W": 1}, "measure": {"realizations": 1, "landscape": True}}  # fmt: skip
+    spectrum = solve(load_problem(chain, name="chain")).data.spectrum
+    shown = spectrum["shown_state"] / spectrum["shown_state"].max(axis=1, keepdims=True)
+    assert (shown <= spectrum["shown_bound"] * (1 + 1e-9)).all()
+    assert ((spectrum["shown_length"] > 0.3) & (spectrum["shown_length"] < 30)).all()
 
 
 def test_a_run_that_is_stopped_keeps_its_realizations(monkeypatch, tmp_path):

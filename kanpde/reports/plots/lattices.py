@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kanpde.problems.catalog import load_problem
+from kanpde.problems.language import Scope, parse_expression
 from kanpde.problems.lattices import ENERGY, SiteFunction
 from kanpde.problems.listing import read_problem_text
 from kanpde.problems.problem import Problem
 from kanpde.problems.tasks.lattice import Lattice, lattice_of
 from kanpde.reports.plots.styles import BLUE, CYCLE, FAINT, INK, VERMILION, label
 from kanpde.results.archive import RunData
+from kanpde.symbolic.readings import stored_network
 
 MOST_POINTS = 40_000
 FLOOR = 1e-12
@@ -36,6 +39,8 @@ def lattice_panels(data: RunData) -> list[Panel]:
         panels.append(_energies(data, problem))
     if "label" in spectrum:
         panels.append(("Held-out states: labels, and where the classifier errs", lambda a: _errors(a, data, lattice)))
+    if any(name.startswith("network_edge") for name in data.symbolic_attributes):
+        panels.append(("The classifier's edges, pruned and named", lambda axes: _edges(axes, data)))
     if "gamma" in spectrum:
         panels.append(("Lyapunov exponents, with theory", lambda axes: _exponents(axes, data, lattice)))
     if "shown_state" in spectrum and lattice.dimension == 1:
@@ -47,6 +52,8 @@ def lattice_panels(data: RunData) -> list[Panel]:
         panels.append(("Ratios of neighboring gaps", lambda axes: _ratios(axes, spectrum, lattice)))
     if "size_ipr" in spectrum and len(spectrum["size"]) > 1:
         panels.append(("Participation against size", lambda axes: _sizes(axes, data)))
+        if lattice.axes:
+            panels.append(("D₂ of each realization, from its sizes", lambda axes: _slopes(axes, spectrum, lattice)))
     return panels
 
 
@@ -64,31 +71,76 @@ def _thinned(count: int) -> np.ndarray:
 
 
 def _energies(data: RunData, problem: Problem) -> Panel:
-    """E against a parameter, colored by D, with the edge of theory where one parameter decides it."""
+    """E against a parameter, colored by D, near the middle of the others; theory's edge and the learned one over it."""
     lattice, spectrum = lattice_of(problem), data.spectrum
+    edges = _edge_functions(data, lattice)
 
     def draw(axes: Axes) -> None:
         name, x = _axis_values(spectrum, lattice)
-        chosen = _thinned(x.size)
+        near = _near_the_middle(spectrum, lattice) if edges else np.ones(x.size, bool)
+        chosen = np.flatnonzero(near)[_thinned(int(near.sum()))]
         colors = spectrum["dimension"].ravel()[chosen]
         drawn = axes.scatter(x[chosen], spectrum["energy"].ravel()[chosen], c=colors, s=3, vmin=0, vmax=1,
                              cmap="viridis", linewidths=0, rasterized=True)  # fmt: skip
         axes.figure.colorbar(drawn, ax=axes, label="D")
-        if len(lattice.axes) == 1 and "edge" in lattice.theory:
-            _contour(axes, lattice, name, spectrum)
-        label(axes, "", name, "E")
+        for said, (function, color, line) in edges.items():
+            _contour(axes, lattice, name, spectrum, function, color, line, said)
+        if edges:
+            axes.legend(fontsize=6)
+        others = ", ".join(f"{other} ≈ {lattice.parameters[other].value:.3g}" for other in lattice.axes[1:])
+        label(axes, others if edges else "", name, "E")
 
-    return "Energies colored by the fractal dimension D" + (", theory's edge dashed" if lattice.theory else ""), draw
+    return "Energies colored by the fractal dimension D", draw
 
 
-def _contour(axes: Axes, lattice: Lattice, name: str, spectrum) -> None:
+def _edge_functions(data: RunData, lattice: Lattice) -> dict[str, tuple[SiteFunction, str, str]]:
+    """Theory's edge and the learned formula, as functions that vanish on it."""
+    if not lattice.axes:
+        return {}
+    found = {"theory": (SiteFunction(lattice.theory["edge"]), VERMILION, "--")} if "edge" in lattice.theory else {}
+    formula = str(data.attributes.get("formula", ""))
+    if formula:
+        scope = Scope(coordinates=(ENERGY, *lattice.parameters), discrete=True)
+        expr = parse_expression(formula.removeprefix("0 = "), scope, "formula")
+        found["learned"] = SiteFunction(expr), INK, ":"
+    return found
+
+
+def _near_the_middle(spectrum, lattice: Lattice) -> np.ndarray:  # bool [realizations * states]
+    """States whose parameters, all but the first, are in the middle fifth of their ranges."""
+    near = np.ones(len(spectrum["realization"]), bool)
+    for name in lattice.axes[1:]:
+        one = lattice.parameters[name]
+        near &= np.abs(spectrum[name] - one.value) <= 0.1 * (one.high - one.low)
+    return np.repeat(near, spectrum["energy"].shape[1])
+
+
+def _contour(axes: Axes, lattice: Lattice, name: str, spectrum, function: SiteFunction, color: str, line: str,
+             said: str) -> None:  # fmt: skip
     one = lattice.parameters[name]
     x, y = np.meshgrid(np.linspace(one.low, one.high, 200),
                        np.linspace(spectrum["energy"].min(), spectrum["energy"].max(), 200))  # fmt: skip
     fixed = {key: value.value for key, value in lattice.parameters.items()}
-    g = SiteFunction(lattice.theory["edge"])({**fixed, name: x, ENERGY: y})
+    g = function({**fixed, name: x, ENERGY: y})
     if (g > 0).any() and (g < 0).any():
-        axes.contour(x, y, g, levels=[0], colors=VERMILION, linestyles="--")
+        axes.contour(x, y, g, levels=[0], colors=color, linestyles=line)
+        axes.plot([], [], color=color, linestyle=line, label=said)
+
+
+def _edges(axes: Axes, data: RunData) -> None:
+    """φ(x) of every edge of the first layer, each over its own spread, against its input over its range."""
+    network, described = stored_network(data, "edge")
+    names, u = described["inputs"], np.linspace(-1, 1, 101)
+    box = [network.layers[0].features.lower.numpy(), network.layers[0].features.upper.numpy()]
+    x = box[0] + (u[:, None] + 1) / 2 * (box[1] - box[0])
+    parts = ("sum", "factor", "factor")
+    values = network.edge_values(torch.from_numpy(x))
+    for place, (key, value) in enumerate(sorted((k, v) for k, v in values.items() if k[0] == 0)):
+        curve = value.detach().numpy() - value.detach().numpy().mean()
+        said = f"{names[key[1]]} in the {parts[key[2]]}: {network.edges[key].name or 'spline'}"
+        axes.plot(u, curve / (np.abs(curve).max() or 1.0), color=CYCLE[place % len(CYCLE)], label=said)
+    axes.legend(fontsize=6)
+    label(axes, str(data.attributes.get("formula", "")), "input over its range", "φ, scaled")
 
 
 def _errors(axes: Axes, data: RunData, lattice: Lattice) -> None:
@@ -134,6 +186,14 @@ def _decay(axes: Axes, spectrum) -> None:
     for place, (energy, state) in enumerate(zip(spectrum["shown_energy"], spectrum["shown_state"], strict=True)):
         values = np.maximum(state / state.max(), FLOOR)
         color, said = CYCLE[place % len(CYCLE)], f"E = {energy:.3g}"
+        length = spectrum["shown_length"][place] if "shown_length" in spectrum else np.inf
+        if np.isfinite(length) and length < len(state) / 4:
+            distance = np.abs(spectrum["site"] - spectrum["site"][np.argmax(state)])
+            axes.semilogy(spectrum["site"], np.maximum(np.exp(-distance / max(length, 1e-9)), FLOOR), "--", color=color,
+                          linewidth=0.5)  # fmt: skip
+            said += f", ξ = {length:.3g}"
+        if "shown_bound" in spectrum:
+            axes.semilogy(spectrum["site"], spectrum["shown_bound"][place], ":", color=color, linewidth=0.6)
         axes.semilogy(spectrum["site"], values, color=color, linewidth=0.7, label=said)
     axes.legend(fontsize=6)
     label(axes, "", "n", "|ψ|")
@@ -168,6 +228,13 @@ def _sizes(axes: Axes, data: RunData) -> None:
     axes.set(xscale="log", yscale="log")
     slope = data.metrics.get("d2", float("nan"))
     label(axes, f"D₂ = {slope:.3f}" if np.isfinite(slope) else "", "linear size", "IPR, 5 to 95 %")
+
+
+def _slopes(axes: Axes, spectrum, lattice: Lattice) -> None:
+    x = np.log(spectrum["size"]) * lattice.dimension
+    slopes = np.polyfit(x, -np.log(spectrum["size_ipr"].T), 1)[0]
+    axes.plot(spectrum[lattice.axes[0]], slopes, ".", color=BLUE, markersize=4)
+    label(axes, "", lattice.axes[0], "D₂")
 
 
 def draw_lattice(figure: Figure, cells: list, data: RunData) -> None:
