@@ -6,9 +6,9 @@ from pathlib import Path
 
 from kanpde.cli.parsing import command_parser, say
 from kanpde.errors import InputError
-from kanpde.reports.plots.diagrams import diagram_points, network_diagram
 from kanpde.results.archive import archive_of, write_archive
 from kanpde.runs.run import open_run
+from kanpde.symbolic.diagrams import diagram_points, network_diagram
 from kanpde.symbolic.discovery import Search
 from kanpde.symbolic.manual import Workbench
 from kanpde.symbolic.readings import Reading, read_formulas, read_structures, with_reading, with_structures

@@ -17,6 +17,7 @@ import numpy as np
 
 from kanpde.errors import InputError
 from kanpde.files.atomic import replace_file
+from kanpde.files.caches import cache_folder
 from kanpde.lattices.densities import kernel_density
 from kanpde.lattices.landscapes import landscape
 from kanpde.lattices.level_spacings import gap_ratios, middle
@@ -26,7 +27,6 @@ from kanpde.lattices.lyapunov import chain_exponents
 from kanpde.lattices.operators import Builder, Hamiltonian, resized
 from kanpde.lattices.spectra import full_spectrum, window
 from kanpde.problems.tasks.lattice import Lattice
-from kanpde.references.cache import cache_folder
 
 CHUNK = 10
 """Realizations between which a run can stop."""

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from kanpde.errors import InputError
 from kanpde.files.arrays import read_npz
 from kanpde.files.atomic import replace_file
+from kanpde.files.caches import cache_folder
 from kanpde.files.regular import Unreadable
 from kanpde.problems.problem import Problem
 from kanpde.references.families import Family
@@ -28,12 +28,6 @@ Function = Interpolant | Triangles
 
 CHECKSUM, MOST_BYTES = "sha256", 2**31
 NUMBERS = ("error", "seconds", "unknowns", "energies", "energy_errors")
-
-
-def cache_folder() -> Path:
-    """$KANPDE_CACHE, or kanpde in the user's folder for caches."""
-    own = os.environ.get("KANPDE_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kanpde"
 
 
 def cache_path(problem: Problem, method: str, ladder: tuple[int, ...]) -> Path:

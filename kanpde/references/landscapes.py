@@ -9,18 +9,14 @@ Source: Filoche and Mayboroda, PNAS 109 (2012); Arnold et al., Phys. Rev. Lett. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import sympy
-import torch
 from scipy.ndimage import maximum_filter
 
-from kanpde.problems.grids import grid_points
 from kanpde.problems.language import (
     ExpressionError,
-    compile_expression,
     euler_lagrange,
     jet_expression,
     jet_slopes,
@@ -32,9 +28,6 @@ from kanpde.problems.tasks.energy import Energy
 from kanpde.references.interface import NotSolved
 from kanpde.references.interpolants import Interpolant
 from kanpde.references.methods import elements
-
-EFFECTIVE, LANDSCAPE = "effective_potential", "landscape"
-"""Names of 1/u and of u among the known functions of a run."""
 
 WELLS = 5
 """Minima of 1/u that are compared with the reference's."""
@@ -95,31 +88,6 @@ def peaks(u: np.ndarray) -> np.ndarray:  # [n_1, …] -> [m, d]
     inner = np.pad(np.ones([n - 2 for n in u.shape], dtype=bool), 1)
     found = np.argwhere((u == maximum_filter(u, size=3)) & inner)
     return found[np.argsort(-u[tuple(found.T)], kind="stable")]
-
-
-def known_functions(
-    problem: Problem, axes: Mapping[str, np.ndarray], fields: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """The coefficients on a grid, and beside states the landscape, or beside a landscape 1/u."""
-    points, shape = grid_points(axes), [len(axis) for axis in axes.values()]
-    found = {}
-    for name, value in problem.coefficients.items():
-        known = compile_expression(value, problem.coordinates)(torch.from_numpy(points))
-        found[name] = known.broadcast_to(len(points)).numpy().reshape(shape)
-    if is_landscape(problem):
-        with np.errstate(divide="ignore"):
-            found[EFFECTIVE] = 1 / fields[problem.fields[0]]
-    elif (u := landscape_of(problem)) is not None:
-        found[LANDSCAPE] = u(points).reshape(shape)
-    return found
-
-
-def wells_metrics(problem: Problem, fields: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """wells_error of a landscape whose reference is known."""
-    name = problem.fields[0]
-    if not is_landscape(problem) or f"{name}_ref" not in fields:
-        return {}
-    return {"wells_error": wells_error(fields[name], fields[f"{name}_ref"])}
 
 
 def wells_error(u: np.ndarray, reference: np.ndarray) -> float:

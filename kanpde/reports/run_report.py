@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from kanpde.reports.figures import drawing
 from kanpde.reports.html import Child, Markup, cards, element, facts, folded, page, section, table, warning
 from kanpde.reports.plots import panel_figures
-from kanpde.reports.plots.diagrams import diagram_points, network_diagram
 from kanpde.reports.sections import mapping_of, number, problem_section, provenance_section
 from kanpde.results.archive import RunData
 from kanpde.results.metrics import ROWS, metric_digits
 from kanpde.results.verdicts import verdict_in
+from kanpde.symbolic.diagrams import diagram_points, network_diagram
 from kanpde.symbolic.readings import stored_network
 
 FIRST = tuple(row.name for row in ROWS if row.headline)

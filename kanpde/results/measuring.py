@@ -15,9 +15,9 @@ from kanpde.models.networks import Chain
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.problem import Problem
 from kanpde.references import Reference
-from kanpde.references.landscapes import wells_metrics
 from kanpde.results.errors import conditions_rms, equations_rms, errors
 from kanpde.results.flops import flops_per_step
+from kanpde.results.known_functions import wells_metrics
 from kanpde.results.learned_parameters import data_metrics
 from kanpde.solving.solution import Solution
 from kanpde.solving.tasks import Measured

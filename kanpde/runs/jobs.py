@@ -16,9 +16,9 @@ import torch
 from omegaconf import OmegaConf
 
 from kanpde.errors import InputError, RunError
-from kanpde.files.atomic import DRAFT, sweep_drafts
+from kanpde.files.atomic import DRAFT, replace_file, sweep_drafts
 from kanpde.files.locks import LOCK, FolderLock, Held
-from kanpde.reports.plots import save_figure, solution_figure
+from kanpde.reports.plots import png_bytes, solution_figure
 from kanpde.results.archive import ARCHIVE, RunData, read_archive
 from kanpde.results.verdicts import Verdict, Word, verdict_in
 from kanpde.runs.checkpoints import CHECKPOINT, Checkpoint
@@ -178,7 +178,7 @@ def _draw(folder: Path, picture: Path) -> None:
     """The picture that a finished run lacks, where it may be written."""
     data = finished(folder)
     if data is not None and os.access(folder, os.W_OK):
-        save_figure(solution_figure(data), picture)
+        replace_file(picture, png_bytes(solution_figure(data)))
 
 
 # Solving
@@ -373,7 +373,7 @@ def _drawn(run: Run, config: Config, stops: Stops) -> bool:
     try:
         stops.reopen()
         if config.output.plot:
-            save_figure(solution_figure(run.data), picture)
+            replace_file(picture, png_bytes(solution_figure(run.data)))
         stops.close()
     except KeyboardInterrupt:
         return False

@@ -27,12 +27,12 @@ from kanpde.problems.freedoms import aligned, freedom_sentences
 from kanpde.problems.grids import grid_axes, grid_points, tracking_points
 from kanpde.problems.tasks.lattice import Lattice, lattice_of
 from kanpde.references import NotSolved, Reference, method_for, no_reference, reference_of
-from kanpde.references.landscapes import known_functions
 from kanpde.reports.cards import run_card, summary_lines
 from kanpde.reports.plots import solution_figure
 from kanpde.results.archive import ModelData, RunData, read_archive, write_archive
 from kanpde.results.archived_problems import archived_problem
 from kanpde.results.errors import known_values, relative_l2
+from kanpde.results.known_functions import known_functions
 from kanpde.results.measuring import Measurement
 from kanpde.results.metrics import metrics_of
 from kanpde.results.provenance import git_commit, hardware, versions

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from kanpde.errors import InputError
-from kanpde.models.jets import closure
 from kanpde.runs.run import Run, open_run
 from kanpde.service.doors import work
 from kanpde.solving.solution import Solution
@@ -149,12 +148,8 @@ def _placed(solution: Solution, theta: np.ndarray, config: dict[str, Any]) -> np
 
 
 def _jacobian(solution: Solution, theta: np.ndarray, config: dict[str, Any]) -> np.ndarray:  # [n·fields, θ]
-    points, dimension = _placed(solution, theta, config), len(solution.problem.coordinates)
-    units = [tuple(int(axis == other) for other in range(dimension)) for axis in _varied(solution)]
-    indices = closure(units, dimension)
-    jets = solution.jets(points, indices).cpu().double().numpy()  # [n, s, fields]
-    places = [list(indices).index(unit) for unit in units]
-    return np.moveaxis(jets[:, places, :], 1, 2).reshape(-1, len(units))
+    axes = _varied(solution)
+    return solution.slopes(_placed(solution, theta, config), axes).reshape(-1, len(axes))
 
 
 ASKED: dict[str, Callable[..., tuple[dict[str, Any], np.ndarray]]] = {

@@ -1,7 +1,7 @@
 """A trained field that can be called: values and derivatives anywhere in the domain."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -133,6 +133,14 @@ class Solution:
                 for part in x.split(CHUNK)
             ]
         return torch.cat(parts)
+
+    def slopes(self, points, axes: Sequence[int]) -> np.ndarray:  # [n, d] -> [n, fields, axes]
+        """First derivatives of every field by the coordinates of some axes."""
+        dimension = len(self.problem.coordinates)
+        units = [tuple(int(axis == other) for other in range(dimension)) for axis in axes]
+        indices = closure(units, dimension)
+        jets = self.jets(points, indices).cpu().double().numpy()
+        return np.moveaxis(jets[:, [list(indices).index(unit) for unit in units]], 1, 2)
 
     def _points(self, points) -> Tensor:
         like = next(self.network.parameters())

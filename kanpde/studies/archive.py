@@ -23,7 +23,7 @@ from kanpde.errors import InputError
 from kanpde.files.atomic import replace_file
 from kanpde.files.hdf5 import Unsafe, attribute, check_contents, check_texts
 from kanpde.results.archive.writing import FILTERS, SCHEMA
-from kanpde.studies.classical import Classical
+from kanpde.results.classical import Classical
 from kanpde.studies.comparisons import BUDGETS, Comparison, compare
 from kanpde.studies.records import Collection, Record, Skipped
 

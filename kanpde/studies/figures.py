@@ -11,7 +11,7 @@ from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, 
 
 from kanpde.models.networks import title_of
 from kanpde.reports.plots.styles import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION
-from kanpde.studies.classical import Classical
+from kanpde.results.classical import Classical
 from kanpde.studies.comparisons import BUDGETS, Comparison, Series, kinds_of
 from kanpde.studies.power_laws import PowerLaw
 

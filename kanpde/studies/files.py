@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kanpde.files.atomic import replace_file
 from kanpde.reports.index import index_page
-from kanpde.reports.plots import save_figure
+from kanpde.reports.plots import png_bytes
 from kanpde.reports.run_report import run_report
 from kanpde.results.archive import RunData, read_archive
 from kanpde.results.archive.folders import runs_below
@@ -62,7 +62,7 @@ def write_study(folder: Path, outcome: Outcome) -> list[Path]:
     write_outcome(paths[0], outcome)
     replace_file(paths[1], csv_text(outcome).encode())
     if comparisons:
-        save_figure(scaling_figure(comparisons[0], outcome.classical), paths[2])
+        replace_file(paths[2], png_bytes(scaling_figure(comparisons[0], outcome.classical)))
     replace_file(paths[3], study_report(outcome).encode())
     return [path for path in paths if path.is_file()]
 

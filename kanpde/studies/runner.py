@@ -22,6 +22,7 @@ from hydra.errors import OverrideParseException
 from kanpde.errors import InputError
 from kanpde.models.networks import Design, title_of
 from kanpde.problems.problem import Problem
+from kanpde.results.classical import classical_solutions
 from kanpde.results.provenance import git_commit, hardware, versions
 from kanpde.runs.checked_values import settings_from
 from kanpde.runs.choices import group_choices, group_defaults
@@ -30,7 +31,6 @@ from kanpde.runs.jobs import ARCHIVE, Result, State, solve_one
 from kanpde.runs.settings import Config, config_of
 from kanpde.solving.optimizers import OPTIMIZERS, TRAINERS
 from kanpde.studies.archive import Outcome
-from kanpde.studies.classical import classical_solutions
 from kanpde.studies.comparisons import series_of
 from kanpde.studies.plans import Study, base_words, matched_widths, parameters, sized, tuning_size, words
 from kanpde.studies.records import Collection, Record, Skipped, read_all

@@ -17,8 +17,8 @@ from kanpde.reports.html import element, page
 from kanpde.reports.run_report import reference_sentence, run_report, run_warnings
 from kanpde.reports.sections import problem_section
 from kanpde.results.archive import read_archive, write_archive
+from kanpde.results.classical import Classical
 from kanpde.studies.archive import Outcome
-from kanpde.studies.classical import Classical
 from kanpde.studies.records import Record, Skipped
 from kanpde.studies.report import study_report
 

@@ -16,10 +16,10 @@ from kanpde.errors import InputError
 from kanpde.models.networks import KANDesign, MLPDesign
 from kanpde.problems.catalog import load_problem
 from kanpde.results.archive import RunData, write_archive
+from kanpde.results.classical import classical_solutions
 from kanpde.runs.jobs import Result, State
 from kanpde.studies import runner as studies
 from kanpde.studies.archive import read_outcome, write_outcome
-from kanpde.studies.classical import classical_solutions
 from kanpde.studies.comparisons import compare
 from kanpde.studies.files import collected, csv_text, write_study
 from kanpde.studies.plans import matched_widths, parameters, sized, tuning_size

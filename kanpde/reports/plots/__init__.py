@@ -14,6 +14,6 @@ From the bottom up:
 """
 
 from kanpde.reports.plots.panels import panel_figures
-from kanpde.reports.plots.pictures import save_figure, solution_figure
+from kanpde.reports.plots.pictures import png_bytes, solution_figure
 
-__all__ = ["panel_figures", "save_figure", "solution_figure"]
+__all__ = ["panel_figures", "png_bytes", "solution_figure"]

@@ -3,13 +3,11 @@
 import io
 import textwrap
 import warnings
-from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kanpde.files.atomic import replace_file
 from kanpde.reports.plots.courses import draw_history
 from kanpde.reports.plots.fields import draw_view
 from kanpde.reports.plots.lattices import draw_lattice, is_lattice, lattice_panels
@@ -79,23 +77,14 @@ def _lattice_figure(data: RunData) -> Figure:
     return figure
 
 
-def save_figure(figure: Figure, path: str | Path, dpi: float = 130) -> None:
-    """Save as PNG, whole or not at all.
-
-    Args:
-        figure: What to save.
-        path: Of the file; its folder exists.
-        dpi: Pixels an inch.
-
-    Raises:
-        InputError: The folder is missing, not writable or full.
-    """
+def png_bytes(figure: Figure, dpi: float = 130) -> bytes:
+    """A figure as a PNG file's content, at so many pixels an inch."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # A title in a script that the font lacks becomes boxes; no reason to alarm anybody.
         warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(buffer, format="png", dpi=dpi)
-    replace_file(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _write_caption(figure: Figure, data: RunData) -> None:

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
-from kanpde.references.landscapes import EFFECTIVE, LANDSCAPE
 from kanpde.reports.plots.maps import draw_map, draw_panels
 from kanpde.reports.plots.styles import CYCLE, FAINT, INK, label, value_range
 from kanpde.reports.plots.views import shown_axes
 from kanpde.results.archive import RunData
+from kanpde.results.archive.record import EFFECTIVE, LANDSCAPE
 
 SMALLEST = 1e-12
 """Of a state, relative to its largest value: below it, a curve on a logarithmic scale is rounding."""

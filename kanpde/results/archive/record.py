@@ -7,6 +7,9 @@ import numpy as np
 
 SUFFIXES = ("_ref", "_error")
 
+EFFECTIVE, LANDSCAPE = "effective_potential", "landscape"
+"""Names of 1/u and of u, the landscape of H u = 1, among the known functions of a run."""
+
 
 @dataclass(frozen=True, eq=False)
 class ModelData:

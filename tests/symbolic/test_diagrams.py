@@ -6,7 +6,7 @@ import torch
 
 from kanpde.models.networks import KAN
 from kanpde.models.networks.edges import as_edges, edge_network, named_edge, random_splines
-from kanpde.reports.plots.diagrams import diagram_points, network_diagram
+from kanpde.symbolic.diagrams import diagram_points, network_diagram
 
 
 def svg_of(network, inputs):
