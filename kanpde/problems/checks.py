@@ -30,6 +30,7 @@ from kanpde.problems.language import (
     substituted,
 )
 from kanpde.problems.problem import Condition, Problem
+from kanpde.problems.singular_ends import singular_ends
 from kanpde.problems.well_posedness import posedness_warnings
 
 TOLERANCE = 1e-9
@@ -126,14 +127,16 @@ def check_boundary_conditions(problem: Problem, label: str) -> Iterator[str]:
 def _check_sides(problem: Problem, field: str, axis: int, label: str) -> Iterator[str]:
     order, conditions = problem.order_along(field, axis), _conditions(problem, field, axis)
     sides = box_sides(problem.coordinates)[2 * axis : 2 * axis + 2]
+    bare, singular = [], singular_ends(problem, field, axis) if len(conditions) < order else ()
     for side in sides:
         count = sum(condition.side == side for condition in conditions)
-        if count < order // 2:
+        if count < order // 2 and side not in singular:
             raise _missing_condition(problem, field, side, order, count, label)
-    if len(conditions) < order and not (order == 1 and len(problem.fields) > 1):
+        bare += [side] * (order // 2 - count)
+    if len(conditions) < order - len(bare) and not (order == 1 and len(problem.fields) > 1):
         raise _too_few_conditions(problem, field, axis, len(conditions), label)
     coordinate = problem.coordinates[axis]
-    if len(conditions) < order:
+    if len(conditions) < order - len(bare):
         yield f"{field} has a derivative along {coordinate} but no condition on {sides[0].name} or {sides[1].name}."
     if len(conditions) > max(order, 1) and len(problem.fields) == 1:
         yield (

@@ -19,14 +19,14 @@ from kanpde.problems.language.calculus import (
 )
 from kanpde.problems.language.formulas import BoundFormula, Formula, compile_expression, constant_value
 from kanpde.problems.language.functions import DRAWS, RESERVED, ROUGH, TEXT_NAMES, WORDS, ExpressionError
-from kanpde.problems.language.grammar import Scope, parse_components, parse_equation, parse_expression
+from kanpde.problems.language.grammar import Metric, Scope, parse_components, parse_equation, parse_expression
 from kanpde.problems.language.printing import latex_of, subscript_of, text_of
 from kanpde.problems.language.tokens import check_name
 
 __all__ = [
     "AUTO", "DRAWS", "MAX_ORDER", "RESERVED", "ROUGH", "TEXT_NAMES", "WORDS", "BoundFormula", "ExpressionError",
-    "Formula", "Jet", "Scope", "check_name", "compile_expression", "constant_value", "coordinate_symbols", "derivative",
-    "derivative_index", "euler_lagrange", "jet_expression", "jet_of", "jet_slopes", "jets_of", "latex_of",
+    "Formula", "Jet", "Metric", "Scope", "check_name", "compile_expression", "constant_value", "coordinate_symbols",
+    "derivative", "derivative_index", "euler_lagrange", "jet_expression", "jet_of", "jet_slopes", "jets_of", "latex_of",
     "parse_components", "parse_equation", "parse_expression", "renamed", "shortened", "size_of_terms",
     "subscript_of", "substituted", "suggestion", "text_of",
 ]  # fmt: skip

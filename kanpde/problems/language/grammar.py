@@ -45,6 +45,14 @@ MAX_DEPTH = 50  # parentheses and functions within each other
 
 
 @dataclass(frozen=True)
+class Metric:
+    """Scale factors h_i of the space coordinates, and the volume J of a unit cell of theirs."""
+
+    factors: tuple[sympy.Expr, ...]
+    volume: sympy.Expr
+
+
+@dataclass(frozen=True)
 class Scope:
     """The names that an expression may use.
 
@@ -60,6 +68,7 @@ class Scope:
         auto: Whether the word `auto` (the symbol AUTO) may occur.
         discrete: Whether it is read on the sites of a lattice: a % b, == and != in where, and random numbers,
             `uniform(a, b)` and `normal(m, s)`, may occur.
+        metric: What makes `lap`, `grad`, `div` and `dn` right in coordinates that are not Cartesian.
         place: Coordinates that have one value wherever it holds, as on a side: u(0, t) is u there.
     """
 
@@ -73,6 +82,7 @@ class Scope:
     definitions: Mapping[str, sympy.Expr] = field(default_factory=dict)
     auto: bool = False
     discrete: bool = False
+    metric: Metric | None = None
     place: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -374,6 +384,10 @@ class _Reader:
     def _lap(self, nodes: list[ast.AST], depth: int) -> sympy.Expr | Vector:
         _check_count("lap", nodes, 1, 1)
         space = self._space("lap")
+        if (metric := self.scope.metric) is not None:
+            value = self._only("lap", nodes, depth)
+            slopes = (derivative(value, x) / h for x, h in zip(space, metric.factors, strict=True))
+            return _divergence(tuple(slopes), space, metric)
         return _by_part(
             lambda part: checked_size(sympy.Add(*(derivative(part, symbol, 2) for symbol in space))),
             self.read(nodes[0], depth),
@@ -381,11 +395,16 @@ class _Reader:
 
     def _grad(self, nodes: list[ast.AST], depth: int) -> Vector:
         value = self._only("grad", nodes, depth)
-        return Vector(tuple(derivative(value, symbol) for symbol in self._space("grad")))
+        slopes = tuple(derivative(value, symbol) for symbol in self._space("grad"))
+        if self.scope.metric is None:
+            return Vector(slopes)
+        return Vector(tuple(slope / h for slope, h in zip(slopes, self.scope.metric.factors, strict=True)))
 
     def _div(self, nodes: list[ast.AST], depth: int) -> sympy.Expr:
         _check_count("div", nodes, 1, 1)
         parts = self._vector("div", nodes[0], depth).parts
+        if self.scope.metric is not None:
+            return _divergence(parts, self._space("div"), self.scope.metric)
         terms = (derivative(part, symbol) for part, symbol in zip(parts, self._space("div"), strict=True))
         return checked_size(sympy.Add(*terms))
 
@@ -401,8 +420,10 @@ class _Reader:
                 "may use dn(…), the outward normal derivative, in conditions on the boundary; it stands elsewhere. "
                 "Write the derivative along a coordinate, e.g. u_x."
             )
-        directions = zip(self.scope.normal, self.symbols, strict=True)
-        return checked_size(sympy.Add(*(part * derivative(value, symbol) for part, symbol in directions if part != 0)))
+        directions, metric = zip(self.scope.normal, self.symbols, strict=True), self.scope.metric
+        factors = {} if metric is None else dict(zip(self._space("dn"), metric.factors, strict=True))
+        terms = (part * derivative(value, x) / factors.get(x, 1) for part, x in directions if part != 0)
+        return checked_size(sympy.Add(*terms))
 
     def _only(self, word: str, nodes: list[ast.AST], depth: int) -> sympy.Expr:
         _check_count(word, nodes, 1, 1)
@@ -421,6 +442,14 @@ class _Reader:
         ast.UnaryOp: _signed,
         ast.Call: _call,
     }
+
+
+def _divergence(parts: tuple[sympy.Expr, ...], space: list[sympy.Symbol], metric: Metric) -> sympy.Expr:
+    """Σ_i ∂_i(J v_i/h_i) / J, by the product rule."""
+    terms = []
+    for part, x, h in zip(parts, space, metric.factors, strict=True):
+        terms += [derivative(part, x) / h, derivative(metric.volume / h, x) * part / metric.volume]
+    return checked_size(sympy.Add(*terms))
 
 
 def _by_part(function: Callable[[sympy.Expr], sympy.Expr], value: sympy.Expr | Vector) -> sympy.Expr | Vector:

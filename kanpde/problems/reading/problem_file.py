@@ -33,6 +33,7 @@ from kanpde.problems.reading.lattice_schema import LATTICE_KEYS
 from kanpde.problems.reading.lattices import read_lattice
 from kanpde.problems.reading.learned import read_learned
 from kanpde.problems.reading.messages import wrong_kind
+from kanpde.problems.reading.metrics import metric_warnings, read_metric
 from kanpde.problems.reading.own_names import check_own_names
 from kanpde.problems.reading.reference import check_reference, read_reference
 from kanpde.problems.reading.schema import KEYS
@@ -71,6 +72,7 @@ class ProblemFile(Source):
         family = family_names(self)
         coordinates, box = self.coordinates(parameters)
         scope = replace(self.scope(coordinates, parameters), family=family)
+        scope = replace(scope, metric=read_metric(self, coordinates, family))
         coefficients = read_coefficients(
             self.mapping("coefficients", "{V: 1 + x**2}"), scope, box, self.where("coefficients"), self.files
         )
@@ -111,7 +113,7 @@ class ProblemFile(Source):
             coefficients=coefficients,
             region=region,
             settings=read_settings(self),
-            warnings=self.unused(),
+            warnings=(*self.unused(), *metric_warnings(self, coordinates)),
             source=self.files.sealed(self.data),
             samples=self.files.samples,
         )

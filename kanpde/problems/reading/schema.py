@@ -8,6 +8,7 @@ from __future__ import annotations
 from kanpde.problems.reading.coefficients import FILE_KEYS
 from kanpde.problems.reading.data import FEWEST, MOST_POINTS
 from kanpde.problems.reading.lattice_schema import LATTICE_KEYS
+from kanpde.problems.reading.metrics import METRICS
 from kanpde.problems.reading.reference import LEAST_RESOLVED, MOST_RESOLVED, REFERENCE_METHODS
 from kanpde.problems.reading.schema_parts import (
     EXPRESSION,
@@ -118,6 +119,11 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
     "periodic": (
         "space coordinates in which the solution repeats itself exactly; they take no boundary conditions",
         {"anyOf": [TEXT, NAMES, {"type": "null"}]},
+    ),
+    "metric": (
+        "what `lap`, `grad`, `div` and `dn` mean: `polar` (r, theta), `cylindrical` (r, theta, z) or `spherical` (r, "
+        "theta from the pole, phi), the coordinates in that order",
+        {"enum": [*METRICS]},
     ),
     "coefficients": (
         'known functions for use in expressions: `{V: "1 + x**2"}`; `{V: {random_cells: {cells: [50], low: 0, high: 4, '

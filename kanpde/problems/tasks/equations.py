@@ -16,6 +16,7 @@ from kanpde.problems.problem import Problem, Task
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.schema_parts import TEXT, Schema, mapping_of
+from kanpde.problems.singular_ends import singular_ends
 
 
 @dataclass(frozen=True)
@@ -73,4 +74,6 @@ def _condition_findings(problem: Problem, axis: int, name: str) -> Iterator[str]
             yield f"{name}: conditions on {field} cover the whole boundary"
         else:
             count = sum(c.side.axis == axis and field in c.fields for c in problem.conditions)
-            yield f"{name}: order {order} of {field}, {count} condition{'s' * (count != 1)}"
+            none = [side.name for side in (singular_ends(problem, field, axis) if count < order else ())]
+            more = f"; none needed on {' and '.join(none)}, where the factor of {field}'s highest derivative vanishes"
+            yield f"{name}: order {order} of {field}, {count} condition{'s' * (count != 1)}{more * bool(none)}"

@@ -33,6 +33,7 @@ from kanpde.problems.language import (
     jets_of,
 )
 from kanpde.problems.problem import Problem
+from kanpde.problems.singular_ends import singular_ends
 from kanpde.references.applicability import is_stationary, walls_of, with_values
 from kanpde.references.interface import NotSolved, Solved
 from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant
@@ -178,6 +179,7 @@ def _block(problem: Problem, bases: tuple, residual: sympy.Expr, side: Side | No
     jets = jets_of(residual)
     if side is None:
         orders = [max((index[axis] for _, index in jets), default=0) for axis in range(len(bases))]
+        orders = [order - _lacking(problem, axis, order) for axis, order in enumerate(orders)]
         lines = [basis.inner(order) for basis, order in zip(bases, orders, strict=True)]
     else:
         lines = [np.array([side.level(problem.domain)]) if axis == side.axis else basis.axis.nodes
@@ -193,6 +195,13 @@ def _block(problem: Problem, bases: tuple, residual: sympy.Expr, side: Side | No
          for jet in jets},
         {jet: slice(starts[jet[0]], starts[jet[0]] + size) for jet in jets},
     )  # fmt: skip
+
+
+def _lacking(problem: Problem, axis: int, order: int) -> int:
+    """Conditions that singular ends of an axis do without; the equation holds at as many points more."""
+    ends = {side for field in problem.fields for side in singular_ends(problem, field, axis)}
+    given = {condition.side for condition in problem.conditions}
+    return order // 2 * len(ends - given)
 
 
 # Newton

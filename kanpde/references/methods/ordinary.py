@@ -137,8 +137,8 @@ class _System:
             return torch.linalg.solve(self._slopes(t, jets, self.highest), right)
         except RuntimeError as error:
             raise NotSolved(
-                f"needs equations that determine {', '.join(map(_named, self.highest))} at every time; at t = {t[0]:.3g} "
-                "they do not (a constraint of higher index)"
+                f"needs equations that determine {', '.join(map(_named, self.highest))} at every time; at "
+                f"t = {t[0]:.3g} they do not (a constraint of higher index)"
             ) from error
 
     # y' = f(t, y)

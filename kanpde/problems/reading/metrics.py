@@ -1,0 +1,74 @@
+"""The key `metric`: what lap, grad, div and dn mean in curvilinear coordinates.
+
+    grad u = (∂_i u / h_i)_i,   div v = Σ_i ∂_i(J v_i/h_i) / J,   lap u = div grad u
+
+with the scale factors h_i of the space coordinates in their order, and J the volume of dx_1 … dx_n. Where coordinates
+are left out, as the angle of (r, z), nothing depends on them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import sympy
+
+from kanpde.errors import InputError
+from kanpde.problems.language import Metric, coordinate_symbols
+from kanpde.problems.language.functions import sin
+from kanpde.problems.reading.entries import Source
+from kanpde.problems.reading.messages import wrong_kind
+
+METRICS = {
+    "polar": "r, theta",
+    "cylindrical": "r, theta, z, or r, z",
+    "spherical": "r, theta (from the pole), phi, or fewer",
+}
+"""By name, the coordinates in their order."""
+
+ANGLES = ("theta", "th", "phi", "ph", "varphi", "angle")
+RADII = ("r", "rho")
+OPERATOR = re.compile(r"\b(lap|grad|div)\s*\(")
+
+
+def read_metric(statement: Source, coordinates: tuple[str, ...], family: tuple[str, ...]) -> Metric | None:
+    """Scale factors and volume; None for Cartesian coordinates."""
+    name = statement.data.get("metric")
+    if name is None:
+        return None
+    where = statement.where("metric")
+    if name not in METRICS:
+        raise wrong_kind(where, f"a name ({', '.join(METRICS)})", name, "metric: polar")
+    space = [symbol for symbol in coordinate_symbols(coordinates) if symbol.name not in ("t", *family)]
+    if "equations" not in statement.data:
+        raise InputError(f"{where} goes with equations; there are none. Write the volume into the integrals instead.")
+    most = 2 if name == "polar" else 3
+    if not 1 <= len(space) <= most:
+        raise InputError(
+            f"{where} {name} needs the space coordinates {METRICS[name]}; there are {len(space)}. Correct it."
+        )
+    return _metric(name, space)
+
+
+def _metric(name: str, space: list[sympy.Symbol]) -> Metric:
+    radius, one = space[0], sympy.S.One
+    if name == "spherical":
+        polar = sin(space[1]) if len(space) > 1 else one
+        return Metric((one, radius, radius * polar)[: len(space)], radius**2 * polar)
+    second = one if len(space) == 2 and name == "cylindrical" and space[1].name not in ANGLES else radius
+    return Metric((one, second, one)[: len(space)], radius)
+
+
+def metric_warnings(statement: Source, coordinates: tuple[str, ...]) -> Iterator[str]:
+    """Coordinates that look like polar ones, where lap, grad or div are read as Cartesian."""
+    radius = next((name for name in coordinates if name.lower() in RADII), None)
+    angles = [name for name in coordinates if name.lower() in ANGLES]
+    if radius is None or not angles or statement.data.get("metric") is not None:
+        return
+    texts = str([statement.data.get("equations"), statement.data.get("boundary")])
+    if found := OPERATOR.search(texts):
+        kind = "spherical" if len(angles) > 1 else "polar"
+        yield (
+            f"{found[1]}(…) is Cartesian, as if {radius} and {angles[0]} were x and y. Add metric: {kind} (or "
+            "cylindrical, spherical) where they are a radius and an angle, or write the derivatives out."
+        )
