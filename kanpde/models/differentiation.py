@@ -22,6 +22,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from kanpde.models.jets import IndexSet
 from kanpde.models.learned_constants import PLACE
 from kanpde.models.networks import Chain
+from kanpde.models.networks.products import Listed, SplineProducts
 
 Head = Callable[[Tensor], Tensor]
 """Network jets [n, s, out] to weighted residuals [n, q], each row from its own point."""
@@ -126,6 +127,36 @@ def _all_tracked(network: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(False)
 
 
+class ProductRoute(Route):
+    """A network that is linear in its weights, few of which matter at a point: J_n = Σ_α Z_{nα} ⊗ A_{nα}, sparse."""
+
+    network: SplineProducts
+
+    def prepare(self, points: Tensor, indices: IndexSet) -> Listed:
+        return self.network.listed(points, indices)
+
+    def jets(self, prepared: Listed, indices: IndexSet) -> Tensor:
+        return self.network.combined(prepared)
+
+    def jacobian(self, prepared: Listed, indices: IndexSet, head: Head) -> tuple[Tensor, Tensor]:
+        residuals, rows, columns = self.sparse_jacobian(prepared, head)
+        n, q = residuals.shape
+        dense = residuals.new_zeros(n, q, self.network.weight.numel())
+        return residuals, dense.scatter_add_(2, columns[:, None].expand_as(rows), rows)
+
+    def sparse_jacobian(self, prepared: Listed, head: Head) -> tuple[Tensor, Tensor, Tensor]:
+        """Residuals [n, q], the derivatives that need not vanish [n, q, l·out], and by which weights [n, l·out]."""
+        with torch.enable_grad():
+            jets = self.network.combined(prepared).detach().requires_grad_()
+            residuals = head(jets)
+        columns = residuals.unbind(1)
+        adjoints = [torch.autograd.grad(c.sum(), jets, retain_graph=True, materialize_grads=True)[0] for c in columns]
+        rows = torch.stack([(prepared.jets.mT @ adjoint).flatten(1) for adjoint in adjoints], dim=1)
+        outputs = jets.shape[-1]
+        weights = (prepared.columns[..., None] * outputs + torch.arange(outputs, device=jets.device)).flatten(1)
+        return residuals.detach(), rows, weights
+
+
 class NestedRoute(Route):
     """Nested reverse-mode differentiation of an arbitrary module that maps [n, d] to [n, out]."""
 
@@ -146,9 +177,7 @@ class NestedRoute(Route):
         with torch.enable_grad():
             jets = self.jets(prepared, indices).detach().requires_grad_()
             residuals = head(jets)
-            adjoints = [
-                torch.autograd.grad(column.sum(), jets, retain_graph=True)[0] for column in residuals.unbind(1)
-            ]
+            adjoints = [torch.autograd.grad(column.sum(), jets, retain_graph=True)[0] for column in residuals.unbind(1)]
         jacobian = torch.stack([torch.einsum("nso,nsop->np", adjoint, flat) for adjoint in adjoints], dim=1)
         return residuals.detach(), jacobian.detach()
 
@@ -172,5 +201,7 @@ def _first(function: Callable[[Tensor], Tensor], axis: int) -> Callable[[Tensor]
 
 
 def route_for(network: nn.Module) -> Route:
-    """The fast route for a chain, whether all of it is trained or parts are frozen; the general one for the rest."""
+    """The fast route for a chain, all of it trained or parts frozen, and for products; the general one for the rest."""
+    if isinstance(network, SplineProducts):
+        return ProductRoute(network)
     return ChainRoute(network) if isinstance(network, Chain) else NestedRoute(network)

@@ -182,3 +182,44 @@ def splines(x: Tensor, grid: Tensor, degree: int, order: int = 0, uniform: bool 
     """
     uniform = is_uniform(grid) if uniform is None else uniform
     return (uniform_splines if uniform else local_splines)(x, grid, degree, order)
+
+
+def clamped_knots(breaks: Tensor, degree: int, continuity: int | None = None) -> Tensor:  # [G+1] -> [m+k+1]
+    """Knots on which the first and last splines are one at the ends; `continuity` derivatives exist at inner breaks.
+
+    >>> import torch
+    >>> clamped_knots(torch.tensor([0.0, 1.0, 2.0]), degree=2).tolist()
+    [0.0, 0.0, 0.0, 1.0, 2.0, 2.0, 2.0]
+    """
+    times = 1 if continuity is None else degree - continuity
+    ends = breaks[:1].expand(degree + 1), breaks[-1:].expand(degree + 1)
+    return torch.cat([ends[0], breaks[1:-1].repeat_interleave(times), ends[1]])
+
+
+def periodic_knots(lower: float, upper: float, cells: int, degree: int) -> Tensor:  # -> [G+2k+1]
+    """Equal cells continued by a period's parts, so that spline i and i + G are shifts of each other."""
+    steps = torch.arange(-degree, cells + degree + 1, dtype=torch.float64)
+    return lower + (upper - lower) / cells * steps
+
+
+def knot_splines(x: Tensor, knots: Tensor, degree: int, order: int) -> tuple[Tensor, Tensor]:
+    """The k+1 splines that do not vanish, with derivatives, on knots of any multiplicity.
+
+    Args:
+        x: Points, shape [n]; beyond the ends the polynomials of the end cells continue.
+        knots: Not decreasing, shape [m+k+1], the first k+1 and last k+1 outside or at the ends.
+        degree: k.
+        order: Highest derivative wanted.
+
+    Returns:
+        Index of the first of them, shape [n], and ∂^r B_j, shape [n, order+1, k+1].
+    """
+    last = int(torch.searchsorted(knots, knots[-degree - 1])) - 1
+    cell = (torch.searchsorted(knots, x.detach().contiguous(), right=True) - 1).clamp(degree, last)
+    window = knots[cell[:, None] + torch.arange(-degree, degree + 2, device=x.device)]
+    ladder = [torch.ones_like(x)[:, None]]
+    for p in range(1, degree + 1):
+        below, above = _ends(window, p, degree)
+        share = ladder[-1] / (above - below)
+        ladder.append(_shift((above - x[:, None]) * share, (x[:, None] - below) * share))
+    return cell - degree, torch.stack([_derivative(ladder, window, r, degree) for r in range(order + 1)], dim=-2)

@@ -13,7 +13,7 @@ from kanpde.models.networks.ridge import RidgeDesign, RidgeSplines, directions
 from kanpde.runs.settings import compose
 from kanpde.solving.optimizers import TRAINERS, LeastSquares
 from kanpde.solving.optimizers.least_squares import solved
-from kanpde.solving.training import ladder
+from kanpde.solving.training import ladder, routes
 from kanpde.studies.records import record_of
 from kanpde.studies.runner import plan_of
 
@@ -23,6 +23,8 @@ SHORT = {"stages": 1, "starts": 1, "steps": 3}
 
 
 def with_rungs(monkeypatch, *rungs):
+    """Ridge splines of these sizes, and nothing after them."""
+    monkeypatch.setattr(routes, "product_obstacle", lambda setup: "is tried without")
     monkeypatch.setattr(ladder, "RUNGS", dict.fromkeys((1, 2, 3), rungs))
 
 
@@ -32,16 +34,14 @@ def with_rungs(monkeypatch, *rungs):
 def test_columns_that_depend_on_each_other_share_the_weight():
     """[a a] x = b has the least solution x = (½, ½) b/a, whatever the scale of the columns."""
     a = torch.randn(20, 1, dtype=torch.float64)
-    found, left = solved(torch.cat([a, a], dim=1), -3 * a, ridge=1e-20)
-    assert found[:, 0].tolist() == pytest.approx([1.5, 1.5]) and left < 1e-15
+    found = solved(torch.cat([a, a], dim=1), -3 * a, ridge=1e-20)
+    assert found[:, 0].tolist() == pytest.approx([1.5, 1.5])
 
 
 def test_several_right_sides_at_once():
     matrix, right = torch.randn(30, 6, dtype=torch.float64), torch.randn(30, 3, dtype=torch.float64)
-    found, left = solved(matrix, right, ridge=0.0)
-    expected = torch.linalg.lstsq(matrix, -right).solution
-    assert torch.allclose(found, expected)
-    assert left == pytest.approx((matrix @ expected + right).square().sum().item())
+    found = solved(matrix, right, ridge=0.0)
+    assert torch.allclose(found, torch.linalg.lstsq(matrix, -right).solution)
 
 
 # Directions

@@ -15,12 +15,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.sparse import csr_matrix, hstack, vstack
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
 from kanpde.errors import InputError, RunError
-from kanpde.models.differentiation import OfParameters, Route, route_for
+from kanpde.models.differentiation import OfParameters, ProductRoute, Route, route_for
 from kanpde.models.jets import IndexSet, closure
 from kanpde.models.learned_constants import learned_vector
 from kanpde.problems.geometry.regions import Piece, inside_points, piece_points, sampled_inside, sampled_on
@@ -187,6 +189,35 @@ class Residuals(OfParameters):
             jacobian[row : row + r.numel()] = j.reshape(r.numel(), -1)
             row += r.numel()
         return residual, jacobian
+
+    @property
+    def sparse(self) -> bool:
+        """Whether few parameters matter at a point, so that `linearize_sparsely` is the way."""
+        return isinstance(self.route, ProductRoute)
+
+    def linearize_sparsely(self, theta: Tensor) -> tuple[Tensor, csr_matrix]:  # [P] -> [N], [N, P]
+        """The residual vector and its Jacobian in compressed rows."""
+        self.theta = theta
+        residuals, parts = [], []
+        for bound in self.blocks:
+            self.checkpoint()
+            r, j = self._sparsely(bound)
+            residuals.append(r.reshape(-1))
+            parts.append(j)
+        return torch.cat(residuals), vstack(parts).tocsr()
+
+    def _sparsely(self, bound: BoundBlock) -> tuple[Tensor, csr_matrix]:  # -> [n, q], [n·q, P]
+        learned = None if self.learned is None else self.learned.detach()
+        r, rows, columns = self.route.sparse_jacobian(bound.prepared, lambda jets: bound(jets, learned))
+        n, q, listed = rows.shape
+        where = columns[:, None].expand_as(rows).reshape(-1).numpy()
+        starts = np.arange(0, n * q * listed + 1, listed)
+        count = sum(parameter.numel() for parameter in self.route.parameters)
+        matrix = csr_matrix((rows.reshape(-1).numpy(), where, starts), shape=(n * q, count))
+        if learned is None:
+            return r, matrix
+        jets = self.route.jets(bound.prepared, bound.block.indices).detach()
+        return r, hstack([matrix, csr_matrix(_slopes(bound, jets, learned).reshape(n * q, -1).numpy())])
 
     def _linearized(self, bound: BoundBlock) -> tuple[Tensor, Tensor]:  # -> [n, q], [n, q, P]
         """The network's columns by its route, then those of the learned parameters at the same jets."""

@@ -2,13 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from kanpde.errors import InputError
 from kanpde.solving.optimizers.interface import Ended, Iterate, Observer, Optimizer, Stop, StopReason, SumOfSquares
+from kanpde.solving.optimizers.sparse_systems import solved_sparsely
 
 SHORTEST = 1e-3
 """Of a step, below which none is taken."""
@@ -16,8 +18,14 @@ SHORTEST = 1e-3
 STALLING = 0.9
 """Factor on the loss that a full step has to reach for another to be worth it."""
 
-AS_PREDICTED = 1.05
-"""Factor on the residual that a step promised within which the problem counts as linear."""
+LINEAR = 1e-8
+"""How far from what a step promised the residual may come, relative to what it was, if no further one is needed."""
+
+FEW = 0.2
+"""Of the derivatives, which may be other than zero for a sparse factorization to be the faster one."""
+
+AS_PROMISED = 1.05
+"""Factor on the loss that a step promised within which there is nothing left to lower."""
 
 
 @dataclass(frozen=True)
@@ -51,28 +59,45 @@ class LeastSquares(Optimizer):
     ) -> Ended:
         loss, reason = math.nan, StopReason.STEPS
         for _ in range(steps):
-            residual, jacobian = objective.linearize(theta)
-            loss = _square(residual)
-            if not math.isfinite(loss) or not bool(jacobian.isfinite().all()):
+            residual, step, promised = self._step(objective, theta)
+            begin, loss = residual, _square(residual)
+            if not math.isfinite(loss) or not bool(step.isfinite().all()):
                 return Ended(theta, loss, StopReason.DIVERGED)
-            step, promised = solved(jacobian, residual[:, None], self.ridge)
-            found = _shortened(objective, theta, step[:, 0], loss)
+            found = _shortened(objective, theta, step, loss)
             if found is None:
-                return Ended(theta, loss, StopReason.NO_STEP)
+                lowest = loss <= AS_PROMISED * _square(promised)
+                return Ended(theta, loss, StopReason.STALLED if lowest else StopReason.NO_STEP)
             theta, residual, length = found
             before, loss = loss, _square(residual)
             try:
                 observe(Iterate(theta, loss, residual, {"step_length": length}))
             except Stop:
                 return Ended(theta, loss, StopReason.OBSERVER)
-            if length == 1 and (loss <= AS_PREDICTED * promised or loss > STALLING * before):
+            as_promised = (residual - promised).norm() <= LINEAR * begin.norm()
+            if length == 1 and (as_promised or loss > STALLING * before):
                 reason = StopReason.STALLED
                 break
         return Ended(theta, loss, reason)
 
+    def _step(self, objective: Any, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """r, the full step d and r + J d; a step that is not finite where derivatives are not."""
+        if getattr(objective, "sparse", False):
+            residual, jacobian = objective.linearize_sparsely(theta)
+            if not np.isfinite(jacobian.data).all():
+                return residual, torch.full_like(theta, math.nan), residual
+            if jacobian.nnz < FEW * math.prod(jacobian.shape):
+                return residual, *solved_sparsely(jacobian, residual, self.ridge)
+            dense = torch.from_numpy(jacobian.toarray())
+        else:
+            residual, dense = objective.linearize(theta)
+        if not bool(dense.isfinite().all()):
+            return residual, torch.full_like(theta, math.nan), residual
+        step = solved(dense, residual[:, None], self.ridge)[:, 0]
+        return residual, step, residual + dense @ step
 
-def solved(jacobian: Tensor, residual: Tensor, ridge: float) -> tuple[Tensor, float]:  # [N, P], [N, m] -> [P, m]
-    """The steps d for one right side or several, and the ‖r + J d‖² that they promise altogether."""
+
+def solved(jacobian: Tensor, residual: Tensor, ridge: float) -> Tensor:  # [N, P], [N, m] -> [P, m]
+    """The steps d for one right side or several."""
     rows, count = jacobian.shape
     norms = jacobian.norm(dim=0).clamp(min=1e-300)
     system = jacobian.new_zeros(rows + count, count + residual.shape[1])
@@ -81,7 +106,7 @@ def solved(jacobian: Tensor, residual: Tensor, ridge: float) -> tuple[Tensor, fl
     system[rows:, :count].fill_diagonal_(ridge**0.5)
     triangle = torch.linalg.qr(system, mode="r").R
     scaled = torch.linalg.solve_triangular(triangle[:count, :count], triangle[:count, count:], upper=True)
-    return -scaled / norms[:, None], _square(triangle[count:, count:])
+    return -scaled / norms[:, None]
 
 
 def _shortened(

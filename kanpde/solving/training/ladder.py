@@ -11,14 +11,15 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from kanpde.errors import RunError
 from kanpde.models.jets import closure
-from kanpde.models.learned_constants import learn, learned_vector
+from kanpde.models.learned_constants import learn, learned_values, learned_vector
+from kanpde.models.networks.interface import Design
 from kanpde.models.networks.ridge import RidgeDesign
 from kanpde.problems.geometry.samplings import GaussSampling, SobolSampling
 from kanpde.problems.problem import Problem
@@ -62,16 +63,34 @@ STALLED = 2
 class Rung:
     """One solution on the way up."""
 
-    design: RidgeDesign
+    size: str  # in words
+    unknowns: int
+    grid: int
     trained: Trained
     values: Tensor  # of the fields at the held-out points
     change: float  # ‖u_k - u_{k-1}‖/‖u_k‖, NaN on the first
     steps: int  # of Newton's method; one for a linear problem
     seconds: float
+    loss: float
 
-    def forecast(self, design: RidgeDesign) -> float:
-        """Seconds that another size will take: factorizations rule, and grow with the cube of the unknowns."""
-        return self.seconds * (_unknowns(design) / _unknowns(self.design)) ** 3
+
+class Candidate(Protocol):
+    """A size that may become a rung.
+
+    unknowns: Numbers that are solved for.
+    power: Of the unknowns, with which the time grows.
+    largest: Unknowns beyond which it is worth its time only while solutions do not agree.
+    """
+
+    unknowns: int
+    power: float
+    largest: float
+
+    def solve(self, below: Sequence[Rung], clock: "Clock") -> Rung: ...
+
+
+Way = Callable[[Sequence[Rung]], Candidate | None]
+"""What to try next after the rungs so far; None where there is nothing more."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +112,9 @@ class Ladder:
 
     def sentence(self) -> str:
         """What it found."""
-        design, heldout = self.best.design, self.best.trained.heldout
-        size = f"{design.width[0]} directions, {design.grid} cells, degree {design.degree}"
-        agreed = f"successive solutions agree to {self.best.change:.0e}, " if self.best.change <= AGREED else ""
-        return f"Exact last layer on {size}: {agreed}held-out residual {heldout:.1e}; {self.reason}."
+        best = self.best
+        agreed = f"successive solutions agree to {best.change:.0e}, " if best.change <= AGREED else ""
+        return f"{best.size}: {agreed}held-out residual {best.trained.heldout:.1e}; {self.reason}."
 
 
 def obstacle(setup: Setup) -> str:
@@ -113,54 +131,65 @@ def obstacle(setup: Setup) -> str:
     return ""
 
 
-def climb(setup: Setup, method: Optimizer, ridge: float, share: float, emit: Callable[[Event], None]) -> Ladder:
-    """Solve on ever more directions, cells and degrees until solutions agree, nothing falls, or time is short.
+def climb(setup: Setup, way: Way, seconds: float, emit: Callable[[Event], None], first: bool = True) -> Ladder | None:
+    """Solve in ever larger sizes until solutions agree, nothing falls, or time is short.
 
     Args:
         setup: Of the run; its optimizer and model are not asked.
-        method: Of least squares; may be one that keeps a journal.
-        ridge: With which outputs are handed on from rung to rung.
-        share: Of the time limit.
+        way: Which sizes.
+        seconds: That it may take.
         emit: Gets a step for every rung.
+        first: Whether nothing was tried before; otherwise None comes back where no rung was finished.
     """
-    clock = _Clock(setup.clock, setup.clock(), share * setup.settings.time_limit)
+    clock = Clock(setup.clock, setup.clock(), seconds)
     rungs: list[Rung] = []
     outcome, reason = Outcome.FINISHED, "the ladder has no further rung"
     try:
-        for design in designs(setup.problem):
-            if rungs and clock.left() < rungs[-1].forecast(design):
+        while (candidate := way(rungs)) is not None:
+            if rungs and clock.left() < _forecast(rungs[-1], candidate):
                 reason = "a further rung would take longer than the time that is left"
                 break
-            if rungs and rungs[-1].change <= AGREED and _unknowns(design) > LARGE:
-                reason = f"a further rung would have over {LARGE} unknowns a field"
+            if rungs and rungs[-1].change <= AGREED and candidate.unknowns > candidate.largest:
+                reason = f"a further rung would have over {candidate.largest:g} unknowns a field"
                 break
-            rungs.append(_solved_rung(setup, method, ridge, design, rungs, clock))
-            if len(rungs) == 1:
-                first = rungs[0].trained.objective
-                emit(Started(first.theta.numel(), first.size, (design.grid,), setup.goal.names))
+            rungs.append(candidate.solve(rungs, clock))
+            if len(rungs) == 1 and first:
+                objective = rungs[0].trained.objective
+                emit(Started(objective.theta.numel(), objective.size, (rungs[0].grid,), setup.goal.names))
             emit(Step(_record(setup, rungs, clock)))
             if (ended := _ended(rungs, setup.settings.target)) is not None:
                 outcome, reason = ended
                 break
-    except _Late:
+    except Late:
         outcome, reason = Outcome.TIME, "the time limit was reached"
+    except Stuck as stuck:
+        reason = str(stuck)
     except KeyboardInterrupt:
         if not rungs:
             raise
         outcome, reason = Outcome.INTERRUPTED, "it was interrupted"
     except (MemoryError, RuntimeError) as error:
-        if not rungs or (want_of_memory(error) is None and not isinstance(error, RunError)):
+        if (first and not rungs) or (want_of_memory(error) is None and not isinstance(error, RunError)):
             raise
         reason = "a further rung does not fit in memory"
-    return Ladder(tuple(rungs), outcome, reason)
+    return Ladder(tuple(rungs), outcome, reason) if rungs else None
 
 
-class _Late(Exception):
+def _forecast(last: Rung, candidate: Candidate) -> float:
+    """Seconds that another size will take."""
+    return last.seconds * (candidate.unknowns / last.unknowns) ** candidate.power
+
+
+class Stuck(Exception):
+    """A size for which there is no solution; carries why, in words that end a sentence."""
+
+
+class Late(Exception):
     """The time of the ladder is over."""
 
 
 @dataclass(frozen=True)
-class _Clock:
+class Clock:
     now: Callable[[], float]
     begun: float
     limit: float
@@ -173,7 +202,7 @@ class _Clock:
 
     def check(self) -> None:
         if self.left() < 0:
-            raise _Late
+            raise Late
 
 
 def designs(problem: Problem) -> Iterator[RidgeDesign]:
@@ -183,8 +212,69 @@ def designs(problem: Problem) -> Iterator[RidgeDesign]:
         yield RidgeDesign((directions,), cells, degree)
 
 
-def _unknowns(design: RidgeDesign) -> int:
-    return design.width[0] * (design.grid + design.degree)
+def ridge_way(setup: Setup, method: Optimizer, ridge: float) -> Way:
+    """Ridge splines of the sizes in `RUNGS`; outputs are handed on from rung to rung with `ridge`."""
+    sizes = list(designs(setup.problem))
+
+    def following(rungs: Sequence[Rung]) -> Candidate | None:
+        return _Ridge(setup, method, ridge, sizes[len(rungs)]) if len(rungs) < len(sizes) else None
+
+    return following
+
+
+@dataclass(frozen=True)
+class _Ridge:
+    """A candidate: all directions at once, a dense factorization."""
+
+    setup: Setup
+    method: Optimizer
+    ridge: float
+    design: RidgeDesign
+    power: float = 3.0
+    largest: float = LARGE
+
+    @property
+    def unknowns(self) -> int:
+        return self.design.width[0] * (self.design.grid + self.design.degree)
+
+    def solve(self, below: Sequence[Rung], clock: Clock) -> Rung:
+        begun, design = clock.elapsed(), self.design
+        network = _network(self.setup, design)
+        objective = _objective(self.setup, network)
+        if below:  # a first answer there is in any case
+            objective.checkpoint = clock.check
+        if below and below[-1].steps > 1:
+            _begin_from(below[-1].trained.network, network, _points(objective), self.ridge)
+        taken: list[Iterate] = []
+        ended = self.method.minimize(objective, objective.theta, NEWTON, taken.append)
+        objective.theta = ended.theta
+        kept = copy.deepcopy(network)
+        kept.layers[0].weight.requires_grad_(True)
+        size = f"Exact last layer on {design.width[0]} directions, {design.grid} cells, degree {design.degree}"
+        return rung_of(self.setup, size, design, kept, objective, ended.loss, len(taken), below, clock, begun)
+
+
+def rung_of(
+    setup: Setup,
+    size: str,
+    design: Design,
+    network: nn.Module,
+    objective: Any,
+    loss: float,
+    steps: int,
+    below: Sequence[Rung],
+    clock: Clock,
+    begun: float,
+) -> Rung:
+    """Judge what was solved, and compare it with the rung below."""
+    judge = setup.goal.judge(network)
+    heldout = judge.figure()
+    values = torch.from_numpy(Solution(setup.problem, setup.goal.ansatz, network).values(_points(judge)))
+    change = _relative(values - below[-1].values, values) if below else math.nan
+    parting = setup.goal.parting(heldout, loss)
+    trained = Trained(network, objective.points(), heldout, objective, parting, design=design)
+    unknowns = objective.theta.numel()
+    return Rung(size, unknowns, network.grid, trained, values, change, steps, clock.elapsed() - begun, loss)
 
 
 def _network(setup: Setup, design: RidgeDesign) -> nn.Module:
@@ -215,31 +305,6 @@ def _objective(setup: Setup, network: nn.Module) -> Any:
     return setup.goal.objective(network, sampling, setup.seed)
 
 
-def _solved_rung(
-    setup: Setup, method: Optimizer, ridge: float, design: RidgeDesign, below: Sequence[Rung], clock: _Clock
-) -> Rung:
-    begun = clock.elapsed()
-    network = _network(setup, design)
-    objective = _objective(setup, network)
-    if below:  # a first answer there is in any case
-        objective.checkpoint = clock.check
-    if below and below[-1].steps > 1:
-        _begin_from(below[-1].trained.network, network, _points(objective), ridge)
-    taken: list[Iterate] = []
-    ended = method.minimize(objective, objective.theta, NEWTON, taken.append)
-    objective.theta = ended.theta
-    judge = setup.goal.judge(network)
-    heldout = judge.figure()
-    values = torch.from_numpy(Solution(setup.problem, setup.goal.ansatz, network).values(_points(judge)))
-    change = _relative(values - below[-1].values, values) if below else math.nan
-    kept = copy.deepcopy(network)
-    kept.layers[0].weight.requires_grad_(True)
-    trained = Trained(
-        kept, objective.points(), heldout, objective, setup.goal.parting(heldout, ended.loss), design=design
-    )
-    return Rung(design, trained, values, change, len(taken), clock.elapsed() - begun)
-
-
 def _points(objective: Any) -> Tensor:
     return torch.cat([*objective.points().values()])
 
@@ -254,7 +319,7 @@ def _begin_from(before: nn.Module, network: nn.Module, points: Tensor, ridge: fl
     with torch.no_grad():
         hidden = network.layers[0](network.inputs(points))
         features = last.features.dense(hidden)[:, 0].flatten(1)
-        weights, _ = solved(features, -before.jet(points, none)[:, 0], ridge)
+        weights = solved(features, -before.jet(points, none)[:, 0], ridge)
         last.weight.copy_(weights.reshape(last.weight.shape))
         if (constants := learned_vector(network)) is not None:
             constants.copy_(learned_vector(before))
@@ -275,22 +340,21 @@ def _ended(rungs: Sequence[Rung], target: float | None) -> tuple[Outcome, str] |
     return None
 
 
-def _record(setup: Setup, rungs: Sequence[Rung], clock: _Clock) -> dict[str, float]:
+def _record(setup: Setup, rungs: Sequence[Rung], clock: Clock) -> dict[str, float]:
     """A rung as a row of the history."""
-    rung, objective = rungs[-1], rungs[-1].trained.objective
+    rung, network = rungs[-1], rungs[-1].trained.network
+    objective, learned = rung.trained.objective, setup.problem.learned
     residual = objective.residual(objective.theta)
-    learned = setup.problem.learned
-    constants = dict(zip(learned, objective.theta[len(objective.theta) - len(learned) :].tolist(), strict=True))
     return {
         "step": sum(one.steps for one in rungs),
         "stage": len(rungs) - 1,
         "time_s": clock.elapsed(),
-        "loss": residual.square().sum().item(),
+        "loss": rung.loss,
         **{f"loss_{name}": value for name, value in objective.losses(residual).items()},
         setup.goal.figure_name: rung.trained.heldout,
-        "rel_l2": setup.track(rung.trained.network),
+        "rel_l2": setup.track(network),
         "change": rung.change,
-        **{f"parameter_{name}": value for name, value in constants.items()},
-        "grid": rung.design.grid,
-        "n_parameters": objective.theta.numel(),
+        **{f"parameter_{name}": value for name, value in learned_values(network, learned).items()},
+        "grid": rung.grid,
+        "n_parameters": rung.unknowns,
     }

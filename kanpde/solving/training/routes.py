@@ -10,7 +10,9 @@ from kanpde.solving.optimizers import Auto, LeastSquares, Optimizer
 from kanpde.solving.tasks import Goal
 from kanpde.solving.training.events import Event, Finished, Note, Outcome, Step
 from kanpde.solving.training.journal import Recorded
-from kanpde.solving.training.ladder import Ladder, climb, obstacle
+from kanpde.solving.training.ladder import Ladder, climb, obstacle, ridge_way
+from kanpde.solving.training.marching import evolves, marching_way
+from kanpde.solving.training.products import product_obstacle, product_way
 from kanpde.solving.training.setup import Setup, Trained
 from kanpde.solving.training.window_by_window import train_windows
 
@@ -19,6 +21,10 @@ TrackOf = Callable[[Goal], Callable[[nn.Module], float]]
 
 AT_LEAST = 0.1
 """Of the time limit, what is left to trained layers however long the exact last layer took."""
+
+
+RIDGE_SHARE = 0.25
+"""Of the time for exact last layers, what ridge splines may take before products are tried."""
 
 
 def train_by_route(setup: Setup, on_event: Listener, track_of: TrackOf) -> Trained:
@@ -42,9 +48,26 @@ def _exact_last_layer(setup: Setup, method: LeastSquares, on_event: Listener) ->
             "optimizer=lm."
         )
     begun = setup.clock()
-    ladder = climb(setup, _recorded(method, setup.optimizer), method.ridge, method.share, on_event)
+    ladder = _climbed(setup, method, method.share * setup.settings.time_limit, _Seen(on_event))
     on_event(Finished(ladder.outcome))
     return replace(_result(ladder), seconds=setup.clock() - begun)
+
+
+def _climbed(setup: Setup, method: LeastSquares, seconds: float, seen: "_Seen") -> Ladder:
+    """Ridge splines first, then spline products in space and time; the ladder that holds, or the better one."""
+    begun, recorded = setup.clock(), _recorded(method, setup.optimizer)
+    products = not product_obstacle(setup)
+    ways = [(ridge_way(setup, recorded, method.ridge), RIDGE_SHARE if products else 1.0)]
+    if products:
+        ways.append(((marching_way if evolves(setup.problem) else product_way)(setup, recorded), 1.0))
+    found: list[Ladder] = []
+    for way, share in ways:
+        spent = setup.clock() - begun
+        ladder = climb(setup, way, share * (seconds - spent), seen.shifted(spent), first=not found)
+        found += [] if ladder is None else [ladder]
+        if ladder is not None and (ladder.holds or ladder.outcome in (Outcome.TARGET, Outcome.INTERRUPTED)):
+            break
+    return min(found, key=lambda one: (not one.holds, one.best.trained.heldout))
 
 
 def _recorded(method: LeastSquares, beside: Optimizer) -> Optimizer:
@@ -58,14 +81,14 @@ def _whichever_holds(setup: Setup, share: float, on_event: Listener, track_of: T
     if reason := obstacle(setup):
         on_event(Note(f"route: trained layers; {setup.problem.name} {reason}"))
         return train_windows(setup, on_event, track_of)
-    seen = _Seen(on_event)
-    ladder = climb(setup, _recorded(method, setup.optimizer), method.ridge, share, seen)
-    if ladder.holds or ladder.outcome is not Outcome.FINISHED:
+    seen, limit = _Seen(on_event), setup.settings.time_limit
+    ladder = _climbed(setup, method, share * limit, seen)
+    if ladder.holds or ladder.outcome in (Outcome.TARGET, Outcome.INTERRUPTED):
         on_event(Note(f"route: {ladder.sentence()}"))
         on_event(Finished(ladder.outcome))
         return replace(_result(ladder), seconds=setup.clock() - begun)
     on_event(Note(f"route: trained layers, since solutions do not agree yet. {ladder.sentence()}"))
-    spent, limit = setup.clock() - begun, setup.settings.time_limit
+    spent = setup.clock() - begun
     settings = replace(setup.settings, time_limit=max(limit - spent, AT_LEAST * limit))
     trained = train_windows(replace(setup, settings=settings), seen.shifted(spent), track_of)
     return replace(_better(trained, ladder), seconds=setup.clock() - begun)
@@ -86,7 +109,7 @@ def _result(ladder: Ladder) -> Trained:
 
 
 class _Seen:
-    """Counts the steps of a first part, so that those of a second go on from there."""
+    """Counts the steps of what was tried, so that those of what comes next go on from there."""
 
     def __init__(self, on_event: Listener):
         self.emit, self.steps = on_event, 0
@@ -97,12 +120,13 @@ class _Seen:
         self.emit(event)
 
     def shifted(self, seconds: float) -> Listener:
-        """Gets the events of the second part, which begins so many seconds later."""
+        """Gets the events of a further part, which begins so many seconds later."""
+        before = self.steps
 
         def listen(event: Event) -> None:
             if isinstance(event, Step):
-                at = {"step": self.steps + event.record["step"], "time_s": seconds + event.record["time_s"]}
+                at = {"step": before + event.record["step"], "time_s": seconds + event.record["time_s"]}
                 event = Step({**event.record, **at})
-            self.emit(event)
+            self(event)
 
         return listen
