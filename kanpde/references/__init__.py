@@ -37,6 +37,9 @@ AGREED = 1e-10
 SECONDS = 60.0
 """After which no finer resolution is tried, or the problem counts as not solved."""
 
+UNHURRIED = 0.5
+"""Share of the seconds allowed below which a reference was not cut short by them."""
+
 POINTS = 4000
 
 
@@ -111,8 +114,8 @@ def no_reference(problem: Problem) -> str:
     )
 
 
-def reference_of(problem: Problem, method: str) -> Reference:
-    """Solve by a classical method, or read what an earlier run found, or a file.
+def reference_of(problem: Problem, method: str, seconds: float = SECONDS) -> Reference:
+    """Solve by a classical method within so many seconds of work, or read what an earlier run found, or a file.
 
     Raises:
         NotSolved: the method cannot take the problem or did not converge.
@@ -128,9 +131,11 @@ def reference_of(problem: Problem, method: str) -> Reference:
     if known is not None:
         values, numbers = known
         return Reference(method, values, **numbers)
-    with time_limit(SECONDS):
+    allowed = min(seconds, SECONDS)
+    with time_limit(allowed):
         found = _family(problem, method, ladder) if problem.family else _solved(problem, method, ladder)
-    store_values(problem, method, ladder, found.values, {name: getattr(found, name) for name in NUMBERS})
+    if allowed == SECONDS or found.seconds < UNHURRIED * allowed:  # else more time would have found more
+        store_values(problem, method, ladder, found.values, {name: getattr(found, name) for name in NUMBERS})
     return found
 
 

@@ -277,7 +277,7 @@ def _one_line(error: object) -> str:
 def _check_hydra_words(words: Sequence[str]) -> None:
     for word in words:
         key = word.lstrip("+~").partition("=")[0]
-        if not key:
+        if not key.partition("@")[0]:
             raise InputError(f"{word}: a setting is written key=value; this one has no key. Write for example seed=1.")
         if key.partition(".")[0].partition("/")[0] == "hydra" and not key.startswith(HYDRA_WORDS):
             allowed = "hydra/launcher and hydra.launcher.…"

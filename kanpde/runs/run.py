@@ -304,7 +304,7 @@ def _reference(config: Config, on_event: Callable[[Event], None]) -> tuple[Refer
         return None, () if config.problem.exact else (no_reference(config.problem),)
     on_event(Note(f"reference: solving by {method}"))
     try:
-        found = reference_of(config.problem, method)
+        found = reference_of(config.problem, method, config.training.time_limit)
     except NotSolved as reason:
         return None, (f"There is no reference, so no error is measured: {method} {reason}.",)
     on_event(Note(f"reference: {found.unknowns} unknowns, relative error {found.error:.1e}, {found.seconds:.1f} s"))

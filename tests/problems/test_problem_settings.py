@@ -45,7 +45,7 @@ def test_one_layer_of_splines_is_a_linear_problem():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"model": {"widht": [3]}}, "settings.model.widht: there is no such setting; .* Did you mean width"),
+        ({"model": {"widht": [3]}}, "settings.model.widht: there is no such setting.*Did you mean width"),
         ({"modle": {}}, "settings takes model, optimizer, sampling, training; it has"),
         ({"model": 3}, "settings.model needs settings, name: value"),
         ({"training": {"stages": "x"}}, "training.stages needs a whole number; 'x' came"),

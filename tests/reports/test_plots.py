@@ -302,7 +302,7 @@ def with_hole(spoiled=False):
 def test_what_is_cut_out_is_covered_and_not_counted_as_missing():
     axes = solution_figure(with_hole()).axes[0]
     assert axes.get_title() == "u"
-    field, cover = axes.collections
+    field, cover, _ = axes.collections  # the last is the rim
     assert np.isfinite(np.ma.filled(field.get_array(), np.nan)).all()  # colors go up to the rim
     grid = np.ma.filled(cover.get_array(), 0).reshape(500, 500)
     assert grid.mean() == pytest.approx(np.pi * 0.16 / 6, rel=1e-2)

@@ -37,6 +37,7 @@ def test_an_energy_whose_sign_stands_in_a_condition():
 
 WORDS = {
     "hydra.launcher._target_=os.system": "chosen by its name", "hydra/launcher=[basic]": "chosen by its name",
+    "+@problem=os.system": "has no key", "@model=kan": "has no key",
     "experiment=[5,5]": "The name of one choice",
     "hydra.launcher=1": "chosen by its name", "problem=~nobodyhere/x.yaml": "an unknown user",
     f"problem={'a' * 5000}.yaml": "cannot be composed|problem file is needed",

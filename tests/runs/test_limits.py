@@ -1,5 +1,6 @@
 """What a run may take, and what it does not depend on."""
 
+import contextlib
 import json
 import time
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 import kanpde
+from kanpde import references
 from kanpde.errors import InputError
 from kanpde.references import METHODS, _solved
 from kanpde.references.interface import NotSolved, Solved
@@ -110,3 +112,15 @@ def test_windows_that_are_not_reached_stand_still(model):
     x = np.linspace(-1, 1, 11)
     end, later = run.solution(x=x, t=2 / 3), run.solution(x=x, t=1.0)
     assert np.abs(end).max() > 1e-3 and np.abs(later - end).max() < 1e-12
+
+
+def test_the_reference_is_inside_the_limit_of_the_run(monkeypatch):
+    allowed = []
+    monkeypatch.setattr(references, "load_values", lambda *_: None)
+    monkeypatch.setattr(references, "store_values", lambda *_: allowed.append("stored"))
+    monkeypatch.setattr(references, "time_limit", lambda seconds: allowed.append(seconds) or contextlib.nullcontext())
+    problem = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "equations": "u_xx = 1 + u", "boundary": {"*": "u = 0"}}
+    run = kanpde.solve(problem, model={"width": [3]}, training={**QUICK["training"], "time_limit": 7.0})
+    assert run.data.attributes["reference"] == "chebyshev" and allowed == [7.0, "stored"]
+    kanpde.solve(problem, model={"width": [3]}, training={**QUICK["training"], "time_limit": 500.0})
+    assert allowed[2] == references.SECONDS

@@ -12,6 +12,7 @@ from kanpde.reports.plots.styles import (
     BLUE,
     PURPLE,
     VERMILION,
+    color_map,
     drawable,
     finite,
     label,
@@ -22,7 +23,7 @@ from kanpde.reports.plots.styles import (
 )
 from kanpde.reports.plots.views import View
 
-SOLUTION_COLORS, ERROR_COLORS = "viridis", "magma"
+ERROR_COLORS = "magma"
 
 
 def draw_view(figure: Figure, cell: SubplotSpec, view: View) -> None:
@@ -63,11 +64,11 @@ def _draw_error_profile(axes: Axes, x: np.ndarray, error: np.ndarray) -> None:
 
 
 def _draw_maps(figure: Figure, cell: SubplotSpec, view: View) -> None:
-    scale = value_range([view.solution, view.reference])
+    colors, scale = color_map(*value_range([view.solution, view.reference]))
     there = view.inside(tuple(view.axes.values()))
-    panels = [(view.name + view.where + _missing_note(view.solution[there]), view.solution, SOLUTION_COLORS, scale)]
+    panels = [(view.name + view.where + _missing_note(view.solution[there]), view.solution, colors, scale)]
     if view.reference is not None:
-        panels.append(("reference" + _missing_note(view.reference[there]), view.reference, SOLUTION_COLORS, scale))
+        panels.append(("reference" + _missing_note(view.reference[there]), view.reference, colors, scale))
     if view.error is not None:
         panels.append((error_title(view), view.error, ERROR_COLORS, (0.0, largest(view.error) or 1.0)))
     draw_panels(figure, cell, view.axes, panels, partial(draw_in_view, view))

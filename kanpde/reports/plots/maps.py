@@ -13,7 +13,7 @@ from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator
 from scipy import ndimage
 
-from kanpde.reports.plots.styles import drawable, finite, label
+from kanpde.reports.plots.styles import INK, drawable, finite, label
 from kanpde.reports.plots.views import TIME, View
 
 MISSING = "#cccccc"
@@ -35,7 +35,9 @@ def draw_panels(
         axes.tick_params(labelleft=column == 0)
 
 
-def draw_map(axes: Axes, grid: dict, values: np.ndarray, colors: str, limits: tuple) -> QuadMesh:
+def draw_map(
+    axes: Axes, grid: dict, values: np.ndarray, colors: str, limits: tuple, alike: bool = True
+) -> QuadMesh:
     (_, y), (_, x) = grid.items()
     palette = colormaps[colors].with_extremes(bad=MISSING)
     # Interpolated colors look smooth on coarse grids; they cannot leave out values, and are slow on fine grids.
@@ -44,16 +46,19 @@ def draw_map(axes: Axes, grid: dict, values: np.ndarray, colors: str, limits: tu
     mesh = axes.pcolormesh(x, y, finite(values), cmap=palette, vmin=limits[0], vmax=limits[1], shading=shading)
     if min(len(x), len(y)) > 1:
         axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
-        if TIME not in grid and 1 / 3 < np.ptp(y) / np.ptp(x) < 3:
+        if alike and TIME not in grid and 1 / 3 < np.ptp(y) / np.ptp(x) < 3:
             axes.set_aspect("equal")
     return mesh
 
 
 def draw_in_view(view: View, axes: Axes, values: np.ndarray, colors: str, limits: tuple) -> QuadMesh:
-    """A map, gray where shapes are cut away."""
+    """A map, gray and outlined where shapes are cut away, with the ends of windows."""
+    for end in view.ends if TIME in view.axes else ():
+        axes.axvline(end, color=INK, lw=0.7, ls=(0, (2, 3)), alpha=0.6)
     if view.region is None:
-        return draw_map(axes, view.axes, values, colors, limits)
-    mesh = draw_map(axes, view.axes, _continued(values, view.inside(tuple(view.axes.values()))), colors, limits)
+        return draw_map(axes, view.axes, values, colors, limits, view.alike)
+    inside = view.inside(tuple(view.axes.values()))
+    mesh = draw_map(axes, view.axes, _continued(values, inside), colors, limits, view.alike)
     _cover_outside(axes, view)
     return mesh
 
@@ -72,6 +77,10 @@ def _cover_outside(axes: Axes, view: View) -> None:
     outside = ~view.inside([(edges[1:] + edges[:-1]) / 2 for edges in ends])
     cover = np.ma.masked_equal(outside.astype(float), 0.0)
     axes.pcolormesh(ends[1], ends[0], cover, cmap=ListedColormap([MISSING]), rasterized=True)
+    middles = [(edges[1:] + edges[:-1]) / 2 for edges in ends]
+    if outside.any() and not outside.all():
+        smooth = ndimage.gaussian_filter(outside.astype(float), 1.0)
+        axes.contour(middles[1], middles[0], smooth, levels=[0.5], colors=[INK], linewidths=0.9)
 
 
 def _add_color_bar(figure: Figure, axes: Axes, mesh: QuadMesh) -> None:

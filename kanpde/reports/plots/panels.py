@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kanpde.reports.plots.courses import courses_of, draw_columns
-from kanpde.reports.plots.fields import ERROR_COLORS, SOLUTION_COLORS, draw_profile, error_title, largest
+from kanpde.reports.plots.fields import ERROR_COLORS, draw_profile, error_title, largest
 from kanpde.reports.plots.lattices import is_lattice, lattice_panels
 from kanpde.reports.plots.maps import draw_in_view, label_bar
 from kanpde.reports.plots.potentials import draw_potential_maps, draw_potentials, has_potentials
-from kanpde.reports.plots.styles import label, value_range
+from kanpde.reports.plots.styles import color_map, label, value_range
 from kanpde.reports.plots.views import View, region_of, view_of
 from kanpde.results.archive import RunData
 
@@ -52,10 +52,10 @@ def _field_panels(view: View) -> list[tuple[str, Callable[[Figure], None]]]:
     if len(view.axes) == 1:
         error = "" if view.error is None else f"; {error_title(view)}"
         return [(f"{name}{error}", lambda figure: draw_profile(figure, figure.add_gridspec(1, 1)[0], view))]
-    scale = value_range([view.solution, view.reference])
-    panels = [(f"{name}, computed", view.solution, SOLUTION_COLORS, scale)]
+    colors, scale = color_map(*value_range([view.solution, view.reference]))
+    panels = [(f"{name}, computed", view.solution, colors, scale)]
     if view.reference is not None:
-        panels.append((f"{name}, reference", view.reference, SOLUTION_COLORS, scale))
+        panels.append((f"{name}, reference", view.reference, colors, scale))
     if view.error is not None:
         panels.append((error_title(view), view.error, ERROR_COLORS, (0.0, largest(view.error) or 1.0)))
     return [(title, lambda f, rest=rest: _draw_one_map(f, view, *rest)) for title, *rest in panels]

@@ -11,6 +11,9 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 INK, FAINT = "#222222", "#888888"
 LARGEST_DRAWN = 1e300
+SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
+SIGNED = 0.05
+"""Share of the largest size that the smaller of two signs has to reach, for a field to count as signed."""
 
 
 def label(axes: Axes, title: str, horizontal: str | None, vertical: str | None) -> None:
@@ -41,6 +44,18 @@ def value_range(arrays: Sequence[np.ndarray | None]) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = float(values.min()), float(values.max())
     return (low, high) if high > low else (low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1))
+
+
+def color_map(low: float, high: float) -> tuple[str, tuple[float, float]]:
+    """Colors for a field and their limits: diverging around zero where it takes both signs.
+
+    >>> color_map(-1.0, 2.0), color_map(0.0, 2.0)
+    (('RdBu_r', (-2.0, 2.0)), ('viridis', (0.0, 2.0)))
+    """
+    largest = max(abs(low), abs(high))
+    if min(-low, high) > SIGNED * largest:
+        return DIVERGING, (-largest, largest)
+    return SEQUENTIAL, (low, high)
 
 
 def positive(values: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """What is shown of a field: at most two of its axes, and what shapes leave of them."""
 
+import json
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ class View:
     reference: np.ndarray | None
     error: np.ndarray | None
     region: Region | None = None  # that shapes leave of the plane that is drawn
+    ends: tuple[float, ...] = ()  # of windows of time, those within
+    alike: bool = True  # whether the two axes are lengths that one scale suits
 
     def inside(self, axes: Sequence[np.ndarray]) -> np.ndarray:  # upwards, to the right -> bool [n, m]
         """Which points of a grid belong to the domain."""
@@ -49,7 +53,23 @@ def view_of(data: RunData, name: str, region: Region | None = None) -> View:
     where = ", ".join(f"{axis} = {data.axes[axis][i]:.3g}" for axis, i in middle.items())
     axes = {axis: np.asarray(data.axes[axis]) for axis in shown}
     where = textwrap.fill(f" at {where}", 40) if where else ""
-    return View(name, where, axes, parts[name], reference, _size(error), region)
+    alike = not {TIME, *family_of(data)} & set(axes)
+    return View(name, where, axes, parts[name], reference, _size(error), region, window_ends_of(data), alike)
+
+
+def family_of(data: RunData) -> tuple[str, ...]:
+    """The axes that are parameters of a family of problems."""
+    text = str(data.attributes.get("problem_yaml", ""))
+    return tuple(name for name in data.axes if re.search(rf"^\s+{re.escape(name)}:\s*\{{?\s*range", text, re.MULTILINE))
+
+
+def window_ends_of(data: RunData) -> tuple[float, ...]:
+    """Where time was cut, without its begin and end."""
+    try:
+        found = json.loads(data.model.config_json).get("windows") or []
+        return tuple(float(end) for end in found[1:-1])
+    except (ValueError, TypeError, AttributeError, RecursionError):  # of a stranger's archive
+        return ()
 
 
 def region_of(data: RunData) -> Region | None:

@@ -1,0 +1,66 @@
+"""What maps show besides values: signs, windows, rims, parameters as axes."""
+
+import json
+
+import numpy as np
+from matplotlib.contour import ContourSet
+from matplotlib.figure import Figure
+
+from kanpde.reports.plots.maps import draw_in_view
+from kanpde.reports.plots.styles import DIVERGING, SEQUENTIAL, color_map
+from kanpde.reports.plots.views import region_of, view_of
+from kanpde.results.archive import ModelData, RunData
+
+HOLED = """
+coordinates: {x: [0, 1], y: [0, 1]}
+fields: [u]
+shapes: {hole: "disk(0.5, 0.5, 0.2)"}
+domain: box - hole
+equations: lap(u) = 1
+boundary: {"*": u = 0}
+"""
+FAMILY = """
+coordinates:
+  x: [0, 1]
+parameters:
+  k:
+    range: [0, 1]
+"""
+
+
+def drawn(axes: str, problem: str = "", windows: list | None = None):
+    """A map over two axes, and the axes it is drawn in."""
+    grid = {name: np.linspace(0, 1, 9) for name in axes}
+    model = ModelData("kan", json.dumps({"windows": windows}), {}, {})
+    data = RunData({"problem_yaml": problem}, grid, {"u": np.add.outer(*grid.values())}, {}, {}, model, {})
+    view = view_of(data, "u", region_of(data))
+    figure = Figure()
+    place = figure.subplots()
+    draw_in_view(view, place, view.solution, SEQUENTIAL, (0.0, 2.0))
+    return place
+
+
+def test_signed_fields_have_diverging_colors_around_zero():
+    assert color_map(-1.0, 3.0) == (DIVERGING, (-3.0, 3.0))
+    assert color_map(-0.01, 3.0) == (SEQUENTIAL, (-0.01, 3.0)) and color_map(1.0, 3.0)[0] == SEQUENTIAL
+
+
+def test_lengths_have_one_scale_and_parameters_their_own():
+    assert drawn("xy").get_aspect() == 1.0
+    assert drawn("xk", FAMILY).get_aspect() == "auto"
+
+
+def test_ends_of_windows_are_marked():
+    assert [line.get_xdata()[0] for line in drawn("xt", windows=[0, 0.25, 0.5, 1]).lines] == [0.25, 0.5]
+    assert not drawn("xt").lines and not drawn("xy", windows=[0, 0.5, 1]).lines
+
+
+def test_rims_are_outlined():
+    def outlines(axes):
+        return [one for one in axes.collections if isinstance(one, ContourSet)]
+
+    (rim,) = outlines(drawn("xy", HOLED))
+    (path,) = [path for path in rim.get_paths() if len(path.vertices)]
+    radii = np.hypot(*(path.vertices - 0.5).T)
+    assert np.allclose(radii, 0.2, atol=0.01)
+    assert not outlines(drawn("xy"))
