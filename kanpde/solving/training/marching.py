@@ -26,13 +26,13 @@ from kanpde.solving.optimizers import Iterate, Optimizer, StopReason
 from kanpde.solving.tasks import goal_of
 from kanpde.solving.time_windows import in_window
 from kanpde.solving.training.ladder import NEWTON, Candidate, Clock, Rung, Stuck, Way, rung_of
-from kanpde.solving.training.products import DEGREES, cell_points, cells_of, missing, refined
+from kanpde.solving.training.products import DEGREES, WORTH, cell_points, cells_of, missing, refined
 from kanpde.solving.training.setup import Setup
 
 IN_TIME = 9
 """Degree of the polynomials in time."""
 
-FIRST = {1: 16, 2: 4}
+FIRST = {1: 64, 2: 4}
 """Cells along each axis of space that the ladder begins with."""
 
 FIRST_WINDOWS = 8
@@ -50,6 +50,9 @@ SHORTEST = 1e-5
 
 UNRESOLVED = 3e-3
 """What space misses, η_x, beyond which the cells are halved before time goes on, unless there are MOST of them."""
+
+NEARLY, SHORT = 3e-5, 1 / 48
+"""The same where windows have become shorter than this part of all time: what is not resolved ripples fast."""
 
 MOST = {1: 2048, 2: 64}
 
@@ -172,9 +175,11 @@ class March:
         late = highest(network, problem.time)
         missed = [missing(network, axis) for axis in range(len(network.sizes)) if axis != problem.time]
         space = max(missed)
-        if space > UNRESOLVED and max(self.cells) < MOST[len(self.cells)]:
+        box = self.setup.problem.domain
+        short = end - begin < SHORT * box.lengths[problem.time]
+        if space > (NEARLY if short else UNRESOLVED) and max(self.cells) < MOST[len(self.cells)]:
             pairs = zip(self.cells, missed, strict=True)
-            raise _Unresolved(tuple(2 * count if eta > UNRESOLVED else count for count, eta in pairs))
+            raise _Unresolved(tuple(2 * count if eta > WORTH * space else count for count, eta in pairs))
         allowed = max(SHARE_OF_TIME * space, least)
         factor = 0.8 * (allowed / max(late, 1e-300)) ** (1 / IN_TIME)
         converged = ended.reason is StopReason.STALLED and ended.loss < ROUGH**2
