@@ -197,7 +197,7 @@ def test_a_problem_file_cannot_reach_hydra(problem_file, line):
         ("problem.parameters.mu=3", "+problem.parameters.mu="),
         ("seed.x=1", "seed has no settings inside"),
         ("+training.stps=1", "Did you mean steps?"),
-        ("+extra=1", "the settings are"),
+        ("+extra=1", "There are problem, model"),
         ("~model", "model is needed"),
         ("seed=-1", "seed needs a whole number"),
         ("seed=abc", "seed needs a whole number; 'abc' came"),
