@@ -26,7 +26,7 @@ from kanpde.solving.training.memory import peak_memory_mb
 SIZES = (144, 233, 377, 610, 987)
 LARGE = 2584
 STRENGTHS = (14.0, 15.0, 16.0, 17.0, 18.0, 19.0)
-CUBES = {6: 3000, 8: 720, 10: 300, 12: 120}
+CUBES = {6: 3000, 8: 468, 10: 195, 12: 76}
 EDGES = ("mosaic", "gaam", "maam")
 ACCURACIES = ("theory", "learned", "formula", "mlp", "logistic", "majority")
 
