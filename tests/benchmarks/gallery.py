@@ -3,8 +3,9 @@
     python tests/benchmarks/gallery.py [--folder outputs/gallery] [--write-only]
 
 Problems without settings of their own are solved by `training=quick`, in seconds each. Runs that are in the folder
-already are read, not made again; with --write-only nothing is solved, and what has no run gets no picture. No limit on
-time holds, so that a busy machine changes nothing. The pictures of whole runs in README.md come from these archives.
+already are read, not made again; with --write-only nothing is solved. What has no run keeps its entry, so that the
+gallery can be made in parts. Training may take --seconds; an entry that it ended says so. The pictures of whole runs in
+README.md come from these archives.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from PIL import Image
 from kanpde.problems.listing import problem_data, title_of
 from kanpde.reports.plots import panel_figures, solution_figure
 from kanpde.results.archive import RunData, read_archive
+from kanpde.solving.training.events import Outcome
 
 ROOT = Path(__file__).parents[2]
 PROBLEMS = ROOT / "problems"
@@ -74,7 +76,9 @@ def error_of(data: RunData) -> str:
     against = {"exact": "the exact solution", "file": "a file"}.get(str(data.attributes.get("reference")))
     bar = "" if against == "the exact solution" else f", whose error bar is {metrics['reference_error']:.0e}"
     method = against or f"the classical solver `{data.attributes['reference']}`"
-    return f"relative L2 error {metrics['rel_l2']:.1e} against {method}{bar}"
+    limited = data.attributes["stop_reason"] == Outcome.TIME
+    ended = f", after {metrics['wall_time_s']:.0f} s of training" if limited else ""
+    return f"relative L2 error {metrics['rel_l2']:.1e} against {method}{bar}{ended}"
 
 
 def draw(data: RunData, path: Path) -> None:
@@ -98,16 +102,21 @@ def heading(path: Path) -> tuple[str, str]:
     return title_of(written, path.stem, path.name), "<br>".join(f"`{text}`".replace("|", "\\|") for text in shown)
 
 
-def entry(path: Path, data: RunData | None) -> str:
+def entry(path: Path, data: RunData | None, before: str) -> str:
+    """A row of the table; what has no run keeps the row that it had before."""
     title, equations = heading(path)
+    command = f"`kanpde solve {' '.join(words_of(path))}` |"
+    if data is None and (rows := [row for row in before.splitlines() if row.endswith(command) and equations in row]):
+        return rows[0]
     error = "not run here" if data is None else error_of(data)
     picture = "" if data is None else f'<img src="gallery/{path.stem}.png" width="{SHOWN}" alt="{title}">'
-    return f"| {picture} | **{title}**<br>{equations}<br>{error}<br>`kanpde solve {' '.join(words_of(path))}` |"
+    return f"| {picture} | **{title}**<br>{equations}<br>{error}<br>{command}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=ROOT / "outputs" / "gallery")
+    parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--write-only", action="store_true")
     options = parser.parse_args()
     paths, entries = sorted(PROBLEMS.glob("*.yaml")), []
@@ -115,20 +124,20 @@ def main() -> None:
     if not options.write_only:
         for words in ([f"problem={own_problem(options.folder)}"], *map(words_of, paths)):
             line = [sys.executable, "-m", "kanpde", "solve", *words, "threads=1", "output.plot=false"]
-            line += ["training.time_limit=3600", f"output.folder={options.folder}"]
+            line += [f"training.time_limit={options.seconds}", f"output.folder={options.folder}"]
             subprocess.run(line, check=False, stdout=subprocess.DEVNULL)
     PICTURES.mkdir(exist_ok=True)
+    readme = PROBLEMS / "README.md"
+    before, _, rest = readme.read_text(encoding="utf-8").partition(START)
+    earlier, _, after = rest.partition(END)
     for path in paths:
         data = archive_of(options.folder, path.stem)
         if data is not None:
             draw(data, PICTURES / f"{path.stem}.png")
-        entries.append(entry(path, data))
+        entries.append(entry(path, data, earlier))
     for name in WHOLE:
         if (data := archive_of(options.folder, name)) is not None:
             draw_whole(data, PICTURES / f"{name}_run.png")
-    readme = PROBLEMS / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(START)
-    after = rest.partition(END)[2]
     table = "\n".join(["|  |  |", "| --- | --- |", *entries])
     readme.write_text(f"{before}{START}\n{table}\n{END}{after}", encoding="utf-8")
     print(f"{sum('<img' in line for line in entries)} of {len(paths)} problems have a run in {readme}")
