@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from kanpde.files.yaml import write_yaml
 from kanpde.problems.checks import corner_warnings, slope_warnings
 from kanpde.problems.equation_forms import Form, form_of
+from kanpde.problems.geometry.regions import Place, SubSide
 from kanpde.problems.language import compile_expression, jet_expression, latex_of, text_of
-from kanpde.problems.problem import Problem
+from kanpde.problems.problem import Condition, Problem
 
 
 def statement_lines(problem: Problem) -> Iterator[str]:
@@ -30,13 +31,22 @@ def statement_lines(problem: Problem) -> Iterator[str]:
         yield f"    LaTeX {latex_of(residual)} = 0"
         yield "    needs " + ", ".join(text_of(jet_expression(jet, problem.coordinates)) for jet in jets)
     for condition in problem.conditions:
-        yield f"  {condition.name}: {text_of(condition.residual)} = 0"
+        yield f"  {condition.name}{_place_of(condition, problem)}: {text_of(condition.residual)} = 0"
         if _says_more(condition.written, problem):
             yield f"    written {condition.written}"
     if problem.periodic:
         yield "  periodic in " + ", ".join(problem.coordinates[axis] for axis in problem.periodic)
     for name, value in problem.exact.items():
         yield f"  {name} = {text_of(value)} exactly"
+
+
+def _place_of(condition: Condition, problem: Problem) -> str:
+    """Where of its side a condition holds, or at which point."""
+    piece = condition.side
+    if isinstance(piece, Place):
+        places = zip(problem.coordinates, piece.values, strict=True)
+        return " (" + ", ".join(f"{name} = {value:g}" for name, value in places if value is not None) + ")"
+    return f" where {text_of(piece.mask)} = 1" if isinstance(piece, SubSide) else ""
 
 
 def _shape_lines(problem: Problem) -> Iterator[str]:

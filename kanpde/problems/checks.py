@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import combinations
+from itertools import combinations, product
 
 import sympy
 import torch
@@ -13,7 +13,15 @@ from torch import Tensor
 from kanpde.errors import InputError
 from kanpde.problems.equation_forms import diffusivity, spread_of_terms
 from kanpde.problems.geometry.boxes import Box, Side, box_sides
-from kanpde.problems.geometry.regions import ShapeBoundary, SubSide, inside_points, on_boundary, piece_points
+from kanpde.problems.geometry.regions import (
+    ShapeBoundary,
+    SubSide,
+    carrier_of,
+    inside_points,
+    on_boundary,
+    on_flat,
+    piece_points,
+)
 from kanpde.problems.geometry.sampling import uniform_points
 from kanpde.problems.known_functions import table_of
 from kanpde.problems.language import (
@@ -117,6 +125,7 @@ def check_boundary_conditions(problem: Problem, label: str) -> Iterator[str]:
     """Order q along a coordinate takes q conditions, at least ⌊q/2⌋ on each of its two sides."""
     if problem.region is not None or any(isinstance(c.side, SubSide) for c in problem.conditions):
         check_covered(problem, label)
+        check_shared(problem, label)
         return
     for axis in range(len(problem.coordinates)):
         if axis != problem.time and axis not in problem.periodic:
@@ -160,13 +169,40 @@ def check_covered(problem: Problem, label: str) -> None:
             _check_piece_covered(problem, field, carrier, wanted, label)
 
 
+def check_shared(problem: Problem, label: str) -> None:
+    """Where a polygon shares a side with the box, conditions on both agree."""
+    values = [(c, *solved) for c in problem.conditions if (solved := c.solved(problem.coordinates))]
+    for (a, jet_a, value_a), (b, jet_b, value_b) in product(values, values):
+        shape = carrier_of(b.side)
+        if jet_a != jet_b or any(jet_a[1]) or not isinstance(a.side, Side) or not isinstance(shape, ShapeBoundary):
+            continue
+        points = piece_points(problem.region, problem.domain, a.side, POINTS, SEED)
+        shared = on_flat(problem.region, shape, points)
+        points = points[shared & on_boundary(problem.region, problem.domain, b.side, points)]
+        if not len(points):
+            continue
+        one, other = (compile_expression(value, problem.coordinates)(points) for value in (value_a, value_b))
+        worst = int((one - other).abs().argmax())
+        if float((one - other).abs()[worst]) > TOLERANCE * max(float(one.abs().max()), float(other.abs().max())):
+            raise InputError(
+                f"{label}: boundary needs one value of {jet_a[0]} where {a.name} and {b.name} are the same edge; at "
+                f"{_place(problem, points[worst])} they say {float(one[worst]):.4g} and {float(other[worst]):.4g}. "
+                f"Remove one of the two."
+            )
+
+
 def _check_piece_covered(problem: Problem, field: str, carrier, wanted: int, label: str) -> None:
     points = piece_points(problem.region, problem.domain, carrier, POINTS, SEED)
     count = torch.zeros(len(points), dtype=torch.int)
     for condition in problem.conditions:
-        whole = condition.side.side if isinstance(condition.side, SubSide) else condition.side
-        if whole == carrier and field in condition.fields:
+        whole = carrier_of(condition.side)
+        if field not in condition.fields:
+            continue
+        if whole == carrier:
             count += on_boundary(problem.region, problem.domain, condition.side, points).int()
+        elif isinstance(carrier, Side) and isinstance(whole, ShapeBoundary):  # a polygon that shares the side
+            shared = on_flat(problem.region, whole, points)
+            count += (shared & on_boundary(problem.region, problem.domain, condition.side, points)).int()
     if (bare := count < wanted).any():
         raise InputError(
             f"{label}: boundary needs {wanted} condition{'s' * (wanted > 1)} for {field} all over {carrier.name}; "

@@ -123,7 +123,8 @@ def _arcs(problem: Problem, carrier: Side | Facet, facet: Facet) -> list[Arc]:
 
 def _labels(problem: Problem, carrier: Side | Facet, facet: Facet) -> Callable[[np.ndarray], np.ndarray]:
     """0 where the carrier bounds nothing, else a number that changes where another condition holds."""
-    parts = [c.side for c in problem.conditions if isinstance(c.side, SubSide) and c.side.side == carrier]
+    subs = [c.side for c in problem.conditions if isinstance(c.side, SubSide)]
+    parts = [part for part in subs if carrier in (part.side, getattr(part.side, "facet", None))]
 
     def label(along: np.ndarray) -> np.ndarray:
         points = torch.from_numpy(Arc(carrier, facet, 0.0, 1.0).place(along))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kanpde.problems.geometry.boxes import Box, Side
 from kanpde.problems.geometry.sampling import Sample, sobol_unit, uniform_points
-from kanpde.problems.geometry.shapes import Cuboid, Facet, Shape
+from kanpde.problems.geometry.shapes import Cuboid, Facet, Flat, Shape
 from kanpde.problems.language import compile_expression
 
 STEP = 1e-6
@@ -73,26 +73,6 @@ def _leaves(tree: str | tuple) -> set[str]:
 
 
 @dataclass(frozen=True)
-class SubSide:
-    """The part of a side where `mask`, an expression of values 1 and 0, is 1."""
-
-    side: Side
-    mask: sympy.Expr
-    coordinates: tuple[str, ...]
-
-    @property
-    def axis(self) -> int:
-        return self.side.axis
-
-    @property
-    def name(self) -> str:
-        return self.side.name
-
-    def covers(self, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
-        return compile_expression(self.mask, self.coordinates, ())(points) > 0.5
-
-
-@dataclass(frozen=True)
 class ShapeBoundary:
     """The part of one facet of a shape whose normal leaves (`sign` 1) or enters (-1) the region."""
 
@@ -106,14 +86,58 @@ class ShapeBoundary:
         return tuple(self.sign * part for part in self.facet.normal_expressions(symbols))
 
 
-Piece = Side | SubSide | ShapeBoundary
+@dataclass(frozen=True)
+class SubSide:
+    """The part of a side, or of a shape's facet, where `mask`, an expression of values 1 and 0, is 1."""
+
+    side: Side | ShapeBoundary
+    mask: sympy.Expr
+    coordinates: tuple[str, ...]
+
+    @property
+    def axis(self) -> int | None:
+        return self.side.axis
+
+    @property
+    def name(self) -> str:
+        return self.side.name
+
+    def covers(self, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
+        return compile_expression(self.mask, self.coordinates, ())(points) > 0.5
+
+
+@dataclass(frozen=True)
+class Place:
+    """A point; None along coordinates that take any value, as time."""
+
+    values: tuple[float | None, ...]
+    name: str = "at"
+    axis = None  # along no coordinate
+
+    def fixed(self, points: Tensor) -> Tensor:  # [n, d] -> [n, d]
+        """The points moved to the place."""
+        for axis, value in enumerate(self.values):
+            if value is not None:
+                points[:, axis] = value
+        return points if None in self.values else points[:1]
+
+
+Piece = Side | SubSide | ShapeBoundary | Place
+
+
+def carrier_of(piece: Piece) -> Side | ShapeBoundary | Place:
+    """The whole side or facet that a piece is a part of."""
+    return piece.side if isinstance(piece, SubSide) else piece
 
 
 def on_boundary(region: Region | None, box: Box, piece: Piece, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
     """Which points of a piece's carrier (a whole side, a whole facet) belong to the piece."""
-    if isinstance(piece, ShapeBoundary):
-        return region.signs(piece.facet, points[:, list(region.axes)]) == piece.sign
-    side = piece.side if isinstance(piece, SubSide) else piece
+    side = carrier_of(piece)
+    if isinstance(side, Place):
+        return torch.ones(len(points), dtype=torch.bool)
+    if isinstance(side, ShapeBoundary):
+        whole = region.signs(side.facet, points[:, list(region.axes)]) == side.sign
+        return whole & piece.covers(points) if isinstance(piece, SubSide) else whole
     inside = piece.covers(points) if isinstance(piece, SubSide) else torch.ones(len(points), dtype=torch.bool)
     if region is None or side.axis not in region.axes:
         return inside & (region.contains(points) if region is not None else True)
@@ -123,8 +147,18 @@ def on_boundary(region: Region | None, box: Box, piece: Piece, points: Tensor) -
     return inside & region.contains(moved) & region.contains(points)
 
 
+def on_flat(region: Region, boundary: ShapeBoundary, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
+    """Which points lie on a shape's flat facet, as those of a side of the box that a polygon shares."""
+    space = points[:, list(region.axes)]
+    if not isinstance(boundary.facet, Flat):
+        return torch.zeros(len(points), dtype=torch.bool)
+    return boundary.facet.passes(space) & (region.signs(boundary.facet, space) == boundary.sign)
+
+
 def piece_points(region: Region | None, box: Box, piece: Piece, count: int, seed: int) -> Tensor:  # -> [n, d]
     """Evenly spread points of a piece; fewer than `count`, or none, where the piece is tiny or empty."""
+    if isinstance(piece, Place):
+        return _carrier(region, box, piece, count, seed)
     return _kept(
         lambda n: _weightless(_carrier(region, box, piece, n, seed)),
         lambda points: on_boundary(region, box, piece, points),
@@ -174,9 +208,9 @@ def sampled_on(sampling, region: Region | None, box: Box, piece: Piece, count: i
     """The sampling's points on a piece: those of the whole side that belong to it, even ones on a shape."""
     if isinstance(piece, Side) and region is None:
         return sampling.on_side(box, piece, count, seed, periodic)
-    if isinstance(piece, ShapeBoundary):
+    side = carrier_of(piece)
+    if not isinstance(side, Side):
         return _weightless(piece_points(region, box, piece, count, seed))
-    side = piece.side if isinstance(piece, SubSide) else piece
     return _kept(
         lambda n: sampling.on_side(box, side, n, seed, periodic),
         lambda points: on_boundary(region, box, piece, points),
@@ -185,8 +219,11 @@ def sampled_on(sampling, region: Region | None, box: Box, piece: Piece, count: i
 
 
 def _carrier(region: Region | None, box: Box, piece: Piece, count: int, seed: int) -> Tensor:  # -> [n, d]
-    if not isinstance(piece, ShapeBoundary):
-        return uniform_points(box, count, seed, piece.side if isinstance(piece, SubSide) else piece)
+    piece = carrier_of(piece)
+    if isinstance(piece, Place):
+        return piece.fixed(uniform_points(box, count, seed))
+    if isinstance(piece, Side):
+        return uniform_points(box, count, seed, piece)
     unit = sobol_unit(count, box.dimension, seed)
     points = torch.zeros_like(unit) if len(region.axes) == box.dimension else uniform_points(box, count, seed)
     across = len(region.axes) - 1  # Sobol's first columns place the point on the facet, the others stay time's

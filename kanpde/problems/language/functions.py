@@ -403,7 +403,11 @@ class choice(Elementary):
         """The derivative, given those of d, a and b; refused for a step between two constants."""
         distance, a, b = self.args
         if d_slope != 0 and a_slope == 0 and b_slope == 0 and a != b:
-            _jump("a where(…) between two constants")()
+            raise ExpressionError(
+                "needs functions that can be differentiated; it takes the derivative of a where(…) between two "
+                "constants, which jumps. State the problem as an energy (energy: a*u_x**2/2), which takes factors that "
+                "jump, give each piece a field of its own, joined by u and a*u_x, or smooth the jump with tanh or erf."
+            )
         return choice(distance, a_slope, b_slope) if (a_slope, b_slope) != (0, 0) else sympy.S.Zero
 
     def compared(self) -> tuple[sympy.Expr, str, sympy.Expr, sympy.Expr]:

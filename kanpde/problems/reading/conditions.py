@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain, pairwise
 
 import sympy
 
 from kanpde.errors import InputError
 from kanpde.problems.geometry.boxes import Box, Side, box_sides
-from kanpde.problems.geometry.regions import Piece, Region, ShapeBoundary, SubSide, piece_points
+from kanpde.problems.geometry.regions import (
+    Piece,
+    Place,
+    Region,
+    ShapeBoundary,
+    SubSide,
+    carrier_of,
+    in_domain,
+    on_flat,
+    piece_points,
+)
 from kanpde.problems.language import (
     Scope,
     constant_value,
@@ -60,37 +71,72 @@ class _Conditions:
                     number += 1
                     found = self.numbered(side, number, pieces, component)
                     conditions += [replace(condition, written=str(stated)) for condition in found]
-        return tuple(conditions)
+        return (*conditions, *self.at_points())
+
+    def at_points(self) -> Iterator[Condition]:
+        """The key `at`: conditions at points, `at`, `at.2`, …; coordinates that are not named take any value."""
+        given = self.statement.data.get("at")
+        entries = given if isinstance(given, list) else [] if given is None else [given]
+        for number, entry in enumerate(entries, 1):
+            place = "at" if len(entries) == 1 else f"at[{number}]"
+            piece, text = self.point(place, entry), entry["condition"]
+            for component, residual in enumerate(self.residuals(piece, place, text), 1):
+                name = "at" + f".{number}" * (number > 1) + f"_{component}" * (component > 1)
+                fields = tuple(sorted({field for field, _ in jets_of(residual)}))
+                yield Condition(name, piece, residual, "boundary", fields, str(text))
+
+    def point(self, place: str, entry: object) -> Place:
+        where, names = self.statement.where(place), self.scope.coordinates
+        space = [name for name in names if name not in ("t", *self.scope.family)]
+        if not isinstance(entry, dict) or not {"condition", *space} <= set(entry) <= {"condition", *names}:
+            example = ", ".join(f"{name}: 0" for name in space)
+            raise wrong_kind(
+                where, "a value of each space coordinate and a condition", entry, f"{{{example}, condition: u = 0}}"
+            )
+        known = Scope(definitions=self.scope.definitions)
+        values = tuple(
+            constant_value(double_of(parse_expression(entry[name], known, where), where)) if name in entry else None
+            for name in names
+        )
+        piece = Place(values)
+        points = piece_points(self.region, self.box, piece, 4, 0)
+        if not in_domain(self.region, self.box, (), points).all():
+            raise InputError(f"{where} needs a point of the domain; {shortened(str(entry))} lies outside. Move it.")
+        return piece
 
     def pieces(self, side: Side | str, place: str, text: object) -> tuple[list[Piece], object]:
         """Where a condition holds, and its text: a side, a part of one, or the facets of a shape."""
-        if isinstance(side, str):
-            return list(self.facets(side)), text
+        whole = [side] if isinstance(side, Side) else self.facets(side)
         if not isinstance(text, dict):
-            return [side], text
+            return whole, text
         where = self.statement.where(place)
         if set(text) != {"where", "condition"} or not isinstance(text["where"], str):
             raise wrong_kind(where, "where and condition", text, "{where: y < 0.5, condition: u = 0}")
         mask = parse_expression(f"where({text['where']}, 1, 0)", self.scope, f"{where}.where")
         if jets_of(mask):
             raise wrong_kind(f"{where}.where", "coordinates only", text["where"], "y < 0.5")
-        piece = SubSide(side, mask, self.scope.coordinates)
-        if not len(piece_points(self.region, self.box, piece, 4, 0)):
+        parts = [SubSide(one, mask, self.scope.coordinates) for one in whole]
+        parts = [part for part in parts if len(piece_points(self.region, self.box, part, 4, 0))]
+        if not parts:
+            name = side if isinstance(side, str) else side.name
             raise InputError(
-                f"{where} needs a part of {side.name} that bounds the domain; {shortened(text['where'])} holds nowhere "
+                f"{where} needs a part of {name} that bounds the domain; {shortened(text['where'])} holds nowhere "
                 "there. Correct or remove it."
             )
-        return [piece], text["condition"]
+        return parts, text["condition"]
 
     def residuals(self, piece: Piece, place: str, text: object) -> tuple[sympy.Expr, ...]:
         """One for each component of an equation between vectors."""
-        normal = None if piece.name == "t-" else self.normal(piece)
+        normal = None if piece.name in ("t-", "at") else self.normal(piece)
         scope = replace(self.scope, normal=normal, place=self.place(piece))
         return self.statement.residuals(place, text, scope, self.exact)
 
     def place(self, piece: Piece) -> dict[str, float]:
         """The coordinate that is fixed on a side, and its value."""
-        side = piece.side if isinstance(piece, SubSide) else piece
+        side = carrier_of(piece)
+        if isinstance(side, Place):
+            places = zip(self.scope.coordinates, side.values, strict=True)
+            return {name: value for name, value in places if value is not None}
         if not isinstance(side, Side):
             return {}
         ends = self.box.upper if side.name.endswith("+") else self.box.lower
@@ -113,6 +159,8 @@ class _Conditions:
 
     def facets(self, name: str) -> list[ShapeBoundary]:
         """The pieces of a shape's boundary that bound the region."""
+        if name in self.edges:
+            return [self.edges[name]]
         if not self.bounding[name]:
             raise InputError(
                 f"{self.statement.where('boundary')} takes shapes that bound the domain; {name} does not. "
@@ -130,11 +178,17 @@ class _Conditions:
             found[name] = [piece for piece in pieces if len(piece_points(self.region, self.box, piece, 4, 0))]
         return found
 
+    @cached_property
+    def edges(self) -> dict[str, ShapeBoundary]:
+        """The pieces of shapes that have several, by `notch[1]`, `notch[2]`, …"""
+        several = {name: pieces for name, pieces in self.bounding.items() if len(pieces) > 1}
+        return {f"{name}[{n}]": piece for name, pieces in several.items() for n, piece in enumerate(pieces, 1)}
+
     def normal(self, piece: Piece) -> tuple[sympy.Expr, ...]:
         """The outward normal, one expression a coordinate."""
-        if not isinstance(piece, ShapeBoundary):
-            side = piece.side if isinstance(piece, SubSide) else piece
-            return tuple(map(sympy.Integer, side.normal(len(self.scope.coordinates))))
+        piece = carrier_of(piece)
+        if isinstance(piece, Side):
+            return tuple(map(sympy.Integer, piece.normal(len(self.scope.coordinates))))
         symbols = coordinate_symbols(self.scope.coordinates)
         parts = dict(zip(self.region.axes, piece.normal_expressions([symbols[a] for a in self.region.axes]),
                          strict=True))  # fmt: skip
@@ -148,21 +202,30 @@ class _Conditions:
         if given is not None and not isinstance(given, dict):
             raise wrong_kind(self.statement.where("boundary"), "a condition for each side", given, "{x-: u = 0}")
         found = {
-            name if name in shapes else self.side(name, sides).name: (f"boundary.{name}", texts)
+            name if name in shapes or name in self.edges else self.side(name, sides).name: (f"boundary.{name}", texts)
             for name, texts in (given or {}).items()
             if name != "*"
         }
         if "*" in (given or {}):
             rest = [side.name for side in sides.values() if self.takes_conditions(side) and side.name not in found
-                    and (self.region is None or len(piece_points(self.region, self.box, side, 4, 0)))]
-            rest += [name for name in shapes if name not in found and self.bounding[name]]  # fmt: skip
+                    and (self.region is None or self.bounds(side))]
+            apart = {name.rpartition("[")[0] for name in found if name in self.edges}
+            rest += [name for name in shapes if name not in found and self.bounding[name] and name not in apart]
+            rest += [name for name in self.edges if name.rpartition("[")[0] in apart and name not in found]  # fmt: skip
             self.check_rest(rest)
             found |= dict.fromkeys(rest, ('boundary."*"', given["*"]))
         if self.statement.data.get("initial") is not None:
             found["t-"] = ("initial", self.statement.data["initial"])
             self.check_time()
-        pieces = sides | {name: name for name in shapes}
+        pieces = sides | {name: name for name in (*shapes, *self.edges)}
         return [(piece, found[name][0], self.listed(*found[name])) for name, piece in pieces.items() if name in found]
+
+    def bounds(self, side: Side) -> bool:
+        """Whether a side of the box bounds the region somewhere where no shape's facet does."""
+        points = piece_points(self.region, self.box, side, 64, 0)
+        for piece in chain.from_iterable(self.bounding.values()):
+            points = points[~on_flat(self.region, piece, points)]
+        return len(points) > 0
 
     def merged(self, given: object) -> object:
         """The list form, entries {on: side, where: …, condition: …}, as the mapping of sides that it stands for."""
@@ -212,9 +275,13 @@ class _Conditions:
         where = self.statement.where("boundary")
         possible = [side.name for side in sides.values() if self.takes_conditions(side)]
         if name in ("t-", "t+") and name in sides:
+            end = (
+                "If time runs backward from a final condition, count it from the end: with s = T - t the equation's "
+                "u_t becomes -u_s; name s t and the condition stands under initial."
+            )
             raise InputError(
                 f"{where} takes conditions in space; it has {name}. Write conditions at the start of time under "
-                "initial; if t is no time, call it otherwise."
+                f"initial; if t is no time, call it otherwise.{f' {end}' * (name == 't+')}"
             )
         if name not in sides or sides[name].axis in map(self.scope.coordinates.index, self.scope.family):
             hint = suggestion(name, possible) or ""
@@ -239,4 +306,15 @@ class _Conditions:
         texts = texts if isinstance(texts, list) else [texts]
         if not texts:
             raise wrong_kind(self.statement.where(key), "a condition", texts, f"{self.scope.fields[0]} = 0")
+        for one, following in pairwise(texts):
+            if isinstance(one, str) and isinstance(following, str) and _open(one) > 0 > _open(following):
+                raise InputError(
+                    f"{self.statement.where(key)} needs quotes around what has a comma inside […]; "
+                    f"{shortened(f'{one}, {following}')} came apart at its comma. Write it in double quotes, or each "
+                    "condition on a line of its own after a dash."
+                )
         return texts
+
+
+def _open(text: str) -> int:
+    return text.count("(") - text.count(")")

@@ -112,6 +112,10 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
         "or `{where: y < 0.5, condition: u = 0}`",
         {"anyOf": [mapping_of(one_or_several(CONDITION)), {"type": "array", "items": ENTRY}]},
     ),
+    "at": (
+        "conditions at points, one or a list: `{x: 0, y: 0, condition: p = 0}`; without t they hold at every time",
+        {"anyOf": [one_or_several({"type": "object", "required": ["condition"]}), {"type": "null"}]},
+    ),
     "initial": (
         "conditions at the start of time, one or a list; a second-order equation takes `u` and `u_t`",
         {"anyOf": [one_or_several(CONDITION), {"type": "null"}]},

@@ -13,7 +13,7 @@ Source: Driscoll and Hale, Rectangular spectral collocation, IMA J. Numer. Anal.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import product
 
@@ -24,6 +24,7 @@ import torch
 from numpy.polynomial import chebyshev as polynomials
 
 from kanpde.problems.geometry.boxes import Side
+from kanpde.problems.geometry.regions import Place
 from kanpde.problems.language import (
     BoundFormula,
     ExpressionError,
@@ -48,8 +49,12 @@ def applicable(problem: Problem) -> bool:
     """Whether the method can take the problem: stationary equations in up to three dimensions, nothing that jumps."""
     smooth = not any(len(walls_of(problem, axis)) for axis in range(problem.domain.dimension))
     return (
-        bool(problem.equations) and is_stationary(problem) and problem.domain.dimension <= 3 and smooth
+        bool(problem.equations) and is_stationary(_without_places(problem)) and problem.domain.dimension <= 3 and smooth
     )  # fmt: skip
+
+
+def _without_places(problem: Problem) -> Problem:
+    return replace(problem, conditions=tuple(c for c in problem.conditions if not isinstance(c.side, Place)))
 
 
 def resolutions(problem: Problem) -> tuple[int, int]:
@@ -174,13 +179,16 @@ def _system(problem: Problem, bases: tuple) -> _System:
     return _System(blocks, unknowns)
 
 
-def _block(problem: Problem, bases: tuple, residual: sympy.Expr, side: Side | None) -> _Block:
+def _block(problem: Problem, bases: tuple, residual: sympy.Expr, side: Side | Place | None) -> _Block:
     residual = with_values(problem, residual)
     jets = jets_of(residual)
     if side is None:
         orders = [max((index[axis] for _, index in jets), default=0) for axis in range(len(bases))]
         orders = [order - _lacking(problem, axis, order) for axis, order in enumerate(orders)]
         lines = [basis.inner(order) for basis, order in zip(bases, orders, strict=True)]
+    elif isinstance(side, Place):
+        lines = [basis.axis.nodes if value is None else np.array([value])
+                 for basis, value in zip(bases, side.values, strict=True)]  # fmt: skip
     else:
         lines = [np.array([side.level(problem.domain)]) if axis == side.axis else basis.axis.nodes
                  for axis, basis in enumerate(bases)]  # fmt: skip

@@ -21,8 +21,7 @@ from numpy.polynomial import legendre, polynomial
 from scipy.sparse import csc_array, csr_array, diags_array, hstack
 from scipy.sparse.linalg import splu
 
-from kanpde.problems.geometry.boxes import Side
-from kanpde.problems.geometry.regions import Piece, ShapeBoundary, SubSide, on_boundary
+from kanpde.problems.geometry.regions import Piece, Place, ShapeBoundary, SubSide, carrier_of, on_boundary
 from kanpde.problems.language import (
     BoundFormula,
     ExpressionError,
@@ -56,6 +55,7 @@ def applicable(problem: Problem) -> bool:
         problem.domain.dimension == 2 and problem.time is None and not problem.family and not problem.periodic
         and (bool(problem.equations) or len(problem.task.integrals()) == 1)
         and (problem.region is not None or parts)
+        and not any(isinstance(condition.side, Place) for condition in problem.conditions)
     )  # fmt: skip
 
 
@@ -149,9 +149,9 @@ def _inflow(problem: Problem, statement: _Statement, condition: Condition) -> tu
 
 
 def _normal(problem: Problem, piece: Piece) -> tuple[sympy.Expr, ...]:
-    if isinstance(piece, ShapeBoundary):
-        return piece.normal_expressions(coordinate_symbols(problem.coordinates))
-    side = piece.side if isinstance(piece, SubSide) else piece
+    side = carrier_of(piece)
+    if isinstance(side, ShapeBoundary):
+        return side.normal_expressions(coordinate_symbols(problem.coordinates))
     return tuple(map(sympy.Integer, side.normal(2)))
 
 
@@ -177,7 +177,8 @@ class _Space:
 
     def on(self, problem: Problem, piece: Piece) -> np.ndarray:
         """The facets that belong to a piece."""
-        carrier = {ShapeBoundary: lambda: piece.facet, SubSide: lambda: piece.side, Side: lambda: piece}[type(piece)]()
+        whole = carrier_of(piece)
+        carrier = whole.facet if isinstance(whole, ShapeBoundary) else whole
         middles = torch.tensor([edge.middle for edge in self.edges], dtype=torch.float64)
         there = on_boundary(problem.region, problem.domain, piece, middles).numpy()
         return self.facets[there & np.array([edge.carrier == carrier for edge in self.edges])]

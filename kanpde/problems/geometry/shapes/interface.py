@@ -118,6 +118,14 @@ class Flat(Facet):
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         return tuple(sympy.Integer(int(n)) if n == int(n) else sympy.Float(n) for n in self.normal)
 
+    def passes(self, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
+        """Which points lie on it, to rounding."""
+        spans = points.new_tensor(self.spans).reshape(-1, points.shape[1])
+        offset = points - points.new_tensor(self.origin)
+        along = offset @ torch.linalg.pinv(spans)
+        near = (offset - along @ spans).norm(dim=1) <= 1e-9 * (1 + spans.norm())
+        return near & (along > -1e-9).all(1) & (along < 1 + 1e-9).all(1)
+
     @property
     def measure(self) -> float:
         """Length or area."""
