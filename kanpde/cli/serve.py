@@ -22,7 +22,7 @@ def serve_command(words: Sequence[str]) -> int:
     parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="a name it is reached by")
     parser.add_argument("--workers", type=int, default=1, help="jobs at a time, which share cores and memory; 1")
     parser.add_argument("--threads", type=int, help="of each job; by default the cores, divided by the workers")
-    parser.add_argument("--engine", choices=["local", "slurm"], default="local", help="where jobs run; local")
+    parser.add_argument("--engine", choices=["local", "slurm", "ray"], default="local", help="where jobs run; local")
     parser.add_argument("--state", metavar="DIR", help="the service's own files, if FOLDER is no local disk")
     parser.add_argument("--limits", metavar="FILE", help="YAML: time_limit, parameters, points, jobs, queued …")
     parser.add_argument("--rebuild", action="store_true", help="make the list of jobs again from their folders")

@@ -2,16 +2,28 @@
 
 import contextlib
 import json
+import math
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
 from pkgutil import resolve_name
+from time import monotonic
 from typing import Any, Protocol
 
 from kanpde.errors import InputError
 from kanpde.service.children import Children
 from kanpde.service.folders import JobFolder
+
+RAY_PAUSE = 2.0
+"""Seconds between two questions to a Ray cluster about one job."""
+NEEDS = {
+    "slurm": "needs Slurm and the package submitit; one of them is missing here. Run: pip install submitit, on a "
+    "machine with sbatch.",
+    "ray": 'needs a Ray cluster and the package ray; one of them is missing here. Run: pip install "ray[default]", and '
+    "set RAY_API_SERVER_ADDRESS to the cluster's dashboard, http://HOST:8265.",
+}
 
 
 class Engine(Protocol):
@@ -68,7 +80,7 @@ class SlurmEngine:
         return str(self.executor.submit(self.call(command_of(folder, self.share), verbose=False)).job_id)
 
     def alive(self, folder: JobFolder, handle: str) -> bool:
-        return bool(handle) and (folder.held() or not self._job(handle).done(force_check=True))
+        return folder.held() or (bool(handle) and not self._job(handle).done())
 
     def stop(self, folder: JobFolder, handle: str, kill: bool) -> None:
         if kill and handle:
@@ -78,18 +90,55 @@ class SlurmEngine:
         return self.jobs(folder=self.folder, job_id=handle, tasks=[0])
 
 
+class RayEngine:
+    """A Ray cluster, by its Jobs API: at RAY_API_SERVER_ADDRESS, or at this machine's port 8265."""
+
+    def __init__(self, share: dict[str, Any]):
+        self.share = share
+        self.client = resolve_name("ray.job_submission:JobSubmissionClient")()
+        self.asked: dict[str, tuple[float, bool]] = {}
+
+    def submit(self, folder: JobFolder) -> str:
+        command = shlex.join(command_of(folder, self.share))
+        return self.client.submit_job(entrypoint=command, entrypoint_num_cpus=self.share["threads"] or 1)
+
+    def alive(self, folder: JobFolder, handle: str) -> bool:
+        return folder.held() or (bool(handle) and self._goes_on(handle))
+
+    def stop(self, folder: JobFolder, handle: str, kill: bool) -> None:
+        if kill and handle:
+            self.client.stop_job(handle)
+
+    def _goes_on(self, handle: str) -> bool:
+        """What the cluster says of a job, asked now and then; while nobody answers, what it said last."""
+        time, going = self.asked.get(handle, (-math.inf, True))
+        if going and monotonic() - time > RAY_PAUSE:
+            with contextlib.suppress(OSError):
+                going = not self._ended(handle)
+            self.asked[handle] = monotonic(), going
+        return going
+
+    def _ended(self, handle: str) -> bool:
+        try:
+            return self.client.get_job_status(handle).is_terminal()
+        except RuntimeError as error:
+            if "does not exist" in str(error):
+                return True  # the cluster was started anew and knows nothing of it
+            raise OSError(str(error)) from error
+
+
 def engine_of(name: str, children: Children, state: Path, share: dict[str, Any]) -> Engine:
     """The engine of a name.
 
     Raises:
-        InputError: Its package is missing.
+        InputError: Its package is missing, or what it talks to.
     """
-    if name == "local":
-        return LocalEngine(children, share)
+    made = {
+        "local": lambda: LocalEngine(children, share),
+        "slurm": lambda: SlurmEngine(state / "slurm", share),
+        "ray": lambda: RayEngine(share),
+    }
     try:
-        return SlurmEngine(state / "slurm", share)
-    except (ImportError, RuntimeError) as error:
-        raise InputError(
-            f"--engine {name} needs Slurm and the package submitit; one of them is missing here. Run: pip install "
-            "submitit, on a machine with sbatch."
-        ) from error
+        return made[name]()
+    except (ImportError, RuntimeError, ConnectionError) as error:
+        raise InputError(f"--engine {name} {NEEDS[name]}") from error

@@ -7,6 +7,7 @@ job lives is asked of its engine: here, of its lock.
 """
 
 import asyncio
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 from kanpde.service.engines import Engine
@@ -30,11 +31,10 @@ class Supervisor:
 
     async def run(self) -> None:
         """Until cancelled."""
-        self.adopt()
+        await self.adopt()
         while True:
-            running = self.settle()
-            while running < self.workers and (row := self.table.next_waiting()) is not None:
-                await self._start(row)
+            running = await self.settle()
+            while running < self.workers and (row := self.table.next_waiting()) is not None and await self._start(row):
                 running += 1
             self.woken.clear()
             try:
@@ -45,25 +45,28 @@ class Supervisor:
     def wake(self) -> None:
         self.woken.set()
 
-    def adopt(self) -> None:
+    async def adopt(self) -> None:
         """After a restart: what runs on is kept; what died with the server is accepted again, at most twice."""
         for row in self.table.with_status("running"):
             folder = self.folder_of(row.id)
-            if self.engine.alive(folder, row.handle) or folder.end() is not None:
+            if await self._alive(row, folder) or folder.end() is not None:
                 continue
             if row.attempts < ATTEMPTS:
                 self.table.update(row.id, status="accepted", message="taken up again after an interruption")
             else:
                 self._close(row, "failed", f"{KILLED} It was tried {row.attempts} times.")
 
-    def settle(self) -> int:
+    async def settle(self) -> int:
         """Write down what has ended; returns how many run on."""
-        rows = self.table.with_status("running")
-        return sum(self._runs(row) for row in rows)
+        return sum([await self._runs(row) for row in self.table.with_status("running")])
 
-    def _runs(self, row: Row) -> bool:
+    async def _alive(self, row: Row, folder: JobFolder) -> bool:
+        """Asked in a thread: a cluster may take its time."""
+        return await asyncio.get_running_loop().run_in_executor(self.threads, self.engine.alive, folder, row.handle)
+
+    async def _runs(self, row: Row) -> bool:
         folder = self.folder_of(row.id)
-        alive = self.engine.alive(folder, row.handle)
+        alive = await self._alive(row, folder)
         end = folder.end()  # asked last: what is not alive any more has written it by now
         if end is None and not alive:
             self._close(row, "dismissed" if folder.stop.exists() else "failed", KILLED)
@@ -75,12 +78,19 @@ class Supervisor:
         self.table.update(row.id, status=status, message=message, finished=now())
         self.asked.pop(row.id, None)
 
-    async def _start(self, row: Row) -> None:
+    async def _start(self, row: Row) -> bool:
+        """Hand a job to the engine; where that fails it waits on, and its lock sees to it that it runs once at most."""
         self.table.update(row.id, status="running", started=now(), attempts=row.attempts + 1, message="")
         folder = self.folder_of(row.id)
-        handle = await asyncio.get_running_loop().run_in_executor(self.threads, self.engine.submit, folder)
+        try:
+            handle = await asyncio.get_running_loop().run_in_executor(self.threads, self.engine.submit, folder)
+        except Exception:  # whatever a cluster's package raises while the cluster cannot be reached
+            traceback.print_exc()
+            self.table.update(row.id, status="accepted", started="", attempts=row.attempts)
+            return False
         if handle:
             self.table.update(row.id, handle=handle)
+        return True
 
     def dismiss(self, row: Row) -> None:
         """accepted → dismissed; running → asked to stop, and killed when asked again a minute later."""
@@ -100,7 +110,7 @@ class Supervisor:
         """Stop what runs, and wait until it has archived its best state."""
         for row in self.table.with_status("running"):
             self.dismiss(row)
-        while self.settle():
+        while await self.settle():
             await asyncio.sleep(TICK)
 
     def status_of(self, row: Row) -> str:

@@ -1,11 +1,15 @@
 """The service from programs: kanpde submit, the Python client; and other engines than this machine's processes."""
 
 import asyncio
-import json
+import importlib.util
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,11 +20,12 @@ from kanpde.errors import InputError, RunError
 from kanpde.service import Client
 from kanpde.service.bodies import Refused, SolveBody
 from kanpde.service.children import Children
-from kanpde.service.engines import LocalEngine, SlurmEngine
+from kanpde.service.engines import Engine, LocalEngine, RayEngine, SlurmEngine, engine_of
 from kanpde.service.folders import JobFolder
 from kanpde.service.limits import Limits
 from kanpde.service.services import Place, Service
-from kanpde.service.table import Table
+from kanpde.service.supervisor import Supervisor
+from kanpde.service.table import Row, Table, now
 from service.conftest import LONG, SHORT, Served, until
 
 TINY_WORDS = ["model.width=[3]", "model.grid=4", "model.degree=4", "training.stages=1", "training.starts=1",
@@ -106,32 +111,118 @@ def test_a_full_disk_is_said_before_anything_is_queued(tmp_path, monkeypatch):
     table.close()
 
 
+# Engines
+
+
+@pytest.fixture
+def long_job(tmp_path) -> JobFolder:
+    """One that has to be stopped."""
+    folder = JobFolder(tmp_path / "outputs" / ".service" / "jobs" / "long")
+    words = ["model.width=[3]", "model.grid=4", "model.degree=4", "optimizer=adam",
+             *(f"training.{key}={value}" for key, value in LONG["training"].items())]  # fmt: skip
+    folder.create({"process": "solve", "name": "poisson_1d", "text": False, "files": None, "words": words}, None)
+    return folder
+
+
+def share_of(folder: JobFolder) -> dict:
+    root = str(folder.path.parents[2])
+    return {"root": root, "workers": 1, "threads": 1, "memory": None, "limits": asdict(Limits())}
+
+
+def keeps_its_calls(engine: Engine, again: Engine, folder: JobFolder) -> None:
+    """What every engine promises: a job runs, is found again by one made after a restart, stops, and is gone."""
+    handle = engine.submit(folder)
+    until(lambda: folder.last_event("step"), "the job runs")
+    assert again.alive(folder, handle) and folder.end() is None
+    folder.stop.touch()
+    again.stop(folder, handle, kill=False)
+    until(lambda: folder.end() is not None, "it stops by the file alone")
+    assert folder.end()["status"] == "dismissed", folder.log.read_text()
+    assert list(folder.path.parents[2].glob("poisson_1d/kan/*/result.h5"))
+    until(lambda: not again.alive(folder, handle), "and is gone")
+
+
 # submitit leaves the processes of its local jobs to the garbage collector
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_jobs_run_by_submitit_and_are_found_again(tmp_path):
+def test_jobs_run_by_submitit_and_are_found_again(tmp_path, long_job):
     pytest.importorskip("submitit", reason="submitit is not installed")
-    root, state = tmp_path / "outputs", tmp_path / "outputs" / ".service"
-    share = {"root": str(root), "workers": 1, "threads": 1, "memory": None, "limits": asdict(Limits())}
-    folders = [JobFolder(state / "jobs" / name) for name in ("short", "long")]
-    for folder, words in zip(folders, (TINY_WORDS, words_of_long()), strict=True):
-        spec = {"process": "solve", "name": "poisson_1d", "text": False, "files": None, "words": words}
-        folder.create(spec, None)
-    engine = SlurmEngine(state / "slurm", share, cluster="local")
-    handles = [engine.submit(folder) for folder in folders]
-    again = SlurmEngine(state / "slurm", share, cluster="local")  # as after a restart of the server
-    until(lambda: folders[0].end() is not None, "the short one ends")
-    assert folders[0].end()["status"] == "successful" and list(root.glob("poisson_1d/kan/*/result.h5"))
-    until(lambda: not again.alive(folders[0], handles[0]), "and is gone")
-    until(lambda: folders[1].last_event("step"), "the long one runs")
-    assert again.alive(folders[1], handles[1]) and folders[1].end() is None
-    folders[1].stop.touch()
-    again.stop(folders[1], handles[1], kill=False)
-    until(lambda: folders[1].end() is not None, "it stops by the file alone")
-    assert folders[1].end()["status"] == "dismissed"
+    share = share_of(long_job)
+    keeps_its_calls(*(SlurmEngine(tmp_path / "slurm", share, cluster="local") for _ in range(2)), long_job)
 
 
-def words_of_long() -> list[str]:
-    from_long = json.loads(json.dumps(LONG["training"]))
-    return ["model.width=[3]", "model.grid=4", "model.degree=4", "optimizer=adam",
-            *(f"training.{key}={value}" for key, value in from_long.items())]  # fmt: skip
+RAY_NODE = """import os, sys, ray
+node = ray.init(num_cpus=2, include_dashboard=True, dashboard_port=0, _temp_dir=sys.argv[1], log_to_driver=False)
+print("at", node.dashboard_url, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def ray_cluster(tmp_path_factory, monkeypatch) -> Iterator[None]:
+    """One node, in processes of their own, which end with it."""
+    if importlib.util.find_spec("ray") is None or importlib.util.find_spec("aiohttp") is None:
+        pytest.skip("ray[default] is not installed")
+    environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0",
+                   "PYTHONPATH": str(Path(kanpde.__file__).parents[1])}  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:  # sockets need a short path
+        line = [sys.executable, "-c", RAY_NODE, folder]
+        node = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                text=True, env=environment)  # fmt: skip
+        try:
+            address = next((text.split()[1] for text in node.stdout if text.startswith("at ")), None)
+            assert address, "no node of Ray started"
+            monkeypatch.setenv("RAY_API_SERVER_ADDRESS", f"http://{address}")
+            monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+            yield
+        finally:
+            node.stdin.close()
+            node.wait(timeout=60)
+            node.stdout.close()
+
+
+def test_jobs_run_by_ray_and_are_found_again(ray_cluster, long_job):
+    share = share_of(long_job)
+    keeps_its_calls(RayEngine(share), RayEngine(share), long_job)
+
+
+class Unreachable:
+    """An engine whose cluster cannot be reached at first."""
+
+    def __init__(self):
+        self.tried = 0
+
+    def submit(self, folder: JobFolder) -> str:
+        self.tried += 1
+        if self.tried == 1:
+            raise ConnectionError("nobody is there")
+        folder.finish({"status": "successful", "sentence": "Done."})
+        return "handle"
+
+    def alive(self, folder: JobFolder, handle: str) -> bool:
+        return False
+
+
+def test_a_job_waits_while_its_engine_cannot_be_reached(tmp_path, capfd):
+    table = Table(tmp_path / "jobs.sqlite")
+    folder = JobFolder(tmp_path / "a")
+    folder.create({}, None)
+    table.add([Row(id="a", process="solve", status="accepted", created=now())])
+    supervisor = Supervisor(table, lambda id: folder, Unreachable(), 1)
+
+    async def twice() -> None:
+        assert not await supervisor._start(table.get("a"))
+        assert table.get("a").status == "accepted" and table.get("a").attempts == 0
+        assert await supervisor._start(table.get("a")) and await supervisor.settle() == 0
+
+    asyncio.run(twice())
+    assert table.get("a").status == "successful" and "nobody is there" in capfd.readouterr().err
+    table.close()
+
+
+def test_an_engine_that_is_not_there_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:1")
+    monkeypatch.setenv("PATH", "")
+    for name, needed in (("slurm", "sbatch"), ("ray", "ray")):
+        with pytest.raises(InputError, match=needed):
+            engine_of(name, None, tmp_path, share_of(JobFolder(tmp_path / "a" / "b" / "c" / "d")))
