@@ -79,36 +79,41 @@ async def _warmed(service: Service) -> None:
 
 
 def _add_errors(app: FastAPI) -> None:
+    def told(request: Request, status: int, detail: str, headers=None, members=None) -> Response:
+        if request.method == "GET" and pages.wanted(request):
+            return pages.error_page(status, detail, headers)
+        return problem_json(status, detail, headers, members)
+
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:
-        return problem_json(error.status, error.detail, error.headers, error.members)
+        return told(request, error.status, error.detail, error.headers, error.members)
 
     @app.exception_handler(InputError)
     async def unusable(request: Request, error: InputError) -> Response:
         if isinstance(error.__cause__, OSError):
-            return problem_json(507, "The service cannot write to its disk. Free space there, or ask its operator.")
-        return problem_json(422, str(error))
+            return told(request, 507, "The service cannot write to its disk. Free space there, or ask its operator.")
+        return told(request, 422, str(error))
 
     @app.exception_handler(RequestValidationError)
     @app.exception_handler(ValidationError)
     async def misshapen(request: Request, error: RequestValidationError | ValidationError) -> Response:
-        return problem_json(422, _sentence(error))
+        return told(request, 422, _sentence(error))
 
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> Response:
-        return problem_json(error.status_code, str(error.detail), error.headers)
+        return told(request, error.status_code, str(error.detail), error.headers)
 
     @app.exception_handler(sqlite3.OperationalError)
     async def busy(request: Request, error: Exception) -> Response:
-        return problem_json(503, "The list of jobs cannot be used right now. Try again.", {"Retry-After": "5"})
+        return told(request, 503, "The list of jobs cannot be used right now. Try again.", {"Retry-After": "5"})
 
     @app.exception_handler(OSError)
     async def disk(request: Request, error: OSError) -> Response:
-        return problem_json(507, "The service cannot use its disk. Free space there, or ask its operator.")
+        return told(request, 507, "The service cannot use its disk. Free space there, or ask its operator.")
 
     @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> Response:
-        return problem_json(500, "The server could not answer; its log says why.")
+        return told(request, 500, "The server could not answer; its log says why.")
 
 
 def _sentence(error: RequestValidationError | ValidationError) -> str:
@@ -281,7 +286,9 @@ def _add_runs(app: FastAPI, service: Service) -> None:
         archives = {name: service.archive(*name.split("/")) for name in run}
         rows = {row["run"]: row for row in await service.runs()}
         found = [{**rows[name], "course": _course(path.parent)} for name, path in archives.items() if name in rows]
-        return pages.compare_page(found) if pages.wanted(request) else JSONResponse({"runs": found})
+        if pages.wanted(request):
+            return pages.compare_page(found, await service.remembered("titles"))
+        return JSONResponse({"runs": found})
 
     @app.get("/runs/{problem}/{model}/{key}", tags=["runs"])
     async def run(request: Request, problem: str, model: str, key: str) -> Response:

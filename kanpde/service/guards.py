@@ -8,11 +8,12 @@
 """
 
 import hmac
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi.responses import RedirectResponse
+from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 
@@ -32,17 +33,23 @@ VIEWER_POLICY = (
 HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
 
 
-class Guard:
-    """ASGI middleware; `hosts` are names without ports."""
+Page = Callable[[int, str], Response]
 
-    def __init__(self, app, token: str, hosts: tuple[str, ...], cookie: str, most: int):
-        self.app, self.token, self.hosts, self.cookie, self.most = app, token, hosts, cookie, most
+
+class Guard:
+    """ASGI middleware; `hosts` are names without ports, `page` shows a refusal to people."""
+
+    def __init__(self, app, token: str, hosts: tuple[str, ...], cookie: str, most: int, page: Page = problem_json):
+        self.app, self.token, self.hosts, self.cookie, self.most, self.page = app, token, hosts, cookie, most, page
 
     async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable[..., Awaitable[None]]) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refusal = self._refusal(scope, Headers(scope=scope))
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope, headers)
+        if refusal is not None and refusal.status_code in (400, 401) and "text/html" in headers.get("accept", ""):
+            refusal = self.page(refusal.status_code, json.loads(refusal.body)["detail"])
         if refusal is not None and refusal.status_code == 413:
             await self._drained(receive)
         answer = self.app if refusal is None else refusal

@@ -4,6 +4,8 @@ All text goes through `element`, which escapes it. Data for scripts lies in `dat
 """
 
 import json
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from kanpde.reports.html import Child, Markup, element, facts, table
-from kanpde.service.bodies import Refused
+from kanpde.service.bodies import TITLES, Refused
 from kanpde.service.guards import VIEWER_POLICY
 from kanpde.service.services import Service
 from kanpde.service.table import ENDED, Row
@@ -70,12 +72,20 @@ def add_paths(app: FastAPI, service: Service) -> None:
             return _editor_page("New problem", EMPTY, "")
         row = service.job(job)
         spec = service.place.job(row.id).spec()
-        text = service.place.job(row.id).problem() if spec["text"] else await _text_of(service, spec["name"])
-        return _editor_page(row.title, text, spec["name"] if not spec["text"] else "")
+        if spec["text"]:
+            return _editor_page(row.title, service.place.job(row.id).problem(), "")
+        text = (await _problem_of(service, spec["name"]))["text"]
+        return _editor_page(row.title, text, spec["name"])
 
     @app.get("/problems/{name}", include_in_schema=False)
     async def problem(name: str) -> Response:
-        return _editor_page(name, await _text_of(service, name), name)
+        found = await _problem_of(service, name)
+        return _editor_page(found["title"], found["text"], name)
+
+    @app.get("/problems/{name}/statement", include_in_schema=False)
+    async def statement(name: str) -> dict[str, Any]:
+        await _problem_of(service, name)
+        return await service.remembered("typeset", name=name)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
@@ -96,12 +106,20 @@ def add_paths(app: FastAPI, service: Service) -> None:
         return FileResponse(path, media_type=KINDS[path.suffix], headers=headers)
 
 
-async def _text_of(service: Service, name: str) -> str:
+async def _problem_of(service: Service, name: str) -> dict[str, Any]:
     found = (await service.remembered("problems"))["problems"]
-    text = next((one["text"] for one in found if one["name"] == name), None)
-    if text is None:
+    one = next((one for one in found if one["name"] == name), None)
+    if one is None:
         raise Refused(404, "There is no problem of this name. See the list of problems.")
-    return text
+    return one
+
+
+def error_page(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """What cannot be shown, for people."""
+    title = TITLES.get(status, "Refused")
+    shown = page(title, element("h1", title), element("p", detail), status=status)
+    shown.headers.update(headers or {})
+    return shown
 
 
 def page(title: str, *body: Child, script: str = "", status: int = 200) -> HTMLResponse:
@@ -168,19 +186,25 @@ def _problems_page(problems: list[dict[str, Any]]) -> Response:
 def _editor_page(title: str, text: str, name: str) -> Response:
     """The text, what the checks say of it, the settings, and the ways to solve it."""
     area = element("textarea", text, id="text", spellcheck="false", rows="16", aria_label="Problem file")
-    files = element("label", "Files that it names ", element("input", type="file", id="files", multiple=""))
+    chosen = element("input", type="file", id="files", multiple="")
+    files = element("label", "Files that it names ", chosen, class_="files")
     equations = _region("Equations", id="equations", class_="equations")
     checked = _section("Checked", _live("verdict", "Not yet."), equations, element("div", id="estimate"))
-    same = element("details", element("summary", "The same as a command"), _code("", id="command"))
+    same = element(
+        "details",
+        element("summary", "As a command line, as Python"),
+        _code("", id="command", aria_label="As a command line"),
+        _code("", id="python", aria_label="As Python"),
+    )
     solve = element("button", "Solve", id="solve", class_="main")
     study = element("button", "Scaling study", id="study")
     several = element("p", "Several values, with commas: a run for each combination.", class_="faint")
     form = element(
         "form",
-        _section("Settings", element("div", id="settings")),
-        _section("Sweep", several, element("div", id="sweep")),
         element("div", solve, study, class_="buttons"),
         _live("answer"),
+        _section("Settings", element("div", id="settings")),
+        _section("Sweep", several, element("div", id="sweep")),
         id="form",
     )
     left = element("div", _section("Problem file", area, files), checked, same)
@@ -192,12 +216,13 @@ def jobs_page(service: Service, rows: list[Row]) -> Response:
     """All jobs, the newest first."""
     cells = [_job_cells(service, row) for row in rows]
     found = table(("job", "status", "message", "submitted", "run"), cells, stacked=True) if rows else _nothing("jobs")
-    return page("Jobs", element("h1", "Jobs"), element("div", found, id="jobs"), script="jobs")
+    return page("Jobs", element("h1", "Jobs"), element("div", found, id="jobs", class_="texts"), script="jobs")
 
 
 def _job_cells(service: Service, row: Row) -> tuple[Child, ...]:
     link = element("a", row.title or row.process, href=f"/jobs/{row.id}")
-    return link, _badge(row.status), service.supervisor.status_of(row), _time(row.created), row.folder
+    run = row.folder.replace("/", "/\u200b")  # may be broken there
+    return link, _badge(row.status), service.supervisor.status_of(row), _time(row.created), run
 
 
 def job_page(service: Service, row: Row) -> Response:
@@ -205,7 +230,8 @@ def job_page(service: Service, row: Row) -> Response:
     ended = row.status in ENDED
     message = element("span", service.supervisor.status_of(row), id="message")
     state = _live("state", _badge(row.status, "status"), " ", message)
-    bar = element("progress", max="100", value="0", id="progress", aria_label="Progress")
+    unknown = None if row.process == "solve" else ""  # how many runs a study takes is seen as it goes
+    bar = element("progress", max="100", value="0", id="progress", aria_label="Progress", hidden=unknown)
     ways = [
         element("button", "Stop", id="stop", hidden="" if ended else None),
         element("a", "Change and solve again", href=f"/new?job={row.id}"),
@@ -214,7 +240,13 @@ def job_page(service: Service, row: Row) -> Response:
     name = "Its run" if row.process == "solve" else "Its report"
     ways.append(element("a", name, href=place, id="to-run", hidden=None if ended else ""))
     latest = element("table", element("caption", "The latest measurements"), element("tbody", id="latest"))
-    curve = element("div", id="curve", class_="curve")
+    waiting = element("p", "Nothing has been measured yet.", class_="faint")
+    course = element(
+        "div",
+        element("div", waiting, id="curve", class_="curve"),
+        _region("Latest measurements", latest, class_="scroll", id="measured", hidden=""),
+        class_="beside",
+    )
     notes = element("ol", id="notes", class_="notes", tabindex="0", aria_label="Notes")
     log = element("a", "log", href=f"/jobs/{row.id}/results/log.txt")
     return page(
@@ -223,7 +255,7 @@ def job_page(service: Service, row: Row) -> Response:
         state,
         bar,
         element("div", ways, class_="buttons"),
-        _section("Course", curve, _region("Latest measurements", latest, class_="scroll")),
+        _section("Course" if row.process == "solve" else "Error against size", course),
         _section("Notes", notes),
         element("p", log, class_="faint"),
         element("div", id="job", data_id=row.id, data_process=row.process),
@@ -235,7 +267,7 @@ def runs_page(rows: list[dict[str, Any]]) -> Response:
     """The table of runs, which the script sorts and filters; chosen ones are compared."""
     head = element("thead", element("tr", [element("th", text, scope="col") for text in RUN_HEADS]))
     body = element("tbody", [element("tr", _run_cells(row)) for row in rows])
-    shown = _region("Runs", element("table", head, body), class_="scroll", id="runs")
+    shown = _region("Runs", element("table", head, body, class_="stacked"), class_="scroll", id="runs")
     buttons = element("div", element("button", "Compare the chosen", class_="main"), class_="buttons")
     form = element("form", _search(), shown, buttons, action="/compare", method="get")
     return page("Runs", element("h1", "Runs"), form if rows else _nothing("runs"), script="runs")
@@ -247,9 +279,14 @@ def _run_cells(row: dict[str, Any]) -> list[Markup]:
     link = element("a", row.get("title") or name, href=f"/runs/{name}")
     first = element("th", link, element("br"), element("span", name, class_="faint"), scope="row")
     plain = [row.get("status", ""), row.get("kind", ""), str(row.get("seed", ""))]
-    figures = [element("td", _number(metrics.get(key)), data_value=_exact(metrics.get(key))) for key in RUN_FIGURES]
-    texts = [element("td", text) for text in plain]
-    return [element("td", box), first, *texts, *figures, element("td", _time(row.get("created", "")))]
+    shown = [(text, None) for text in plain]
+    shown += [(_number(metrics.get(key)), _exact(metrics.get(key))) for key in RUN_FIGURES]
+    shown.append((_time(row.get("created", "")), None))
+    cells = [
+        element("td", text, data_value=value, data_label=head)
+        for (text, value), head in zip(shown, RUN_HEADS[2:], strict=True)
+    ]
+    return [element("td", box, data_label=RUN_HEADS[0]), first, *cells]
 
 
 def _exact(value: float | None) -> str:
@@ -262,11 +299,15 @@ def _number(value: float | None) -> str:
     return str(value) if isinstance(value, int) else f"{value:.2e}" if not 0.01 <= abs(value) < 1e4 else f"{value:.3g}"
 
 
-def compare_page(rows: list[dict[str, Any]]) -> Response:
+def compare_page(rows: list[dict[str, Any]], titles: Mapping[str, str]) -> Response:
     """Courses overlaid, metrics side by side."""
-    names = list(dict.fromkeys(name for row in rows for name in row.get("metrics", {})))
-    cells = [(name, *(_number(row.get("metrics", {}).get(name)) for row in rows)) for name in names]
-    figures = table(("figure", *(row["run"] for row in rows)), cells) if rows else _nothing("runs chosen")
+    if not rows:
+        to = element("a", "table of runs", href="/runs")
+        return page("Compare", element("h1", "Compared"), element("p", "No runs chosen. Tick some in the ", to, "."))
+    found = {name for row in rows for name in row.get("metrics", {})}
+    names = [*(name for name in titles if name in found), *sorted(found - set(titles))]
+    cells = [(titles.get(name, name), *(_number(row.get("metrics", {}).get(name)) for row in rows)) for name in names]
+    figures = table(("figure", *(row["run"].replace("/", "/\u200b") for row in rows)), cells)
     options = [element("option", text, value=name) for name, text in MEASURES]
     slim = [{"run": row["run"], "course": row["course"], "metrics": row.get("metrics", {})} for row in rows]
     return page(
@@ -275,7 +316,7 @@ def compare_page(rows: list[dict[str, Any]]) -> Response:
         element("label", "Show ", element("select", options, id="measure")),
         element("div", id="curve", class_="curve"),
         _section("Error against size", element("div", id="sizes", class_="curve")),
-        _section("Figures", figures),
+        _section("Figures", element("div", figures, class_="sticky")),
         element("div", id="compare", data_runs=json.dumps(slim)),
         script="compare",
     )
@@ -290,23 +331,37 @@ async def run_page(service: Service, name: str, archive: Path) -> Response:
     point = ", ".join(f"{(low + high) / 2:.4g}" for low, high in about["axes"].values())
     python = PYTHON.format(folder=folder, point=point, field=about["fields"][0])
     downloads = [element("a", label, href=f"/runs/{name}/{file}") for file, label in DOWNLOADS]
+    parts = {
+        "Fields": _viewer(name),
+        "Evaluate here": _evaluation(name, about, point),
+        "Downloads": element("p", downloads, class_="links"),
+        "As a command line": _command(about["words"], folder),
+        "As Python": _code(python),
+    }
+    ways = [element("a", title, href=f"#{_anchor(title)}") for title in parts]
     return page(
         str(about["title"]),
-        element("p", element("a", "All runs", href="/runs")),
+        element("p", element("a", "All runs", href="/runs"), ways, class_="links"),
         element("article", report, class_="report"),
-        _viewer(name) if (STATIC / "viewer.html").is_file() else None,
-        _section("Evaluate here", _evaluation(name, about, point)),
-        _section("Downloads", element("p", downloads, class_="links")),
-        _section("As Python", _code(python)),
-        _section("As a command line", _code(f"kanpde show {folder}\nkanpde report {folder}")),
+        [element("div", _section(title, body), id=_anchor(title)) for title, body in parts.items()],
         script="run",
     )
+
+
+def _anchor(title: str) -> str:
+    return f"to-{title.lower().replace(' ', '-')}"
+
+
+def _command(words: list[str], folder: str) -> Markup:
+    """How to make the run again, and to look at it, where it lies."""
+    lines = [f"kanpde solve {shlex.join(words)}"] if words else []
+    return _code("\n".join([*lines, f"kanpde show {folder}", f"kanpde symbolic {folder}"]))
 
 
 def _viewer(name: str) -> Markup:
     button = element("button", "Open the fields", id="open-viewer")
     frame = element("div", id="viewer", data_file=f"/runs/{name}/result.h5")
-    return _section("Fields", element("p", button, " of any dimension: slices, zoom, profiles."), frame)
+    return element("div", element("p", button, " of any dimension: slices, zoom, profiles."), frame)
 
 
 def _evaluation(name: str, about: dict[str, Any], point: str) -> Markup:

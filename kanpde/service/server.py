@@ -16,6 +16,7 @@ from kanpde.service.children import Children
 from kanpde.service.engines import engine_of
 from kanpde.service.guards import Guard
 from kanpde.service.limits import limits_of
+from kanpde.service.pages import error_page
 from kanpde.service.services import Place, Service
 from kanpde.service.table import Table, rebuild
 
@@ -95,7 +96,7 @@ def _claim(lock: FolderLock, place: Place) -> None:
 def _run(options: Options, service: Service, token: str, version: str) -> None:
     cookie = f"kanpde_{options.port}"
     hosts = (*LOCAL, *(name.lower() for name in options.allowed))
-    app = Guard(create_app(service, version), token, hosts, cookie, service.limits.upload)
+    app = Guard(create_app(service, version), token, hosts, cookie, service.limits.upload, error_page)
     config = uvicorn.Config(
         app, options.host, options.port, log_level="warning", access_log=False, timeout_graceful_shutdown=2,
         server_header=False, lifespan="on", timeout_keep_alive=30,

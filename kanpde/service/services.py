@@ -88,11 +88,12 @@ class Service:
             self.waiting -= 1
         return _usable(answer)
 
-    async def remembered(self, name: str) -> dict[str, Any]:
+    async def remembered(self, name: str, /, **payload: str) -> dict[str, Any]:
         """The answer to a question that is always the same."""
-        if name not in self.answers:
-            self.answers[name] = await self.ask(name)
-        return self.answers[name]
+        key = " ".join((name, *payload.values()))
+        if key not in self.answers:
+            self.answers[key] = await self.ask(name, **payload)
+        return self.answers[key]
 
     async def evaluate(self, archive: Path, request: dict[str, Any], points: bytes) -> tuple[dict[str, Any], bytes]:
         version = "-".join(map(str, _version(archive)))

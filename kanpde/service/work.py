@@ -20,14 +20,16 @@ from typing import Any
 
 from kanpde.errors import InputError
 from kanpde.files.atomic import replace_file
-from kanpde.files.yaml import write_yaml
-from kanpde.problems.catalog import problem_names, read_problem_file
+from kanpde.files.yaml import read_yaml, write_yaml
+from kanpde.models.networks import Design
+from kanpde.problems.catalog import load_problem, problem_names, read_problem_file
 from kanpde.problems.check_report import findings, statement_lines
 from kanpde.problems.language import latex_of, text_of
 from kanpde.reports.formulas import formula
 from kanpde.reports.run_report import run_report
 from kanpde.reports.sections import problem_section
 from kanpde.results.archive import read_archive
+from kanpde.results.archive.metric_rows import ROWS
 from kanpde.runs.hydra_composition import compose_mapping
 from kanpde.runs.jobs import HISTORY, Result, State, attempt, skipped
 from kanpde.runs.launchers import usable_cores
@@ -236,7 +238,11 @@ def _study(folder: JobFolder, share: dict[str, Any], stop: Stopping, events: Eve
         events.write("note", text=without_paths(line, Path(share["root"]).parent))
         stop.look()
 
-    outcome = run_study(plan, say)
+    def made(one: Design, result: Result) -> None:
+        error, parameters = (_number(result.metrics.get(name)) for name in ("rel_l2", "n_parameters"))
+        events.write("run", model=one.title, parameters=parameters, error=error)
+
+    outcome = run_study(plan, say, made)
     stop.over()
     write_study(plan.folder, outcome)
     sentences = [line for comparison in outcome.comparisons() for line in comparison.conclusions()]
@@ -385,11 +391,31 @@ def problems() -> dict[str, Any]:
         except InputError as error:
             listed.append({"name": name, "title": f"does not load: {error}", "equations": [], "text": ""})
             continue
-        written = data.get("equations") or {}
-        equations = [str(one) for one in (written.values() if isinstance(written, dict) else [written])]
         text = path.read_text(encoding="utf-8-sig")
-        listed.append({"name": name, "title": str(data.get("title", name)), "equations": equations, "text": text})
+        listed.append({"name": name, "title": str(data.get("title", name)), "equations": _stated(data), "text": text})
     return {"problems": listed}
+
+
+def _stated(data: dict[str, Any]) -> list[str]:
+    """What a problem file asks for, as it was written: equations, or what is lowered, or a lattice's energies."""
+    match data:
+        case {"equations": dict(equations)}:
+            return [str(one) for one in equations.values()]
+        case {"equations": one}:
+            return [str(one)]
+        case {"energy": one}:
+            return [f"least energy, of {one}"]
+        case {"eigen": {"energy": one}}:
+            return [f"lowest states, of {one}"]
+        case {"lattice": {"onsite": one}}:
+            return [f"onsite energy {one}"]
+    return []
+
+
+def typeset(name: str) -> dict[str, Any]:
+    """The problem of a name as mathematics, and how many lines of it say what is asked for."""
+    problem = load_problem(name)
+    return {"html": problem_section(problem.yaml()), "lines": max(1, len(problem.equations))}
 
 
 def rows(archives: list[str]) -> dict[str, Any]:
@@ -416,6 +442,7 @@ def about(archive: str) -> dict[str, Any]:
     """What evaluating a run takes: coordinates, box, fields; its problem and settings."""
     data = read_archive(Path(archive))
     return {
+        "words": _words_of_run(Path(archive).parent),
         "axes": {name: [float(values.min()), float(values.max())] for name, values in data.axes.items()},
         "fields": [name for name in data.fields if not name.endswith(("_ref", "_error"))],
         "problem_yaml": str(data.attributes.get("problem_yaml", "")),
@@ -424,10 +451,27 @@ def about(archive: str) -> dict[str, Any]:
     }
 
 
+def _words_of_run(folder: Path) -> list[str]:
+    """The words of `kanpde solve` that make a run again, without those of the operator and without his folders."""
+    try:
+        found = read_yaml((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"), "overrides.yaml")
+    except (OSError, InputError):
+        return []
+    words = [word for word in found if isinstance(word, str)] if isinstance(found, list) else []
+    (problem,) = [word for word in words if word.startswith("problem=")] or [""]
+    named = problem if problem and "/" not in problem else "problem=problem.yaml"
+    return [named, *(word for word in words if not word.startswith(("problem=", "output.", "threads=")))]
+
+
 def schema() -> dict[str, Any]:
     """JSON Schema of the settings that a client may set."""
     whole = settings_schema()
     return {**whole, "properties": {name: whole["properties"][name] for name in ALLOWED}}
+
+
+def titles() -> dict[str, Any]:
+    """What people call the metrics."""
+    return {row.name: row.title for row in ROWS if row.title}
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:
@@ -444,7 +488,8 @@ def _number(value: Any) -> Any:
 
 
 ANSWERS: dict[str, Callable[..., dict[str, Any]]] = {
-    one.__name__: one for one in (ready, check, prepare, prepare_study, problems, rows, report, about, schema)
+    one.__name__: one
+    for one in (ready, check, prepare, prepare_study, problems, typeset, rows, report, about, schema, titles)
 }
 
 # Once, in the fork server: Hydra looks for its plugins, Matplotlib for its fonts; no question waits for that.

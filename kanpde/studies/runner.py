@@ -52,6 +52,8 @@ ROUNDS = 2
 """How often widths are sought anew after budgets were measured."""
 
 Say = Callable[[str], None]
+Made = Callable[[Design, Result], None]
+"""Is told of every run of a study: of which architecture, and what came out."""
 
 
 @dataclass(frozen=True)
@@ -134,8 +136,8 @@ def _check_first_jobs(plan: Plan) -> None:
 class Runner:
     """Makes the runs of a study one after another and keeps their records."""
 
-    def __init__(self, plan: Plan, say: Say):
-        self.plan, self.say = plan, say
+    def __init__(self, plan: Plan, say: Say, made: Made = lambda one, result: None):
+        self.plan, self.say, self.made = plan, say, made
         self.count = 0
         self.lost: list[Skipped] = []
         self.log = plan.folder / "study.log"
@@ -150,6 +152,7 @@ class Runner:
             for one in dict.fromkeys(architectures):
                 job = [*self.plan.words, *more, *words(one, self.plan.study), f"seed={seed}"]
                 result = self._solve(job, " ".join([f"{one}, seed {seed}", *more]))
+                self.made(one, result)
                 archive = Path(result.folder) / ARCHIVE
                 if archive.is_file():
                     paths.append(archive)
@@ -175,7 +178,7 @@ class Runner:
             yield
 
 
-def run_study(plan: Plan, say: Say) -> Outcome:
+def run_study(plan: Plan, say: Say, made: Made = lambda one, result: None) -> Outcome:
     """Make all runs of a study that are not yet made.
 
     Raises:
@@ -187,7 +190,7 @@ def run_study(plan: Plan, say: Say) -> Outcome:
         raise InputError(
             f"{plan.folder}: a folder for the study is needed; {error.strerror}. Set output.folder=…."
         ) from error
-    runner, study = Runner(plan, say), plan.study
+    runner, study = Runner(plan, say, made), plan.study
     tuned, tuning = _tuned(runner)
     say(f"tuned: {', '.join(one.label for one in tuned)}")
     main = _ladder(runner, tuned)

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import gzip
 import http.client
+import itertools
 import json
 import os
 import random
@@ -18,12 +19,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the jobs, as everything shares two cores
 
+from service import fuzz  # noqa: E402
 from service.conftest import LONG, SHORT, Served, until  # noqa: E402
 
 import kanpde.service  # noqa: E402
@@ -247,7 +250,22 @@ def sizes() -> Iterator[tuple[str, str, str]]:
     yield "own code", "≤ 900 lines Python, ≤ 450 JavaScript", f"{lines} and {script}"
 
 
-PARTS = {one.__name__: one for one in (start, requests, first_point, events, queue, evaluation, sizes)}
+def fuzzed(count: int = 10_000) -> Iterator[tuple[str, str, str]]:
+    """Faults are printed with what made them."""
+    with served() as found:
+        run = found.ended(found.submit())["run"]
+        statuses: Counter[int] = Counter()
+        for asked in itertools.islice(fuzz.requests(random.Random(0), found.token, run), count):
+            method, path, headers, body = asked
+            status = found.request(method, path, body, headers)[0]
+            statuses[status] += 1
+            if status == 500 or status >= 508:
+                print(status, asked, file=sys.stderr, flush=True)
+        told = ", ".join(f"{status}: {many}" for status, many in sorted(statuses.items()))
+        yield f"{count} fuzzed requests", "no 500", told
+
+
+PARTS = {one.__name__: one for one in (start, requests, first_point, events, queue, evaluation, sizes, fuzzed)}
 
 
 def main() -> None:

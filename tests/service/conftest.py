@@ -1,5 +1,6 @@
 """A service as its users have it: `kanpde serve` in a process of its own."""
 
+import itertools
 import json
 import os
 import signal
@@ -24,6 +25,14 @@ TINY = {"model": {"width": [3], "grid": 4, "degree": 4}}
 SHORT = {**TINY, "training": {"stages": 1, "starts": 1, "start_steps": 0, "steps": 2}}
 LONG = {**TINY, "optimizer": "adam", "training": {"stages": 1, "starts": 1, "steps": 10**6, "time_limit": 300}}
 PATIENCE = 120.0
+
+
+_seeds = itertools.count(1000)
+
+
+def fresh(settings: dict) -> dict:
+    """Settings that no run had before."""
+    return {**settings, "seed": next(_seeds)}
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
@@ -115,6 +124,9 @@ class Served:
     def pid_of(self, id: str) -> int:
         return int((self.state / "jobs" / id / "lock").read_text().split()[0])
 
+    def archive_of(self, id: str) -> Path:
+        return self.folder / self.json("GET", f"/jobs/{id}")["run"] / "result.h5"
+
     def steps(self, id: str) -> int:
         path = self.state / "jobs" / id / "events.jsonl"
         return path.read_text().count('{"event": "step"') if path.exists() else 0
@@ -127,10 +139,24 @@ class Served:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=30)
 
+    def rest(self) -> None:
+        """Withdraw what waits and kill what runs."""
+        until(self._rests, "nothing waits and nothing runs")
+
+    def _rests(self) -> bool:
+        waiting, running = (self.json("GET", f"/jobs?status={one}")["jobs"] for one in ("accepted", "running"))
+        for job in waiting:
+            self.json("DELETE", f"/jobs/{job['jobID']}")
+        self.kill_jobs()
+        return not waiting and not running
+
     def clean(self) -> None:
-        """End what the service left running."""
+        """End the service and what it left running."""
         if self.process is not None and self.process.poll() is None:
             self.stop()
+        self.kill_jobs()
+
+    def kill_jobs(self) -> None:
         for path in (self.state / "jobs").glob("*/lock"):
             if not (path.parent / "end.json").exists() and path.read_text():
                 try:
@@ -155,9 +181,18 @@ def service(tmp_path_factory) -> Iterator[Served]:
     served.clean()
 
 
-@pytest.fixture
-def own_service(tmp_path) -> Iterator[Served]:
-    """One to be killed."""
-    served = Served(tmp_path / "outputs").start()
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory) -> Iterator[Served]:
+    """One to be killed, by one test of a module after the other."""
+    served = Served(tmp_path_factory.mktemp("mortal") / "outputs")
     yield served
     served.clean()
+
+
+@pytest.fixture
+def own_service(mortal: Served) -> Iterator[Served]:
+    """The one to be killed, alive and at rest."""
+    if mortal.process is None or mortal.process.poll() is not None:
+        mortal.start()
+    mortal.rest()
+    yield mortal

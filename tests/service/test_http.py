@@ -2,7 +2,9 @@
 
 import base64
 import contextlib
+import html
 import http.client
+import itertools
 import json
 import random
 import subprocess
@@ -11,6 +13,7 @@ import sys
 import numpy as np
 import pytest
 
+from service import fuzz
 from service.conftest import LONG, SHORT, TINY, Served
 
 POISSON = """title: From a stranger
@@ -227,6 +230,27 @@ def test_a_full_queue_is_said_so(tmp_path):
         served.clean()
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "status"), [("/jobs/none", {}, 404), ("/jobs", {"Authorization": "Bearer wrong"}, 401)]
+)
+def test_people_are_refused_on_a_page(service, path, headers, status):
+    found, sent, content = service.request("GET", path, headers={"Accept": "text/html", **headers})
+    told = problem_of(service.request("GET", path, headers=headers))["detail"]
+    assert found == status and sent["content-type"].startswith("text/html") and told in html.unescape(content.decode())
+
+
+def test_a_problem_of_the_list_is_typeset(service):
+    found = service.json("GET", "/problems/burgers/statement")
+    assert found["lines"] == 1 and "<svg" in found["html"]
+    assert problem_of(service.request("GET", "/problems/none/statement"))["status"] == 404
+
+
+def test_a_run_page_tells_how_to_make_the_run_again(service):
+    run = service.json("GET", "/runs")["runs"][-1]["run"]
+    content = service.request("GET", f"/runs/{run}", headers={"Accept": "text/html"})[2].decode()
+    assert "kanpde solve problem=poisson_1d &#x27;model.width=[3]&#x27;" in content
+
+
 def test_hostile_input_is_stopped_and_the_server_goes_on(service):
     nested = "coordinates: {x: [0, 1]}\nfields: [u]\nequations: {a: " + "exp(" * 30 + "u" + ")" * 30 + " = u_xx}\n"
     found = service.json("POST", CHECK, {"problem": nested + 'boundary: {"*": u = 0}\n'})
@@ -235,19 +259,8 @@ def test_hostile_input_is_stopped_and_the_server_goes_on(service):
 
 
 def test_fuzzed_requests_make_no_fault(service):
-    draw = random.Random(0)
-    paths = ["/", "/jobs", "/jobs/x", "/runs/a/b/c", "/runs/..%2f/b/c/d", SOLVE, CHECK, "/processes/evaluate/execution",
-             "/um/x/Info", f"/um/{service.token}/Evaluate", "/compare?run=a", "/jobs?limit=-1", "/api", "/%00",
-             "/runs/poisson_1d/kan/x/evaluate", "/static/../token", "/jobs/x/results/..%2f..%2ftoken"]  # fmt: skip
-    methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]
-    texts = ["", "{", "[]", "null", '{"problem": 1}', '{"problem": "a: [1"}', '{"settings": {"a": {"b": {}}}}', "\x00",
-             '{"problem": "burgers", "settings": {"seed": 1e400}}', '{"points": [[1], [1, 2]], "run": "a"}',
-             '{"name": "x", "input": [[NaN]]}', '{"problem": "&a [*a]"}', '{"files": {"": ""}}']  # fmt: skip
-    for _ in range(150):
-        names = ["X-A", "Origin", "Range", "Last-Event-ID", "Accept", "Content-Type", "Cookie"]
-        headers = {draw.choice(names): draw.choice(["a", "bytes=9-1", "-1", "text/html", "\xe9", "*"])}
-        body = draw.choice(texts).encode() if draw.random() < 0.7 else draw.randbytes(draw.randrange(200))
-        method = draw.choice(methods)
-        sent = body if method in ("POST", "PUT", "PATCH") else None
-        status = service.request(method, draw.choice(paths), sent, headers)[0]
-        assert status != 500 and status < 508
+    run = service.json("GET", "/runs")["runs"][-1]["run"]
+    for asked in itertools.islice(fuzz.requests(random.Random(0), service.token, run), 150):
+        method, path, headers, body = asked
+        status = service.request(method, path, body, headers)[0]
+        assert status != 500 and status < 508, asked

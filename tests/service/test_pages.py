@@ -69,8 +69,9 @@ def test_a_problem_from_the_list_to_its_run(tab, service):
     for key, value in (("model.width", "3"), ("model.grid", "4"), ("model.degree", "4"), ("seed", "77"),
                        ("training.stages", "1"), ("training.starts", "1"), ("training.steps", "5")):  # fmt: skip
         tab.locator(f'[data-key="{key}"]').fill(value)
-    tab.locator("summary", has_text="The same as a command").click()
+    tab.locator("summary", has_text="As a command line, as Python").click()
     expect(tab.locator("#command")).to_contain_text("model.grid=4")
+    expect(tab.locator("#python")).to_contain_text('"grid": 4')
     tab.get_by_role("button", name="Solve", exact=True).click()
     tab.wait_for_url("**/jobs/*")
     expect(tab.locator("#status")).to_have_text("successful")
@@ -120,6 +121,17 @@ def test_a_running_job_is_seen_live_and_stopped(tab, service):
     tab.get_by_role("button", name="Stop").click()
     expect(tab.locator("#status")).to_have_text("dismissed")
     expect(tab.get_by_role("button", name="Stop")).to_be_hidden()
+
+
+def test_a_study_grows_live(tab, service):
+    study = {"steps": 12, "starts": 1, "start_steps": 0, "tuning_seeds": 1, "seeds": 1, "points": 60}
+    id = service.json("POST", "/processes/scaling/execution", {"problem": "poisson_1d", "study": study})["jobID"]
+    tab.goto(at(service, f"/jobs/{id}"))
+    expect(tab.get_by_role("heading", name="Error against size")).to_be_visible()
+    expect(tab.locator("#curve .u-legend")).to_contain_text("KAN")
+    expect(tab.locator("#status")).to_have_text("running")
+    tab.get_by_role("button", name="Stop").click()
+    expect(tab.locator("#status")).to_have_text("dismissed")
 
 
 def test_runs_are_sorted_filtered_and_compared(tab, service):

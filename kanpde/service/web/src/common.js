@@ -32,12 +32,15 @@ export const number = (value) =>
     : Number.isInteger(value) ? String(value)
       : Math.abs(value) >= 0.01 && Math.abs(value) < 1e4 ? value.toPrecision(3) : value.toExponential(2);
 
-// Powers of ten, eight at most.
+// Powers of ten, eight at most; with their multiples by 2 and 5 where there are but one or two.
 function decades(u, axis, low, high) {
   const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9);
   const stride = Math.max(1, Math.ceil((last - first + 1) / 8));
-  return Array.from({ length: Math.floor((last - first) / stride) + 1 }, (_, place) => 10 ** (first + place * stride));
+  const powers = Array.from({ length: Math.max(0, Math.floor((last - first) / stride) + 1) }, (_, place) => 10 ** (first + place * stride));
+  if (powers.length > 2) return powers;
+  return [10 ** (first - 1), ...powers].flatMap((one) => [one, 2 * one, 5 * one]).filter((one) => one >= low && one <= high);
 }
+const plain = (v) => (v >= 0.01 && v < 1e5 ? String(Number(v.toPrecision(3))) : v.toExponential().replace("+", ""));
 
 const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999933", "#882255"];
 
@@ -46,7 +49,8 @@ export function plot(box, labels, data, { xLabel = "step", logX = false, points 
   const ink = getComputedStyle(document.documentElement).getPropertyValue("--ink").trim();
   const rule = getComputedStyle(document.documentElement).getPropertyValue("--rule").trim();
   const axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 } };
-  const power = (u, values) => values.map((v) => "1e" + Math.round(Math.log10(v)));
+  const log = { splits: decades, filter: (u, values) => values, values: (u, values) => values.map(plain) };
+  const wide = (u, low, high) => [low / 1.3, high * 1.3];
   const size = () => ({ width: Math.max(240, box.clientWidth), height: Math.min(380, Math.max(220, box.clientWidth * 0.5)) });
   const series = labels.map((label, place) => ({
     label, stroke: COLORS[place % COLORS.length], width: points ? 0 : 2, spanGaps: true,
@@ -54,8 +58,8 @@ export function plot(box, labels, data, { xLabel = "step", logX = false, points 
     value: (u, v) => number(v),
   }));
   const options = {
-    ...size(), scales: { x: { time: false, distr: logX ? 3 : 1 }, y: { distr: 3 } }, cursor: { drag: { x: true, y: true, uni: 20 } },
-    axes: [{ ...axis, label: xLabel, ...(logX ? { splits: decades, values: power } : {}) }, { ...axis, size: 62, splits: decades, values: power }],
+    ...size(), scales: { x: { time: false, distr: logX ? 3 : 1, ...(logX ? { range: wide } : {}) }, y: { distr: 3 } }, cursor: { drag: { x: true, y: true, uni: 20 } },
+    axes: [{ ...axis, label: xLabel, ...(logX ? log : {}) }, { ...axis, size: 62, ...log }],
     series: [{ label: xLabel, value: (u, v) => number(v) }, ...series],
     hooks: { draw: [(u) => drawMarks(u, typeof marks === "function" ? marks() : marks, ink)] },
   };

@@ -12,10 +12,11 @@ function draw() {
     return positive(steps.map((step) => found.get(step) ?? null));
   });
   plot(byId("curve"), names, [steps, ...lines]);
-  const sized = runs.filter(({ metrics }) => metrics.n_parameters > 0 && metrics.rel_l2 > 0).sort((a, b) => a.metrics.n_parameters - b.metrics.n_parameters);
+  const sized = runs.filter(({ metrics }) => metrics.n_parameters > 0 && metrics.rel_l2 > 0);
   if (!sized.length) return;
-  const points = sized.map((one) => sized.map((other) => (one === other ? one.metrics.rel_l2 : null)));
-  plot(byId("sizes"), sized.map(({ run }) => run), [sized.map(({ metrics }) => metrics.n_parameters), ...points], { xLabel: "parameters", logX: true, points: true });
+  const sizes = [...new Set(sized.map(({ metrics }) => metrics.n_parameters))].sort((a, b) => a - b);
+  const points = runs.map(({ metrics }) => sizes.map((size) => (metrics.n_parameters === size && metrics.rel_l2 > 0 ? metrics.rel_l2 : null)));
+  plot(byId("sizes"), names, [sizes, ...points], { xLabel: "parameters", logX: true, points: true }); // colors as above
 }
 if (runs.length) {
   byId("measure").addEventListener("change", draw);

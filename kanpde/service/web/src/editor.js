@@ -166,7 +166,10 @@ byId("sweep").addEventListener("input", command);
 // Solving
 
 const word = (one) => (typeof one === "string" ? one : JSON.stringify(one).replaceAll('"', ""));
+const literal = (one) => JSON.stringify(one).replaceAll(":", ": ").replaceAll(",", ", ").replace(/\btrue\b/g, "True").replace(/\bfalse\b/g, "False").replace(/\bnull\b/g, "None");
 function command() {
+  const keywords = Object.entries(settings()).map(([key, one]) => `, ${key}=${literal(one)}`).join("");
+  byId("python").textContent = `import kanpde\n\nrun = kanpde.solve("${unchanged() ? given : "problem.yaml"}"${keywords})\nrun.metrics["rel_l2"]`;
   const words = [`problem=${unchanged() ? given : "problem.yaml"}`];
   for (const [key, one] of Object.entries(settings())) {
     if (typeof one !== "object") words.push(`${key}=${word(one)}`);

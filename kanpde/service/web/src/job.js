@@ -2,6 +2,7 @@
 import { ask, byId, el, number, plot, positive, rowsOf } from "./common.js";
 
 const about = byId("job").dataset;
+const NAMES = { time_s: "seconds", n_parameters: "parameters" };
 const MEASURES = { loss: "loss", heldout_residual: "held-out residual", rel_l2: "relative error" };
 const SHOWN = 2000;
 const steps = [], notes = byId("notes"), marks = [];
@@ -25,7 +26,8 @@ function state(found) {
 
 function table() {
   const shown = Object.entries(latest).filter(([name]) => !["event", "progress"].includes(name));
-  byId("latest").replaceChildren(...rowsOf(shown.map(([name, value]) => [MEASURES[name] ?? name.replaceAll("_", " "), number(value)])));
+  byId("latest").replaceChildren(...rowsOf(shown.map(([name, value]) => [MEASURES[name] ?? NAMES[name] ?? name.replaceAll("_", " "), number(value)])));
+  byId("measured").hidden = false;
 }
 
 // At most a few times a second, however fast the steps come; a long course is thinned out.
@@ -44,19 +46,32 @@ function draw() {
   table();
 }
 
-on("status", state);
-// A study says of each run how it ended: "#3 KAN …, seed 0: done, rel_l2 1.2e-05"; its error over the count, live.
-const made = {};
-function study(text) {
-  const found = text.match(/^#(\d+) (.+?)[ ,:].*rel_l2 ([\d.e+-]+)/);
-  if (about.process !== "scaling" || !found) return;
-  (made[found[2]] ??= []).push([Number(found[1]), Number(found[3])]);
-  const counts = [...new Set(Object.values(made).flat().map(([count]) => count))].sort((a, b) => a - b);
-  const lines = Object.values(made).map((runs) => counts.map((count) => runs.find(([one]) => one === count)?.[1] ?? null));
-  plot(byId("curve"), Object.keys(made).map((name) => `${name}: relative error`), [counts, ...lines.map(positive)], { xLabel: "run", points: true });
+function redraw() {
+  chart?.destroy();
+  chart = null;
+  if (made.length) study();
+  else draw();
 }
 
-on("note", ({ text }) => { tell(text); study(text); });
+on("status", state);
+// The runs of a study as they come: error against size, a color for each model.
+const made = [];
+function study() {
+  drawing = false;
+  const models = [...new Set(made.map((one) => one.model))], sorted = [...made].sort((a, b) => a.parameters - b.parameters);
+  const points = models.map((model) => sorted.map((one) => (one.model === model ? one.error : null)));
+  plot(byId("curve"), models, [sorted.map((one) => one.parameters), ...points], { xLabel: "parameters", logX: true, points: true });
+}
+
+on("note", ({ text }) => tell(text));
+on("run", (found) => {
+  if (!(found.error > 0 && found.parameters > 0)) return;
+  made.push(found);
+  if (!drawing) {
+    drawing = true;
+    setTimeout(study, 200);
+  }
+});
 on("started", ({ parameters, points }) => tell(`${parameters} parameters, ${points} points`));
 on("stage", ({ text }) => {
   tell(text);
@@ -75,7 +90,7 @@ on("step", (record) => {
 on("end", (found) => {
   source.close();
   state(found);
-  draw();
+  redraw();
   byId("stop").hidden = true;
   if (found.status === "successful") byId("progress").value = 100;
   const link = byId("to-run");
@@ -90,4 +105,4 @@ byId("stop").addEventListener("click", async () => {
   }
   setTimeout(() => { byId("stop").disabled = false; byId("stop").textContent = "Stop at once"; }, 60000);
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { chart?.destroy(); chart = null; draw(); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

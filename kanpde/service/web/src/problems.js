@@ -11,9 +11,9 @@ async function next() {
   if (busy || !card) return;
   busy = true;
   try {
-    const found = await ask("POST", "/processes/check/execution", { problem: card.dataset.name });
-    const parsed = new DOMParser().parseFromString(found.html ?? "", "text/html");
-    const shown = [...parsed.querySelectorAll(".math")].slice(0, found.equations.length || 1);
+    const found = await ask("GET", `/problems/${card.dataset.name}/statement`);
+    const parsed = new DOMParser().parseFromString(found.html, "text/html");
+    const shown = [...parsed.querySelectorAll(".math")].slice(0, found.lines);
     if (shown.length) card.querySelector(".equations").replaceChildren(...shown);
   } catch { /* the equations as written stay */ }
   busy = false;

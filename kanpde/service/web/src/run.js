@@ -1,5 +1,5 @@
 // A finished run: evaluated at points; its fields in a frame of no origin.
-import { ask, byId, el, number } from "./common.js";
+import { ask, byId, el } from "./common.js";
 
 const form = byId("evaluate");
 form.addEventListener("submit", async (event) => {
@@ -11,7 +11,7 @@ form.addEventListener("submit", async (event) => {
     if (points.flat().some(Number.isNaN)) throw new Error("Points need numbers; there is something else. Write 0.5, 0.25 for example.");
     const { values } = await ask("POST", `/runs/${form.dataset.run}/evaluate`, { points, expressions });
     const head = el("tr", {}, ...[...Object.keys(JSON.parse(form.dataset.axes)), ...expressions].map((name) => el("th", { scope: "col" }, name)));
-    const rows = values.slice(0, 200).map((row, place) => el("tr", {}, ...[...points[place], ...row].map((value) => el("td", { title: String(value) }, number(value)))));
+    const rows = values.slice(0, 200).map((row, place) => el("tr", {}, ...[...points[place], ...row].map((value) => el("td", {}, value === null ? "–" : String(Number(value.toPrecision(10)))))));
     byId("values").replaceChildren(el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows))));
     byId("told").textContent = values.length > 200 ? `The first 200 of ${values.length}.` : "";
   } catch (error) {
