@@ -7,9 +7,11 @@ job lives is asked of its engine: here, of its lock.
 """
 
 import asyncio
+import contextlib
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
+from kanpde.errors import InputError
 from kanpde.service.engines import Engine
 from kanpde.service.folders import JobFolder
 from kanpde.service.table import Row, Table, now
@@ -75,7 +77,11 @@ class Supervisor:
         return end is None and alive
 
     def _close(self, row: Row, status: str, message: str) -> None:
-        self.table.update(row.id, status=status, message=message, finished=now())
+        folder, finished = self.folder_of(row.id), now()
+        if folder.end() is None:  # what was killed or withdrawn wrote none, and may not begin again from it
+            with contextlib.suppress(InputError, OSError):  # on a full disk the table alone knows
+                folder.finish({"status": status, "sentence": message, "finished": finished})
+        self.table.update(row.id, status=status, message=message, finished=finished)
         self.asked.pop(row.id, None)
 
     async def _start(self, row: Row) -> bool:
