@@ -21,7 +21,6 @@ from typing import Any
 from kanpde.errors import InputError
 from kanpde.files.atomic import replace_file
 from kanpde.files.yaml import read_yaml, write_yaml
-from kanpde.models.networks import Design
 from kanpde.problems.catalog import load_problem, problem_names, read_problem_file
 from kanpde.problems.check_report import findings, statement_lines
 from kanpde.problems.language import latex_of, text_of
@@ -238,9 +237,9 @@ def _study(folder: JobFolder, share: dict[str, Any], stop: Stopping, events: Eve
         events.write("note", text=without_paths(line, Path(share["root"]).parent))
         stop.look()
 
-    def made(one: Design, result: Result) -> None:
+    def made(model: str, result: Result) -> None:
         error, parameters = (_number(result.metrics.get(name)) for name in ("rel_l2", "n_parameters"))
-        events.write("run", model=one.title, parameters=parameters, error=error)
+        events.write("run", model=model, parameters=parameters, error=error)
 
     outcome = run_study(plan, say, made)
     stop.over()

@@ -52,8 +52,8 @@ ROUNDS = 2
 """How often widths are sought anew after budgets were measured."""
 
 Say = Callable[[str], None]
-Made = Callable[[Design, Result], None]
-"""Is told of every run of a study: of which architecture, and what came out."""
+Made = Callable[[str, Result], None]
+"""Is told of every run of a study: of which model, and what came out."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _check_first_jobs(plan: Plan) -> None:
 class Runner:
     """Makes the runs of a study one after another and keeps their records."""
 
-    def __init__(self, plan: Plan, say: Say, made: Made = lambda one, result: None):
+    def __init__(self, plan: Plan, say: Say, made: Made = lambda model, result: None):
         self.plan, self.say, self.made = plan, say, made
         self.count = 0
         self.lost: list[Skipped] = []
@@ -152,7 +152,7 @@ class Runner:
             for one in dict.fromkeys(architectures):
                 job = [*self.plan.words, *more, *words(one, self.plan.study), f"seed={seed}"]
                 result = self._solve(job, " ".join([f"{one}, seed {seed}", *more]))
-                self.made(one, result)
+                self.made(one.title, result)
                 archive = Path(result.folder) / ARCHIVE
                 if archive.is_file():
                     paths.append(archive)
@@ -178,7 +178,7 @@ class Runner:
             yield
 
 
-def run_study(plan: Plan, say: Say, made: Made = lambda one, result: None) -> Outcome:
+def run_study(plan: Plan, say: Say, made: Made = lambda model, result: None) -> Outcome:
     """Make all runs of a study that are not yet made.
 
     Raises:
