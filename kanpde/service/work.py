@@ -28,7 +28,7 @@ from kanpde.reports.formulas import formula
 from kanpde.reports.run_report import run_report
 from kanpde.reports.sections import problem_section
 from kanpde.results.archive import read_archive
-from kanpde.results.archive.metric_rows import ROWS
+from kanpde.results.metrics import ROWS
 from kanpde.runs.hydra_composition import compose_mapping
 from kanpde.runs.jobs import HISTORY, Result, State, attempt, skipped
 from kanpde.runs.launchers import usable_cores
