@@ -22,6 +22,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from kanpde.models.jets import IndexSet
 from kanpde.models.learned_constants import PLACE
 from kanpde.models.networks import Chain
+from kanpde.models.networks.linear_maps import Tap
 from kanpde.models.networks.products import Listed, SplineProducts
 
 Head = Callable[[Tensor], Tensor]
@@ -103,7 +104,7 @@ class ChainRoute(Route):
         parts = jacobian.split([parameter.numel() for parameter in named], dim=-1)
         return torch.cat([part for part, own in zip(parts, named, strict=True) if own.requires_grad], dim=-1)
 
-    def _fill(self, rows: Tensor, taps, adjoints) -> None:  # [n, all]
+    def _fill(self, rows: Tensor, taps: Sequence[Tap], adjoints: Sequence[Tensor]) -> None:  # [n, all]
         column = 0
         for layer, tap, adjoint in zip(self.network.layers, taps, adjoints, strict=True):
             found = tap.jacobian(adjoint)
@@ -183,7 +184,8 @@ class NestedRoute(Route):
 
     def _jet(self, parameters: dict[str, Tensor], x: Tensor, indices: IndexSet) -> Tensor:  # [d] -> [s, out]
         def value(point: Tensor) -> Tensor:
-            return functional_call(self.network, parameters, (point[None],))[0]
+            outputs: Tensor = functional_call(self.network, parameters, (point[None],))
+            return outputs[0]
 
         return torch.stack([_partial(value, index)(x) for index in indices])
 

@@ -45,7 +45,7 @@ def learned_values(network: nn.Module, names: Mapping[str, float]) -> dict[str, 
 
 def half_widths(jacobian: Tensor, residual: Tensor, data: slice, count: int) -> Tensor:  # [N, P], [N] -> [count]
     """Half the 95 % interval of each of the last `count` parameters, NaN where the data leave no freedom."""
-    norms = jacobian.norm(dim=0).clamp(min=1e-300)
+    norms: Tensor = jacobian.norm(dim=0).clamp(min=1e-300)
     scaled = jacobian / norms
     hessian = scaled.mT @ scaled
     hessian.diagonal().add_(RIDGE)
@@ -54,7 +54,7 @@ def half_widths(jacobian: Tensor, residual: Tensor, data: slice, count: int) -> 
         return norms.new_full((count,), float("nan"))
     rows = scaled[data]
     reach = torch.cholesky_solve(rows.mT, factor)  # H⁻¹ J_dᵀ
-    freedom = len(rows) - (rows.mT * reach).sum().item()
+    freedom = len(rows) - float((rows.mT * reach).sum())
     if not freedom > 0:
         return norms.new_full((count,), float("nan"))
     variance = residual[data].square().sum() / freedom

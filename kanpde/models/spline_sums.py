@@ -10,6 +10,7 @@ which is k+1 products an edge, forward and backward, for equal and unequal cells
 
 import math
 import warnings
+from typing import Any
 
 import torch
 from scipy.sparse import csr_array
@@ -38,7 +39,8 @@ def spline_sums(x: Tensor, grid: Tensor, degree: int, uniform: bool, weight: Ten
     Returns:
         Shape [n, out].
     """
-    return _SplineSums.apply(x, grid, degree, uniform, weight)[0]
+    sums: Tensor = _SplineSums.apply(x, grid, degree, uniform, weight)[0]
+    return sums
 
 
 def dense_spline_sums(x: Tensor, grid: Tensor, degree: int, uniform: bool, weight: Tensor) -> Tensor:
@@ -57,9 +59,13 @@ def polynomial_pieces(grid: Tensor, degree: int, uniform: bool) -> Tensor:  # ->
     return values.transpose(0, 1) * scale[..., None]
 
 
+Gradients = tuple[Tensor | None, None, None, None, Tensor | None]
+"""By x and by the weights; grid, degree and uniformity have none."""
+
+
 class _SplineSums(torch.autograd.Function):
     @staticmethod
-    def forward(x, grid, degree, uniform, weight):
+    def forward(x: Tensor, grid: Tensor, degree: int, uniform: bool, weight: Tensor) -> tuple[Tensor, ...]:
         cell, xi = local_coordinates(x, grid, uniform)
         powers, pieces = powers_of(xi, degree), polynomial_pieces(grid, degree, uniform)
         coefficients = torch.einsum("icpj,icjo->icpo", pieces, _windows(weight, degree)).flatten(0, 2)
@@ -68,21 +74,23 @@ class _SplineSums(torch.autograd.Function):
         return y, cell, powers, columns, pieces, coefficients
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
         x, grid, ctx.degree, ctx.uniform, weight = inputs
         if output[1] is not None:  # under vmap there are none
             ctx.mark_non_differentiable(*output[1:])
         ctx.save_for_backward(x, grid, weight, *output[1:])
 
     @staticmethod
-    def vmap(info, in_dims, x, grid, degree, uniform, weight):
-        def dense(x, weight):
+    def vmap(
+        info: Any, in_dims: tuple[Any, ...], x: Tensor, grid: Tensor, degree: int, uniform: bool, weight: Tensor
+    ) -> tuple[tuple[Tensor | None, ...], tuple[int | None, ...]]:
+        def dense(x: Tensor, weight: Tensor) -> Tensor:
             return dense_spline_sums(x, grid, degree, uniform, weight)
 
         return (torch.vmap(dense, (in_dims[0], in_dims[4]))(x, weight), *[None] * 5), (0, *[None] * 5)
 
     @staticmethod
-    def backward(ctx, gradient, *_):
+    def backward(ctx: Any, gradient: Tensor, *_: Any) -> Gradients:
         x, grid, weight, cell, powers, columns, pieces, coefficients = ctx.saved_tensors
         if torch.is_grad_enabled() or cell is None:  # differentiated on, or under vmap: a route that both can follow
             return _differentiable_backward(x, grid, ctx.degree, ctx.uniform, weight, gradient)
@@ -99,7 +107,9 @@ class _SplineSums(torch.autograd.Function):
         return for_x, None, None, None, for_weight
 
 
-def _differentiable_backward(x, grid, degree, uniform, weight, gradient):
+def _differentiable_backward(
+    x: Tensor, grid: Tensor, degree: int, uniform: bool, weight: Tensor, gradient: Tensor
+) -> Gradients:
     """Written with splines and their slopes, both differentiable again."""
     cell, values = splines(x, grid, degree, 1, uniform)
     index = listed_splines(cell, degree)
@@ -113,7 +123,8 @@ def _laid_out(values: Tensor, index: Tensor, weight: Tensor) -> Tensor:  # [n, i
 
 def _gathered(index: Tensor, weight: Tensor, gradient: Tensor) -> Tensor:  # -> [n, in, k+1]
     """The entries of A Wᵀ at listed splines, from all of it."""
-    return (gradient @ weight.flatten(0, 1).t()).unflatten(1, weight.shape[:2]).gather(-1, index)
+    products: Tensor = (gradient @ weight.flatten(0, 1).t()).unflatten(1, weight.shape[:2])
+    return products.gather(-1, index)
 
 
 def _windows(weight: Tensor, degree: int) -> Tensor:  # [in, m, out] -> [in, G, k+1, out]
@@ -147,16 +158,18 @@ def _starts(powers: Tensor) -> Tensor:
     return torch.arange(n + 1, device=powers.device, dtype=torch.int32) * (inputs * orders)
 
 
-def _sampled_slope(cell, powers, grid, columns, coefficients, gradient) -> Tensor:  # -> [n, in]
+def _sampled_slope(
+    cell: Tensor, powers: Tensor, grid: Tensor, columns: Tensor, coefficients: Tensor, gradient: Tensor
+) -> Tensor:  # -> [n, in]
     """Σ_p p ξ^(p-1) (A cᵀ)_p · dξ/dx, from the entries of A cᵀ that the points touch."""
     rows = _sparse_rows(powers, columns, len(coefficients))
     touched = torch.sparse.sampled_addmm(rows, gradient, coefficients.t().contiguous(), beta=0.0)
     orders = torch.arange(1, powers.shape[-1], device=powers.device, dtype=powers.dtype)
-    by_xi = (touched.values().view_as(powers)[..., 1:] * powers[..., :-1]) @ orders
+    by_xi: Tensor = (touched.values().view_as(powers)[..., 1:] * powers[..., :-1]) @ orders
     return by_xi / (grid.diff(dim=1).t().gather(0, cell) / 2)
 
 
-def _gathered_slope(cell, powers, grid, weight, gradient) -> Tensor:  # -> [n, in]
+def _gathered_slope(cell: Tensor, powers: Tensor, grid: Tensor, weight: Tensor, gradient: Tensor) -> Tensor:  # [n, in]
     """Σ_j B_j'(x) (A Wᵀ)_j, from all of A Wᵀ."""
     degree = powers.shape[-1] - 1
     touched = _gathered(listed_splines(cell, degree), weight, gradient)

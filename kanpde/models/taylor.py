@@ -11,7 +11,9 @@ Source: Griewank and Walther, Evaluating Derivatives, chapter 13.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor
@@ -53,7 +55,7 @@ class Series:
     def __rsub__(self, other: float) -> Series:
         return -self + other
 
-    def __mul__(self, other: Series | float) -> Series:
+    def __mul__(self, other: Series | Tensor | float) -> Series:
         if not isinstance(other, Series):
             return Series([other * c for c in self.c])
         return Series([_convolution(self.c, other.c, k) for k in range(len(self.c))])
@@ -82,7 +84,7 @@ class Series:
         """u^p for u > 0, by k u_0 w_k = Σ_j (p j - k + j) u_j w_{k-j}; whole powers are better multiplied."""
         u, found = self.c, [self.c[0] ** p]
         for k in range(1, len(u)):
-            found.append(sum((p * j - (k - j)) * u[j] * found[k - j] for j in range(1, k + 1)) / (k * u[0]))
+            found.append(_total((p * j - (k - j)) * u[j] * found[k - j] for j in range(1, k + 1)) / (k * u[0]))
         return Series(found)
 
     def sin(self) -> Series:
@@ -128,18 +130,22 @@ class Series:
         """g from g_0 and g' = F u', F's first k coefficients being known once g's are."""
         for k in range(1, len(self.c)):
             rates = slope(found)
-            found = [*found, sum(j * self.c[j] * rates[k - j] for j in range(1, k + 1)) / k]
+            found = [*found, _total(j * self.c[j] * rates[k - j] for j in range(1, k + 1)) / k]
         return Series(found)
 
     def _waves(self, s: Tensor, c: Tensor, sign: int) -> tuple[Series, Series]:
         """S' = C u', C' = ±S u': sine and cosine, circular or hyperbolic."""
         sines, cosines = [s], [c]
         for k in range(1, len(self.c)):
-            up = sum(j * self.c[j] * cosines[k - j] for j in range(1, k + 1)) / k
-            down = sum(j * self.c[j] * sines[k - j] for j in range(1, k + 1)) / k
+            up = _total(j * self.c[j] * cosines[k - j] for j in range(1, k + 1)) / k
+            down = _total(j * self.c[j] * sines[k - j] for j in range(1, k + 1)) / k
             sines.append(up)
             cosines.append(sign * down)
         return Series(sines), Series(cosines)
+
+
+def _total(terms: Iterable[Tensor]) -> Tensor:
+    return reduce(add, terms)
 
 
 def _convolution(a: Sequence[Tensor], b: Sequence[Tensor], k: int) -> Tensor:

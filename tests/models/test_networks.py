@@ -150,7 +150,7 @@ def test_local_and_dense_taps_agree():
     indices = closure([(2, 0, 0), (0, 1, 1)], 3)
     jet = torch.randn(8, len(indices), 3)
     features = layer.features(jet[:, 0].tanh(), 2)
-    local = local_tap(chain_matrix(jet, indices), features, layer.weight)
+    local = local_tap(chain_matrix(jet, indices), *features, layer.weight)
     dense = dense_tap(laid_out(jet, indices, features, layer.features.size), layer.weight)
     adjoint = torch.randn_like(local.outputs)
     assert torch.allclose(local.outputs, dense.outputs, rtol=1e-11, atol=1e-12)

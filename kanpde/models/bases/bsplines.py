@@ -20,6 +20,8 @@ class BSplines(Basis):
         InputError: If the degree is out of range or a grid does not increase.
     """
 
+    grid: Tensor  # [in, G+1]
+
     name = "bspline"
     drawn_cells = 3
 
@@ -91,6 +93,6 @@ class BSplines(Basis):
         return spline_sums(x, self.grid, self.degree, self.uniform, weight)
 
 
-def _recheck(loaded: BSplines, _) -> None:
+def _recheck(loaded: BSplines, keys: object) -> None:
     """A grid that was read from a file need not be uniform because the one it replaces was."""
     loaded.uniform = is_uniform(loaded.grid)

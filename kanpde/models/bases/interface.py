@@ -2,11 +2,15 @@
 
 import math
 from abc import abstractmethod
-from typing import ClassVar, NamedTuple, Self
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
+from kanpde.models.module_lists import Modules
 from kanpde.models.splines import uniform_grid
 
 
@@ -14,11 +18,11 @@ class Features(NamedTuple):
     """Derivatives of the features that do not vanish.
 
     values: ∂^r B_j, shape [n, in, order+1, l]; l = m if all features are listed, k+1 for splines of degree k.
-    index: Which of the m features the l listed ones are, shape [n, in, l]; None if all are.
+    places: Which of the m features the l listed ones are, shape [n, in, l]; None if all are.
     """
 
     values: Tensor
-    index: Tensor | None
+    places: Tensor | None
 
 
 class FeatureMap(nn.Module):
@@ -40,8 +44,8 @@ class FeatureMap(nn.Module):
 
     def dense(self, x: Tensor, order: int = 0) -> Tensor:  # [n, in] -> [n, order+1, in, m]
         """Evaluate all m features, zeros included."""
-        values, index = self(x, order)
-        return spread(values.transpose(1, 2), index, self.size)
+        values, places = self(x, order)
+        return spread(values.transpose(1, 2), places, self.size)
 
     def combined(self, x: Tensor, weight: Tensor) -> Tensor:  # [n, in], [in, m, out] -> [n, out]
         """Σ_i Σ_j W_ijo B_j(x_i); a leaf may know a faster way."""
@@ -123,7 +127,8 @@ def fitted_weights(features: FeatureMap, x: Tensor, edges: Tensor, ridge: float 
     u, s, vh = torch.linalg.svd(design, full_matrices=False)
     cutoff = ridge * s[:, :1]
     inverse = s / (s**2 + cutoff**2)
-    return vh.mT @ (inverse[..., None] * (u.mT @ edges))
+    weights: Tensor = vh.mT @ (inverse[..., None] * (u.mT @ edges))
+    return weights
 
 
 def normal(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -131,38 +136,38 @@ def normal(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | No
     return torch.randn(shape, generator=generator, dtype=like.dtype).to(like.device)
 
 
-def spread(values: Tensor, index: Tensor | None, size: int) -> Tensor:
-    """Lay listed features [n, s, in, l] with index [n, in, l] out among all m, shape [n, s, in, m]."""
-    if index is None:
+def spread(values: Tensor, places: Tensor | None, size: int) -> Tensor:
+    """Lay listed features [n, s, in, l] with places [n, in, l] out among all m, shape [n, s, in, m]."""
+    if places is None:
         return values
     target = values.new_zeros(*values.shape[:-1], size)
-    return target.scatter(-1, index.unsqueeze(1).expand_as(values), values)
+    return target.scatter(-1, places.unsqueeze(1).expand_as(values), values)
 
 
 class _Derivatives(torch.autograd.Function):
     """∂^0 … ∂^order of all listed features; the backward of row r is row r+1, kept beside them."""
 
     @staticmethod
-    def forward(x, feature_map, order):
-        values, index = feature_map.listed(x, order + 1)
-        return values[:, :, : order + 1], index, values[:, :, 1:]
+    def forward(x: Tensor, feature_map: FeatureMap, order: int) -> tuple[Tensor, Tensor | None, Tensor]:
+        values, places = feature_map.listed(x, order + 1)
+        return values[:, :, : order + 1], places, values[:, :, 1:]
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor | None, Tensor]) -> None:
         x, ctx.feature_map, ctx.order = inputs
-        _, index, slopes = output
-        ctx.mark_non_differentiable(*(part for part in (index, slopes) if part is not None))
+        _, places, slopes = output
+        ctx.mark_non_differentiable(*(part for part in (places, slopes) if part is not None))
         ctx.save_for_backward(x, slopes)
 
     @staticmethod
-    def vmap(info, in_dims, x, feature_map, order):
+    def vmap(info: Any, in_dims: Sequence[int | None], x: Tensor, feature_map: FeatureMap, order: int) -> Any:
         x = x.movedim(in_dims[0], 0)
         found = _Derivatives.apply(x.flatten(0, 1), feature_map, order)
         outputs = tuple(part if part is None else part.unflatten(0, x.shape[:2]) for part in found)
         return outputs, tuple(None if part is None else 0 for part in outputs)
 
     @staticmethod
-    def backward(ctx, gradient, *_):
+    def backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor, None, None]:
         x, slopes = ctx.saved_tensors
         if torch.is_grad_enabled():  # somebody differentiates on: keep the graph
             slopes = _Derivatives.apply(x, ctx.feature_map, ctx.order + 1)[0][:, :, 1:]
@@ -174,28 +179,28 @@ class Joined(FeatureMap):
 
     def __init__(self, *parts: FeatureMap):
         super().__init__()
-        self.parts = nn.ModuleList(parts)
+        self.parts = Modules(parts)
         self.inputs = parts[0].inputs
         self.size = sum(part.size for part in parts)
 
     def listed(self, x: Tensor, order: int) -> Features:
         evaluated = [part.listed(x, order) for part in self.parts]
         values = torch.cat([part.values for part in evaluated], dim=-1)
-        if all(part.index is None for part in evaluated):
+        if all(part.places is None for part in evaluated):
             return Features(values, None)
         columns, first = [], 0
         for part, features in zip(self.parts, evaluated, strict=True):
-            columns.append(first + _index(features, part.size))
+            columns.append(first + _places(features, part.size))
             first += part.size
         return Features(values, torch.cat(columns, dim=-1))
 
     def combined(self, x: Tensor, weight: Tensor) -> Tensor:
         weights = weight.split([part.size for part in self.parts], dim=1)
-        return sum(part.combined(x, own) for part, own in zip(self.parts, weights, strict=True))
+        return reduce(add, [part.combined(x, own) for part, own in zip(self.parts, weights, strict=True)])
 
 
-def _index(features: Features, size: int) -> Tensor:
-    if features.index is not None:
-        return features.index
+def _places(features: Features, size: int) -> Tensor:
+    if features.places is not None:
+        return features.places
     n, inputs = features.values.shape[:2]
     return torch.arange(size, device=features.values.device).expand(n, inputs, size)

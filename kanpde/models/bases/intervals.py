@@ -9,6 +9,8 @@ from kanpde.models.bases.interface import Basis, Features
 class IntervalBasis(Basis):
     """Features written in ξ = (2x - lower - upper)/(upper - lower) ∈ [-1, 1]."""
 
+    interval: Tensor  # [2, in]
+
     def __init__(self, lower: Tensor, upper: Tensor, resolution: int):
         super().__init__()
         self.register_buffer("interval", torch.stack([lower, upper]))

@@ -4,7 +4,8 @@
     MLP layer:  x_i  →  tanh(x_i)                           →   linear map
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,10 @@ from torch import Tensor, nn
 from kanpde.errors import InputError
 from kanpde.models.bases import Basis, FeatureMap, Joined
 from kanpde.models.jets import IndexSet, closure, highest_order
+from kanpde.models.module_lists import Modules
 from kanpde.models.networks.linear_maps import Tap, dense_tap, jet_tap, laid_out
+
+T = TypeVar("T")
 
 
 class Inputs(nn.Module):
@@ -22,6 +26,9 @@ class Inputs(nn.Module):
         lower, upper: The box, one number per coordinate.
         periodic: Axes along which the network is to repeat itself exactly with period b - a.
     """
+
+    lower: Tensor  # [d]
+    upper: Tensor
 
     def __init__(
         self,
@@ -105,10 +112,12 @@ class Layer(nn.Module):
 class Chain(nn.Module):
     """A chain of layers behind scaled inputs; an ordinary module on points, and a source of exact jets."""
 
+    layers: Modules[Layer]
+
     def __init__(self, inputs: Inputs, layers: Sequence[Layer]):
         super().__init__()
         self.inputs = inputs
-        self.layers = nn.ModuleList(layers)
+        self.layers = Modules(layers)
 
     def forward(self, x: Tensor) -> Tensor:  # [..., d] -> [..., out]
         if x.shape[-1] != self.inputs.lower.numel():
@@ -116,18 +125,21 @@ class Chain(nn.Module):
                 f"The network needs points of {self.inputs.lower.numel()} coordinates, [..., d]; shape {list(x.shape)} "
                 "came. Give one row per point."
             )
-        y = self.inputs(x.reshape(-1, x.shape[-1]))
+        y: Tensor = self.inputs(x.reshape(-1, x.shape[-1]))
         for layer in self.layers:
             y = layer(y)
         return y.reshape(*x.shape[:-1], -1)
 
-    def first_features(self, x: Tensor, indices: IndexSet) -> Tensor:  # [n, d] -> [n, s, in, m]
+    def first_features(self, x: Tensor, indices: IndexSet) -> Any:  # [n, d] -> [n, s, in, m] here
         """The first layer's features: they depend on no parameter, so a fixed set of points needs them once."""
         return self.layers[0].lift(self.inputs.jet(x, indices), indices)
 
-    def taps(self, first: Tensor, indices: IndexSet) -> tuple[list[Tap], Tensor]:
-        """Run the jet through all layers: what passes each linear map, and the network's outputs [n, s, out]."""
-        taps = [dense_tap(first, self.layers[0].weight)]
+    def taps(self, first: Any, indices: IndexSet) -> tuple[Sequence[Tap], Tensor]:
+        """Run the jet through all layers: what passes each linear map, and the network's outputs [n, s, out].
+
+        `first` is what `first_features` gave for the points.
+        """
+        taps: list[Tap] = [dense_tap(first, self.layers[0].weight)]
         jet = self.layers[0].shifted(taps[0].outputs)
         for layer in self.layers[1:]:
             taps.append(layer.tap(jet, indices))
@@ -159,8 +171,15 @@ class Chain(nn.Module):
 
 def ranged_part(layer: Layer) -> Basis | None:
     """The part of a layer's features that lives on a grid, if it has one."""
-    parts = layer.features.parts if isinstance(layer.features, Joined) else [layer.features]
+    parts = [*layer.features.parts] if isinstance(layer.features, Joined) else [layer.features]
     return next((part for part in parts if isinstance(part, Basis)), None)
+
+
+def basis_of(layer: Layer) -> Basis:
+    """The part that lives on a grid, of a layer that was built with one."""
+    ranged = ranged_part(layer)
+    assert ranged is not None
+    return ranged
 
 
 def scaled_inputs(
@@ -179,7 +198,7 @@ def scaled_inputs(
     return Inputs(lower or [-1.0] * widths[0], upper or [1.0] * widths[0], periodic, dtype)
 
 
-def named(table: dict, name: str, what: str):
+def named(table: Mapping[str, T], name: str, what: str) -> T:
     """Look a leaf up by the name that configurations use."""
     if name not in table:
         raise InputError(f"The {what} must be one of {', '.join(table)}; {name!r} came. Choose one of them.")

@@ -13,7 +13,7 @@ carried through the chain rule like φ itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from kanpde.models.bases import BSplines
 from kanpde.models.bases.interface import edge_values, fitted_weights
 from kanpde.models.jets import IndexSet, chain_matrix, closure, highest_order, product_matrix
-from kanpde.models.networks.chains import Chain, Inputs
-from kanpde.models.networks.linear_maps import Tap, dense_tap, jet_tap, laid_out
+from kanpde.models.module_lists import Modules
+from kanpde.models.networks.chains import Chain, Inputs, Layer
+from kanpde.models.networks.linear_maps import Tap, dense_tap, jet_tap
 from kanpde.models.splines import uniform_grid
 from kanpde.models.univariate import LIBRARY, library_row, named_features
 
@@ -47,7 +48,7 @@ class Nodes(NamedTuple):
         return self.sums + 2 * self.products
 
     @property
-    def count(self) -> int:
+    def width(self) -> int:
         return self.sums + self.products
 
     def of(self, o: int) -> int:
@@ -72,18 +73,19 @@ class Edge:
     @property
     def free(self) -> tuple[int, ...]:
         """Places among a, b, c, d that are trained."""
-        return tuple(place for place in LIBRARY[self.name].free if place not in self.fixed)
+        named = () if self.name is None else LIBRARY[self.name].free
+        return tuple(place for place in named if place not in self.fixed)
 
     def __call__(self, x: Tensor, features: BSplines, i: int) -> Tensor:  # [n] -> [n]
         """φ(x) of an edge that leaves input i of a layer with these features."""
         if self.name is None:
             wide = x[:, None].expand(-1, features.inputs)
             return features.dense(wide)[:, 0, i] @ self.values
-        a, b, c, d = self.values
+        a, b, c, d = self.values.unbind()
         return a * LIBRARY[self.name](b * x + c) + d
 
 
-class EdgeLayer(nn.Module):
+class EdgeLayer(Layer):
     """The edges between two layers of nodes.
 
     Args:
@@ -92,13 +94,16 @@ class EdgeLayer(nn.Module):
         edges: Those that are on.
     """
 
-    bias = None
+    features: BSplines
+    rows: Tensor  # where the splines start and end
+    columns: Tensor
+    free: Tensor  # bool [q, 4]
 
     def __init__(self, features: BSplines, nodes: Nodes, edges: Mapping[Place, Edge]):
-        super().__init__()
-        self.features, self.nodes = features, nodes
+        super().__init__(features, nodes.received, bias=False)
+        self.nodes = nodes
         splines = sorted(place for place, edge in edges.items() if edge.name is None)
-        named = sorted((edges[p].name, p) for p in edges if edges[p].name is not None)
+        named = sorted((edge.name, place) for place, edge in edges.items() if edge.name is not None)
         self.splines, self.named = tuple(splines), tuple((place, name) for name, place in named)
         self.fixed = tuple(edges[place].fixed for place, _ in self.named)
         dtype = features.lower.dtype
@@ -140,13 +145,10 @@ class EdgeLayer(nn.Module):
         """The constants, those that are fixed cut off from differentiation."""
         return torch.where(self.free, self.constants, self.constants.detach())
 
-    def lift(self, jet: Tensor, indices: IndexSet) -> Tensor:  # [n, s, in] -> [n, s, in, m]
-        """The jet of every spline."""
-        return laid_out(jet, indices, self.features(jet[:, 0], highest_order(indices)), self.features.size)
-
     def tap(self, jet: Tensor, indices: IndexSet, lifted: Tensor | None = None) -> EdgeTap:  # [n, s, in]
         """Carry a jet to the received sums; `lifted` is the jet of every spline where it is known."""
-        splines, sums = None, jet.new_zeros(*jet.shape[:2], self.nodes.received)
+        splines: Tap | None = None
+        sums = jet.new_zeros(*jet.shape[:2], self.nodes.received)
         if self.splines:
             if lifted is not None:
                 splines = dense_tap(lifted, self.wide)
@@ -238,7 +240,7 @@ class EdgeTap:
         return torch.cat(parts, dim=1)
 
 
-def _groups(named: Sequence[tuple[Place, str]]):
+def _groups(named: Sequence[tuple[Place, str]]) -> Iterator[tuple[str, list[int], list[int], list[int]]]:
     """Named edges of one function together: name, rows among the constants, where they start and end."""
     for name in dict.fromkeys(name for _, name in named):
         rows = [row for row, (_, other) in enumerate(named) if other == name]
@@ -268,6 +270,8 @@ class EdgeNetwork(Chain):
     11.0
     """
 
+    layers: Modules[EdgeLayer]
+
     def __init__(
         self, inputs: Inputs, features: Sequence[BSplines], nodes: Sequence[Nodes], edges: Mapping[Key, Edge]
     ):
@@ -284,7 +288,7 @@ class EdgeNetwork(Chain):
     @property
     def widths(self) -> tuple[int, ...]:
         """Nodes of each layer, inputs first."""
-        return (self.inputs.size, *(layer.nodes.count for layer in self.layers))
+        return (self.inputs.size, *(layer.nodes.width for layer in self.layers))
 
     @property
     def edges(self) -> dict[Key, Edge]:
@@ -327,7 +331,7 @@ class EdgeNetwork(Chain):
         found, activations = {}, self.activations(x)
         for depth, layer in enumerate(self.layers):
             y = activations[depth]
-            dense = layer.features.dense(y)[:, 0] if layer.splines else None
+            dense = layer.features.dense(y)[:, 0] if layer.splines else y
             for (i, o), edge in layer.edges.items():
                 own = dense[:, i] @ edge.values if edge.name is None else edge(y[:, i], layer.features, i)
                 found[depth, i, o] = own
@@ -391,7 +395,8 @@ def on_features(layer: EdgeLayer, new: BSplines, y: Tensor, moved: set[int]) -> 
 def _smooth_fit(design: Tensor, values: Tensor, weight: float = 1e-7) -> Tensor:  # [n, m], [n] -> [m]
     rows = weight * len(values) ** 0.5 * roughness(design.shape[1], design)
     right = torch.cat([values, values.new_zeros(len(rows))])[:, None]
-    return torch.linalg.lstsq(torch.cat([design, rows]), right, driver="gelsd").solution[:, 0]
+    solution: Tensor = torch.linalg.lstsq(torch.cat([design, rows]), right, driver="gelsd").solution
+    return solution[:, 0]
 
 
 def roughness(size: int, like: Tensor, order: int = 3) -> Tensor:  # -> [size - order, size]
@@ -416,10 +421,10 @@ def edge_network(
     """
     nodes = [Nodes(*width) if isinstance(width, tuple) else Nodes(width) for width in widths]
     dtype = next((edge.values.dtype for edge in edges.values()), torch.get_default_dtype())
-    inputs = Inputs([-1.0] * nodes[0].count, [1.0] * nodes[0].count, dtype=dtype)
+    inputs = Inputs([-1.0] * nodes[0].width, [1.0] * nodes[0].width, dtype=dtype)
     features = []
     for depth, before in enumerate(nodes[:-1]):
-        ends = [[-1.0] * before.count, [1.0] * before.count]
+        ends = [[-1.0] * before.width, [1.0] * before.width]
         if depth == 0:
             ends = [list(lower or ends[0]), list(upper or ends[1])]
         low, high = (torch.tensor(end, dtype=dtype) for end in ends)
@@ -435,7 +440,7 @@ def random_splines(
     t = torch.linspace(0, 1, grid + degree, dtype=torch.float64)
     edges = {}
     for depth, (before, after) in enumerate(zip(nodes, nodes[1:], strict=False)):
-        for i in range(before.count):
+        for i in range(before.width):
             for o in range(after.received):
                 slope, size, phase = torch.randn(3, generator=generator, dtype=torch.float64)
                 wave = torch.sin(2 * torch.pi * t + 6 * phase)
@@ -449,7 +454,8 @@ def as_edges(chain: Chain) -> EdgeNetwork:
     Raises:
         ValueError: The network has other features than splines, or a bias.
     """
-    if not all(isinstance(layer.features, BSplines) and layer.bias is None for layer in chain.layers):
+    features = [layer.features for layer in chain.layers if isinstance(layer.features, BSplines)]
+    if len(features) < len(chain.layers) or any(layer.bias is not None for layer in chain.layers):
         raise ValueError("has edges that are not splines alone")
     nodes = [Nodes(layer.weight.shape[2]) for layer in chain.layers]
     edges = {
@@ -458,7 +464,7 @@ def as_edges(chain: Chain) -> EdgeNetwork:
         for i in range(layer.weight.shape[0])
         for o in range(layer.weight.shape[2])
     }
-    return EdgeNetwork(chain.inputs, [layer.features for layer in chain.layers], nodes, edges)
+    return EdgeNetwork(chain.inputs, features, nodes, edges)
 
 
 def named_edge(name: str, constants: Sequence[float] = (1.0, 1.0, 0.0, 0.0), fixed: Sequence[int] = ()) -> Edge:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from kanpde.models.bases import Basis, Joined
 from kanpde.models.bases.interface import edge_values, fitted_weights
-from kanpde.models.networks.chains import Layer, ranged_part
+from kanpde.models.networks.chains import Layer
 
 Interval = tuple[Tensor, Tensor]
 
@@ -39,5 +39,5 @@ def refine(layer: Layer, finer: Basis) -> None:
     """Put other features in place of the ranged part, with the edges as near to what they were as can be."""
     old = layer.features
     set_features(layer, finer)
-    nodes = ranged_part(layer).nodes()
+    nodes = finer.nodes()
     layer.weight = nn.Parameter(fitted_weights(layer.features, nodes, edge_values(old, layer.weight.data, nodes)))

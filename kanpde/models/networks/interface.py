@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,8 @@ class Design(ABC):
 
     title: ClassVar[str]
     """What reports call it."""
+
+    width: tuple[int, ...]
 
     # building and training
 
@@ -133,7 +135,10 @@ class Design(ABC):
         return f"{self.label}, width {width}" + (f", grid {self.cells}" if self.cells else "")
 
 
-def nearest(designs: "Sequence[Design]", parameters: int, inputs: int, outputs: int) -> Any:
+D = TypeVar("D", bound=Design)
+
+
+def nearest(designs: Sequence[D], parameters: int, inputs: int, outputs: int) -> D:
     """The design whose number of parameters is nearest, as a ratio."""
     return min(designs, key=lambda one: abs(math.log(one.parameters(inputs, outputs) / parameters)))
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from kanpde.errors import InputError
 from kanpde.models.bases import BASES, BasisName, FeatureMap, Joined, SiLU
 from kanpde.models.bases.interface import normal
-from kanpde.models.networks.chains import Chain, Layer, named, ranged_part, scaled_inputs
+from kanpde.models.networks.chains import Chain, Layer, basis_of, named, scaled_inputs
 from kanpde.models.networks.grid_extension import around, kept_or_moved, refine, set_features
 from kanpde.models.networks.interface import Design, Smoothness, nearest
 from kanpde.models.networks.relu_form import relu_form
@@ -33,8 +33,8 @@ class KANDesign(Design):
         base: "silu" adds SiLU to every edge.
     """
 
-    kind = "kan"
-    title = "KAN"
+    kind: ClassVar[str] = "kan"
+    title: ClassVar[str] = "KAN"
 
     width: tuple[int, ...] = (8,)
     grid: int = 16
@@ -52,7 +52,7 @@ class KANDesign(Design):
         """
         return halved_grids(self.grid, stages)
 
-    def build(self, inputs: int, outputs: int, grid: int, **options) -> "KAN":
+    def build(self, inputs: int, outputs: int, grid: int, **options: Any) -> "KAN":
         """The network at one stage's resolution; options are lower, upper, periodic, dtype, generator."""
         widths = [inputs, *self.width, outputs]
         return KAN(widths, grid, self.degree, self.basis, self.base, **options)
@@ -151,7 +151,7 @@ class KAN(Chain):
         y = self.inputs(box.to(self.inputs.lower.device)).detach()
         for depth, layer in enumerate(self.layers):
             if depth:
-                ranged = ranged_part(layer)
+                ranged = basis_of(layer)
                 set_features(layer, ranged.resized(*around(y), ranged.resolution))
             _draw(layer, generator)
             spread_out = layer(y).detach().std(0).clamp(min=1e-6)
@@ -182,7 +182,7 @@ class KAN(Chain):
         y = self.inputs(points).detach()
         for depth, layer in enumerate(self.layers):
             before = layer(y).detach()
-            ranged = ranged_part(layer)
+            ranged = basis_of(layer)
             interval = (ranged.lower, ranged.upper) if depth == 0 else kept_or_moved(ranged, y)
             refine(layer, ranged.resized(*interval, resolution, knots if depth == 0 else None))
             y = before
@@ -199,7 +199,7 @@ def _features(basis: str, base: str, inputs: int, grid: int, degree: int, dtype:
 
 def _draw(layer: Layer, generator: torch.Generator | None) -> None:
     """Random weights: the basis's own for its features, small random numbers for what stands beside it."""
-    ranged, weight = ranged_part(layer), layer.weight.data
+    ranged, weight = basis_of(layer), layer.weight.data
     weight[:, : ranged.size] = ranged.random_weights(weight.shape[-1], generator)
     rest = weight[:, ranged.size :]
     rest.copy_(normal(tuple(rest.shape), weight, generator))

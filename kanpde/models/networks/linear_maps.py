@@ -20,7 +20,8 @@ from kanpde.models.jets import IndexSet, chain_matrix, composed
 class Tap(Protocol):
     """What passes one linear map."""
 
-    outputs: Tensor  # [n, s, out]
+    @property
+    def outputs(self) -> Tensor: ...  # [n, s, out]
 
     def jacobian(self, adjoint: Tensor) -> Tensor:  # [n, s, out] -> [n, in*m*out]
         """∂r_n/∂W, flattened like W."""
@@ -43,42 +44,44 @@ def dense_tap(features: Tensor, weight: Tensor) -> DenseTap:  # [n, s, in, m], [
 
 @dataclass(frozen=True)
 class LocalTap:
-    """C [n, s, in, r] and the listed features' derivatives [n, in, r, l] apart."""
+    """C [n, s, in, r] and the listed features' derivatives [n, in, r, l] and places [n, in, l] apart."""
 
     chain: Tensor
-    features: Features
+    derivatives: Tensor
+    places: Tensor
     size: int
     outputs: Tensor
 
     def jacobian(self, adjoint: Tensor) -> Tensor:
         n, _, inputs, orders = self.chain.shape
         through = (self.chain.detach().flatten(2).mT @ adjoint).view(n, inputs, orders, -1)
-        listed = self.features.values.detach().mT @ through  # [n, in, l, out]
+        listed = self.derivatives.detach().mT @ through  # [n, in, l, out]
         rows = listed.new_zeros(n, inputs, self.size, listed.shape[-1])
-        return rows.scatter_(2, self.features.index[..., None].expand_as(listed), listed).flatten(1)
+        return rows.scatter_(2, self.places[..., None].expand_as(listed), listed).flatten(1)
 
 
-def local_tap(chain: Tensor, features: Features, weight: Tensor) -> LocalTap:
+def local_tap(chain: Tensor, derivatives: Tensor, places: Tensor, weight: Tensor) -> LocalTap:
     """Gather, then contract; C has shape [n, s, in, r]."""
-    n, listed = chain.shape[0], features.values.shape[-1]
+    n, listed = chain.shape[0], derivatives.shape[-1]
     inputs, size, outputs = weight.shape
     offsets = torch.arange(inputs, device=weight.device)[:, None] * size
-    touched = weight.flatten(0, 1).index_select(0, (features.index + offsets).flatten())
-    edges = features.values @ touched.view(n, inputs, listed, outputs)  # φ_io^(r), [n, in, r, out]
-    return LocalTap(chain, features, size, chain.flatten(2) @ edges.flatten(1, 2))
+    touched = weight.flatten(0, 1).index_select(0, (places + offsets).flatten())
+    edges = derivatives @ touched.view(n, inputs, listed, outputs)  # φ_io^(r), [n, in, r, out]
+    return LocalTap(chain, derivatives, places, size, chain.flatten(2) @ edges.flatten(1, 2))
 
 
 def jet_tap(inner: Tensor, indices: IndexSet, features: Features, weight: Tensor) -> Tap:  # [n, s, in]
     """The order that moves fewer numbers: n·in·l·out gathered or n·s·in·m laid out."""
     size, outputs = weight.shape[1:]
-    if features.index is not None and features.values.shape[-1] * outputs <= len(indices) * size:
-        return local_tap(chain_matrix(inner, indices), features, weight)
+    values, places = features
+    if places is not None and values.shape[-1] * outputs <= len(indices) * size:
+        return local_tap(chain_matrix(inner, indices), values, places, weight)
     return dense_tap(laid_out(inner, indices, features, size), weight)
 
 
 def laid_out(inner: Tensor, indices: IndexSet, features: Features, size: int) -> Tensor:  # -> [n, s, in, m]
     """Z, the jet of every feature of the inputs with the given jet."""
-    if features.index is None and size == 1:
+    if features.places is None and size == 1:
         return composed(inner, features.values[..., 0].unbind(-1), indices)[..., None]
     listed = chain_matrix(inner, indices).transpose(1, 2) @ features.values
-    return spread(listed.transpose(1, 2), features.index, size)
+    return spread(listed.transpose(1, 2), features.places, size)

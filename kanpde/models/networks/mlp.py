@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 
 from kanpde.models.bases import ACTIVATIONS, Identity
 from kanpde.models.networks.chains import Chain, Layer, named, scaled_inputs
 from kanpde.models.networks.interface import Design, Smoothness
+
+ActivationName = Literal["tanh", "sin", "gelu", "silu", "relu"]
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,13 @@ class MLPDesign(Design):
         activation: Function between linear maps.
     """
 
-    kind = "mlp"
-    title = "MLP"
+    kind: ClassVar[str] = "mlp"
+    title: ClassVar[str] = "MLP"
 
     width: tuple[int, ...] = (20, 20)
-    activation: Literal["tanh", "sin", "gelu", "silu", "relu"] = "tanh"
+    activation: ActivationName = "tanh"
 
-    def build(self, inputs: int, outputs: int, grid: int, **options) -> "MLP":
+    def build(self, inputs: int, outputs: int, grid: int, **options: Any) -> "MLP":
         """The network; options are lower, upper, periodic, dtype, generator."""
         return MLP([inputs, *self.width, outputs], self.activation, **options)
 
@@ -45,7 +47,7 @@ class MLPDesign(Design):
 
     @classmethod
     def candidates(
-        cls, grid: int, depths: Sequence[int] = (1, 2, 3), activations: Sequence[str] = ("tanh", "sin")
+        cls, grid: int, depths: Sequence[int] = (1, 2, 3), activations: Sequence[ActivationName] = ("tanh", "sin")
     ) -> list[Design]:
         """Depth × activation."""
         return [cls((1,) * depth, kind) for depth, kind in product(depths, activations)]
@@ -82,4 +84,5 @@ class MLP(Chain):
             draw = torch.randn(layer.weight.shape, generator=generator, dtype=layer.weight.dtype)
             layer.weight.data.copy_(draw * (2 / (inputs + outputs)) ** 0.5)
             shift = torch.rand(outputs, generator=generator, dtype=layer.weight.dtype) * 2 - 1
+            assert layer.bias is not None  # every layer of an MLP is built with one
             layer.bias.data.copy_(shift if depth == 0 else torch.zeros_like(shift))

@@ -10,11 +10,11 @@ so a layer is a linear map to n(G + 1) shifted copies, ReLU, and a linear map ba
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kanpde.errors import InputError
-from kanpde.models.bases import BSplines, ReLU
-from kanpde.models.bases.activations import Identity
+from kanpde.models.bases import BSplines
+from kanpde.models.bases.activations import Activation, Identity, ReLU
 from kanpde.models.networks.chains import Chain, Layer
 
 Affine = tuple[Tensor, Tensor]
@@ -27,15 +27,17 @@ def relu_form(kan: Chain) -> Chain:
     Raises:
         InputError: The KAN has other features than splines of degree 1.
     """
+    maps = []
     for layer in kan.layers:
-        if not isinstance(layer.features, BSplines) or layer.features.degree != 1:
-            what = "edges beside splines, such as SiLU," if not isinstance(layer.features, BSplines) else (
-                f"splines of degree {layer.features.degree}")  # fmt: skip
+        splines = layer.features
+        if not isinstance(splines, BSplines) or splines.degree != 1:
+            what = "edges beside splines, such as SiLU," if not isinstance(splines, BSplines) else (
+                f"splines of degree {splines.degree}")  # fmt: skip
             raise InputError(
                 f"An exact ReLU form needs splines of degree 1 alone; this network has {what} which are not piecewise "
                 "linear. Build it with degree=1, base='none'."
             )
-    maps = [_linear_maps(layer) for layer in kan.layers]
+        maps.append(_linear_maps(splines.grid, layer.weight.detach()))
     joined = [maps[0][0]]
     for (_, back), (forth, _) in zip(maps, maps[1:], strict=False):
         joined.append((back[0] @ forth[0], back[1] @ forth[0] + forth[1]))
@@ -44,9 +46,8 @@ def relu_form(kan: Chain) -> Chain:
     return Chain(kan.inputs, layers)
 
 
-def _linear_maps(layer: Layer) -> tuple[Affine, Affine]:
+def _linear_maps(grid: Tensor, values: Tensor) -> tuple[Affine, Affine]:  # [n, G+1], at breakpoints [n, G+1, out]
     """To the shifted copies of the inputs, and from their ReLUs to the sums of edges."""
-    grid, values = layer.features.grid, layer.weight.detach()  # [n, G+1], hats at the breakpoints [n, G+1, out]
     n, count = grid.shape
     slopes = values.diff(dim=1) / grid.diff(dim=1)[..., None]
     forth = torch.zeros(n, n, count, dtype=grid.dtype, device=grid.device)
@@ -58,8 +59,8 @@ def _linear_maps(layer: Layer) -> tuple[Affine, Affine]:
     return (forth.flatten(1), shifts.flatten()), (back.flatten(0, 1), values[:, 0].sum(0))
 
 
-def _layer(kind, weight: Tensor, bias: Tensor) -> Layer:
+def _layer(kind: type[Activation], weight: Tensor, bias: Tensor) -> Layer:
     layer = Layer(kind(weight.shape[0]), weight.shape[1], True, weight.dtype)
     layer.weight.data = weight[:, None, :].clone()
-    layer.bias.data = bias.clone()
+    layer.bias = nn.Parameter(bias.clone())
     return layer

@@ -8,6 +8,7 @@ In two inputs the directions are equally spaced from the first axis on; in more 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch.quasirandom import SobolEngine
 
 from kanpde.errors import InputError
 from kanpde.models.bases import BSplines, Identity
-from kanpde.models.networks.chains import Chain, Layer, ranged_part, scaled_inputs
+from kanpde.models.networks.chains import Chain, Layer, basis_of, scaled_inputs
 from kanpde.models.networks.grid_extension import kept_or_moved, refine
 from kanpde.models.networks.interface import Design, Smoothness
 from kanpde.models.networks.kan import halved_grids
@@ -31,14 +32,14 @@ class RidgeDesign(Design):
         degree: Spline degree, 1 to 13; a residual of order r needs at least r + 1.
     """
 
-    kind = "ridge"
-    title = "Ridge splines"
+    kind: ClassVar[str] = "ridge"
+    title: ClassVar[str] = "Ridge splines"
 
     width: tuple[int, ...] = (24,)
     grid: int = 16
     degree: int = 9
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.width) != 1:
             raise InputError(
                 f"model.width needs one number, of directions; {list(self.width)} came. Write model.width=24, say."
@@ -47,7 +48,7 @@ class RidgeDesign(Design):
     def grids(self, stages: int) -> tuple[int, ...]:
         return halved_grids(self.grid, stages)
 
-    def build(self, inputs: int, outputs: int, grid: int, **options) -> "RidgeSplines":
+    def build(self, inputs: int, outputs: int, grid: int, **options: Any) -> "RidgeSplines":
         """The network; options are lower, upper, periodic, dtype, generator."""
         return RidgeSplines([inputs, *self.width, outputs], grid, self.degree, **options)
 
@@ -102,15 +103,16 @@ class RidgeSplines(Chain):
         a = directions(count, inputs.size).to(inputs.lower)
         reach = a.abs().sum(1)
         first = Layer(Identity(inputs.size), count, False, dtype)
-        second = Layer(BSplines.on(-reach, reach, grid, degree), outputs, False, dtype)
+        splines = BSplines.on(-reach, reach, grid, degree)
+        second = Layer(splines, outputs, False, dtype)
         super().__init__(inputs, [first, second])
         first.weight.data = a.T[:, None, :].contiguous()
-        second.weight.data = second.features.random_weights(outputs, generator) / count
+        second.weight.data = splines.random_weights(outputs, generator) / count
 
     def extend(self, resolution: int, points: Tensor, knots: Tensor | None = None) -> None:
         """Refine the splines, keeping the function; knots are for a first layer of splines, which this has not."""
         y = self.layers[0](self.inputs(points)).detach()
-        ranged = ranged_part(self.layers[1])
+        ranged = basis_of(self.layers[1])
         refine(self.layers[1], ranged.resized(*kept_or_moved(ranged, y), resolution))
 
 
@@ -128,4 +130,5 @@ def directions(count: int, inputs: int) -> Tensor:  # -> [count, inputs] float64
     points = SobolEngine(inputs, scramble=True, seed=0).draw(count + 1, dtype=torch.float64)[1:]
     spread = torch.special.ndtri(points.clamp(1e-9, 1 - 1e-9))
     spread[: min(count, inputs)] = torch.eye(inputs, dtype=torch.float64)[:count]
-    return spread / spread.norm(dim=1, keepdim=True)
+    lengths: Tensor = spread.norm(dim=1, keepdim=True)
+    return spread / lengths
