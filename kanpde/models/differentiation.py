@@ -75,7 +75,8 @@ class ChainRoute(Route):
     network: Chain
 
     def prepare(self, points: Tensor, indices: IndexSet) -> Tensor:
-        return self.network.first_features(points, indices)
+        first: Tensor = self.network.first_features(points, indices)
+        return first
 
     def jets(self, prepared: Tensor, indices: IndexSet) -> Tensor:
         return self.network.taps(prepared, indices)[1]

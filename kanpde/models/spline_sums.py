@@ -39,7 +39,7 @@ def spline_sums(x: Tensor, grid: Tensor, degree: int, uniform: bool, weight: Ten
     Returns:
         Shape [n, out].
     """
-    sums: Tensor = _SplineSums.apply(x, grid, degree, uniform, weight)[0]
+    sums: Tensor = _SplineSums.apply(x, grid, degree, uniform, weight)[0]  # type: ignore[no-untyped-call]  # torch's
     return sums
 
 

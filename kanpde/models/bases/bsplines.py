@@ -39,7 +39,7 @@ class BSplines(Basis):
         self.register_buffer("grid", grid)
         self.degree = degree
         self.uniform = is_uniform(grid)
-        self.register_load_state_dict_post_hook(_recheck)
+        self.register_load_state_dict_post_hook(_recheck)  # type: ignore[no-untyped-call]  # torch's
         self.inputs, self.resolution = grid.shape[0], grid.shape[1] - 1
         self.size, self.nodes_per_cell = self.resolution + degree, degree + 2
 

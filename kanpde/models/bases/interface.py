@@ -2,7 +2,6 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
 from functools import reduce
 from operator import add
 from typing import Any, ClassVar, NamedTuple, Self
@@ -40,7 +39,7 @@ class FeatureMap(nn.Module):
 
     def forward(self, x: Tensor, order: int = 0) -> Features:  # [n, in] -> values [n, in, order+1, l]
         """Evaluate the features and derivatives, differentiable with respect to x any number of times."""
-        return Features(*_Derivatives.apply(x, self, order)[:2])
+        return Features(*_Derivatives.apply(x, self, order)[:2])  # type: ignore[no-untyped-call]  # torch's
 
     def dense(self, x: Tensor, order: int = 0) -> Tensor:  # [n, in] -> [n, order+1, in, m]
         """Evaluate all m features, zeros included."""
@@ -160,9 +159,9 @@ class _Derivatives(torch.autograd.Function):
         ctx.save_for_backward(x, slopes)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Sequence[int | None], x: Tensor, feature_map: FeatureMap, order: int) -> Any:
+    def vmap(info: Any, in_dims: tuple[int, None, None], x: Tensor, feature_map: FeatureMap, order: int) -> Any:
         x = x.movedim(in_dims[0], 0)
-        found = _Derivatives.apply(x.flatten(0, 1), feature_map, order)
+        found = _Derivatives.apply(x.flatten(0, 1), feature_map, order)  # type: ignore[no-untyped-call]  # torch's
         outputs = tuple(part if part is None else part.unflatten(0, x.shape[:2]) for part in found)
         return outputs, tuple(None if part is None else 0 for part in outputs)
 
@@ -170,7 +169,7 @@ class _Derivatives(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor, None, None]:
         x, slopes = ctx.saved_tensors
         if torch.is_grad_enabled():  # somebody differentiates on: keep the graph
-            slopes = _Derivatives.apply(x, ctx.feature_map, ctx.order + 1)[0][:, :, 1:]
+            slopes = _Derivatives.apply(x, ctx.feature_map, ctx.order + 1)[0][:, :, 1:]  # type: ignore[no-untyped-call]  # torch's
         return (gradient * slopes).sum((-2, -1)), None, None
 
 

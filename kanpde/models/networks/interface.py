@@ -44,7 +44,7 @@ class Design(ABC):
     title: ClassVar[str]
     """What reports call it."""
 
-    width: tuple[int, ...]
+    width: tuple[int, ...] = ()
 
     # building and training
 
@@ -80,8 +80,6 @@ class Design(ABC):
         return self.build(inputs, outputs, grid, **options)
 
     # comparing
-
-    width: ClassVar[Any]
 
     @property
     @abstractmethod

@@ -37,7 +37,7 @@ class ProductDesign(Design):
     width: tuple[int, ...] = (8,)
     degree: int = 7
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 1 <= self.degree <= MAX_DEGREE:
             raise InputError(
                 f"model.degree must lie between 1 and {MAX_DEGREE} for products; {self.degree} came. Choose one in "
@@ -56,8 +56,8 @@ class ProductDesign(Design):
         upper = options.get("upper") or [1.0] * inputs
         periodic, dtype = options.get("periodic", ()), options.get("dtype")
         knots = [
-            axis_knots(*ends, count, self.degree, axis in periodic)
-            for axis, (*ends, count) in enumerate(zip(lower, upper, cells, strict=True))
+            axis_knots(low, high, count, self.degree, axis in periodic)
+            for axis, (low, high, count) in enumerate(zip(lower, upper, cells, strict=True))
         ]
         network = SplineProducts(knots, [self.degree] * inputs, periodic, outputs, dtype)
         drawn = torch.randn(network.weight.shape, generator=options.get("generator"), dtype=torch.float64)
@@ -149,7 +149,9 @@ class SplineProducts(nn.Module):
     def breaks(self, axis: int) -> Tensor:
         """Ends of the cells along a coordinate."""
         degree = self._degrees[axis]
-        return self.knots(axis)[degree : -degree or None].unique()
+        inner: Tensor = self.knots(axis)[degree : -degree or None]
+        ends: Tensor = torch.unique(inner)
+        return ends
 
     def listed(self, x: Tensor, indices: IndexSet) -> Listed:  # [n, d]
         """The products that do not vanish, with their derivatives."""

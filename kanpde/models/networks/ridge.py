@@ -130,5 +130,6 @@ def directions(count: int, inputs: int) -> Tensor:  # -> [count, inputs] float64
     points = SobolEngine(inputs, scramble=True, seed=0).draw(count + 1, dtype=torch.float64)[1:]
     spread = torch.special.ndtri(points.clamp(1e-9, 1 - 1e-9))
     spread[: min(count, inputs)] = torch.eye(inputs, dtype=torch.float64)[:count]
-    lengths: Tensor = spread.norm(dim=1, keepdim=True)
-    return spread / lengths
+    lengths = spread.norm(dim=1, keepdim=True)
+    units: Tensor = spread / lengths
+    return units
