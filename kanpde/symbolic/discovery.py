@@ -16,7 +16,7 @@ from kanpde.symbolic.fitting import allowed, fit, rms, robust_error
 from kanpde.symbolic.formulas import Formula, simplest
 from kanpde.symbolic.samples import OUTER, Samples
 from kanpde.symbolic.snapping import explained, snap
-from kanpde.symbolic.sparsity import prune, straighten
+from kanpde.symbolic.sparsity import cut, prune, sparsify, straighten
 from kanpde.symbolic.structure import Structure, structure_of_samples
 from kanpde.symbolic.templates import Template, suggested, templates
 from kanpde.symbolic.trees import INVERSE, INVERSE_VALUES, expression, tree_of, values
@@ -47,6 +47,9 @@ class Search:
 
 DEFAULT = Search()
 
+WEAK = 0.03
+"""Score relative to the largest below which an edge of a sparse network is cut off."""
+
 SMALL = {1: 2, 2: 3, 3: 2}
 """How many templates of so many variables are tried before derivatives are asked: they cost less than the answer."""
 
@@ -73,6 +76,7 @@ class Found:
     tried: All templates, in order.
     seconds: CPU time.
     structure: What derivatives say, where they were asked.
+    edges: How many a penalty left, where there was no template.
     """
 
     formula: Formula | None
@@ -86,6 +90,7 @@ class Found:
     tried: tuple[Tried, ...] = ()
     seconds: float = 0.0
     structure: Structure | None = None
+    edges: int = 0
 
     @property
     def sentence(self) -> str:
@@ -225,6 +230,45 @@ def trained(template: Template, samples: Samples, search: Search, seed: int) -> 
         if (own := robust_error(network, samples)) < error:
             best, error = network.changed({}), own
     return best, error
+
+
+def discover_sparse(
+    samples: Samples,
+    names: Sequence[str],
+    width: int = 5,
+    search: Search = DEFAULT,
+    seed: int = 0,
+    watch: Watch = lambda line: None,
+) -> Found:
+    """Look for a formula without a template: a full [d, width, 1] network under L1 and entropy, what is left named."""
+    begun, own = time.process_time(), samples.under("f")
+    template = Template(f"[{samples.x.shape[1]},{width},1]", (samples.x.shape[1], width, 1))
+    network, edges = sparse_network(template, own, search, seed)
+    error = robust_error(network, own)
+    watch(f"{template.name}: {edges} edges left, {error:.1e}, {time.process_time() - begun:.1f} s")
+    tried = (Tried(template.name, error),)
+    found = Found(None, None, None, template.name, error, math.inf)
+    if error < max(search.good, 0.03):
+        found = _named(template, network, own, samples, names, search)
+    return replace(found, tried=tried, seconds=time.process_time() - begun, edges=edges)
+
+
+def sparse_network(template: Template, samples: Samples, search: Search, seed: int) -> tuple[EdgeNetwork, int]:
+    """The template's network with few edges, trained on, and how many the penalty left before that."""
+    best, least = None, math.inf
+    for start in range(2):
+        network = template.build(samples, search.grids[0], search.degree, 1000 * seed + start)
+        sparsify(network, samples)
+        if _sound(network) and (error := robust_error(network, samples)) < least:
+            best, least = network, error
+    best = best or network
+    best = cut(best, WEAK, samples.x)
+    edges = len(best.edges)
+    for grid in search.grids[:2]:
+        best.extend(grid, samples.x)
+        fit(best, samples, 25)
+        best.extend(grid, samples.x)
+    return best, edges
 
 
 def _sound(network: EdgeNetwork) -> bool:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from kanpde.models.differentiation import ChainRoute, OfParameters
+from kanpde.models.networks import Chain
 from kanpde.models.networks.edges import Edge, EdgeNetwork, Key, roughness
 from kanpde.solving.optimizers.levenberg_marquardt import LevenbergMarquardt
 from kanpde.symbolic.samples import Samples
@@ -58,7 +59,7 @@ def rough_rows(network: EdgeNetwork, weight: float) -> Tensor:  # -> [R, P]
 class Values(OfParameters):
     """The residual (N(x) - y)/√n, and rows below it."""
 
-    def __init__(self, network: EdgeNetwork, x: Tensor, y: Tensor, rows: Tensor):
+    def __init__(self, network: Chain, x: Tensor, y: Tensor, rows: Tensor):
         self.route, self.y, self.rows = ChainRoute(network), y, rows
         self.parameters = self.route.parameters
         self.root = math.sqrt(len(y))

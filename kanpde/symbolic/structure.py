@@ -133,17 +133,15 @@ def structure_of(jets: Jets, x: Tensor, names: Sequence[str], error: float = 0.0
 
 def structure_of_samples(samples: Samples, names: Sequence[str], seed: int = 0) -> Structure:
     """Test all relations on a table's values, by a KAN fitted to them, or to log f or f² where those are easier."""
-    best = None
+    tried = []
     for outer in ("f", "log f", "f^2"):
         if outer != "f" and float(torch.cat([samples.y, samples.held_y]).min()) <= 0:
             break
         own = samples.under(outer)
-        network, error = stand_in(own, seed)
-        if best is None or error < best[0]:
-            best = error, network, own
-        if error <= GOOD:
+        tried.append((*stand_in(own, seed), own))
+        if tried[-1][1] <= GOOD:
             break
-    error, network, own = best
+    network, error, own = min(tried, key=lambda entry: entry[1])
     if error > ACCURATE:
         return Structure(error=error)
     return structure_of(_jets_through(network, own), own.held_x, names, error)
@@ -180,15 +178,14 @@ def stand_in(own: Samples, seed: int = 0, width: int = 8, degree: int = 7) -> tu
         widths = [x.shape[1], width, 1]
         return KAN(widths, 2, degree, lower=own.lower, upper=own.upper, dtype=torch.float64, generator=generator)
 
-    best, least = None, math.inf
+    tried = []
     for network in refined(build, lambda size: (x, y), (2, 4, 8), seed, steps=(12, 20)):
         with torch.no_grad():
             error = float((network(own.held_x[half:])[:, 0] - own.held_y[half:]).abs().quantile(0.8))
-        if best is None or error < least:
-            best, least = network, error
-        if least < ENOUGH:
+        tried.append((network, error))
+        if error < ENOUGH:
             break
-    return best, least
+    return min(tried, key=lambda entry: entry[1])
 
 
 class _Tests:
@@ -339,7 +336,8 @@ def _difference(left: Tensor, right: Tensor) -> float:
 
 def _balance(*terms: Tensor, floor: Tensor) -> float:
     """The sum of terms against their sizes and a share of `floor`."""
-    return _ratio(sum(terms), sum(term.abs() for term in terms) + FLOOR * floor.abs())
+    together = torch.stack(terms)
+    return _ratio(together.sum(0), together.abs().sum(0) + FLOOR * floor.abs())
 
 
 def _line(alpha: float, beta: float, x: str, y: str) -> str:

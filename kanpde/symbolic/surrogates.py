@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,13 +22,11 @@ HEALTHY = 1e-3
 """Relative error of a first grid's fit below which no other start is tried."""
 
 
-def approximate(
-    network: Chain, x: Tensor, y: Tensor, steps: int, optimizer: LevenbergMarquardt | None = None
-) -> float:
+def approximate(network: Chain, x: Tensor, y: Tensor, steps: int) -> float:
     """Train a chain on values y [n] at x [n, d], in place; returns the root of the mean square."""
     size = sum(parameter.numel() for parameter in network.parameters())
-    objective = Values(network, x, y, torch.zeros(0, size, dtype=x.dtype))
-    ended = (optimizer or LevenbergMarquardt()).minimize(objective, objective.theta, steps, lambda iterate: None)
+    objective: Any = Values(network, x, y, torch.zeros(0, size, dtype=x.dtype))
+    ended = LevenbergMarquardt().minimize(objective, objective.theta, steps, lambda iterate: None)
     objective.theta = ended.theta
     return ended.loss**0.5
 
@@ -60,15 +58,16 @@ def refined(
         The network after each grid, one of its own every time.
     """
     generator = torch.Generator().manual_seed(seed)
-    best, least = None, math.inf
-    for _ in range(starts):
-        trial = build(generator)
-        x, y = data(POINTS_PER_NUMBER * trial.parameter_count())
-        error = approximate(trial, x, y, steps[0])
-        if best is None or error < least:
-            best, least = trial, error
+    best = build(generator)
+    x, y = data(POINTS_PER_NUMBER * best.parameter_count())
+    least = approximate(best, x, y, steps[0])
+    for _ in range(starts - 1):
         if least < HEALTHY:
             break
+        trial = build(generator)
+        error = approximate(trial, x, y, steps[0])
+        if error < least:
+            best, least = trial, error
     for grid in grids:
         if grid != grids[0]:
             best.extend(grid, x)

@@ -5,13 +5,13 @@ from statistics import median
 import torch
 
 from kanpde.models.networks import KAN
-from kanpde.studies.claims.interface import Claim, Judged, Verdict
+from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
 
 EXACT = 1e-13
 SHAPES = [([1, 1], 20), ([2, 5, 1], 20), ([3, 4, 4, 2], 5)]
 
 
-def run() -> Judged:
+def run(parts: Parts) -> Judged:
     """The largest relative difference of each KAN and its ReLU form, inside and outside of the grids."""
     worst, sizes = [], []
     for seed in range(5):

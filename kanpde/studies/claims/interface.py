@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from kanpde.errors import InputError
 from kanpde.files.atomic import replace_file
@@ -22,7 +23,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Judged:
-    """One claim re-run: the verdict, the paper's figure, ours with its least and greatest over seeds."""
+    """One claim re-run: the verdict, the paper's figure, ours with its least and greatest over seeds.
+
+    `what` says what the figure is, where it is no error, and over what least and greatest are taken.
+    """
 
     name: str
     verdict: Verdict
@@ -31,9 +35,10 @@ class Judged:
     least: float
     greatest: float
     sentence: str
+    what: str = ""
 
     def lines(self) -> list[str]:
-        between = f"{self.ours:.3g}, {self.least:.3g} to {self.greatest:.3g} over seeds"
+        between = f"{self.ours:.3g}, {self.least:.3g} to {self.greatest:.3g} {self.what or 'over seeds'}"
         return [f"{self.name}: {self.verdict}", f"  paper: {self.paper}", f"  ours: {between}", f"  {self.sentence}"]
 
 
@@ -49,7 +54,38 @@ class Claim:
 
     name: str
     statement: str
-    run: Callable[[], Judged]
+    run: Callable[[Parts], Judged]
+
+
+class Parts:
+    """Figures that a claim is made of, kept one by one, so that a claim that was stopped goes on where it was.
+
+    Args:
+        path: Where they are kept; nowhere unless given.
+    """
+
+    def __init__(self, path: Path | None = None):
+        self.path = path
+        self.known: dict[str, Any] = _plain(path) if path is not None and path.is_file() else {}
+
+    def __call__(self, label: str, compute: Callable[[], Any]) -> Any:
+        """The figure of this label: known, or computed now and kept. Plain numbers, texts, lists and mappings."""
+        if label not in self.known:
+            self.known[label] = compute()
+            if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                replace_file(self.path, json.dumps(self.known, indent=1).encode())
+        return self.known[label]
+
+
+def _plain(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{path} needs to be a claim's figures; it is not. Remove it, or use --again.")
+    return found
 
 
 def judged(claim: Claim, folder: Path, again: bool = False) -> Judged:
@@ -57,7 +93,10 @@ def judged(claim: Claim, folder: Path, again: bool = False) -> Judged:
     kept = None if again else stored(claim.name, folder)
     if kept is not None:
         return kept
-    found = claim.run()
+    parts = folder / f"{claim.name}.parts.json"
+    if again:
+        parts.unlink(missing_ok=True)
+    found = claim.run(Parts(parts))
     folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / f"{claim.name}.json", json.dumps(asdict(found), indent=1).encode())
     return found
