@@ -2,16 +2,16 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kanpde.cli.parsing import command_parser, say
 from kanpde.errors import InputError
 from kanpde.results.archive import archive_of, write_archive
-from kanpde.runs.run import open_run
-from kanpde.symbolic.diagrams import diagram_points, network_diagram
+from kanpde.runs.run import Run, open_run
 from kanpde.symbolic.discovery import Search
 from kanpde.symbolic.manual import Workbench
-from kanpde.symbolic.readings import Reading, read_formulas, read_structures, with_reading, with_structures
+from kanpde.symbolic.readings import read_formulas, read_structures, with_reading, with_structures
 
 NOT_FOUND = 3
 
@@ -37,9 +37,10 @@ def symbolic_command(words: Sequence[str]) -> int:
     else:
         search = Search(budget=options.budget, starts=options.starts)
         reading = read_formulas(run.solution, search, options.seed, options.assume, watch)
-    write_archive(archive, with_reading(run.data, reading))
+    run = replace(run, data=with_reading(run.data, reading))
+    write_archive(archive, run.data)
     if options.diagram:
-        _draw(reading, run.problem.coordinates, options)
+        _draw(run, options)
     say(*reading.lines(), str(archive))
     return 0 if reading.found else NOT_FOUND
 
@@ -82,16 +83,12 @@ def _by_hand(run, options):
     return bench.reading()
 
 
-def _draw(reading: Reading, coordinates: Sequence[str], options: argparse.Namespace) -> None:
+def _draw(run: Run, options: argparse.Namespace) -> None:
     """The diagram of one field's network."""
-    field = options.field or next(iter(reading.fields))
     if Path(options.diagram).suffix not in (".svg", ".pdf", ".png"):
         raise InputError(f"A diagram is an .svg, .pdf or .png; {options.diagram!r} came. Name it so.")
-    network = reading.fields[field].network
-    if network is not None:
-        figure = network_diagram(network, diagram_points(network), coordinates, field)
-        figure.savefig(options.diagram, dpi=200)
-        say(options.diagram)
+    run.plot("network", options.field).savefig(options.diagram, dpi=200)
+    say(options.diagram)
 
 
 def _key(text: str) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -54,6 +54,8 @@ from kanpde.solving.training.memory import forget_peak, peak_memory_mb
 from kanpde.solving.training.own_modules import check_module
 from kanpde.solving.training.routes import train_by_route
 from kanpde.solving.training.setup import Setup, Trained
+from kanpde.symbolic.diagrams import diagram_points, network_diagram
+from kanpde.symbolic.manual import network_of
 from kanpde.symbolic.readings import Reading, read_formulas
 
 BELIEVABLE = 10.0
@@ -101,9 +103,26 @@ class Run:
         """What a notebook shows: a few lines and the picture."""
         return run_card(self.data)
 
-    def plot(self) -> Figure:
-        """The picture of the run, a Matplotlib figure; `run.plot().savefig("run.pdf")` for paper."""
-        return solution_figure(self.data)
+    def plot(self, what: Literal["solution", "network"] = "solution", field: str | None = None) -> Figure:
+        """A picture of the run, a Matplotlib figure; `run.plot().savefig("run.pdf")` for paper.
+
+        Args:
+            what: The solution, or the network of edges: the one that formulas were read from, else the run's own.
+            field: Whose network, the first unless given.
+
+        Raises:
+            InputError: There is no such picture, or the network has no edges that are splines.
+        """
+        if what == "solution":
+            return solution_figure(self.data)
+        own = field or self.problem.fields[0]
+        if what != "network" or own not in self.problem.fields:
+            raise InputError(
+                f'A picture is of the "solution" or of the "network" of one of {", ".join(self.problem.fields)}; '
+                f"{what!r} of {own!r} came. Choose one."
+            )
+        network = network_of(self.solution, self.data, own)
+        return network_diagram(network, diagram_points(network), self.problem.coordinates, own)
 
     @property
     def history(self) -> dict[str, np.ndarray]:

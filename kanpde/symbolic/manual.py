@@ -132,6 +132,16 @@ class Workbench:
             raise InputError(f"An edge must be one that is on; {came} came. Choose one of {listed}.")
 
 
+def network_of(solution: Solution, data: RunData, field: str) -> EdgeNetwork:
+    """The network that a field's formula was read from, else the run's own.
+
+    Raises:
+        InputError: The run's network has no edges that are splines.
+    """
+    stored = stored_network(data, field)
+    return _edges_of(solution) if stored is None else stored[0]
+
+
 def _edges_of(solution: Solution) -> EdgeNetwork:
     network = solution.network
     if isinstance(network, Chain):

@@ -1,5 +1,7 @@
 """Formulas of runs: put into the problem, kept in the archive, and named by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sympy
@@ -73,6 +75,18 @@ def test_structure_is_printed_and_kept_beside_formulas(archive, capsys):
     assert main(["symbolic", str(archive)]) == 0
     assert "structure_u" in kanpde.open_run(archive).data.symbolic_attributes
     assert "Structure of u" in run_report(kanpde.open_run(archive).data)
+
+
+def test_the_network_is_drawn(archive):
+    run = kanpde.open_run(archive)
+    figure = run.plot("network")
+    panels = [axes.get_gid() for axes in figure.axes if str(axes.get_gid()).startswith("edge-")]
+    stored = stored_network(run.data, "u")[0]
+    assert len(panels) == len(stored.edges)
+    own = replace(run, data=replace(run.data, symbolic={}, symbolic_attributes={}))
+    assert len(own.plot("network").axes) == 1 + 4  # [1, 2, 1] has four edges
+    with pytest.raises(InputError, match="Choose one"):
+        run.plot("network", "v")
 
 
 def test_a_form_that_is_wrong_ends_with_three(archive, capsys):
