@@ -55,7 +55,7 @@ def test_models_and_references_know_nothing_of_each_other():
 def test_the_package_has_few_entries():
     entries = {path.name for path in PACKAGE.iterdir()} - {"__pycache__", "__init__.py", "__main__.py", "py.typed"}
     assert len(entries) <= 15
-    assert len(arrows()) <= 71  # 60 were asked of ten rooms; 14 go to errors.py and to the version, not to a room
+    assert len(arrows()) <= 72  # 60 were asked of ten rooms; 14 of these go to errors.py and to the version
 
 
 LIGHT = ("kanpde", "kanpde.cli.main", "kanpde.cli.problems", "kanpde.cli.show")
