@@ -17,6 +17,7 @@ from itertools import count, takewhile
 
 import sympy
 import torch
+from sympy import Expr
 from torch import Tensor
 
 from kanpde.models.jets import IndexSet, closure, product_matrix
@@ -37,8 +38,6 @@ from kanpde.solving.ansatz.interface import BoundAnsatz
 from kanpde.solving.ansatz.known_jets import has_quotients, known_jet
 from kanpde.solving.ansatz.periodic_kinks import rounding
 from kanpde.solving.ansatz.round_shapes import even_over, measurable, with_shapes
-
-Expr = sympy.Expr
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from collections.abc import Callable
 
 import sympy
 import torch
+from sympy import Expr
 from torch import Tensor
 
 from kanpde.models.jets import IndexSet, MultiIndex, chain_matrix, highest_order, product_matrix
-
-Expr = sympy.Expr
 
 
 def known_jet(

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 
 import sympy
 import torch
+from sympy import Expr
 
 from kanpde.problems.geometry.boxes import box_sides
 from kanpde.problems.geometry.regions import ShapeBoundary, on_boundary, piece_points
@@ -31,7 +32,6 @@ from kanpde.problems.language import compile_expression, coordinate_symbols
 from kanpde.problems.language.functions import sqrt
 from kanpde.problems.problem import Problem
 
-Expr = sympy.Expr
 LOOKED_AT = 256
 APART = 0.01
 """Of the box: boundaries nearer to each other leave no room for a smooth lift between them."""
