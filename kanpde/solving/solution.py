@@ -104,7 +104,8 @@ class Solution:
         """NaN outside the domain, unless that is insisted on."""
         if extrapolate:
             return found
-        asked, own = torch.as_tensor(np.array(points, dtype=float)), self.problem
+        given = points.detach().cpu().double() if isinstance(points, Tensor) else np.array(points, dtype=float)
+        asked, own = torch.as_tensor(given), self.problem
         outside = ~in_domain(own.region, own.domain, own.periodic, asked)
         if outside.any():
             warnings.warn(
