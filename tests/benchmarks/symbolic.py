@@ -2,9 +2,8 @@
 
 Sets: structure (20 functions and all that derivatives say of them; a line says what is wrong), targets (five
 formulas), noise (the same with one per cent), feynman2 and feynman3 (the KAN paper's dimensionless set in two and
-three variables, domains as below, the paper's being unstated), sparsity (edges left of [2,5,1]), sigmoid (a formula of
-a step like that of GAAM). A line a run; a formula counts if SymPy finds it equal to the target on its domain, so a
-decimal in it does not.
+three variables, domains as below, the paper's being unstated). A line a run; a formula counts if SymPy finds it equal
+to the target on its domain, so a decimal in it does not.
 """
 
 import json
