@@ -1,10 +1,11 @@
 """A run in a few lines, and with its picture, as notebooks and folders show it."""
 
 import base64
-import io
+
+from matplotlib.figure import Figure
 
 from kanpde.reports.html import Markup, element
-from kanpde.reports.plots import solution_figure
+from kanpde.reports.plots import png_bytes, solution_figure
 from kanpde.results.archive import RunData
 from kanpde.results.metrics import metric_text
 from kanpde.results.verdicts import verdict_in
@@ -27,9 +28,12 @@ def summary_lines(data: RunData) -> list[str]:
 
 def run_card(data: RunData) -> Markup:
     """The same as HTML, with the picture inside."""
-    buffer = io.BytesIO()
-    solution_figure(data).savefig(buffer, format="png", dpi=CARD_DPI)
-    picture = base64.b64encode(buffer.getvalue()).decode()
-    image = element("img", alt="the run in one picture", src=f"data:image/png;base64,{picture}")
+    image = inline_picture(solution_figure(data), "the run in one picture", CARD_DPI)
     title, *lines = summary_lines(data)
     return element("div", element("b", title.strip("<>")), [element("div", line) for line in lines], image)
+
+
+def inline_picture(figure: Figure, alt: str, dpi: float) -> Markup:
+    """A figure that lies in the page itself."""
+    encoded = base64.b64encode(png_bytes(figure, dpi)).decode()
+    return element("img", alt=alt, src=f"data:image/png;base64,{encoded}")

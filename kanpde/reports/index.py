@@ -1,10 +1,8 @@
 """A page on a folder of runs of several problems: a small picture and the verdict of each, problem by problem."""
 
-import base64
-import io
 from collections.abc import Iterable, Sequence
 
-from kanpde.reports.cards import SHOWN
+from kanpde.reports.cards import SHOWN, inline_picture
 from kanpde.reports.html import Child, Markup, element, items, page, section
 from kanpde.reports.plots import panel_figures
 from kanpde.results.archive import RunData
@@ -50,7 +48,5 @@ def _thumbnail(data: RunData) -> Child:
     figures = panel_figures(data)
     if not figures:
         return None
-    buffer = io.BytesIO()
-    figures[0][1].savefig(buffer, format="png", dpi=PICTURE_DPI)
-    source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return element("img", alt=figures[0][0], src=source)
+    name, figure = figures[0]
+    return inline_picture(figure, name, PICTURE_DPI)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from kanpde.reports.cards import run_card
+from kanpde.reports.index import index_page
 from kanpde.reports.plots import png_bytes, solution_figure
 from kanpde.results.archive import ModelData, RunData
 
@@ -242,6 +244,12 @@ HARD = {
 @pytest.mark.parametrize("case", HARD)
 def test_nothing_a_run_leaves_behind_breaks_the_picture(case):
     assert png_bytes(solution_figure(HARD[case]), dpi=40).startswith(b"\x89PNG")
+
+
+def test_titles_that_the_font_lacks_alarm_nobody_in_notebooks_and_indexes():
+    odd = HARD["odd title"]
+    assert "data:image/png;base64," in run_card(odd)
+    assert "data:image/png;base64," in index_page("runs", [("a", odd)])
 
 
 @pytest.mark.parametrize("coordinates", ["x", "xy", "xt", "xyzvw"])
