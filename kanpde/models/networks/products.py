@@ -46,7 +46,7 @@ class ProductDesign(Design):
 
     def build(self, inputs: int, outputs: int, grid: int, **options: Any) -> "SplineProducts":
         """On equal cells; options are lower, upper, periodic, dtype, generator."""
-        cells = self.width * inputs if len(self.width) == 1 else self.width
+        cells = self._cells(inputs)
         if len(cells) != inputs:
             raise InputError(
                 f"model.width needs one number, or one for each of {inputs} coordinates; {list(self.width)} came. "
@@ -55,10 +55,7 @@ class ProductDesign(Design):
         lower = options.get("lower") or [-1.0] * inputs
         upper = options.get("upper") or [1.0] * inputs
         periodic, dtype = options.get("periodic", ()), options.get("dtype")
-        knots = [
-            axis_knots(low, high, count, self.degree, axis in periodic)
-            for axis, (low, high, count) in enumerate(zip(lower, upper, cells, strict=True))
-        ]
+        knots = box_knots(lower, upper, cells, self.degree, periodic)
         network = SplineProducts(knots, [self.degree] * inputs, periodic, outputs, dtype)
         drawn = torch.randn(network.weight.shape, generator=options.get("generator"), dtype=torch.float64)
         network.weight.data.copy_(drawn / 10)
@@ -83,8 +80,18 @@ class ProductDesign(Design):
         return self.degree
 
     def parameters(self, inputs: int, outputs: int) -> int:
-        cells = self.width * inputs if len(self.width) == 1 else self.width
-        return prod(count + self.degree for count in cells) * outputs
+        return prod(count + self.degree for count in self._cells(inputs)) * outputs
+
+    def _cells(self, inputs: int) -> tuple[int, ...]:
+        return self.width * inputs if len(self.width) == 1 else self.width
+
+
+def box_knots(
+    lower: Sequence[float], upper: Sequence[float], cells: Sequence[int], degree: int, periodic: Sequence[int]
+) -> list[Tensor]:
+    """Of equal cells along each coordinate of a box."""
+    axes = enumerate(zip(lower, upper, cells, strict=True))
+    return [axis_knots(low, high, count, degree, axis in periodic) for axis, (low, high, count) in axes]
 
 
 def axis_knots(lower: float, upper: float, cells: int, degree: int, periodic: bool) -> Tensor:

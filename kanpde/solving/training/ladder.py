@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -82,9 +82,11 @@ class Candidate(Protocol):
     largest: Unknowns beyond which it is worth its time only while solutions do not agree.
     """
 
-    unknowns: int
-    power: float
-    largest: float
+    power: ClassVar[float]
+    largest: ClassVar[float]
+
+    @property
+    def unknowns(self) -> int: ...
 
     def solve(self, below: Sequence[Rung], clock: "Clock") -> Rung: ...
 
@@ -230,8 +232,9 @@ class _Ridge:
     method: Optimizer
     ridge: float
     design: RidgeDesign
-    power: float = 3.0
-    largest: float = LARGE
+
+    power: ClassVar[float] = 3.0
+    largest: ClassVar[float] = LARGE
 
     @property
     def unknowns(self) -> int:

@@ -13,13 +13,13 @@ space–time collocation in splines; on ever finer cells it is a ladder like the
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from kanpde.models.networks.products import ProductDesign, SplineProducts, axis_knots
+from kanpde.models.networks.products import ProductDesign, SplineProducts, axis_knots, box_knots
 from kanpde.models.splines import clamped_knots
 from kanpde.problems.problem import Problem
 from kanpde.solving.optimizers import Iterate, Optimizer, StopReason
@@ -106,8 +106,9 @@ class March:
     setup: Setup
     method: Optimizer
     cells: tuple[int, ...]
-    power: float = 1.5
-    largest: float = math.inf
+
+    power: ClassVar[float] = 1.5
+    largest: ClassVar[float] = math.inf
 
     @property
     def unknowns(self) -> int:
@@ -189,14 +190,11 @@ class March:
         return found, min(2.0, max(0.5, factor))
 
     def _network(self, begin: float, end: float) -> SplineProducts:
-        problem, cells, degree = self.setup.problem, iter(self.cells), DEGREES[len(self.cells) + 1]
+        problem, degree = self.setup.problem, DEGREES[len(self.cells) + 1]
         box, time = problem.domain, problem.time
-        knots = [
-            axis_knots(begin, end, 1, IN_TIME, False)
-            if axis == time
-            else axis_knots(box.lower[axis], box.upper[axis], next(cells), degree, axis in problem.periodic)
-            for axis in range(box.dimension)
-        ]
+        cells = [*self.cells[:time], 1, *self.cells[time:]]
+        knots = box_knots(box.lower, box.upper, cells, degree, problem.periodic)
+        knots[time] = axis_knots(begin, end, 1, IN_TIME, False)
         degrees = [IN_TIME if axis == time else degree for axis in range(box.dimension)]
         return SplineProducts(knots, degrees, problem.periodic, len(problem.fields), self.setup.dtype)
 
@@ -232,9 +230,8 @@ class March:
 def highest(network: SplineProducts, axis: int) -> float:
     """η_t of a network of one cell along an axis."""
     weight = network.weight.detach()
-    differences, degree = weight.movedim(axis, 0), network.degree(axis)
-    for _ in range(degree):
-        differences = differences.diff(dim=0)
+    degree = network.degree(axis)
+    differences = weight.diff(n=degree, dim=axis)
     return (differences.abs().max() * 2.0 ** (1 - 2 * degree) / weight.abs().max().clamp(min=1e-300)).item()
 
 

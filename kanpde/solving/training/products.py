@@ -11,14 +11,14 @@ so a function that oscillates along one axis alone gets its cells there.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from kanpde.models.jets import closure
 from kanpde.models.learned_constants import learn, learned_vector
-from kanpde.models.networks.products import ProductDesign, SplineProducts, axis_knots
+from kanpde.models.networks.products import ProductDesign, SplineProducts, box_knots
 from kanpde.problems.geometry.cell_points import CellSampling
 from kanpde.solving.optimizers import Iterate, Optimizer
 from kanpde.solving.optimizers.sparse_systems import solved_sparsely
@@ -78,10 +78,8 @@ def missing(network: SplineProducts, axis: int) -> float:
     if axis in network.periodic:
         differences = torch.cat([differences, differences[: degree + 1]])
     order = min(degree + 1, len(differences) - 1)
-    for _ in range(order):
-        differences = differences.diff(dim=0)
     largest = weight.abs().max().clamp(min=1e-300)
-    return (4 / math.pi * differences.abs().max() / math.pi**order / largest).item()
+    return (4 / math.pi * differences.diff(n=order, dim=0).abs().max() / math.pi**order / largest).item()
 
 
 @dataclass(frozen=True)
@@ -91,8 +89,9 @@ class Products:
     setup: Setup
     method: Optimizer
     cells: tuple[int, ...]
-    power: float = 2.0
-    largest: float = math.inf
+
+    power: ClassVar[float] = 2.0
+    largest: ClassVar[float] = math.inf
 
     @property
     def unknowns(self) -> int:
@@ -102,10 +101,7 @@ class Products:
     def solve(self, below: Sequence[Rung], clock: Clock) -> Rung:
         begun, setup, box = clock.elapsed(), self.setup, self.setup.problem.domain
         degree = DEGREES[box.dimension]
-        knots = [
-            axis_knots(box.lower[axis], box.upper[axis], count, degree, axis in setup.problem.periodic)
-            for axis, count in enumerate(self.cells)
-        ]
+        knots = box_knots(box.lower, box.upper, self.cells, degree, setup.problem.periodic)
         network = SplineProducts(knots, [degree] * box.dimension, setup.problem.periodic, len(setup.problem.fields))
         network = learn(network.to(setup.dtype), setup.problem.learned)
         objective = setup.goal.objective(network, cell_points(network), setup.seed)
