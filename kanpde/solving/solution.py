@@ -104,8 +104,7 @@ class Solution:
         """NaN outside the domain, unless that is insisted on."""
         if extrapolate:
             return found
-        given = points.detach().cpu().double() if isinstance(points, Tensor) else np.array(points, dtype=float)
-        asked, own = torch.as_tensor(given), self.problem
+        asked, own = _tensor(points).detach().cpu().double(), self.problem
         outside = ~in_domain(own.region, own.domain, own.periodic, asked)
         if outside.any():
             warnings.warn(
@@ -145,10 +144,14 @@ class Solution:
 
     def _points(self, points) -> Tensor:
         like = next(self.network.parameters())
-        x = torch.as_tensor(points if isinstance(points, Tensor) else np.array(points, dtype=float)).to(like)
+        x = _tensor(points).to(like)
         if x.ndim != 2 or x.shape[1] != len(self.problem.coordinates):
             raise InputError(
                 f"Points must be a table [n, {len(self.problem.coordinates)}] of "
                 f"({', '.join(self.problem.coordinates)}); shape {tuple(x.shape)} came. Give one row per point."
             )
         return x
+
+
+def _tensor(points: object) -> Tensor:
+    return points if isinstance(points, Tensor) else torch.from_numpy(np.array(points, dtype=float))

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from kanpde.errors import InputError
 from kanpde.models.bases import BSplines
+from kanpde.models.splines import uniform_grid
 
 CELLS, DEGREE = 10, 5
 TIED = 0.05
@@ -93,9 +94,7 @@ def _features(table: Tensor, seed: int) -> tuple[list[Tensor], list[Tensor]]:  #
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(table)))
     cut = max(len(table) * 7 // 10, 1)
     grid = torch.quantile(table, torch.linspace(0, 1, CELLS + 1, dtype=table.dtype), dim=0).mT
-    even = table.min(0).values[:, None] + (table.max(0).values - table.min(0).values)[:, None] * torch.linspace(
-        0, 1, CELLS + 1, dtype=table.dtype
-    )
+    even = uniform_grid(table.min(0).values, table.max(0).values, CELLS)
     dense = BSplines(0.5 * (grid + even), DEGREE).dense(table)[:, 0]  # [n, d, m]
     fitted, held = [], []
     for j in range(table.shape[1]):

@@ -82,6 +82,11 @@ def sobol(dimension: int, count: int, seed: int) -> Tensor:  # -> [count, dimens
     return torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed).draw(count, dtype=torch.float64)
 
 
+def toward_boundary(u: Tensor) -> Tensor:
+    """Points of the unit cube drawn toward its boundary."""
+    return 0.5 - 0.5 * torch.cos(torch.pi * u)
+
+
 def _clustered(u: Tensor) -> Tensor:
     half = (torch.arange(len(u)) % 2 == 0)[:, None]
-    return torch.where(half, 0.5 - 0.5 * torch.cos(torch.pi * u), u)
+    return torch.where(half, toward_boundary(u), u)

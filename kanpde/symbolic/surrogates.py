@@ -15,7 +15,7 @@ from torch import Tensor
 from kanpde.models.networks import KAN, Chain
 from kanpde.solving.optimizers.levenberg_marquardt import LevenbergMarquardt
 from kanpde.symbolic.fitting import Values
-from kanpde.symbolic.samples import sobol
+from kanpde.symbolic.samples import sobol, toward_boundary
 
 POINTS_PER_NUMBER = 5
 HEALTHY = 1e-3
@@ -35,7 +35,7 @@ def scattered(lower: Sequence[float], upper: Sequence[float], size: int, seed: i
     """Sobol points of a box, [size, d], toward its boundary unless told otherwise."""
     low, high = (torch.tensor(list(end), dtype=torch.float64) for end in (lower, upper))
     u = sobol(len(low), size, seed)
-    return low + (high - low) * (0.5 - 0.5 * torch.cos(torch.pi * u) if toward else u)
+    return low + (high - low) * (toward_boundary(u) if toward else u)
 
 
 def refined(
