@@ -3,11 +3,11 @@
 Source: Liu and others, KAN: Kolmogorov–Arnold Networks, arXiv:2404.19756.
 """
 
-from kanpde.studies.claims import bumps, conversion, feynman, poisson, special, speed, ties, toys, widths
+from kanpde.files.discovery import modules_in
 from kanpde.studies.claims.interface import Claim, Judged, Verdict, judged, stored
 
-_LEAVES = (toys, poisson, special, feynman, bumps, ties, conversion, speed, widths)
+_FOUND = [module.CLAIM for module in modules_in(__name__, __path__) if hasattr(module, "CLAIM")]
 
-CLAIMS = {leaf.CLAIM.name: leaf.CLAIM for leaf in _LEAVES}
+CLAIMS: dict[str, Claim] = {claim.name: claim for claim in sorted(_FOUND, key=lambda claim: claim.place)}
 
 __all__ = ["CLAIMS", "Claim", "Judged", "Verdict", "judged", "stored"]

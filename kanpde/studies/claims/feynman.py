@@ -60,4 +60,4 @@ def run(parts: Parts) -> Judged:
     )  # fmt: skip
 
 
-CLAIM = Claim("feynman", "KANs find formulas of the Feynman lectures.", run)
+CLAIM = Claim("feynman", "KANs find formulas of the Feynman lectures.", run, place=4)

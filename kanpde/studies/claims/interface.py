@@ -50,11 +50,13 @@ class Claim:
         name: On the command line.
         statement: What is claimed, and by whom.
         run: Puts it to the test.
+        place: Where lists have it among the others.
     """
 
     name: str
     statement: str
     run: Callable[[Parts], Judged]
+    place: int = 100
 
 
 class Parts:

@@ -111,4 +111,4 @@ def run(parts: Parts) -> Judged:
     )  # fmt: skip
 
 
-CLAIM = Claim("special", "KANs fit special functions of two variables to small errors.", run)
+CLAIM = Claim("special", "KANs fit special functions of two variables to small errors.", run, place=3)

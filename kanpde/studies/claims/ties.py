@@ -45,4 +45,6 @@ def run(parts: Parts) -> Judged:
     )  # fmt: skip
 
 
-CLAIM = Claim("ties", "KANs find formulas and which variables are tied, in supervised and unsupervised toy sets.", run)
+CLAIM = Claim(
+    "ties", "KANs find formulas and which variables are tied, in supervised and unsupervised toy sets.", run, place=6
+)

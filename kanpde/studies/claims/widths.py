@@ -28,4 +28,4 @@ def run(parts: Parts) -> Judged:
     )  # fmt: skip
 
 
-CLAIM = Claim("widths", "Critics: the formula is found at one hidden width and not at the next.", run)
+CLAIM = Claim("widths", "Critics: the formula is found at one hidden width and not at the next.", run, place=9)
