@@ -457,7 +457,7 @@ def _words_of_run(folder: Path) -> list[str]:
     except (OSError, InputError):
         return []
     words = [word for word in found if isinstance(word, str)] if isinstance(found, list) else []
-    (problem,) = [word for word in words if word.startswith("problem=")] or [""]
+    problem = next((word for word in words if word.startswith("problem=")), "")
     named = problem if problem and "/" not in problem else "problem=problem.yaml"
     return [named, *(word for word in words if not word.startswith(("problem=", "output.", "threads=")))]
 
