@@ -8,14 +8,13 @@ only reads the file. The summary is what the README quotes; its runs are in outp
 """
 
 import argparse
-import contextlib
-import csv
 import math
 import random
 import time
 from pathlib import Path
 
 import torch
+from kept_rows import kept_rows
 
 import kanpde
 from kanpde.problems.catalog import problem_names
@@ -51,13 +50,16 @@ def cases() -> list[tuple[str, str, dict]]:
 
 
 def row(name: str, variant: str, settings: dict) -> dict | None:
-    """One run: its true error, and what the signs say without a reference; None where nothing is known of the truth."""
+    """One run: its true error, and what signs say without a reference; None for an unfit variant or unknown truth."""
     begun = time.perf_counter()
     settings = dict(settings)
     model = settings.pop("model", "kan")
     model = {"kind": "kan", **model} if isinstance(model, dict) else model
     settings["training"] = {"windows": None, **settings["training"]} if variant == "one_stage" else settings["training"]
-    run = kanpde.solve(name, model=model, threads=1, **settings)
+    try:
+        run = kanpde.solve(name, model=model, threads=1, **settings)
+    except kanpde.errors.InputError:  # a variant that a problem does not take
+        return None
     if "rel_l2" not in run.metrics:
         return None
     ansatz = ansatz_of(run.problem, settings["training"].get("conditions", "exact"))
@@ -95,23 +97,8 @@ def main() -> None:
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    options.folder.mkdir(parents=True, exist_ok=True)
     path = options.folder / "calibration.csv"
-    rows = list(csv.DictReader(path.open())) if path.is_file() else []
-    known = {(r["problem"], r["variant"]) for r in rows}
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if not rows:
-            writer.writeheader()
-        for name, variant, settings in () if options.report else cases():
-            if (name, variant) in known:
-                continue
-            with contextlib.suppress(kanpde.errors.InputError):  # a variant that a problem does not take
-                if (found := row(name, variant, settings)) is not None:
-                    writer.writerow(found)
-                    file.flush()
-                    rows.append({key: str(value) for key, value in found.items()})
-    print(*summary(rows), sep="\n")
+    print(*summary(kept_rows(path, COLUMNS, 2, () if options.report else cases(), row)), sep="\n")
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ and those whose verdict is "solved" although the error is above a tenth of a per
 """
 
 import argparse
-import csv
 import math
 import time
 from collections import defaultdict
 from pathlib import Path
 
 import torch
+from kept_rows import kept_rows
 
 import kanpde
 from kanpde.problems.catalog import problem_names
@@ -71,27 +71,13 @@ def main() -> None:
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    options.file.parent.mkdir(parents=True, exist_ok=True)
-    rows = list(csv.DictReader(options.file.open())) if options.file.is_file() else []
-    known = {(one["problem"], one["optimizer"], one["seed"]) for one in rows}
     cases = [
-        (name, optimizer, seed)
+        (name, optimizer, int(seed), options.limit)
         for seed in options.seeds.split(",")
         for name in (options.problems.split(",") if options.problems else trained())
         for optimizer in options.optimizers.split(",")
     ]
-    with options.file.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if not rows:
-            writer.writeheader()
-        for name, optimizer, seed in () if options.report else cases:
-            if (name, optimizer, seed) in known:
-                continue
-            found = row(name, optimizer, int(seed), options.limit)
-            writer.writerow(found)
-            file.flush()
-            rows.append({key: str(value) for key, value in found.items()})
-    print(*report(rows), sep="\n")
+    print(*report(kept_rows(options.file, COLUMNS, 3, () if options.report else cases, row)), sep="\n")
 
 
 if __name__ == "__main__":
