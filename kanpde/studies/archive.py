@@ -25,7 +25,7 @@ from kanpde.files.hdf5 import Unsafe, attribute, check_contents, check_texts
 from kanpde.results.archive.writing import FILTERS, SCHEMA
 from kanpde.results.classical import Classical
 from kanpde.studies.comparisons import BUDGETS, Comparison, compare
-from kanpde.studies.records import Collection, Record, Skipped
+from kanpde.studies.records import Record, Skipped
 
 KIND = "scaling"
 NUMBERS = ("parameters", "flops", "seconds", "error", "heldout", "reference_error", "seed", "grid", "degree", "steps",
@@ -195,7 +195,3 @@ def _typed(value: Any, hint: Any) -> Any:
     if hint in (int, str):
         return hint(value)
     return tuple(int(item) for item in value)
-
-
-def outcome_of(collection: Collection, attributes: Mapping[str, str], **rest: Any) -> Outcome:
-    return Outcome(attributes, collection.records, skipped=collection.skipped, **rest)
