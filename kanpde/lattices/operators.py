@@ -58,10 +58,8 @@ class Hamiltonian:
         """The operator as a sparse matrix, shape [N, N].
 
         >>> chain = Hamiltonian((3,), False, np.zeros(3), np.array([0, 1]), np.array([1, 2]), np.ones(2), {})
-        >>> chain.to_scipy().toarray()
-        array([[0., 1., 0.],
-               [1., 0., 1.],
-               [0., 1., 0.]])
+        >>> chain.to_scipy().toarray().tolist()
+        [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
         """
         n = np.arange(self.count)
         rows = np.concatenate([n, self.second, self.first])
