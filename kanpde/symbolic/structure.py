@@ -242,8 +242,9 @@ class _Tests:
         yield Relation(Kind.PRODUCT, f"A({x})·B({y}) + c", (i, j), product)
         fxxy, fxyy = self.at((i, 2), (j, 1)), self.at((i, 1), (j, 2))
         terms = (fy**2 * fxxy * fx, -(fy**2) * fxy * fxx, -(fx**2) * fxyy * fy, fx**2 * fyy * fxy)
-        # sums and products are functions of sums, and where all terms vanish they say so better
-        figure = min(additive, product, _balance(*terms, floor=(fx * fy) ** 2))
+        # sums, products and what they combine to are functions of sums: of fewer derivatives, they say so better
+        combined = (relation.figure for relation in self._combinations(i, j))
+        figure = min(additive, product, *combined, _balance(*terms, floor=(fx * fy) ** 2))
         yield Relation(Kind.FUNCTION_OF_SUM, f"g(a({x}) + b({y}))", (i, j), figure)
         for outer, bundle in self._outers():
             g = dict(zip(self.indices, bundle.unbind(1), strict=True))

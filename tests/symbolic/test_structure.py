@@ -80,3 +80,14 @@ def test_tied_variables_are_found_and_others_are_not():
     assert tied(draw.uniform(-1, 1, (300, 5)), seeds=2) == []
     with pytest.raises(InputError, match="at least 50 rows"):
         tied(np.zeros((10, 3)))
+
+
+def test_what_first_derivatives_show_needs_no_third_ones():
+    samples = drawn(lambda x: x.sum(1), [-1, -1], [1, 1], 0, count=300)
+    network = hypothesis("atan(x - 2*y)", ["x", "y"]).build(samples, 4, 5, 0)
+
+    def jets(x, indices):
+        high = torch.tensor([float(sum(index) > 2) for index in indices])
+        return network.jet(x, indices)[:, :, 0].detach() * (1 + 0.1 * high * torch.randn(len(x), len(indices)))
+
+    assert structure_of(jets, samples.held_x, "xy").holds(Kind.FUNCTION_OF_SUM, (0, 1))
