@@ -160,9 +160,7 @@ def _left_out(network: EdgeNetwork, key: Key, data: Labeled) -> EdgeNetwork | No
     return network.changed(dict.fromkeys([*gone, (1, node, 0)])) if len(gone) < len(inner) else None
 
 
-def _better(
-    network: EdgeNetwork, trials: Sequence[EdgeNetwork], data: Labeled
-) -> tuple[EdgeNetwork, bool]:
+def _better(network: EdgeNetwork, trials: Sequence[EdgeNetwork], data: Labeled) -> tuple[EdgeNetwork, bool]:
     """The best of some simpler networks after a refit, if the criterion takes it for better."""
     for trial in trials:
         data.fit(trial, REFIT)

@@ -1,6 +1,6 @@
 """Mobility edges, learned: from what was measured to labels, a split by realization, a classifier, a formula.
 
-    E, parameters → γ or D → label → KAN with a fixed sigmoid → pruned, named → terms → coefficients with errors
+E, parameters → γ or D → label → KAN with a fixed sigmoid → pruned, named → terms → coefficients with errors
 """
 
 from __future__ import annotations

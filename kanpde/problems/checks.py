@@ -272,9 +272,7 @@ def _statements(problem: Problem) -> Iterator[tuple[str, sympy.Expr, Tensor]]:
         yield f"equations.{name}", residual, points
     for condition in problem.conditions:
         key = "initial" if condition.kind == "initial" else f"boundary.{condition.name}"
-        yield key, condition.residual, piece_points(
-            problem.region, problem.domain, condition.side, POINTS, SEED
-        )
+        yield key, condition.residual, piece_points(problem.region, problem.domain, condition.side, POINTS, SEED)
 
 
 def check_defined(problem: Problem, label: str) -> None:
@@ -368,9 +366,7 @@ def check_exact_periodic(problem: Problem, label: str) -> None:
                     )
 
 
-def _periodic_jumps(
-    value: sympy.Expr, problem: Problem, axis: int, order: int
-) -> Iterator[tuple[int, float, float]]:
+def _periodic_jumps(value: sympy.Expr, problem: Problem, axis: int, order: int) -> Iterator[tuple[int, float, float]]:
     """Order, jump across the period and size of an expression's derivatives below `order`, the value at least."""
     symbol = coordinate_symbols(problem.coordinates)[axis]
     low, high = box_sides(problem.coordinates)[2 * axis : 2 * axis + 2]

@@ -142,9 +142,7 @@ def reference_of(problem: Problem, method: str, seconds: float = SECONDS) -> Ref
 def _from_file(problem: Problem) -> Reference:
     begun = time.perf_counter()
     values, error = read_table(problem)
-    return Reference(
-        FILE, values, error, time.perf_counter() - begun, values.unknowns, np.empty(0), np.empty(0)
-    )
+    return Reference(FILE, values, error, time.perf_counter() - begun, values.unknowns, np.empty(0), np.empty(0))
 
 
 def _ladder(problem: Problem, solver: ModuleType) -> tuple[int, ...]:

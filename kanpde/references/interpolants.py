@@ -162,7 +162,7 @@ def _grid_of(points: np.ndarray) -> list[np.ndarray] | None:  # [n, d]
 class Triangles:
     """Fields that are polynomials on triangles with quadratic sides; NaN away from the triangles.
 
-        x = Σ_i x_i φ_i(λ),  u = Σ_j u_j ψ_j(λ),   φ quadratic, ψ through the lattice `unit` below λ_1 + λ_2 = 1
+    x = Σ_i x_i φ_i(λ),  u = Σ_j u_j ψ_j(λ),   φ quadratic, ψ through the lattice `unit` below λ_1 + λ_2 = 1
     """
 
     nodes: np.ndarray  # [N, 2]

@@ -116,4 +116,3 @@ class Stops(AbstractContextManager["Stops"]):
     def close(self) -> None:
         """From here on signals wait."""
         self.open = False
-

@@ -92,9 +92,7 @@ def _nested(key: str, value: object) -> dict:
     return {group: {name: value}} if name else {group: value}
 
 
-def composed(
-    asked: Asked, words: Sequence[str], limits: Limits
-) -> tuple[Config, Composition, dict[str, float]]:
+def composed(asked: Asked, words: Sequence[str], limits: Limits) -> tuple[Config, Composition, dict[str, float]]:
     """The configuration of one run, within the limits, and its sizes.
 
     Raises:
@@ -221,5 +219,3 @@ def without_paths(message: str, *folders: Path) -> str:
     for folder in folders:
         message = message.replace(f"{folder}/", "").replace(str(folder), ".")
     return message
-
-

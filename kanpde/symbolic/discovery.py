@@ -137,9 +137,7 @@ def discover(
     left = replace(search, budget=search.budget - (time.process_time() - begun))
     rest = discover_in(suggested(ladder[ahead:], known), samples, names, left, seed, watch)
     best = min(first, rest, key=lambda found: _rank(found, search))
-    return replace(
-        best, tried=first.tried + rest.tried, seconds=time.process_time() - begun, structure=known
-    )
+    return replace(best, tried=first.tried + rest.tried, seconds=time.process_time() - begun, structure=known)
 
 
 def discover_in(
@@ -300,9 +298,7 @@ def _named(
     return Found(formula, found.network, own, template.name, spline_error, error, unexplained)
 
 
-def written(
-    network: EdgeNetwork, own: Samples, raw: Samples, names: Sequence[str]
-) -> tuple[Formula, float]:
+def written(network: EdgeNetwork, own: Samples, raw: Samples, names: Sequence[str]) -> tuple[Formula, float]:
     """The formula of a named network with constants recognized, and its held-out error relative to the spread."""
     tree = tree_of(network, own.shift, own.scale)
     transform = OUTER[own.outer]

@@ -1,6 +1,6 @@
 """KANs fitted to values by Levenberg–Marquardt: accurate stand-ins for a function, with exact jets.
 
-    min Σ_n (N(x_n) - y_n)²/N        on grids 2, 4, 8, …, each from the one before
+min Σ_n (N(x_n) - y_n)²/N        on grids 2, 4, 8, …, each from the one before
 """
 
 from __future__ import annotations

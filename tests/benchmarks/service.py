@@ -227,7 +227,7 @@ def kills(count: int) -> Iterator[tuple[str, str, str]]:
                     found.kill()
                     found.start()
                 ended = found.ended(id)
-                text = (found.state / "jobs" / id / "events.jsonl")
+                text = found.state / "jobs" / id / "events.jsonl"
                 begun = text.read_text().count('"event": "started"') if text.exists() else 0
                 lost += ended["status"] != "successful" and (what == "server" or ended["status"] != "failed")
                 twice += begun > (2 if what == "both" else 1)

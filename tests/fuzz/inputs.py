@@ -21,7 +21,7 @@ WORDS = (
     "abs(u)", "heaviside(u)", "\x1b[31m", "\x00", "é", "π", "u²", "a" * 300, "{range: [0, 1]}", "{learn: true}",
     "{file: v.npy}", "{random_cells: {cells: [3]}}", "disk(0, 0, 1)", "box - hole",
 )  # fmt: skip
-SYNTAX = '{}[]():,-+*/^=_"\'#&!|>%@`~ \n\t0123456789xtu'
+SYNTAX = "{}[]():,-+*/^=_\"'#&!|>%@`~ \n\t0123456789xtu"
 
 
 def problem_text(rng: random.Random) -> str:

@@ -1,6 +1,5 @@
 """The contract of every file in problems/: it loads quickly, says who it is, and its exact solution is exact."""
 
-
 import pytest
 import torch
 

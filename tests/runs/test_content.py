@@ -81,7 +81,7 @@ def test_a_run_opens_where_none_of_its_files_is(archive):
     run = kanpde.open_run(archive)
     assert run.problem.data.points.shape == (81, 2) and run.metrics["reference_error"] == 1e-6
     text = str(run.data.attributes["problem_yaml"]) + str(run.data.attributes["config_yaml"])
-    assert "file: v.npy" in text and str(archive.parents[4] / 'a') not in text
+    assert "file: v.npy" in text and str(archive.parents[4] / "a") not in text
     points = np.array([[0.5, 0.5], [0.1, 0.9]])
     assert np.isfinite(run.solution(points)).all()
     again = load_problem(run.problem.source, name="rod", samples=run.problem.samples)

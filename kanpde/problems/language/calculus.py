@@ -108,9 +108,7 @@ def jet_slopes(expr: sympy.Expr, coordinates: tuple[str, ...]) -> dict[Jet, symp
 def renamed(expr: sympy.Expr, old: str, new: str, coordinates: tuple[str, ...]) -> sympy.Expr:
     """The expression with another field in the place of one, derivatives and all."""
     jets = [jet for jet in jets_of(expr) if jet[0] == old]
-    return expr.xreplace(
-        {jet_expression(jet, coordinates): jet_expression((new, jet[1]), coordinates) for jet in jets}
-    )
+    return expr.xreplace({jet_expression(jet, coordinates): jet_expression((new, jet[1]), coordinates) for jet in jets})
 
 
 def euler_lagrange(density: sympy.Expr, field: str, coordinates: tuple[str, ...]) -> sympy.Expr:

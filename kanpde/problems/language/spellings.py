@@ -1,7 +1,7 @@
 """What people write from habit: signs that mean the same are read, other spellings are answered with the language's.
 
-    x², π·x, −u     read as x**2, pi*x, -u
-    du/dt, ∂²u/∂x², diff(u, t), np.sin(x), ut, 1j     answered: u_t, u_xx, D(u, t), sin(x), u_t, two fields
+x², π·x, −u     read as x**2, pi*x, -u
+du/dt, ∂²u/∂x², diff(u, t), np.sin(x), ut, 1j     answered: u_t, u_xx, D(u, t), sin(x), u_t, two fields
 """
 
 from __future__ import annotations

@@ -79,9 +79,7 @@ def sides_of(tokens: list[Token], text: object) -> tuple[list[Token], list[Token
         count = "none" if not places else str(len(places))
         double = any(token.text == "==" for token in tokens)
         remedy = "Write = for ==" if double else "Make an equation of each" if places else "Write … = 0"
-        raise ExpressionError(
-            f"needs exactly one equals sign, left = right; {shortened(text)} has {count}. {remedy}."
-        )
+        raise ExpressionError(f"needs exactly one equals sign, left = right; {shortened(text)} has {count}. {remedy}.")
     left, right = tokens[: places[0]], tokens[places[0] + 1 :]
     if not left or not right:
         raise ExpressionError(

@@ -207,8 +207,11 @@ class _Conditions:
             if name != "*"
         }
         if "*" in (given or {}):
-            rest = [side.name for side in sides.values() if self.takes_conditions(side) and side.name not in found
-                    and (self.region is None or self.bounds(side))]
+            rest = [
+                side.name
+                for side in sides.values()
+                if self.takes_conditions(side) and side.name not in found and (self.region is None or self.bounds(side))
+            ]
             apart = {name.rpartition("[")[0] for name in found if name in self.edges}
             rest += [name for name in shapes if name not in found and self.bounding[name] and name not in apart]
             rest += [name for name in self.edges if name.rpartition("[")[0] in apart and name not in found]  # fmt: skip

@@ -81,9 +81,7 @@ class Source:
             )
         return value
 
-    def residuals(
-        self, key: str, text: object, scope: Scope, exact: dict[str, sympy.Expr]
-    ) -> tuple[sympy.Expr, ...]:
+    def residuals(self, key: str, text: object, scope: Scope, exact: dict[str, sympy.Expr]) -> tuple[sympy.Expr, ...]:
         """The residuals of an equation or condition, one a component, `auto` resolved."""
         where = self.where(key)
         if not isinstance(text, str):
@@ -118,16 +116,13 @@ def double_of(value: sympy.Expr, where: str) -> sympy.Expr:
     return sympy.Integer(int(number)) if number.is_integer() and abs(number) < 2**53 else sympy.Float(number)
 
 
-def _resolved(
-    residual: sympy.Expr, exact: dict[str, sympy.Expr], truth: dict[sympy.Symbol, sympy.Expr]
-) -> sympy.Expr:
+def _resolved(residual: sympy.Expr, exact: dict[str, sympy.Expr], truth: dict[sympy.Symbol, sympy.Expr]) -> sympy.Expr:
     """Put in for `auto` what makes the exact solution hold: r(u) - auto becomes r(u) - r(u_exact)."""
     if not residual.has(AUTO):
         return residual
     if not derivative(residual, AUTO).is_number:
         raise ExpressionError(
-            'may have "auto" as a term by itself on the right-hand side; it stands within another term. '
-            "Write … + auto."
+            'may have "auto" as a term by itself on the right-hand side; it stands within another term. Write … + auto.'
         )
     rest = residual.xreplace({AUTO: sympy.S.Zero})
     return rest - substituted(rest.xreplace(truth), exact)

@@ -46,9 +46,7 @@ MAX_DIMENSION = 20
 SHORTEST = 1e-30
 
 
-def read_statement(
-    data: dict, label: str, name: str, samples: Mapping[str, np.ndarray] | None = None
-) -> Problem:
+def read_statement(data: dict, label: str, name: str, samples: Mapping[str, np.ndarray] | None = None) -> Problem:
     """The problem that plain data states, its solvability not yet checked.
 
     The files that it names are read, unless their `samples` are given: then no disk is looked at.

@@ -127,9 +127,7 @@ def _weak(problem: Problem, residual: sympy.Expr) -> _Statement:
     symbols = coordinate_symbols(problem.coordinates)
     gradient = [jet_expression((field, index), problem.coordinates) for index in SLOPES]
     flux = tuple(sum(a * slope for a, slope in zip(row, gradient, strict=True)) for row in principal)
-    corrections = sum(
-        derivative(principal[i][j], symbols[i]) * gradient[j] for i in range(2) for j in range(2)
-    )
+    corrections = sum(derivative(principal[i][j], symbols[i]) * gradient[j] for i in range(2) for j in range(2))
     rest = residual.xreplace({jet_expression(jet, problem.coordinates): sympy.S.Zero for jet in second})
     return _Statement(field, rest - corrections, flux, principal)
 

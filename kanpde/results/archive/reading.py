@@ -72,9 +72,7 @@ def _check_file(path: Path) -> None:
     try:
         check_regular(path, links=True)
     except Unreadable as reason:
-        raise InputError(
-            f"{needed}, but this one {reason}. Check the path, or run `kanpde solve` first."
-        ) from None
+        raise InputError(f"{needed}, but this one {reason}. Check the path, or run `kanpde solve` first.") from None
     empty = path.stat().st_size == 0
     if empty or not h5py.is_hdf5(path):
         came = "this file is empty" if empty else "this is no HDF5 file, or its beginning is damaged"

@@ -65,9 +65,7 @@ def errors_of(name: str, seed: int) -> list[list[float]]:
         return x, (toy.function(x) - mean) / spread
 
     def build(generator: torch.Generator) -> KAN:
-        return KAN(
-            toy.widths, toy.grids[0], DEGREE, lower=lower, upper=upper, dtype=torch.float64, generator=generator
-        )
+        return KAN(toy.widths, toy.grids[0], DEGREE, lower=lower, upper=upper, dtype=torch.float64, generator=generator)
 
     networks = refined(build, data, toy.grids, seed, steps=(15, 40))
     found, y = [], (toy.function(held) - mean) / spread

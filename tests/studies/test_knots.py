@@ -1,0 +1,71 @@
+"""Knots: their signature by two routes, and the table of invariants that is made in steps and kept."""
+
+import numpy as np
+import pytest
+
+from kanpde.errors import InputError
+from kanpde.studies import knot_census
+from kanpde.studies.knot_census import INVARIANTS, census, row_of
+from kanpde.studies.knot_signatures import diagram_signature, seifert_signature
+
+TREFOIL = [[0, 4, 1, 3], [2, 0, 3, 5], [4, 2, 5, 1]]
+FIGURE_EIGHT = [[3, 1, 4, 0], [7, 5, 0, 4], [5, 2, 6, 3], [1, 6, 2, 7]]
+
+
+def mirror(crossings):
+    """What was below is above: the upper strand's incoming end comes first."""
+    ends = 2 * len(crossings)
+    return [[over, i, j, k] if (j - over) % ends == 1 else [j, k, over, i] for i, j, k, over in crossings]
+
+
+def test_the_signature_of_a_diagram_and_its_mirror_image():
+    assert diagram_signature(TREFOIL) == 2 and diagram_signature(mirror(TREFOIL)) == -2
+    assert diagram_signature(FIGURE_EIGHT) == diagram_signature(mirror(FIGURE_EIGHT)) == 0
+
+
+def test_knots_of_the_census_have_the_signature_of_their_seifert_matrix():
+    snappy = pytest.importorskip("snappy", reason="the extra knots is not installed")
+    found = []
+    for number in range(0, 59000, 6000):
+        knot = snappy.HTLinkExteriors(cusps=1)[number]
+        link = knot.link()
+        expected = seifert_signature(np.array(link.seifert_matrix(), dtype=float))
+        assert diagram_signature(link.PD_code(min_strand_index=0)) == expected
+        row = row_of(knot)
+        assert len(row) == len(INVARIANTS) + 2 and row[-2:] in ([expected, 1.0], [0.0, 0.0])
+        found.append(row[-1])
+    assert sum(found) >= 8  # SnapPy's first triangulation is not always a hyperbolic one
+
+
+def test_a_table_that_was_stopped_goes_on_and_is_kept(tmp_path, monkeypatch):
+    made, stops = [], [15]
+
+    def row(number):
+        if len(made) in stops:
+            raise ArithmeticError(stops.pop())
+        made.append(int(number))
+        return [*range(number, number + len(INVARIANTS)), 2.0 * number, float(number != 3)]
+
+    monkeypatch.setattr(knot_census, "_source", lambda: range(30))
+    monkeypatch.setattr(knot_census, "row_of", row)
+    monkeypatch.setattr(knot_census, "STEP", 10)
+    path = tmp_path / "knots.npy"
+    with pytest.raises(ArithmeticError):
+        census(path=path)
+    del made[10:]
+    whole = census(path=path, most=20)
+    assert len(made) == len(set(made)) == 20 and len(whole.signature) == 20 - (3 in made)
+    assert census(path=path, most=5).signature.tolist() == whole.signature[: 5 - (3 in made[:5])].tolist()
+
+
+def test_mirror_images_have_opposite_slope_and_signature():
+    table = knot_census.Census(np.arange(1.0, 15.0).reshape(2, 7), np.array([2, -4]))
+    both = table.with_mirrors()
+    assert both.signature.tolist() == [2, -4, -2, 4] and np.allclose(both.slope[2:], -both.slope[:2])
+    assert np.allclose(table.mirrored().mirrored().values, table.values)
+
+
+def test_without_snappy_the_sentence_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(knot_census.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"kanpde\[knots\]"):
+        census(path=tmp_path / "knots.npy")
