@@ -1,11 +1,11 @@
 """`kanpde claims`: the KAN paper and its critics, put to the test."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from kanpde.cli.parsing import command_parser, say
 from kanpde.errors import InputError
 from kanpde.files.atomic import replace_file
+from kanpde.files.regular import typed_path
 from kanpde.studies.claims import CLAIMS, judged, stored
 from kanpde.studies.claims.report import claims_page
 
@@ -22,7 +22,7 @@ def claims_command(words: Sequence[str]) -> int:
     if options.list:
         say(*(f"{claim.name:12} {claim.statement}" for claim in CLAIMS.values()))
         return 0
-    folder = Path(options.folder)
+    folder = typed_path(options.folder)
     if options.names == ["report"]:
         path = folder / "claims.html"
         found = [stored(name, folder) for name in CLAIMS]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kanpde.cli.parsing import command_parser, say
 from kanpde.errors import InputError
+from kanpde.files.regular import typed_path
 from kanpde.studies.files import collected, write_study
 from kanpde.studies.lattice_runs import TABLE, lattice_lines, lattice_runs, write_lattice_table
 
@@ -16,14 +17,14 @@ def collect_command(words: Sequence[str]) -> int:
     parser.add_argument("folders", metavar="FOLDER", nargs="+", help="folders with runs, at any depth")
     parser.add_argument("--to", metavar="FOLDER", help="where to write; by default `collected` in the first folder")
     options = parser.parse_args(words)
-    folders = [Path(folder) for folder in options.folders]
+    folders = [typed_path(folder) for folder in options.folders]
     outcome, lattices = collected(folders), lattice_runs(folders)
     measured = {str(path) for path, _ in lattices}
     outcome = replace(outcome, skipped=tuple(one for one in outcome.skipped if one.path not in measured))
     say(*(f"left out: {one.path}: {one.reason}" for one in outcome.skipped))
     say(f"{len(outcome.records)} runs, {len(outcome.skipped)} left out")
     first = folders[0].parent if folders[0].is_file() else folders[0]
-    target = Path(options.to) if options.to else first / "collected"
+    target = typed_path(options.to) if options.to else first / "collected"
     if lattices:
         write_lattice_table(_made(target) / TABLE, lattices)
         say(f"{len(lattices)} of lattices", *lattice_lines(lattices), str(target / TABLE))

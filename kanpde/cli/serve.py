@@ -1,11 +1,11 @@
 """`kanpde serve`: the commands behind HTTP, with a page."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import kanpde
 from kanpde.cli.parsing import command_parser
 from kanpde.errors import InputError
+from kanpde.files.regular import typed_path
 
 try:
     from kanpde.service.server import Options, serve
@@ -34,9 +34,10 @@ def serve_command(words: Sequence[str]) -> int:
     if given.workers < 1 or (given.threads is not None and given.threads < 1):
         raise InputError("--workers and --threads need 1 or more; less came. Leave them out for the default.")
     options = Options(
-        folder=Path(given.folder), state=Path(given.state) if given.state else None, host=given.host, port=given.port,
+        folder=typed_path(given.folder), state=typed_path(given.state) if given.state else None,
+        host=given.host, port=given.port,
         workers=given.workers, threads=given.threads, engine=given.engine, allowed=tuple(given.allow_host),
-        limits=Path(given.limits) if given.limits else None, open=not given.no_open, rebuild=given.rebuild,
+        limits=typed_path(given.limits) if given.limits else None, open=not given.no_open, rebuild=given.rebuild,
         stop_jobs=given.stop_jobs,
     )  # fmt: skip
     serve(options, kanpde.__version__)

@@ -1,12 +1,14 @@
 """`kanpde symbolic`: formulas out of a run."""
 
 import argparse
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from kanpde.cli.parsing import command_parser, say
 from kanpde.errors import InputError
+from kanpde.files.atomic import replace_file
 from kanpde.results.archive import archive_of, write_archive
 from kanpde.runs.run import Run, open_run
 from kanpde.symbolic.discovery import Search
@@ -87,7 +89,9 @@ def _draw(run: Run, options: argparse.Namespace) -> None:
     """The diagram of one field's network."""
     if Path(options.diagram).suffix not in (".svg", ".pdf", ".png"):
         raise InputError(f"A diagram is an .svg, .pdf or .png; {options.diagram!r} came. Name it so.")
-    run.plot("network", options.field).savefig(options.diagram, dpi=200)
+    drawn = io.BytesIO()
+    run.plot("network", options.field).savefig(drawn, format=Path(options.diagram).suffix[1:], dpi=200)
+    replace_file(options.diagram, drawn.getvalue())
     say(options.diagram)
 
 

@@ -118,6 +118,20 @@ def own_path(name: str | os.PathLike[str]) -> Path:
         ) from None
 
 
+def typed_path(name: str | os.PathLike[str]) -> Path:
+    """The path of a file or folder that a command is given, whether or not it is there.
+
+    Raises:
+        InputError: There is no such user, or no file can be called so.
+    """
+    path = own_path(name)
+    try:
+        path.exists()
+    except OSError as error:
+        raise InputError(f"{os.fspath(name):.60}…: a path is needed; {error.strerror}. Check it.") from None
+    return path
+
+
 def plain_name(name: str) -> bool:
     """Whether a name says no more than which file of one folder is meant.
 

@@ -223,7 +223,7 @@ def _unknown_choice(error: MissingConfigException) -> str:
         package = LAUNCHERS[choice]
         return f"hydra/launcher={choice} needs the package {package}; it is not installed. Run: pip install {package}"
     beside = Path(f"{choice}.yaml")
-    if group == "problem" and choice and beside.is_file():
+    if group == "problem" and choice and os.path.isfile(beside):
         return f"problem={choice}: no problem has this name; for the file here write problem={beside}."
     there_is = f"{group}={choice}: there is no such {group}.{near(choice, names)}"
     return f"{there_is} {group} is one of {', '.join(names)}; {choice or 'nothing'} came."

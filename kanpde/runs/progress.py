@@ -6,6 +6,7 @@ Each of these is called with the events of `kanpde.solving.training.events`; non
 import contextlib
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 from kanpde.errors import InputError
+from kanpde.files.regular import open_regular
 from kanpde.files.texts import printable
 from kanpde.solving.tasks import FIGURES
 from kanpde.solving.training.events import Finished, Note, StageEnded, Started, StartEnded, Step
@@ -213,9 +215,9 @@ def append_record(path: Path, record: Mapping[str, Any]) -> None:
 def last_record(path: Path) -> dict[str, Any]:
     """The last line of a history; empty where there is none, or a half one because the process was killed."""
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - LAST_BYTES))
-            record = json.loads(file.read().splitlines()[-1])
+        with open_regular(path) as file:
+            file.seek(-min(LAST_BYTES, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            record = json.loads(file.read(LAST_BYTES).splitlines()[-1])
     except (OSError, IndexError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}

@@ -29,7 +29,7 @@ from kanpde.problems.tasks.lattice import Lattice, lattice_of
 from kanpde.references import NotSolved, Reference, method_for, no_reference, reference_of
 from kanpde.reports.cards import run_card, summary_lines
 from kanpde.reports.plots import solution_figure
-from kanpde.results.archive import ModelData, RunData, read_archive, write_archive
+from kanpde.results.archive import ModelData, RunData, archive_of, read_archive, write_archive
 from kanpde.results.archived_problems import archived_problem
 from kanpde.results.errors import known_values, relative_l2
 from kanpde.results.known_functions import known_functions
@@ -210,9 +210,8 @@ def open_run(path: str | Path, network: nn.Module | None = None) -> Run:
         path: `result.h5`, or the folder that holds it.
         network: The module of your own that was trained, if it was one; a copy of it is filled in.
     """
-    path = Path(path)
-    data = read_archive(path / "result.h5" if path.is_dir() else path)
-    problem = archived_problem(data, path.name)
+    data = read_archive(archive_of(path))
+    problem = archived_problem(data, Path(path).name)
     if network is not None:  # a copy: the caller's stays as it is
         network = copy.deepcopy(network).to(getattr(torch, json.loads(data.model.config_json)["dtype"]))
         _fill(learn(network, problem.learned), data.model)

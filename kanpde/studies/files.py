@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kanpde.errors import InputError
 from kanpde.files.atomic import replace_file
 from kanpde.reports.index import index_page
 from kanpde.reports.plots import png_bytes
@@ -90,13 +91,26 @@ def write_report(path: Path) -> tuple[Path, list[Comparison]]:
         InputError: There is nothing to report on, or it cannot be read.
     """
     archive = next((path / name for name in (STUDY, RUN) if (path / name).is_file()), path)
-    target = archive.parent / PAGE if archive.is_file() else path / PAGE
-    if archive.is_file() and archive.name != STUDY:
-        text, comparisons = run_report(read_archive(archive)), []
-    elif not archive.is_file() and _mixed((found := runs_below(path))[0]):
-        text, comparisons = index_page(str(path), *found), []
-    else:
-        outcome = read_outcome(archive) if archive.is_file() else collected([path])
-        text, comparisons = study_report(outcome), outcome.comparisons()
-    replace_file(target, text.encode())
-    return target, comparisons
+    if not archive.is_file():
+        return _folder_report(path)
+    if archive.name == STUDY:
+        return _study_report(archive.parent, read_outcome(archive))
+    target = archive.parent / PAGE
+    replace_file(target, run_report(read_archive(archive)).encode())
+    return target, []
+
+
+def _folder_report(folder: Path) -> tuple[Path, list[Comparison]]:
+    runs, reasons = runs_below(folder)
+    if not runs:
+        why = f"; {reasons[0]}" if reasons else ""
+        raise InputError(f"{folder}: runs to report on are needed; none there can be read{why}. Run `kanpde solve`.")
+    if not _mixed(runs) and (outcome := collected([folder])).records:
+        return _study_report(folder, outcome)
+    replace_file(folder / PAGE, index_page(str(folder), runs, reasons).encode())
+    return folder / PAGE, []
+
+
+def _study_report(folder: Path, outcome: Outcome) -> tuple[Path, list[Comparison]]:
+    replace_file(folder / PAGE, study_report(outcome).encode())
+    return folder / PAGE, outcome.comparisons()

@@ -20,6 +20,7 @@ from kanpde.models.networks import MODELS
 from kanpde.results.archive import RunData, read_archive
 from kanpde.results.verdicts import verdict_in
 from kanpde.runs.checked_values import settings_from
+from kanpde.runs.progress import last_record
 
 STATUSES = ("done", "interrupted", "failed")
 OWN_FILES = ("scaling.h5",)
@@ -154,7 +155,7 @@ def record_of(path: Path) -> Record:
     data = read_archive(path)
     try:
         return _checked(_record(path, data), data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
@@ -164,12 +165,8 @@ def record_of(path: Path) -> Record:
 
 def _lost(path: Path) -> str:
     """Why a run left a history and no archive, as far as the history's last line tells."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    try:
-        last = json.loads(lines[-1] if lines else "")
-    except ValueError:
-        last = None
-    if isinstance(last, dict) and "status" in last:
+    last = last_record(path)
+    if "status" in last:
         return f"left no archive ({last['status']}): {last.get('reason')}"
     return "a run that came to an end is needed; it was killed or still runs. Start it again."
 
@@ -277,8 +274,9 @@ def _same_error(record: Record, data: RunData) -> bool:
     names = data.solved_fields
     if len(data.axes) > 3 or record.status != "done" or any(f"{name}_ref" not in data.fields for name in names):
         return True
-    error = sum(np.nansum((data.fields[name] - data.fields[f"{name}_ref"]) ** 2) for name in names)
-    size = sum(np.nansum(data.fields[f"{name}_ref"] ** 2) for name in names)
+    with np.errstate(over="ignore", invalid="ignore"):  # an archive may hold any numbers
+        error = sum(np.nansum((data.fields[name] - data.fields[f"{name}_ref"]) ** 2) for name in names)
+        size = sum(np.nansum(data.fields[f"{name}_ref"] ** 2) for name in names)
     return bool(np.isclose(math.sqrt(error / (size or 1.0)), record.error, rtol=0.01, atol=1e-14))
 
 

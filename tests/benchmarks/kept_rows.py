@@ -27,7 +27,7 @@ def kept_rows(
     known = {tuple(one[column] for column in columns[:keys]) for one in rows}
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, columns)
-        if not rows:
+        if not file.tell():
             writer.writeheader()
         for case in cases:
             if tuple(map(str, case[:keys])) in known or (found := row(*case)) is None:

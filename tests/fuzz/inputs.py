@@ -5,13 +5,16 @@ Each generator takes a `random.Random` and gives one input; the same seed gives 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import random
+from dataclasses import replace
 
 import h5py
 import numpy as np
 
 from kanpde.problems.catalog import problem_names
+from kanpde.results.archive import RunData
 
 WORDS = (
     "0", "-1", "1e308", "1e-320", "nan", "inf", ".5", "2**64", "null", "true", "[]", "{}", "[[[[]]]]",
@@ -108,6 +111,50 @@ def changed_bytes(content: bytes, rng: random.Random) -> bytes:
             start = rng.randrange(len(changed))
             changed[start:start] = changed[start : start + rng.randint(1, 64)]
     return bytes(changed)
+
+
+TEXTS = (
+    "", "{}", "null", "[]", "5", "[" * 50_000, "\ud800", "\x1b[31m", "$\\bad$", "weird", "nan", "1e999",
+    "a" * 5000, "<b>&",
+)  # fmt: skip
+NUMBERS = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e308, 1e-320, 2.0**63)
+GROUPS = ("attributes", "metrics", "history", "axes", "fields", "points", "config_json")
+
+
+def crafted(data: RunData, rng: random.Random) -> RunData:
+    """A run of which one to three entries are gone or are others: what a stranger who knows the format might write."""
+    for _ in range(rng.randint(1, 3)):
+        group = rng.choice(GROUPS)
+        if group == "config_json":
+            data = replace(data, model=replace(data.model, config_json=_other_text(data.model.config_json, rng)))
+            continue
+        entries = dict(getattr(data, group))
+        name = rng.choice(sorted(entries) or ["x"])
+        if rng.random() < 0.3:
+            entries.pop(name, None)
+        else:
+            entries[name] = _other(entries.get(name, 0.0), rng)
+        with contextlib.suppress(ValueError):  # shapes that no record takes
+            data = replace(data, **{group: entries})
+    return data
+
+
+def _other(value: object, rng: random.Random) -> object:
+    if isinstance(value, str):
+        return _other_text(value, rng)
+    if isinstance(value, np.ndarray):
+        changed = np.array(value, dtype=float)
+        changed[rng.choice((..., 0, -1))] = rng.choice(NUMBERS)
+        return changed
+    return rng.choice(NUMBERS)
+
+
+def _other_text(text: str, rng: random.Random) -> str:
+    if rng.random() < 0.5:
+        return rng.choice(TEXTS)
+    parts = text.split(",")
+    parts[rng.randrange(len(parts))] = rng.choice(WORDS)
+    return ",".join(parts)
 
 
 KEYS = (

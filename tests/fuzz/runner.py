@@ -23,9 +23,13 @@ import inputs
 import numpy as np
 
 import kanpde
+from kanpde.cli.show import run_lines, shown_lines
 from kanpde.errors import InputError
 from kanpde.problems.catalog import load_problem, read_problem_text
+from kanpde.results.archive import read_archive, write_archive
+from kanpde.results.exports import FORMATS, export_run
 from kanpde.runs.settings import compose
+from kanpde.studies.files import collected, csv_text, write_report, write_study
 
 LONGEST = 30
 
@@ -71,11 +75,17 @@ def data_files(rng: random.Random, folder: Path) -> None:
     )
 
 
-def archives(rng: random.Random, folder: Path) -> None:
+def _solved(folder: Path) -> kanpde.Run:
+    """A small run, made once in a folder."""
     whole = folder / "whole.h5"
     if not whole.exists():
         kanpde.solve("poisson_1d", model={"width": [3]}, training={"stages": 1, "starts": 1, "steps": 2}).save(whole)
-    before = kanpde.open_run(whole)
+    return kanpde.open_run(whole)
+
+
+def archives(rng: random.Random, folder: Path) -> None:
+    before = _solved(folder)
+    whole = folder / "whole.h5"
     path = folder / "changed.h5"
     path.write_bytes(inputs.changed_bytes(whole.read_bytes(), rng))
     run, points = kanpde.open_run(path), np.linspace(0, 1, 5)[:, None]
@@ -83,12 +93,55 @@ def archives(rng: random.Random, folder: Path) -> None:
     assert np.array_equal(run.solution(points), before.solution(points)), "another solution"
 
 
+def crafted(rng: random.Random, folder: Path) -> None:
+    """An archive of a stranger's making through everything that reads one; what is refused once may be elsewhere."""
+    whole = _solved(folder)
+    path = folder / "crafted" / "result.h5"
+    path.parent.mkdir(exist_ok=True)
+    write_archive(path, inputs.crafted(whole.data, rng))
+    refused = []
+    slow = rng.choice((_reported, _compared, _exported, _evaluated))
+    for use in (_shown, _collected, slow):
+        try:
+            use(path)
+        except InputError as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
+
+
+def _shown(path: Path) -> None:
+    data = read_archive(path)
+    "\n".join([*shown_lines(data), *run_lines([(str(path), data)])]).encode(errors="replace")
+
+
+def _evaluated(path: Path) -> None:
+    kanpde.open_run(path).solution(np.linspace(0, 1, 5)[:, None])
+
+
+def _reported(path: Path) -> None:
+    write_report(path)
+
+
+def _collected(path: Path) -> None:
+    csv_text(collected([path]))
+
+
+def _compared(path: Path) -> None:
+    write_study(path.parent, collected([path]))
+
+
+def _exported(path: Path) -> None:
+    for name in FORMATS:
+        export_run(read_archive(path), name, path.parent)
+
+
 def words(rng: random.Random, folder: Path) -> None:
     compose(inputs.words(rng))
 
 
 KINDS: dict[str, Callable[[random.Random, Path], None]] = {
-    "problems": problems, "data": data_files, "archives": archives, "words": words,
+    "problems": problems, "data": data_files, "archives": archives, "crafted": crafted, "words": words,
 }  # fmt: skip
 
 

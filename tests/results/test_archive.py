@@ -118,7 +118,7 @@ def test_records_that_would_not_come_back_are_refused(changes):
 
 
 def test_solved_fields_are_not_those_that_belong_to_another():
-    x = {"x": np.zeros(2)}
+    x = {"x": np.arange(2.0)}
     names = ["u", "u_ref", "u_error", "v", "p_ref"]
     run = make_run(axes=x, fields={name: np.zeros(2) for name in names})
     assert run.solved_fields == ("u", "v", "p_ref")

@@ -7,7 +7,7 @@ import numpy as np
 
 from kanpde.errors import InputError
 from kanpde.files.hdf5 import DAMAGED, Unsafe, attribute, check_contents, check_texts, first_line
-from kanpde.files.regular import Unreadable, check_regular
+from kanpde.files.regular import Unreadable, check_regular, typed_path
 from kanpde.results.archive.checksums import CHECKSUM, record_sha256
 from kanpde.results.archive.record import ModelData, RunData
 from kanpde.results.archive.writing import SCHEMA
@@ -21,7 +21,7 @@ FORMAT_ATTRIBUTES = {"NX_class", "default", "kanpde_schema", CHECKSUM}
 
 def archive_of(run: str | Path) -> Path:
     """The archive of a run, given by its folder or by the archive itself."""
-    path = Path(run)
+    path = typed_path(run)
     return path / ARCHIVE if path.is_dir() else path
 
 

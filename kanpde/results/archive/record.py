@@ -68,6 +68,8 @@ class RunData:
     def __post_init__(self):
         """Refuse what would not come back from the archive as it went in."""
         _check_names(self)
+        for name, values in self.axes.items():
+            _check_axis(name, np.asarray(values))
         shape = tuple(np.size(values) for values in self.axes.values())
         for name, values in [*self.fields.items(), *self.coefficients.items()]:
             _check_shape(f"field {name}", np.shape(values), shape)
@@ -91,6 +93,11 @@ def _belongs(name: str, fields: Iterable[str]) -> bool:
 def _check_shape(what: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
     if shape != expected:
         raise ValueError(f"{what} needs shape {list(expected)}, but has {list(shape)}")
+
+
+def _check_axis(name: str, values: np.ndarray) -> None:
+    if not (np.isfinite(values).all() and np.all(np.diff(values) > 0)):
+        raise ValueError(f"axis {name} needs increasing numbers; others came")
 
 
 def _check_names(data: RunData) -> None:
