@@ -43,6 +43,8 @@ def statement_lines(problem: Problem) -> Iterator[str]:
 def _place_of(condition: Condition, problem: Problem) -> str:
     """Where of its side a condition holds, or at which point."""
     piece = condition.side
+    if condition.kind == "constraint":
+        return ""
     if isinstance(piece, Place):
         places = zip(problem.coordinates, piece.values, strict=True)
         return " (" + ", ".join(f"{name} = {value:g}" for name, value in places if value is not None) + ")"

@@ -17,6 +17,7 @@ from kanpde.problems.geometry.regions import (
     ShapeBoundary,
     SubSide,
     carrier_of,
+    in_domain,
     inside_points,
     on_boundary,
     on_flat,
@@ -27,15 +28,22 @@ from kanpde.problems.known_functions import table_of
 from kanpde.problems.language import (
     ExpressionError,
     Formula,
+    Integrated,
     Jet,
+    Placed,
+    Rule,
     compile_expression,
     coordinate_symbols,
+    depends_on,
     derivative,
+    fields_of,
     jet_expression,
     jets_of,
+    remotes_of,
     size_of_terms,
     subscript_of,
     substituted,
+    text_of,
 )
 from kanpde.problems.problem import Condition, Problem
 from kanpde.problems.singular_ends import singular_ends
@@ -44,6 +52,8 @@ from kanpde.problems.well_posedness import posedness_warnings
 TOLERANCE = 1e-9
 FAR_APART = 1e8
 POINTS, SEED = 256, 7
+FEW = 64
+"""Points at which places elsewhere are looked at."""
 
 
 def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
@@ -59,6 +69,7 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
     warnings = [*problem.task.checked(problem, label), *rough_warnings(problem), *scale_warnings(problem)]
     warnings += posedness_warnings(problem, label)
     check_defined(problem, label)
+    check_elsewhere(problem, label)
     if problem.exact:
         check_exact(problem, label)
         check_exact_periodic(problem, label)
@@ -71,7 +82,8 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
 
 
 def check_fields_used(problem: Problem, label: str) -> None:
-    used = {field for field, _ in problem.jets()} | set(problem.data.fields if problem.data else ())
+    used = {field for residual in problem.equations.values() for field in fields_of(residual)}
+    used |= {field for field, _ in problem.jets()} | set(problem.data.fields if problem.data else ())
     for field in problem.fields:
         if field not in used:
             raise InputError(
@@ -83,7 +95,7 @@ def check_fields_used(problem: Problem, label: str) -> None:
 def check_learned_used(problem: Problem, label: str) -> None:
     """Whatever is to be learned occurs in an equation or condition, or nothing would determine it."""
     residuals = [*problem.equations.values(), *(condition.residual for condition in problem.conditions)]
-    used = {symbol.name for residual in residuals for symbol in residual.free_symbols}
+    used = {name for residual in residuals for name in depends_on(residual)}
     for name in problem.learned:
         if name not in used:
             raise InputError(
@@ -135,17 +147,20 @@ def check_boundary_conditions(problem: Problem, label: str) -> Iterator[str]:
 
 def _check_sides(problem: Problem, field: str, axis: int, label: str) -> Iterator[str]:
     order, conditions = problem.order_along(field, axis), _conditions(problem, field, axis)
+    spare = sum(c.kind == "constraint" and field in c.fields for c in problem.conditions)
     sides = box_sides(problem.coordinates)[2 * axis : 2 * axis + 2]
     bare, singular = [], singular_ends(problem, field, axis) if len(conditions) < order else ()
     for side in sides:
         count = sum(condition.side == side for condition in conditions)
         if count < order // 2 and side not in singular:
+            spare -= order // 2 - count  # a mean or an integral may take its place
+        if spare < 0:
             raise _missing_condition(problem, field, side, order, count, label)
         bare += [side] * (order // 2 - count)
-    if len(conditions) < order - len(bare) and not (order == 1 and len(problem.fields) > 1):
+    if len(conditions) < order - len(bare) - spare and not (order == 1 and len(problem.fields) > 1):
         raise _too_few_conditions(problem, field, axis, len(conditions), label)
     coordinate = problem.coordinates[axis]
-    if len(conditions) < order - len(bare):
+    if len(conditions) < order - len(bare) - spare:
         yield f"{field} has a derivative along {coordinate} but no condition on {sides[0].name} or {sides[1].name}."
     if len(conditions) > max(order, 1) and len(problem.fields) == 1:
         yield (
@@ -271,7 +286,7 @@ def _statements(problem: Problem) -> Iterator[tuple[str, sympy.Expr, Tensor]]:
     for name, residual in problem.equations.items():
         yield f"equations.{name}", residual, points
     for condition in problem.conditions:
-        key = "initial" if condition.kind == "initial" else f"boundary.{condition.name}"
+        key = f"{condition.kind}.{condition.name}" if condition.kind != "initial" else "initial"
         yield key, condition.residual, piece_points(problem.region, problem.domain, condition.side, POINTS, SEED)
 
 
@@ -282,6 +297,25 @@ def check_defined(problem: Problem, label: str) -> None:
         bad = formula.undefined(points)
         if bad.any():
             raise _undefined(f"{label}: {key}", problem, points[bad][0])
+
+
+def check_elsewhere(problem: Problem, label: str) -> None:
+    """Fields are asked for inside the domain alone."""
+    for key, residual, points in _statements(problem):
+        for name in remotes_of(residual):
+            rule = Rule(problem.coordinates, name.spans if isinstance(name, Integrated) else ())
+            nodes = rule(points[:FEW])[0]
+            own = [own for own, _ in jets_of(name.density)] if isinstance(name, Integrated) else [name]
+            for one in (one for one in own if isinstance(one, Placed)):
+                there = torch.stack([compile_expression(part, rule.columns)(nodes) for part in one.place], dim=1)
+                outside = ~in_domain(problem.region, problem.domain, problem.periodic, there)
+                if outside.any():
+                    asked = text_of(jet_expression((one, (0,) * len(problem.coordinates)), problem.coordinates))
+                    raise InputError(
+                        f"{label}: {key} needs fields inside the domain; {asked} asks for {one.jet[0]} at "
+                        f"{_place(problem, there[outside][0])}. Keep the place inside, make the coordinate periodic, "
+                        "or, for delays, give history."
+                    )
 
 
 def _undefined(where: str, problem: Problem, point: Tensor) -> InputError:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.problems.language import jets_of
+from kanpde.problems.language import all_jets_of
 from kanpde.problems.problem import Problem
 
 DEGREE = 8
@@ -36,7 +36,7 @@ def free_fields(problem: Problem) -> dict[str, tuple[int, ...]]:
 
 def _orders(problem: Problem, field: str) -> Iterator[tuple[int, ...]]:
     residuals = [*problem.equations.values(), *(condition.residual for condition in problem.conditions)]
-    return (index for residual in residuals for name, index in jets_of(residual) if name == field)
+    return (index for residual in residuals for name, index in all_jets_of(residual) if name == field)
 
 
 def freedom_sentences(problem: Problem) -> tuple[str, ...]:

@@ -16,12 +16,19 @@ from kanpde.problems.geometry.regions import Piece, Region
 from kanpde.problems.known_functions import table_of
 from kanpde.problems.language import (
     ExpressionError,
+    Integrated,
     Jet,
+    Placed,
+    Remote,
     Scope,
+    coordinate_symbols,
+    depends_on,
     derivative,
     jet_expression,
     jets_of,
     latex_of,
+    moved,
+    remotes_of,
     text_of,
 )
 from kanpde.problems.named_files import without_places
@@ -39,7 +46,7 @@ class Condition:
         side: Where it holds: a side of the box, a part of one, or of a shape's boundary; the side at the start of
             time for initial conditions.
         residual: Zero where the condition is met; in coordinates, fields and their derivatives.
-        kind: `boundary` or `initial`.
+        kind: `boundary`, `initial`, or `constraint` for what holds of integrals and values elsewhere.
         fields: The fields that occur.
         written: The condition as the file has it.
     """
@@ -244,14 +251,16 @@ class Problem:
         values = {sympy.Symbol(name, real=True): sympy.Float(self.parameters[name]) for name in self.learned}
         return replace(
             self,
-            equations={name: residual.xreplace(values) for name, residual in self.equations.items()},
-            conditions=tuple(replace(c, residual=c.residual.xreplace(values)) for c in self.conditions),
+            equations={name: moved(residual, values, self.coordinates) for name, residual in self.equations.items()},
+            conditions=tuple(
+                replace(c, residual=moved(c.residual, values, self.coordinates)) for c in self.conditions
+            ),
             learned={},
         )
 
     def learns(self, expr: sympy.Expr) -> bool:
         """Whether an expression depends on a learned parameter."""
-        return any(symbol.name in self.learned for symbol in expr.free_symbols)
+        return any(name in self.learned for name in depends_on(expr))
 
     def walls(self, axis: int) -> tuple[float, ...]:
         """Where coefficients jump or kink along one coordinate, sorted."""
@@ -267,6 +276,21 @@ class Problem:
     def densities(self) -> tuple[sympy.Expr, ...]:
         """What the task integrates, written in the problem's fields."""
         return self.task.densities(self)
+
+    def remotes(self) -> tuple[Remote, ...]:
+        """What equations and conditions ask for from elsewhere: shifts and integrals, sorted."""
+        residuals = [*self.equations.values(), *(condition.residual for condition in self.conditions)]
+        return tuple(sorted({name for residual in residuals for name in remotes_of(residual)}))
+
+    def reaches_through_time(self) -> bool:
+        """Whether what holds at one time asks for fields at others, as a delay does."""
+        if self.time is None:
+            return False
+        now, places = coordinate_symbols(self.coordinates)[self.time], []
+        for name in self.remotes():
+            inner = [own for own, _ in jets_of(name.density)] if isinstance(name, Integrated) else [name]
+            places += [own.place[self.time] for own in inner if isinstance(own, Placed)]
+        return any(place != now for place in places)
 
     def order(self) -> int:
         """The highest order of derivative in the equations."""

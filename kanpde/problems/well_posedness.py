@@ -20,10 +20,10 @@ from kanpde.problems.language import (
     ExpressionError,
     Jet,
     compile_expression,
-    jet_expression,
     jet_slopes,
     jets_of,
     subscript_of,
+    substituted,
     text_of,
 )
 from kanpde.problems.language.functions import choice, heaviside, sign
@@ -129,8 +129,7 @@ def trivial_warnings(problem: Problem) -> Iterator[str]:
 
 
 def _at_zero(problem: Problem, residual: sympy.Expr) -> sympy.Expr:
-    zero = {jet_expression(jet, problem.coordinates): sympy.S.Zero for jet in jets_of(residual)}
-    return residual.xreplace(zero)
+    return substituted(residual, dict.fromkeys(problem.fields, sympy.S.Zero))
 
 
 def check_balance(problem: Problem, label: str) -> None:

@@ -90,7 +90,14 @@ def applicable_method(problem: Problem) -> str | None:
         one = middle(problem)
     except NotSolved:
         return None
-    return next((name for name, solver in METHODS.items() if solver.applicable(one)), None)
+    return next((name for name, solver in METHODS.items() if not _reason_against(one, solver)), None)
+
+
+def _reason_against(problem: Problem, solver: ModuleType) -> str:
+    """Why a method cannot take a problem; empty if it can."""
+    if problem.remotes() and not getattr(solver, "ELSEWHERE", False):
+        return "takes no integrals, shifts and delays of fields"
+    return "" if solver.applicable(problem) else "does not take this problem"
 
 
 def reference_sentence(problem: Problem) -> str:
@@ -126,6 +133,8 @@ def reference_of(problem: Problem, method: str, seconds: float = SECONDS) -> Ref
     if method not in METHODS:
         raise NotSolved(f"is not in this version, which has {', '.join(METHODS)}")
     one = middle(problem)
+    if problem.remotes() and (reason := _reason_against(one, METHODS[method])):
+        raise NotSolved(reason)
     ladder = _ladder(one, METHODS[method])
     known = load_values(problem, method, ladder)
     if known is not None:

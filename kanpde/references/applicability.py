@@ -6,6 +6,7 @@ import numpy as np
 import sympy
 
 from kanpde.problems.geometry.boxes import Side
+from kanpde.problems.language import depends_on, moved
 from kanpde.problems.problem import Problem
 
 
@@ -30,6 +31,6 @@ def walls_of(problem: Problem, axis: int) -> np.ndarray:
 
 def with_values(problem: Problem, expr: sympy.Expr) -> sympy.Expr:
     """The expression with every parameter that still stands in it (a learned one) replaced by its true value."""
-    values = {symbol: sympy.Float(problem.parameters[symbol.name], 17) for symbol in expr.free_symbols
-              if symbol.name in problem.parameters and symbol.name not in problem.coordinates}  # fmt: skip
-    return expr.xreplace(values)
+    values = {sympy.Symbol(name, real=True): sympy.Float(problem.parameters[name], 17) for name in depends_on(expr)
+              if name in problem.parameters and name not in problem.coordinates}  # fmt: skip
+    return moved(expr, values, problem.coordinates)

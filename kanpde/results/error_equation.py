@@ -32,7 +32,8 @@ from kanpde.problems.geometry.samplings import SobolSampling
 from kanpde.problems.problem import Problem
 from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.losses.residuals import Block, build_blocks, draw
-from kanpde.solving.solution import Solution, named_jets
+from kanpde.solving.reach import RemoteValue, named_jets
+from kanpde.solving.solution import Solution
 from kanpde.solving.time_windows import Chained, in_window
 
 FEATURES, MOST_UNKNOWNS = 500, 1500
@@ -88,7 +89,8 @@ def estimated_error(solution: Solution, ansatz: Ansatz) -> ErrorEstimate | None:
 def _windows(solution: Solution) -> list[Problem]:
     """The problem in equal parts of its time, as many as were trained and at least a few."""
     problem = solution.problem
-    if problem.time is None or not any(condition.kind == "initial" for condition in problem.conditions):
+    initial = any(condition.kind == "initial" for condition in problem.conditions)
+    if problem.time is None or not initial or problem.reaches_through_time():
         return [problem]
     trained = len(solution.pieces) if isinstance(solution, Chained) else 1
     count = min(max(trained, FEWEST_WINDOWS), MOST_WINDOWS)
@@ -189,21 +191,49 @@ class _ErrorSpace:
 
 def _rows(solution: Solution, space: _ErrorSpace, block: Block, points: Tensor) -> tuple[Tensor, Tensor]:
     """Weighted residuals [n·q] of a block, and their derivatives [n·q, fields · m] along the error space."""
-    problem, points = solution.problem, points.double()
-    jets = solution.jets(points, block.indices).cpu().double().requires_grad_()
-    named = named_jets(jets, problem.fields, block.indices)
+    problem, points, learned = solution.problem, points.double(), solution.learned
+    remote = [_remote(solution, space, value, points) for value in block.reach]
+    jets = solution.jets(points, block.indices).cpu().double()
     with torch.enable_grad():
-        found = torch.stack([formula(points, named, solution.learned) for formula in block.formulas], dim=1)
-        slopes = [_slope(column, jets) for column in found.unbind(1)]
+        inputs = [part.requires_grad_() for part in (jets, *(value for value, _ in remote))]
+        named = {**named_jets(jets, problem.fields, block.indices)}
+        named |= {value.jet: there for value, there in zip(block.reach, inputs[1:], strict=True)}
+        found = torch.stack([formula(points, named, learned) for formula in block.formulas], dim=1)
+        slopes = [_slopes(column, inputs) for column in found.unbind(1)]
     values = found.detach() if block.observed is None else found.detach() - block.observed.values.double()
     factors = (block.weight / len(points)) ** 0.5 / torch.tensor(block.scales, dtype=torch.float64)
     features = space.jets(points, block.indices).expand(-1, -1, space.fields, -1)
-    columns = [torch.einsum("nsf,nsfm->nfm", slope, features).flatten(1) for slope in slopes]
-    return (values * factors).reshape(-1), (torch.stack(columns, 1) * factors[:, None]).flatten(0, 1)
+    columns = torch.stack([_along(own, features) for own, *_ in slopes], 1)
+    for place, (_, rows) in enumerate(remote, 1):
+        columns += torch.stack([slope[place] for slope in slopes], 1)[..., None] * rows[:, None]
+    return (values * factors).reshape(-1), (columns * factors[..., None]).flatten(0, 1)
 
 
-def _slope(column: Tensor, jets: Tensor) -> Tensor:  # [n], [n, s, fields] -> [n, s, fields]
-    return torch.autograd.grad(column.sum(), jets, retain_graph=True, materialize_grads=True)[0]
+def _along(slope: Tensor, features: Tensor) -> Tensor:  # [n, s, fields], [n, s, fields, m] -> [n, fields · m]
+    return torch.einsum("nsf,nsfm->nfm", slope, features).flatten(1)
+
+
+def _remote(
+    solution: Solution, space: _ErrorSpace, value: RemoteValue, points: Tensor
+) -> tuple[Tensor, Tensor]:  # [n, d] -> [n], [n, fields · m]
+    """A value from elsewhere, and its derivatives along the error space."""
+    bound, found = value.bind(points), []
+    for piece in bound.pieces:
+        jets = [solution.jets(x, one.indices).cpu().double().requires_grad_() for x, one in
+                zip(piece.points, value.elsewhere, strict=True)]  # fmt: skip
+        with torch.enable_grad():
+            own = piece(jets, solution.problem.fields, solution.learned)
+            slopes = _slopes(own, jets)
+        features = (space.jets(x, one.indices).expand(-1, -1, space.fields, -1) for x, one in
+                    zip(piece.points, value.elsewhere, strict=True))  # fmt: skip
+        rows = torch.stack([_along(slope, part) for slope, part in zip(slopes, features, strict=True)]).sum(0)
+        found.append((own.detach(), rows.unflatten(0, (len(own), -1)).sum(1)))
+    whole, rows = (torch.cat(parts)[bound.inverse] for parts in zip(*found, strict=True))
+    return whole, rows
+
+
+def _slopes(column: Tensor, jets: list[Tensor]) -> tuple[Tensor, ...]:  # [n], [n·Q, s, fields] each -> the same
+    return torch.autograd.grad(column.sum(), jets, retain_graph=True, materialize_grads=True)
 
 
 def _least_squares(matrix: Tensor, right: Tensor) -> Tensor:  # [n, p], [n] -> [p]

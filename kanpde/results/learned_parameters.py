@@ -13,8 +13,8 @@ from kanpde.solving.training.setup import Setup
 def data_metrics(setup: Setup, solution: Solution) -> dict[str, float]:
     """Misfits to the data, and each learned parameter with its error and 95 % interval where they are known."""
     problem = setup.problem
-    if problem.data is None:
-        return {}
+    if problem.data is None:  # constants that equations and constraints determine
+        return _parameter_metrics(problem, solution)
     values = {"data_misfit": _misfit(solution, problem.data.fitted())}
     if (tested := problem.data.tested()) is not None:
         values["test_error"] = _misfit(solution, tested)

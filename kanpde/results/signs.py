@@ -105,7 +105,7 @@ def _data_signs(problem: Problem, metrics: Mapping[str, float]) -> Iterator[Sign
 
 
 def _learned_signs(problem: Problem, metrics: Mapping[str, float]) -> Iterator[Sign]:
-    for name in problem.learned:
+    for name in problem.learned if problem.data is not None else ():  # else equations and constraints determine it
         value, width = metrics.get(f"parameter_{name}", math.nan), metrics.get(f"parameter_{name}_interval95", math.nan)
         if not width <= UNDETERMINED * abs(value):
             yield Sign(math.inf, f"The data do not determine {name}: {value:.3g}, give or take {width:.1e}.")

@@ -14,17 +14,13 @@ from kanpde.models.differentiation import route_for
 from kanpde.models.jets import IndexSet, closure
 from kanpde.models.learned_constants import learned_values
 from kanpde.problems.geometry.regions import in_domain
-from kanpde.problems.language import Jet, Scope, compile_expression, parse_expression
+from kanpde.problems.language import Remote, Scope, compile_expression, parse_expression
 from kanpde.problems.problem import Problem
 from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.named_points import Grid
+from kanpde.solving.reach import named_jets, reach_of, values_elsewhere
 
 CHUNK = 8192
-
-
-def named_jets(jets: Tensor, fields: tuple[str, ...], indices: IndexSet) -> Mapping[Jet, Tensor]:  # [n, s, fields]
-    """The columns of a bundle by field and multi-index, as formulas ask for them."""
-    return {(name, index): jets[:, s, f] for f, name in enumerate(fields) for s, index in enumerate(indices)}
 
 
 class Solution:
@@ -84,9 +80,12 @@ class Solution:
         time = None if problem.time is None else problem.coordinates[problem.time]
         family = tuple(problem.coordinates[axis] for axis in problem.family)
         fixed = {name: Float(value) for name, value in problem.parameters.items() if name not in problem.learned}
+        ranges = dict(
+            zip(problem.coordinates, zip(problem.domain.lower, problem.domain.upper, strict=True), strict=True)
+        )
         return Scope(
             problem.coordinates, problem.fields, tuple(problem.learned), time=time, family=family,
-            vectors=problem.vectors, definitions={**fixed, **problem.coefficients},
+            vectors=problem.vectors, definitions={**fixed, **problem.coefficients}, ranges=ranges,
         )  # fmt: skip
 
     def _grid(self, points: object, coordinates: Mapping[str, Any]) -> Grid:
@@ -118,10 +117,13 @@ class Solution:
     def evaluate(self, expr: Expr, points) -> np.ndarray:  # [n, d] -> [n]
         """A parsed expression, such as the residual of one of the problem's equations."""
         formula = compile_expression(expr, self.problem.coordinates, self.problem.fields)
-        indices = closure((index for _, index in formula.jets), len(self.problem.coordinates))
+        local = [index for name, index in formula.jets if not isinstance(name, Remote)]
+        indices, fields = closure(local, len(self.problem.coordinates)), self.problem.fields
         x = self._points(points)
         with torch.no_grad():
-            values = formula(x, named_jets(self.jets(x, indices), self.problem.fields, indices), self.learned)
+            named = {**named_jets(self.jets(x, indices), fields, indices)}
+            named |= values_elsewhere(reach_of(self.problem, [formula]), x, self.jets, fields, self.learned)
+            values = formula(x, named, self.learned)
         return values.cpu().double().numpy()
 
     def jets(self, points, indices: IndexSet) -> Tensor:  # [n, d] -> [n, s, fields]

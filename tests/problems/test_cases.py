@@ -16,7 +16,8 @@ from kanpde.solving.losses.residuals import build_blocks
 CASES = Path(__file__).parent / "cases"
 
 EXPRESSED = {
-    "chain_where": "finite_elements", "disk_polar": None, "inflow_poly": "finite_elements", "lorenz_issue": "ordinary",
+    "chain_where": "finite_elements", "delay": "chebyshev", "fokker_planck_norm": "chebyshev", "integral_pde": None,
+    "disk_polar": None, "inflow_poly": "finite_elements", "lorenz_issue": "ordinary",
     "periodic_pinned": "chebyshev", "porous_triangle_where": "finite_elements", "robertson": "ordinary",
     "sphere_spherical": None, "stefan": None, "interface_two_fields": "chebyshev", "neumann_compatible": "chebyshev",
 }  # fmt: skip
@@ -31,8 +32,6 @@ WARNED = {
 FREE = {"cylinder_potential": "up to a constant", "taylor_green": "up to a function of t"}
 REFUSED = {
     "black_scholes": "count it from the end: with s = T - t",
-    "fokker_planck_norm": "add the integral as a field of its own",
-    "integral_pde": "add the integral as a field of its own",
     "neumann_incompatible": "source and fluxes need to balance",
     "schrodinger_complex": "write a complex field as two",
     "stefan_comma": "needs quotes around what has a comma",

@@ -13,7 +13,7 @@ TASKS = {"landscape_1d", "landscape_1d_smooth", "landscape_2d", "schrodinger_ran
 LATTICES = {"anderson_1d", "anderson_2d", "anderson_3d", "aubry_andre", "gaam", "maam", "mosaic"}
 WITHOUT_EXACT = TASKS | LATTICES | {
     "burgers", "burgers_parametric", "allen_cahn", "cavity", "fitzhugh_nagumo", "kdv", "kuramoto_sivashinsky",
-    "laplace_holes",
+    "laplace_holes", "aubry_hull",
 }  # fmt: skip
 WARNED = set()
 FILES = sorted(problem_folders()[-1].glob("*.yaml"))
@@ -23,7 +23,7 @@ EXPECTED = {
     "diffusion_variable", "advection_1d", "wave_1d", "burgers", "biharmonic_1d", "poisson_5d", "reaction_diffusion",
     "allen_cahn", "bratu", "cavity", "eikonal", "fisher", "fitzhugh_nagumo", "heat_3d", "heat_robin", "kdv",
     "kuramoto_sivashinsky", "poisson_multiscale", "sine_gordon", "inverse_diffusion", "inverse_source",
-    "diffusion_parametric", "laplace_holes", "poisson_lshape", "burgers_parametric", *TASKS, *LATTICES,
+    "diffusion_parametric", "laplace_holes", "poisson_lshape", "burgers_parametric", "aubry_hull", *TASKS, *LATTICES,
 }  # fmt: skip
 
 

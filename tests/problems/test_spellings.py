@@ -20,8 +20,8 @@ ANSWERED = {
     "∂²u/∂x∂t": "Write u_xt", "diff(u,t)": "Write D", "np.sin(x)": "Write sin for np.sin", "math.pi": "Write pi for",
     "ut": 'Did you mean "u_t"', "uxx": 'Did you mean "u_xx"', "u.x": "Write u_x", "u''": "Write u_xx",
     "1j*u": "complex field as two", "i*u": "complex field as two", "I*u": "complex", "e**x": "exp", "ln(x)": "log",
-    "Δu": "lap", "∇²u": "lap", "laplacian(u)": "lap", "arcsin(x)": "asin", "integral(u)": "eigen", "∫u": "energy",
-    "u(x - 1, t)": "Write u alone", "u(0, t)": "boundary: {x-", "ν*u": "Write nu", "2x": r"Write 2\*x",
+    "Δu": "lap", "∇²u": "lap", "laplacian(u)": "lap", "arcsin(x)": "asin", "quad(u)": "integral", "∫u": "integral",
+    "u(x, t, t)": "Write u alone", "ν*u": "Write nu", "2x": r"Write 2\*x",
     "pi x": r"Write pi\*x", "D[u, x]": "parentheses", "sine(x)": 'Did you mean "sin"', "D(u, x": "quotes",
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ import sympy
 from sympy.core.function import AppliedUndef
 
 from kanpde.problems.language.functions import ExpressionError, absolute, choice
+from kanpde.problems.language.remotes import Integrated, Placed, Remote, Span
 
 Jet = tuple[str, tuple[int, ...]]
 
@@ -51,7 +52,80 @@ def is_jet(node: sympy.Basic) -> bool:
 
 def jets_of(expr: sympy.Expr) -> tuple[Jet, ...]:
     """All derivatives of fields that occur, sorted."""
-    return tuple(sorted({jet_of(node) for node in _distinct_nodes(expr) if is_jet(node)}))
+    return tuple(sorted({jet_of(node) for node in distinct_nodes(expr) if is_jet(node)}))
+
+
+def all_jets_of(expr: sympy.Expr) -> tuple[Jet, ...]:
+    """All derivatives of fields that occur, here or elsewhere, sorted."""
+    found: set[Jet] = set()
+    for name, index in jets_of(expr):
+        if isinstance(name, Integrated):
+            found |= {*all_jets_of(name.density)}
+        else:
+            found.add(name.jet if isinstance(name, Placed) else (name, index))
+    return tuple(sorted(found))
+
+
+def fields_of(expr: sympy.Expr) -> tuple[str, ...]:
+    """All fields that occur, here or elsewhere, sorted."""
+    return tuple(sorted({field for field, _ in all_jets_of(expr)}))
+
+
+def remotes_of(expr: sympy.Expr) -> tuple[Remote, ...]:
+    """What is asked for from elsewhere, sorted."""
+    return tuple(name for name, _ in jets_of(expr) if isinstance(name, Remote))
+
+
+def placed(jet: Jet, place: tuple[sympy.Expr, ...], coordinates: tuple[str, ...]) -> sympy.Expr:
+    """A derivative of a field at a place; the local one where that is here.
+
+    >>> x, = coordinate_symbols(("x",))
+    >>> derivative(placed(("u", (0,)), (2 * x + 1,), ("x",)), x) == 2 * placed(("u", (1,)), (2 * x + 1,), ("x",))
+    True
+    """
+    if place == coordinate_symbols(coordinates):
+        return jet_expression(jet, coordinates)
+    return jet_expression((Placed(jet, place), (0,) * len(coordinates)), coordinates)
+
+
+def integral(density: sympy.Expr, spans: tuple[Span, ...], coordinates: tuple[str, ...]) -> sympy.Expr:
+    """∫ density over spans."""
+    return jet_expression((Integrated(density, spans), (0,) * len(coordinates)), coordinates)
+
+
+def moved(expr: sympy.Expr, to: Mapping[sympy.Symbol, sympy.Expr], coordinates: tuple[str, ...]) -> sympy.Expr:
+    """The expression with other places for coordinates (or variables of integration), in fields as well."""
+    symbols = coordinate_symbols(coordinates)
+    inward = {jet_expression(jet, coordinates): _moved_jet(jet, to, symbols) for jet in jets_of(expr)}
+    return expr.xreplace({**inward, **to})
+
+
+def _moved_jet(jet: Jet, to: Mapping[sympy.Symbol, sympy.Expr], symbols: tuple[sympy.Symbol, ...]) -> sympy.Expr:
+    (name, index), coordinates = jet, tuple(symbol.name for symbol in symbols)
+    if isinstance(name, Integrated):
+        spans = tuple(Span(s.variable, s.lower.xreplace(to), s.upper.xreplace(to)) for s in name.spans)
+        return integral(moved(name.density, to, coordinates), spans, coordinates)
+    place = name.place if isinstance(name, Placed) else symbols
+    own = name.jet if isinstance(name, Placed) else (name, index)
+    return placed(own, tuple(part.xreplace(to) for part in place), coordinates)
+
+
+def depends_on(expr: sympy.Expr) -> set[str]:
+    """The names of the coordinates, variables and parameters that an expression depends on, through fields too."""
+    found: set[str] = set()
+    for node in distinct_nodes(expr):
+        if not is_jet(node):
+            found |= {node.name} if isinstance(node, sympy.Symbol) else set()
+            continue
+        name = jet_of(node)[0]
+        if isinstance(name, Placed):
+            found |= {symbol.name for part in name.place for symbol in part.free_symbols}
+        elif isinstance(name, Integrated):
+            limits = {symbol.name for s in name.spans for end in (s.lower, s.upper) for symbol in end.free_symbols}
+            found |= depends_on(name.density) - {s.variable.name for s in name.spans} | limits
+        else:
+            found |= {symbol.name for symbol in node.free_symbols}
+    return found
 
 
 def tree_size(expr: sympy.Basic, known: dict | None = None) -> int:
@@ -66,7 +140,7 @@ def tree_size(expr: sympy.Basic, known: dict | None = None) -> int:
 def checked_size(expr: sympy.Expr) -> sympy.Expr:
     """The expression itself, if it is not too large to work with."""
     if (size := tree_size(expr)) > MAX_SIZE:
-        raise _too_large(size)
+        raise too_large(size)
     return expr
 
 
@@ -80,20 +154,6 @@ def derivative(expr: sympy.Expr, symbol: sympy.Symbol, order: int = 1) -> sympy.
     for _ in range(order):
         expr = checked_size(_Differentiation(symbol)(expr))
     return expr
-
-
-def substituted(expr: sympy.Expr, solution: Mapping[str, sympy.Expr]) -> sympy.Expr:
-    """Put expressions in place of the fields, derivatives and all; refused when it grows beyond MAX_SIZE."""
-    jets = {node: jet_of(node) for node in _distinct_nodes(expr) if is_jet(node)}
-    values = {node: field_derivative(solution[field], node, index) for node, (field, index) in jets.items()}
-    if (size := tree_size(expr, {node: tree_size(value) for node, value in values.items()})) > MAX_SIZE:
-        raise _too_large(size)
-    try:
-        return expr.xreplace(values)
-    except ArithmeticError:
-        raise ExpressionError(
-            "needs finite values; with the exact solution put in it divides by zero. Correct one of the two."
-        ) from None
 
 
 def jet_slopes(expr: sympy.Expr, coordinates: tuple[str, ...]) -> dict[Jet, sympy.Expr]:
@@ -134,22 +194,14 @@ def size_of_terms(expr: sympy.Expr) -> sympy.Expr:
     return absolute(expr)
 
 
-def field_derivative(value: sympy.Expr, node: sympy.Expr, index: tuple[int, ...]) -> sympy.Expr:
-    """The derivative that `node` takes of its field, taken of `value`."""
-    symbols = node.args if isinstance(node, AppliedUndef) else node.expr.args
-    for symbol, count in zip(symbols, index, strict=True):
-        value = derivative(value, symbol, count)
-    return value
-
-
-def _too_large(size: int) -> ExpressionError:
+def too_large(size: int) -> ExpressionError:
     return ExpressionError(
         f"may have at most {MAX_SIZE} terms and factors once it is differentiated; it has {size} or more. "
         "Write it shorter or with fewer nested derivatives."
     )
 
 
-def _distinct_nodes(expr: sympy.Basic) -> Iterator[sympy.Basic]:
+def distinct_nodes(expr: sympy.Basic) -> Iterator[sympy.Basic]:
     seen, stack = set(), [expr]
     while stack:
         node = stack.pop()
@@ -237,6 +289,8 @@ class _Differentiation:
 
     def _of_field(self, node: sympy.Expr) -> sympy.Expr:
         field, index = jet_of(node)
+        if isinstance(field, Remote):
+            return self._of_remote(node, field)
         names = tuple(symbol.name for symbol in (node.args if isinstance(node, AppliedUndef) else node.expr.args))
         if self.symbol.name not in names:
             return sympy.S.Zero
@@ -245,6 +299,29 @@ class _Differentiation:
         if sum(index) > MAX_ORDER:
             raise order_refused(sum(index))
         return jet_expression((field, index), names)
+
+    def _of_remote(self, node: sympy.Expr, name: Remote) -> sympy.Expr:
+        """The chain rule for places, Leibniz's for integrals: ∂∫_a^b f ds = f(b) ∂b - f(a) ∂a + ∫_a^b ∂f ds."""
+        coordinates = tuple(symbol.name for symbol in node.args)
+        if isinstance(name, Placed):
+            field, index = name.jet
+            if sum(index) >= MAX_ORDER:
+                raise order_refused(sum(index) + 1)
+            slopes = zip(map(self, name.place), range(len(index)), strict=True)
+            raised = ((slope, tuple(n + (i == axis) for i, n in enumerate(index))) for slope, axis in slopes)
+            return sympy.Add(*(slope * placed((field, up), name.place, coordinates) for slope, up in raised
+                               if slope != 0))  # fmt: skip
+        if not isinstance(name, Integrated):
+            raise TypeError(f"{type(name).__name__} has no rule of differentiation")
+        inner = self(name.density)
+        found = [integral(inner, name.spans, coordinates)] if inner != 0 else []
+        for place, span in enumerate(name.spans):
+            others = name.spans[:place] + name.spans[place + 1 :]
+            for sign, end in ((1, span.upper), (-1, span.lower)):
+                if (slope := self(end)) != 0:
+                    edge = moved(name.density, {span.variable: end}, coordinates)
+                    found.append(sign * slope * (integral(edge, others, coordinates) if others else edge))
+        return sympy.Add(*found)
 
     def _of_product(self, expr: sympy.Expr) -> sympy.Expr:
         parts = [self(factor) for factor in expr.args]
@@ -255,7 +332,7 @@ class _Differentiation:
     def _build(self, nodes: int) -> None:
         self.built += nodes
         if self.built > MAX_SIZE:
-            raise _too_large(self.built)
+            raise too_large(self.built)
 
 
 def order_refused(order: int) -> ExpressionError:

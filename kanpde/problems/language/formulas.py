@@ -19,6 +19,7 @@ from torch import Tensor
 from kanpde.problems.language import functions as words
 from kanpde.problems.language.calculus import Jet, is_jet, jet_of
 from kanpde.problems.language.functions import ExpressionError
+from kanpde.problems.language.remotes import Remote
 
 CONSTANT, POINTS, FIELDS = 0, 1, 2  # when the value of a register is known
 
@@ -249,7 +250,8 @@ class _Compilation:
 
     def _jet(self, expr: sympy.Expr) -> Jet:
         jet = jet_of(expr)
-        if jet[0] not in self.fields or len(jet[1]) != len(self.coordinates):
+        known = isinstance(jet[0], Remote) or (jet[0] in self.fields and len(jet[1]) <= len(self.coordinates))
+        if not known:  # variables of integration come on top of the coordinates
             raise ValueError(f"the field {jet[0]} is not one of {self.fields} over {self.coordinates}.")
         return jet
 

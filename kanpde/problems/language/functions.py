@@ -438,6 +438,8 @@ WORDS: dict[str, type[Elementary]] = {word_of(row): row for row in _rows() if ro
 DRAWS: dict[str, type[Elementary]] = {word_of(row): row for row in _rows() if row.drawn}
 """Random numbers, where a scope has them."""
 OPERATORS = ("D", "lap", "grad", "div", "dot", "dn", "where")
+INTEGRALS = ("integral", "mean", "int")
+"""Read as functions where they are called; as names they stay free."""
 RESERVED = frozenset((*WORDS, *OPERATORS, "pi", "auto"))
 """Words no name may take; those of `DRAWS` stay free where nothing is drawn."""
 ROUGH = tuple(row for row in _rows() if row.rough)

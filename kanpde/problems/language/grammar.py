@@ -22,22 +22,32 @@ from kanpde.problems.language.calculus import (
     MAX_ORDER,
     checked_size,
     coordinate_symbols,
+    depends_on,
     derivative,
     derivative_index,
+    integral,
     jet_expression,
+    jet_of,
+    jets_of,
+    moved,
     order_refused,
+    placed,
+    remotes_of,
 )
 from kanpde.problems.language.formulas import constant_value
 from kanpde.problems.language.functions import (
     DRAWS,
+    INTEGRALS,
     OPERATORS,
     RESERVED,
     WORDS,
     ExpressionError,
     absolute,
     choice,
+    larger,
     remainder,
 )
+from kanpde.problems.language.remotes import Integrated, Span, variable_of
 from kanpde.problems.language.spellings import function_meant, name_meant
 from kanpde.problems.language.tokens import Token, python_token, sides_of, tokens_of, unreadable
 
@@ -70,6 +80,8 @@ class Scope:
             `uniform(a, b)` and `normal(m, s)`, may occur.
         metric: What makes `lap`, `grad`, `div` and `dn` right in coordinates that are not Cartesian.
         place: Coordinates that have one value wherever it holds, as on a side: u(0, t) is u there.
+        ranges: From where to where the coordinates go; integrals without limits need them.
+        history: What fields were before time began, for delays.
     """
 
     coordinates: tuple[str, ...] = ()
@@ -84,6 +96,8 @@ class Scope:
     discrete: bool = False
     metric: Metric | None = None
     place: Mapping[str, float] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    history: Mapping[str, sympy.Expr] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -276,6 +290,8 @@ class _Reader:
             raise ExpressionError(
                 f"needs functions written like sin(x) or D(u, x, 2); it has {_described(node)}. Write it so."
             )
+        if name in INTEGRALS and name not in self.scope.names:
+            return self._integral(name, node.args, depth)
         if name in OPERATORS:
             return getattr(self, f"_{name}")(node.args, depth)
         if self.scope.discrete and name in DRAWS:
@@ -301,18 +317,109 @@ class _Reader:
         return any(name == field or name.startswith(f"{field}_") for field in known)
 
     def _at(self, name: str, nodes: list[ast.AST], depth: int) -> sympy.Expr | Vector:
-        """u(x, t), or u(0, t) in a condition that holds where x = 0."""
-        scope = self.scope
-        for place, coordinate in enumerate(scope.coordinates):
-            given = self.scalar(nodes[place], depth) if len(nodes) == len(scope.coordinates) else None
-            if given is None or (given != self.symbols[place] and not self._holds(coordinate, given)):
-                where = ", ".join(f"{c} = {value:g}" for c, value in scope.place.items())
+        """u(x, t) here, u(0, t) in a condition that holds where x = 0, or elsewhere: u(x + w, t), u(t - tau)."""
+        value, place = self._name(ast.Name(name), depth), self._place(name, nodes, depth)
+        return _by_part(lambda part: self._elsewhere(part, place), value)
+
+    def _place(self, name: str, nodes: list[ast.AST], depth: int) -> tuple[sympy.Expr, ...]:
+        """An expression for each coordinate; one alone stands for the coordinate that occurs in it."""
+        given, names = [self.scalar(node, depth) for node in nodes], self.scope.coordinates
+        unknown = {symbol for part in given for symbol in depends_on(part) if jets_of(part)}
+        unknown |= {symbol.name for part in given for symbol in part.free_symbols} & set(self.scope.parameters)
+        meant = [symbol for symbol in self.symbols if len(given) == 1 and symbol in given[0].free_symbols]
+        if unknown or len(given) not in (1, len(names)) or (len(given) < len(names) and len(meant) != 1):
+            example = ", ".join(names)
+            raise ExpressionError(
+                f"needs a known place for each coordinate in {name}(…), as in {name}({example}); it has "
+                f"{len(given)} entries{', with fields or learned parameters among them' if unknown else ''}. Write "
+                f"{name} alone for its value where the equation holds, or the one coordinate that differs."
+            )
+        if len(given) < len(names):
+            return tuple(given[0] if symbol in meant else symbol for symbol in self.symbols)
+        pairs = zip(self.symbols, given, strict=True)
+        return tuple(symbol if self._holds(symbol.name, part) else part for symbol, part in pairs)
+
+    def _elsewhere(self, local: sympy.Expr, place: tuple[sympy.Expr, ...]) -> sympy.Expr:
+        """The value there; before time began, that of the history."""
+        scope, coordinates = self.scope, self.scope.coordinates
+        if scope.time is None or not scope.history:
+            return placed(jet_of(local), place, coordinates)
+        axis, begin = coordinates.index(scope.time), sympy.Float(scope.ranges[scope.time][0])
+        time = place[axis]
+        if time == self.symbols[axis] or time.is_number:
+            return placed(jet_of(local), place, coordinates)
+        then = folded(larger(time, begin))
+        later = placed(jet_of(local), (*place[:axis], then, *place[axis + 1 :]), coordinates)
+        field, index = jet_of(local)
+        known = scope.history[field]
+        for symbol, count in zip(self.symbols, index, strict=True):
+            known = derivative(known, symbol, count)
+        return choice(time - begin, known.xreplace(dict(zip(self.symbols, place, strict=True))), later)
+
+    def _integral(self, word: str, nodes: list[ast.AST], depth: int) -> sympy.Expr:
+        """integral(u), integral(u, x), integral(u, x, a, b), integral(K*u(s), s, a, b); mean(u) and mean(u, x)."""
+        if not nodes:
+            raise ExpressionError(f"needs what is integrated in {word}(…); it has nothing. Write e.g. {word}(u, x).")
+        whole = self._whole_axes(nodes[1:])
+        if whole is None and (word == "mean" or len(nodes) % 3 != 1):
+            raise ExpressionError(
+                f"needs coordinates in {word}(…){'' if word == 'mean' else ', or a variable with two limits'}; it has "
+                f"others. Write {word}(u, {(self.scope.coordinates or ('x',))[0]})"
+                f"{'' if word == 'mean' else ' or integral(u(s), s, 0, 1)'}."
+            )
+        if missing := [name for name in whole or () if name not in self.scope.ranges]:
+            raise ExpressionError(
+                f"needs limits in {word}(…), since the range of {missing[0]} is not known here; it has none. Write "
+                f"integral(u, {missing[0]}, 0, 1)."
+            )
+        spans, names = self._spans(whole, nodes[1:], depth)
+        bound = {name: variable_of(name) for name in names}
+        inner = replace(self.scope, definitions={**self.scope.definitions, **bound}, place={})
+        reader = _Reader(inner)
+        coordinates = self.scope.coordinates
+        density = moved(
+            reader.scalar(nodes[0], depth),
+            {symbol: bound[symbol.name] for symbol in self.symbols if symbol.name in bound}, coordinates,
+        )  # fmt: skip
+        if any(isinstance(name, Integrated) for name in remotes_of(density)):
+            raise ExpressionError(
+                f"may have no integral within an integral; it has one in {word}(…). Integrate over several variables "
+                "at once: integral(u, x, y)."
+            )
+        size = sympy.Mul(*(span.upper - span.lower for span in spans)) if word == "mean" else sympy.S.One
+        return integral(density, spans, coordinates) / size
+
+    def _whole_axes(self, nodes: list[ast.AST]) -> tuple[str, ...] | None:
+        """The coordinates over all of which is integrated; None where there are limits."""
+        if not nodes:
+            return tuple(symbol.name for symbol in self._space("integral"))
+        names = [node.id.removeprefix("n_") if isinstance(node, ast.Name) else "" for node in nodes]
+        known = all(name in self.scope.coordinates for name in names) and len(set(names)) == len(names)
+        return tuple(names) if known else None
+
+    def _spans(
+        self, whole: tuple[str, ...] | None, nodes: list[ast.AST], depth: int
+    ) -> tuple[tuple[Span, ...], tuple[str, ...]]:
+        """Variables with their limits, and their names."""
+        if whole is not None:
+            ends = [tuple(map(number_of, self.scope.ranges[name])) for name in whole]
+            return tuple(Span(variable_of(name), *end) for name, end in zip(whole, ends, strict=True)), whole
+        found: list[tuple[str, list[sympy.Expr]]] = []
+        for variable, low, high in zip(nodes[::3], nodes[1::3], nodes[2::3], strict=True):
+            if not isinstance(variable, ast.Name):
                 raise ExpressionError(
-                    f"needs fields at the point where the equation holds{where and f', {where}'}; it has {name}(…) at "
-                    f"another. Write {name} alone: conditions say where by their key, as in boundary: {{x-: u = 0}} "
-                    "and initial: u = 0."
+                    f"needs the name of a variable before the limits of an integral; it has {_described(variable)}. "
+                    "Write e.g. integral(u(s), s, 0, 1)."
                 )
-        return self._name(ast.Name(name), depth)
+            found.append((variable.id.removeprefix("n_"), [self.scalar(low, depth), self.scalar(high, depth)]))
+        for name, limits in found:
+            free = {symbol for limit in limits for symbol in limit.free_symbols} - set(self.symbols)
+            if any(jets_of(limit) for limit in limits) or free or name in (*self.scope.fields, *self.scope.vectors):
+                raise ExpressionError(
+                    f"needs known limits and a variable of its own in integral(…, {name}, …); it has fields or learned "
+                    "parameters. Use numbers and coordinates."
+                )
+        return tuple(Span(variable_of(name), *limits) for name, limits in found), tuple(name for name, _ in found)
 
     def _holds(self, coordinate: str, given: sympy.Expr) -> bool:
         """Whether a coordinate has that value all over the side of a condition."""

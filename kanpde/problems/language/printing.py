@@ -6,8 +6,9 @@ import sympy
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
-from kanpde.problems.language.calculus import jet_of, jets_of, readings
+from kanpde.problems.language.calculus import jet_expression, jet_of, jets_of, readings
 from kanpde.problems.language.functions import raised
+from kanpde.problems.language.remotes import BOUND, Integrated, Placed, Remote
 
 
 def text_of(expr: sympy.Expr) -> str:
@@ -40,6 +41,11 @@ def subscript_of(index: tuple[int, ...], coordinates: tuple[str, ...]) -> str:
     return ("" if all(len(name) == 1 for name in coordinates) else "_").join(names)
 
 
+def _arguments(name: Integrated) -> list[sympy.Expr]:
+    """density, s, low, high, … of an integral."""
+    return [name.density, *(part for span in name.spans for part in (span.variable, span.lower, span.upper))]
+
+
 def _coordinates(node: sympy.Derivative) -> tuple[str, ...]:
     return tuple(symbol.name for symbol in node.expr.args)
 
@@ -59,7 +65,18 @@ class _TextPrinter(StrPrinter):
         return _ordered_terms(expr)
 
     def _print_AppliedUndef(self, expr):
-        return expr.func.__name__
+        name = expr.func.__name__
+        if not isinstance(name, Remote):
+            return name
+        coordinates = tuple(symbol.name for symbol in expr.args)
+        parts = map(self._print, name.place if isinstance(name, Placed) else _arguments(name))
+        if isinstance(name, Integrated):
+            return f"integral({', '.join(parts)})"
+        field, places = self._print(jet_expression(name.jet, coordinates)), tuple(parts)
+        return field if places == coordinates else f"{field}({', '.join(places)})"
+
+    def _print_Symbol(self, expr):
+        return expr.name.removesuffix(BOUND)
 
     def _print_Derivative(self, expr):
         (field, index), names = jet_of(expr), _coordinates(expr)
@@ -78,7 +95,21 @@ class _LatexPrinter(LatexPrinter):
         return _ordered_terms(expr)
 
     def _print_AppliedUndef(self, expr, exp=None):
-        return raised(self._symbol(expr.func.__name__), exp)
+        name = expr.func.__name__
+        if isinstance(name, Placed):
+            coordinates = tuple(symbol.name for symbol in expr.args)
+            field, places = self._print(jet_expression(name.jet, coordinates)), tuple(map(self._print, name.place))
+            here = places == tuple(map(self._print, expr.args))
+            return raised(field if here else rf"{field}\left({', '.join(places)}\right)", exp)
+        if isinstance(name, Integrated):
+            signs = [rf"\int_{{{self._print(s.lower)}}}^{{{self._print(s.upper)}}}" for s in name.spans]
+            ends = [rf"\, d{self._print(s.variable)}" for s in name.spans]
+            inner = rf"{' '.join(signs)} {self._print(name.density)}{''.join(ends)}"
+            return inner if exp is None else raised(rf"\left({inner}\right)", exp)
+        return raised(self._symbol(name), exp)
+
+    def _print_Symbol(self, expr, **options):
+        return super()._print_Symbol(sympy.Symbol(expr.name.removesuffix(BOUND)), **options)
 
     def _print_Derivative(self, expr, exp=None):
         field, index = jet_of(expr)

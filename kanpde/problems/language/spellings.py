@@ -42,10 +42,7 @@ COMPLEX = (
     " The language is real: write a complex field as two, psi = a + i*b with fields: [a, b], and each equation as two, "
     "its real and its imaginary part; i*psi_t = -psi_xx becomes a_t = -b_xx and b_t = a_xx."
 )
-_INTEGRAL = (
-    " Integrals stand under energy: or eigen:; elsewhere add the integral as a field of its own, as in I_x = u with "
-    "I = 0 at x-."
-)
+_INTEGRAL = " Write integral(u, x) over all of x, integral(u, x, a, b), or integral(K*u(s), s, a, b)."
 
 
 def plain_signs(text: str) -> str:
@@ -111,7 +108,7 @@ def function_meant(name: str) -> str:
     >>> function_meant("ln")
     ' Write log(…), the natural logarithm.'
     """
-    if name.lower() in ("int", "integral", "integrate", "quad"):
+    if name.lower() in ("int", "integral", "integrate", "quad", "average"):
         return _INTEGRAL
     word = WORDS_MEANT.get(name.lower())
     return f" Write {word}." if word else ""

@@ -24,13 +24,16 @@ from kanpde.problems.geometry.regions import (
     piece_points,
 )
 from kanpde.problems.language import (
+    Remote,
     Scope,
     constant_value,
     coordinate_symbols,
+    fields_of,
     jets_of,
     parse_expression,
     shortened,
     suggestion,
+    text_of,
 )
 from kanpde.problems.problem import Condition
 from kanpde.problems.reading.entries import Source, double_of
@@ -82,7 +85,7 @@ class _Conditions:
             piece, text = self.point(place, entry), entry["condition"]
             for component, residual in enumerate(self.residuals(piece, place, text), 1):
                 name = "at" + f".{number}" * (number > 1) + f"_{component}" * (component > 1)
-                fields = tuple(sorted({field for field, _ in jets_of(residual)}))
+                fields = fields_of(residual)
                 yield Condition(name, piece, residual, "boundary", fields, str(text))
 
     def point(self, place: str, entry: object) -> Place:
@@ -129,7 +132,16 @@ class _Conditions:
         """One for each component of an equation between vectors."""
         normal = None if piece.name in ("t-", "at") else self.normal(piece)
         scope = replace(self.scope, normal=normal, place=self.place(piece))
-        return self.statement.residuals(place, text, scope, self.exact)
+        residuals = self.statement.residuals(place, text, scope, self.exact)
+        for residual in residuals:
+            if all(isinstance(name, Remote) for name, _ in jets_of(residual)):
+                held = ", ".join(f"{name} = {value:g}" for name, value in scope.place.items())
+                raise InputError(
+                    f"{self.statement.where(place)} needs a field where the condition holds{held and f', at {held}'}; "
+                    f"{shortened(str(text))} has fields elsewhere alone. Move it to the side it speaks of, or write it "
+                    "under constraints."
+                )
+        return residuals
 
     def place(self, piece: Piece) -> dict[str, float]:
         """The coordinate that is fixed on a side, and its value."""
@@ -152,7 +164,7 @@ class _Conditions:
         return [
             Condition(
                 own, piece, residual, "initial" if piece.name == "t-" else "boundary",
-                tuple(sorted({field for field, _ in jets_of(residual)})),
+                fields_of(residual),
             )
             for own, piece, residual in zip(names, pieces, residuals, strict=True)
         ]  # fmt: skip
@@ -217,8 +229,10 @@ class _Conditions:
             rest += [name for name in self.edges if name.rpartition("[")[0] in apart and name not in found]  # fmt: skip
             self.check_rest(rest)
             found |= dict.fromkeys(rest, ('boundary."*"', given["*"]))
-        if self.statement.data.get("initial") is not None:
-            found["t-"] = ("initial", self.statement.data["initial"])
+        known = [f"{name} = {text_of(value)}" for name, value in self.scope.history.items()]
+        initial = self.statement.data.get("initial", known or None)
+        if initial is not None:
+            found["t-"] = ("initial", initial)
             self.check_time()
         pieces = sides | {name: name for name in (*shapes, *self.edges)}
         return [(piece, found[name][0], self.listed(*found[name])) for name, piece in pieces.items() if name in found]

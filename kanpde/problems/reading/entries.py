@@ -15,6 +15,7 @@ from kanpde.problems.language import (
     constant_value,
     derivative,
     jets_of,
+    moved,
     parse_components,
     parse_expression,
     shortened,
@@ -88,7 +89,7 @@ class Source:
             raise wrong_kind(where, "an equation", text, f"{scope.fields[0]} = 0")
         residuals = parse_components(text, scope, where)
         try:
-            residuals = tuple(_resolved(residual, exact, self.truth()) for residual in residuals)
+            residuals = tuple(_resolved(residual, exact, self.truth(), scope.coordinates) for residual in residuals)
         except ExpressionError as error:
             raise InputError(f"{where} {error}") from None
         if not all(map(jets_of, residuals)):
@@ -116,7 +117,12 @@ def double_of(value: sympy.Expr, where: str) -> sympy.Expr:
     return sympy.Integer(int(number)) if number.is_integer() and abs(number) < 2**53 else sympy.Float(number)
 
 
-def _resolved(residual: sympy.Expr, exact: dict[str, sympy.Expr], truth: dict[sympy.Symbol, sympy.Expr]) -> sympy.Expr:
+def _resolved(
+    residual: sympy.Expr,
+    exact: dict[str, sympy.Expr],
+    truth: dict[sympy.Symbol, sympy.Expr],
+    coordinates: tuple[str, ...],
+) -> sympy.Expr:
     """Put in for `auto` what makes the exact solution hold: r(u) - auto becomes r(u) - r(u_exact)."""
     if not residual.has(AUTO):
         return residual
@@ -125,4 +131,4 @@ def _resolved(residual: sympy.Expr, exact: dict[str, sympy.Expr], truth: dict[sy
             'may have "auto" as a term by itself on the right-hand side; it stands within another term. Write … + auto.'
         )
     rest = residual.xreplace({AUTO: sympy.S.Zero})
-    return rest - substituted(rest.xreplace(truth), exact)
+    return rest - substituted(moved(rest, truth, coordinates), exact)

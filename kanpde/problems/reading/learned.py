@@ -17,10 +17,11 @@ def read_learned(statement: Source, parameters: dict[str, sympy.Expr]) -> dict[s
     learned = {
         name: _start(statement, name, text, parameters[name]) for name, text in entries.items() if is_learned(text)
     }
-    if learned and statement.data.get("data") is None:
+    if learned and statement.data.get("data") is None and not statement.data.get("constraints"):
         raise InputError(
             f"{statement.where('data')} are needed to learn {', '.join(learned)}; there are none. "
-            "Add data: {file: observations.csv}, or leave out learn."
+            "Add data: {file: observations.csv}, a constraint that determines it with the rest, as constraints: "
+            "mean(u**2) = 1 does an eigenvalue, or leave out learn."
         )
     return learned
 

@@ -26,6 +26,7 @@ from kanpde.problems.named_files import NamedFiles
 from kanpde.problems.problem import Problem, Task
 from kanpde.problems.reading.coefficients import read_coefficients
 from kanpde.problems.reading.conditions import read_conditions
+from kanpde.problems.reading.constraints import parted, read_constraints
 from kanpde.problems.reading.data import read_data
 from kanpde.problems.reading.entries import Source, double_of
 from kanpde.problems.reading.families import family_names, family_ranges
@@ -69,13 +70,15 @@ class ProblemFile(Source):
         parameters = self.parameters()
         family = family_names(self)
         coordinates, box = self.coordinates(parameters)
-        scope = replace(self.scope(coordinates, parameters), family=family)
+        ranges = dict(zip(coordinates, zip(box.lower, box.upper, strict=True), strict=True))
+        scope = replace(self.scope(coordinates, parameters), family=family, ranges=ranges)
         scope = replace(scope, metric=read_metric(self, coordinates, family))
         coefficients = read_coefficients(
             self.mapping("coefficients", "{V: 1 + x**2}"), scope, box, self.where("coefficients"), self.files
         )
         scope = replace(scope, definitions={**scope.definitions, **coefficients})
         self.check_derivative_names([*coefficients], scope.fields, coordinates)
+        scope = replace(scope, history=self.history(scope))
         exact = self.exact(scope)
         exact = kind.solution(self, scope) or exact
         learned = read_learned(self, parameters)
@@ -88,6 +91,10 @@ class ProblemFile(Source):
         fields = task.fields(self, scope)
         conditions = read_conditions(self, scope, exact, periodic, region, box)
         conditions = task.conditions(conditions, fields, scope, self.where("boundary"))
+        equations = task.equations(self, scope, exact)
+        texts = self.data.get("equations")
+        equations, apart = parted(equations, scope, region, box, texts if isinstance(texts, dict) else {})
+        conditions = (*conditions, *apart, *read_constraints(self, scope, exact, region, box))
         check_own_names(self, fields, learned)
         data = read_data(self, scope.fields, coordinates, box, exact, task.test_share(self), region)
         read_reference(self, coordinates, fields)
@@ -100,7 +107,7 @@ class ProblemFile(Source):
             time=coordinates.index("t") if "t" in coordinates else None,
             periodic=periodic,
             parameters={key: constant_value(value) for key, value in parameters.items()},
-            equations=task.equations(self, scope, exact),
+            equations=equations,
             conditions=conditions,
             task=task,
             exact=exact,
@@ -221,6 +228,17 @@ class ProblemFile(Source):
                     f"{shortened(name)} is {'missing' if name not in texts else 'no field'}. Correct it."
                 )
         return {name: self.known(f"exact.{name}", texts[name], scope) for name in scope.fields}
+
+
+    def history(self, scope: Scope) -> dict[str, sympy.Expr]:
+        """What fields were before time began."""
+        texts = self.mapping("history", '{u: "cos(t)"}')
+        if texts and (scope.time is None or set(texts) != set(scope.fields)):
+            raise InputError(
+                f"{self.where('history')} needs the coordinate t and an expression for every field "
+                f"({', '.join(scope.fields)}); it has {', '.join(map(str, texts))}. Correct it."
+            )
+        return {name: self.known(f"history.{name}", text, scope) for name, text in texts.items()}
 
 
 def _texts(value: object) -> Iterator[str]:

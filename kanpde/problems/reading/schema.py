@@ -116,9 +116,18 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
         "conditions at points, one or a list: `{x: 0, y: 0, condition: p = 0}`; without t they hold at every time",
         {"anyOf": [one_or_several({"type": "object", "required": ["condition"]}), {"type": "null"}]},
     ),
+    "constraints": (
+        "what holds of integrals, means and values elsewhere, by name, one or a list: `mean(p) = 0`, "
+        "`integral(u, x) = 1`, `u(0) = u(1)`",
+        {"anyOf": [one_or_several(TEXT), mapping_of(TEXT), {"type": "null"}]},
+    ),
     "initial": (
         "conditions at the start of time, one or a list; a second-order equation takes `u` and `u_t`",
         {"anyOf": [one_or_several(CONDITION), {"type": "null"}]},
+    ),
+    "history": (
+        "what fields were before time began, for delays such as `u(t - 1)`: `{u: cos(t)}`",
+        {"anyOf": [mapping_of(EXPRESSION), {"type": "null"}]},
     ),
     "periodic": (
         "space coordinates in which the solution repeats itself exactly; they take no boundary conditions",

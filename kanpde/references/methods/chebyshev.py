@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from itertools import product
 
 import numpy as np
@@ -29,28 +29,34 @@ from kanpde.problems.language import (
     BoundFormula,
     ExpressionError,
     Jet,
+    Remote,
     compile_expression,
     jet_slopes,
     jets_of,
+    remotes_of,
 )
 from kanpde.problems.problem import Problem
 from kanpde.problems.singular_ends import singular_ends
-from kanpde.references.applicability import is_stationary, walls_of, with_values
+from kanpde.references.applicability import is_whole_box, walls_of, with_values
+from kanpde.references.elsewhere import Elsewhere, elsewhere
 from kanpde.references.interface import NotSolved, Solved
 from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant
 from kanpde.references.newton import newton
 
 PLACE = 0
+ELSEWHERE = True  # takes integrals and shifts of fields
 MOST_UNKNOWNS = 5000  # a dense matrix of 200 MB, some copies of it while it is factored
 STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the first, as log(u)
 
 
 def applicable(problem: Problem) -> bool:
-    """Whether the method can take the problem: stationary equations in up to three dimensions, nothing that jumps."""
+    """Whether the method can take the problem: boxes of up to three dimensions, nothing that jumps.
+
+    Time is one of them where equations ask for other times or for integrals, which no marching takes.
+    """
     smooth = not any(len(walls_of(problem, axis)) for axis in range(problem.domain.dimension))
-    return (
-        bool(problem.equations) and is_stationary(_without_places(problem)) and problem.domain.dimension <= 3 and smooth
-    )  # fmt: skip
+    whole = is_whole_box(_without_places(problem)) and (problem.time is None or bool(problem.remotes()))
+    return bool(problem.equations) and whole and problem.domain.dimension <= 3 and smooth
 
 
 def _without_places(problem: Problem) -> Problem:
@@ -69,7 +75,7 @@ def solve(problem: Problem, resolution: int) -> Solved:
         NotSolved: the method does not apply, Newton's does not converge, or the solution is not unique.
     """
     if not applicable(problem):
-        raise NotSolved("takes equations without time on boxes of up to three dimensions, with smooth coefficients")
+        raise NotSolved("takes smooth equations on boxes of up to three dimensions, without time unless shifted")
     bases = tuple(_basis(problem, axis, resolution) for axis in range(problem.domain.dimension))
     system = _system(problem, bases)
     with np.errstate(over="ignore", invalid="ignore"):  # of steps too long, which are then halved
@@ -138,17 +144,21 @@ class _Block:
     slopes: dict[Jet, BoundFormula]  # ∂ residual / ∂ jet
     matrices: dict[Jet, np.ndarray]  # coefficients of the jet's field → its values, [n, N]
     columns: dict[Jet, slice]
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     def jets(self, c: np.ndarray) -> dict[Jet, torch.Tensor]:
-        return {jet: torch.from_numpy(matrix @ c[self.columns[jet]]) for jet, matrix in self.matrices.items()}
+        here = {jet: torch.from_numpy(matrix @ c[self.columns[jet]]) for jet, matrix in self.matrices.items()}
+        return here | {one.jet: torch.from_numpy(one.values(c)) for one in self.elsewhere}
 
     def values(self, c: np.ndarray) -> np.ndarray:  # [n]
         return self.residual(self.jets(c)).numpy()
 
     def jacobian(self, c: np.ndarray) -> np.ndarray:  # [n, unknowns]
         jets, found = self.jets(c), np.zeros((len(self.residual.points), len(c)))
-        for jet, slope in self.slopes.items():
-            found[:, self.columns[jet]] += slope(jets).numpy()[:, None] * self.matrices[jet]
+        for jet in self.matrices.keys() & self.slopes.keys():
+            found[:, self.columns[jet]] += self.slopes[jet](jets).numpy()[:, None] * self.matrices[jet]
+        for one in self.elsewhere:
+            found += self.slopes[one.jet](jets).numpy()[:, None] * one.jacobian(c)
         return found
 
 
@@ -181,7 +191,7 @@ def _system(problem: Problem, bases: tuple) -> _System:
 
 def _block(problem: Problem, bases: tuple, residual: sympy.Expr, side: Side | Place | None) -> _Block:
     residual = with_values(problem, residual)
-    jets = jets_of(residual)
+    jets = [jet for jet in jets_of(residual) if not isinstance(jet[0], Remote)]
     if side is None:
         orders = [max((index[axis] for _, index in jets), default=0) for axis in range(len(bases))]
         orders = [order - _lacking(problem, axis, order) for axis, order in enumerate(orders)]
@@ -202,7 +212,14 @@ def _block(problem: Problem, bases: tuple, residual: sympy.Expr, side: Side | Pl
         {jet: _kronecker([basis.values(line, order) for basis, line, order in zip(bases, lines, jet[1], strict=True)])
          for jet in jets},
         {jet: slice(starts[jet[0]], starts[jet[0]] + size) for jet in jets},
+        tuple(elsewhere(problem, name, points, partial(_rows, bases)) for name in remotes_of(residual)),
     )  # fmt: skip
+
+
+def _rows(bases: tuple, points: np.ndarray, index: tuple[int, ...]) -> np.ndarray:  # [n, d] -> [n, N]
+    """Coefficients → values of a derivative at points that need not be a grid."""
+    columns = (basis.values(x, order) for basis, x, order in zip(bases, points.T, index, strict=True))
+    return reduce(lambda a, b: (a[:, :, None] * b[:, None, :]).reshape(len(points), -1), columns)
 
 
 def _lacking(problem: Problem, axis: int, order: int) -> int:

@@ -32,7 +32,7 @@ from kanpde.problems.geometry.sampling import Sample
 from kanpde.problems.language import BoundFormula, Formula, Jet, compile_expression, jet_slopes, jets_of
 from kanpde.problems.problem import Problem
 from kanpde.solving.ansatz.interface import Ansatz
-from kanpde.solving.solution import named_jets
+from kanpde.solving.reach import named_jets
 
 CHUNK = 2048
 """Points differentiated at once."""

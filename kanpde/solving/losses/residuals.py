@@ -11,8 +11,9 @@ so that an error ε in u leaves a residual of order ε. Weights w_b: 1 for equat
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,11 @@ from kanpde.models.learned_constants import learned_vector
 from kanpde.problems.geometry.regions import Piece, inside_points, piece_points, sampled_inside, sampled_on
 from kanpde.problems.geometry.sampling import Sample
 from kanpde.problems.geometry.samplings import Sampling, side_count
-from kanpde.problems.language import Formula, compile_expression, jet_expression
+from kanpde.problems.language import Formula, Jet, Remote, compile_expression, jet_expression
 from kanpde.problems.observations import Data, Observations
 from kanpde.problems.problem import Problem
 from kanpde.solving.ansatz.interface import Ansatz
-from kanpde.solving.solution import named_jets
+from kanpde.solving.reach import BoundValue, RemoteValue, ValuePiece, named_jets, reach_of, values_elsewhere
 
 CHUNK = 4096
 """Points differentiated at once: enough to keep the cores busy, few enough for the cache."""
@@ -54,8 +55,33 @@ class Block:
     weight: float
     side: Piece | None
     indices: IndexSet
+    reach: tuple[RemoteValue, ...] = ()
     observed: Observations | None = None  # what the formulas' values are compared with
     tested: Observations | None = None  # the same, for what is held out
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A piece of a value from elsewhere, with all that does not depend on the parameters already computed."""
+
+    piece: ValuePiece
+    ansatz: tuple[Any, ...]  # for each place
+    prepared: tuple[Any, ...]
+    fields: tuple[str, ...]
+    learned: tuple[str, ...]
+
+    def __call__(self, jets: Sequence[Tensor], learned: Tensor | None) -> Tensor:  # [n·Q, s, out] each -> [n]
+        parameters = {} if learned is None else dict(zip(self.learned, learned, strict=True))
+        fields = [ansatz(part) for ansatz, part in zip(self.ansatz, jets, strict=True)]
+        return self.piece(fields, self.fields, parameters)
+
+
+@dataclass(frozen=True)
+class BoundRemote:
+    """A value from elsewhere at a block's points."""
+
+    pieces: tuple[Prepared, ...]
+    inverse: Tensor  # [n]
 
 
 @dataclass(frozen=True)
@@ -71,10 +97,17 @@ class BoundBlock:
     points: Tensor
     learned: tuple[str, ...] = ()
     values: Tensor | None = None  # [n, q]
+    remote: tuple[BoundRemote, ...] = ()
 
-    def __call__(self, network_jets: Tensor, learned: Tensor | None = None) -> Tensor:  # [n, s, out] -> [n, q]
-        """Weighted residuals from the network's jets and the learned parameters, [l], or [l, n] for each point."""
-        named = named_jets(self.ansatz(network_jets), self.fields, self.block.indices)
+    def __call__(
+        self, network_jets: Tensor, learned: Tensor | None = None, remote: Sequence[Tensor] = ()
+    ) -> Tensor:  # [n, s, out] -> [n, q]
+        """Weighted residuals from the network's jets, values from elsewhere [n] and the learned parameters.
+
+        The parameters are [l], or [l, n] for each point.
+        """
+        named = {**named_jets(self.ansatz(network_jets), self.fields, self.block.indices)}
+        named |= {value.jet: there for value, there in zip(self.block.reach, remote, strict=True)}
         parameters = {} if learned is None else dict(zip(self.learned, learned, strict=True))
         found = torch.stack([formula(named, parameters) for formula in self.formulas], dim=1)
         return (found if self.values is None else found - self.values) * self.factors
@@ -103,23 +136,28 @@ def _data_block(problem: Problem, data: Data, weight: float) -> Block:
     scales = tuple(observed.values.square().mean(dim=0).sqrt().tolist())
     names = tuple(f"data_{name}" for name in data.fields)
     indices = closure((none,), len(none))
-    return Block(names, formulas, tuple(s or 1.0 for s in scales), weight, None, indices, observed, data.tested())
+    rows = tuple(s or 1.0 for s in scales)
+    return Block(names, formulas, rows, weight, None, indices, observed=observed, tested=data.tested())
 
 
 def _block(problem: Problem, ansatz: Ansatz, items, weight: float, side: Piece | None, dtype: torch.dtype) -> Block:
     names = tuple(name for name, _ in items)
     formulas = tuple(compile_expression(expr, problem.coordinates, problem.fields) for _, expr in items)
-    indices = closure((index for formula in formulas for _, index in formula.jets), len(problem.coordinates))
+    local = (index for formula in formulas for name, index in formula.jets if not isinstance(name, Remote))
+    indices, reach = closure(local, len(problem.coordinates)), reach_of(problem, formulas)
     region, box = problem.region, problem.domain
     points = piece_points(region, box, side, 256, 0) if side else inside_points(region, box, 256, 0)
     points = points.to(dtype)
-    lift = ansatz.bind(points, indices).lift
-    scales = tuple(_scale(problem, formula, points, lift, indices) for formula in formulas)
-    return Block(names, formulas, scales, weight, side, indices)
+    lifted = {**named_jets(ansatz.bind(points, indices).lift, problem.fields, indices)}
+    lifted |= values_elsewhere(
+        reach, points, lambda x, wanted: ansatz.bind(x, wanted).lift, problem.fields, problem.learned
+    )
+    scales = tuple(_scale(problem, formula, points, lifted) for formula in formulas)
+    return Block(names, formulas, scales, weight, side, indices, reach)
 
 
-def _scale(problem: Problem, formula: Formula, points: Tensor, lift: Tensor, indices: IndexSet) -> float:
-    jets = {jet: value.clone().requires_grad_() for jet, value in named_jets(lift, problem.fields, indices).items()}
+def _scale(problem: Problem, formula: Formula, points: Tensor, lifted: Mapping[Jet, Tensor]) -> float:
+    jets = {jet: lifted[jet].clone().requires_grad_() for jet in formula.jets}
     used = [jets[jet] for jet in formula.jets]
     with torch.enable_grad():
         total = formula(points, jets, problem.learned).sum()
@@ -169,7 +207,17 @@ class Residuals(OfParameters):
 
     def _evaluated(self, bound: BoundBlock) -> Tensor:  # -> [n, q]
         self.checkpoint()
-        return bound(self.route.jets(bound.prepared, bound.block.indices), self.learned)
+        remote = [self._remote(one) for one in bound.remote]
+        return bound(self.route.jets(bound.prepared, bound.block.indices), self.learned, remote)
+
+    def _remote(self, remote: BoundRemote) -> Tensor:  # -> [n]
+        parts = [piece(self._jets_of(piece), self.learned) for piece in remote.pieces]
+        return torch.cat(parts)[remote.inverse]
+
+    def _jets_of(self, piece: Prepared) -> list[Tensor]:  # -> [n·Q, s, out] each
+        self.checkpoint()
+        places = zip(piece.prepared, piece.piece.value.elsewhere, strict=True)
+        return [self.route.jets(prepared, one.indices) for prepared, one in places]
 
     def linearize(self, theta: Tensor) -> tuple[Tensor, Tensor]:  # [P] -> [N], [N, P]
         """The residual vector and its Jacobian."""
@@ -201,7 +249,7 @@ class Residuals(OfParameters):
         residuals, parts = [], []
         for bound in self.blocks:
             self.checkpoint()
-            r, j = self._sparsely(bound)
+            r, j = self._sparsely(bound) if not bound.remote else self._sparsely_there(bound)
             residuals.append(r.reshape(-1))
             parts.append(j)
         return torch.cat(residuals), vstack(parts).tocsr()
@@ -219,8 +267,14 @@ class Residuals(OfParameters):
         jets = self.route.jets(bound.prepared, bound.block.indices).detach()
         return r, hstack([matrix, csr_matrix(_slopes(bound, jets, learned).reshape(n * q, -1).numpy())])
 
+    def _sparsely_there(self, bound: BoundBlock) -> tuple[Tensor, csr_matrix]:  # -> [n, q], [n·q, P]
+        r, j = self._linearized(bound)
+        return r, csr_matrix(j.flatten(0, 1).numpy())
+
     def _linearized(self, bound: BoundBlock) -> tuple[Tensor, Tensor]:  # -> [n, q], [n, q, P]
         """The network's columns by its route, then those of the learned parameters at the same jets."""
+        if bound.remote:
+            return self._linearized_there(bound)
         if self.learned is None:
             return self.route.jacobian(bound.prepared, bound.block.indices, bound)
         seen = []
@@ -231,6 +285,46 @@ class Residuals(OfParameters):
 
         r, j = self.route.jacobian(bound.prepared, bound.block.indices, head)
         return r, torch.cat([j, _slopes(bound, seen[-1], self.learned.detach())], dim=-1)
+
+    def _linearized_there(self, bound: BoundBlock) -> tuple[Tensor, Tensor]:  # -> [n, q], [n, q, P]
+        """J_n = ∂r_n/∂(jets) · ∂(jets)/∂θ + Σ_v ∂r_n/∂v · ∂v/∂θ over the values v from elsewhere."""
+        learned = None if self.learned is None else self.learned.detach()
+        there = [self._remote_linearized(one) for one in bound.remote]
+        with torch.no_grad():
+            jets = self.route.jets(bound.prepared, bound.block.indices)
+        with torch.enable_grad():
+            inputs = [part.detach().requires_grad_() for part in (jets, *(value for value, _ in there))]
+            columns = bound(inputs[0], learned, inputs[1:]).unbind(1)
+            slopes = [torch.autograd.grad(c.sum(), inputs, retain_graph=True, materialize_grads=True) for c in columns]
+        adjoint, *factors = (torch.stack(parts, dim=1) for parts in zip(*slopes, strict=True))
+        jacobian = self.route.jacobian(bound.prepared, bound.block.indices, partial(_weighted, adjoint))[1]
+        values = [value for value, _ in there]
+        if learned is not None:
+            jacobian = torch.cat([jacobian, _slopes(bound, jets, learned, values)], dim=-1)
+        for factor, (_, slope) in zip(factors, there, strict=True):
+            jacobian += factor[..., None] * slope[:, None]
+        return torch.stack(columns, dim=1).detach(), jacobian
+
+    def _remote_linearized(self, remote: BoundRemote) -> tuple[Tensor, Tensor]:  # -> [n], [n, P]
+        parts = [self._piece_linearized(piece) for piece in remote.pieces]
+        value, slope = (torch.cat(part)[remote.inverse] for part in zip(*parts, strict=True))
+        return value, slope
+
+    def _piece_linearized(self, piece: Prepared) -> tuple[Tensor, Tensor]:  # -> [n], [n, P]
+        count = len(piece.piece.weights)
+        with torch.no_grad():
+            jets = self._jets_of(piece)
+        with torch.enable_grad():
+            jets = [part.detach().requires_grad_() for part in jets]
+            own = [] if self.learned is None else [self.learned.detach()[:, None].expand(-1, count).clone()]
+            value = piece(jets, *[copies.requires_grad_() for copies in own] or [None])
+            slopes = torch.autograd.grad(value.sum(), [*jets, *own], materialize_grads=True)
+        found = torch.zeros(count, sum(parameter.numel() for parameter in self.route.parameters)).to(value)
+        for adjoint, prepared, one in zip(slopes, piece.prepared, piece.piece.value.elsewhere, strict=False):
+            self.checkpoint()
+            rows = self.route.jacobian(prepared, one.indices, partial(_weighted, adjoint[:, None]))[1]
+            found += rows.reshape(count, -1, found.shape[1]).sum(1)
+        return value.detach(), torch.cat([found, *(slope.mT for slope in slopes[len(jets) :])], dim=1)
 
     def gradient(self, theta: Tensor) -> tuple[float, Tensor]:  # [P] -> loss, [P]
         """‖r‖² and its gradient, for methods that need no Jacobian."""
@@ -267,11 +361,17 @@ class Residuals(OfParameters):
         return losses
 
 
-def _slopes(bound: BoundBlock, jets: Tensor, learned: Tensor) -> Tensor:  # [n, s, out], [l] -> [n, q, l]
+def _weighted(adjoint: Tensor, jets: Tensor) -> Tensor:  # [n, q, s, out], [n, s, out] -> [n, q]
+    return (adjoint * jets[:, None]).flatten(2).sum(2)
+
+
+def _slopes(
+    bound: BoundBlock, jets: Tensor, learned: Tensor, remote: Sequence[Tensor] = ()
+) -> Tensor:  # [n, s, out], [l] -> [n, q, l]
     """∂r/∂λ: residual n depends on a copy of λ of its own, so one backward pass gives a whole column."""
     with torch.enable_grad():
         copies = learned[:, None].expand(-1, len(jets)).clone().requires_grad_()
-        residuals = bound(jets, copies)
+        residuals = bound(jets, copies, remote)
         slopes = [_slope(column, copies) for column in residuals.unbind(1)]
     return torch.stack([slope.mT for slope in slopes], dim=1)
 
@@ -301,8 +401,8 @@ def _bind(route: Route, problem: Problem, ansatz: Ansatz, block: Block, sample: 
     points = sample.points.to(like)
     scales = torch.tensor(block.scales, dtype=like.dtype, device=like.device)
     factors = (block.weight * sample.weights.to(like) / len(points)).sqrt()[:, None] / scales
-    observed = block.observed
-    values = [None] * math.ceil(len(points) / CHUNK) if observed is None else observed.values.to(like).split(CHUNK)
+    observed, chunk = block.observed, len(points) if block.reach else CHUNK
+    values = [None] * math.ceil(len(points) / chunk) if observed is None else observed.values.to(like).split(chunk)
     return [
         BoundBlock(
             block=block,
@@ -314,9 +414,25 @@ def _bind(route: Route, problem: Problem, ansatz: Ansatz, block: Block, sample: 
             points=part,
             learned=tuple(problem.learned),
             values=value,
+            remote=tuple(_bound_remote(route, problem, ansatz, value.bind(part)) for value in block.reach),
         )
-        for part, factor, value in zip(points.split(CHUNK), factors.split(CHUNK), values, strict=True)
+        for part, factor, value in zip(points.split(chunk), factors.split(chunk), values, strict=True)
     ]
+
+
+def _bound_remote(route: Route, problem: Problem, ansatz: Ansatz, bound: BoundValue) -> BoundRemote:
+    places, learned = bound.value.elsewhere, tuple(problem.learned)
+    pieces = tuple(
+        Prepared(
+            piece,
+            tuple(ansatz.bind(x, one.indices) for x, one in zip(piece.points, places, strict=True)),
+            tuple(route.prepare(x, one.indices) for x, one in zip(piece.points, places, strict=True)),
+            problem.fields,
+            learned,
+        )
+        for piece in bound.pieces
+    )
+    return BoundRemote(pieces, bound.inverse)
 
 
 def draw(problem: Problem, blocks: Sequence[Block], sampling: Sampling, count: int, seed: int) -> list[Sample]:
