@@ -6,6 +6,7 @@ Problem files are data from strangers. Hydra would run what a package header or 
 group `problem` has a source of its own, which hands Hydra nothing but the plain data of `read_problem_file`.
 """
 
+import copy
 import difflib
 import os
 import re
@@ -100,6 +101,43 @@ def compose_mapping(words: Sequence[str]) -> Composition:
     whole = compose_whole(words)
     names = [key for key in whole if key != "hydra"]
     return Composition(OmegaConf.masked_copy(whole, names), OmegaConf.masked_copy(whole, ["hydra"]).hydra)
+
+
+def compositions(jobs: Iterable[Sequence[str]]) -> Iterator[Composition]:
+    """The settings of many runs as `compose_mapping` gives them; jobs of the same choices are composed once.
+
+    What is left for each job, to set its values and to write down its words, is done by Hydra's own functions.
+
+    Raises:
+        InputError: As `compose_mapping`.
+    """
+    composed: dict[tuple[str, ...], Composition] = {}
+    for words in jobs:
+        choices = tuple(word for word in words if not _sets_a_value(word))
+        if choices not in composed:
+            composed[choices] = compose_mapping(choices)
+        yield _with_values(composed[choices], words)
+
+
+def _sets_a_value(word: str) -> bool:
+    """Whether a word sets one value of what is there: `seed=3`, `model.grid=5`, and no choice, nothing new."""
+    key = word.partition("=")[0]
+    return re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", key) is not None and key.partition(".")[0] != "hydra" and (
+        "." in key or key not in (*GROUPS, "experiment")
+    )
+
+
+def _with_values(composition: Composition, words: Sequence[str]) -> Composition:
+    settings, hydra = copy.deepcopy(composition.settings), copy.deepcopy(composition.hydra)
+    with hydra_1_3(), _sentences():
+        parsed = OverridesParser.create().parse_overrides([_quoted(word) for word in words])
+        ConfigLoaderImpl.validate_sweep_overrides_legal(parsed, RunMode.RUN, from_shell=True)
+        values = [one for one in parsed if _sets_a_value(one.input_line or "")]
+        OmegaConf.set_struct(settings, True)  # as Hydra does: what is not there cannot be set
+        ConfigLoaderImpl._apply_overrides_to_config(values, settings)
+        OmegaConf.set_struct(settings, None)
+        hydra.overrides.task = [one.input_line for one in parsed if not one.is_hydra_override()]
+    return Composition(settings, hydra)
 
 
 def compose_whole(words: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:

@@ -21,8 +21,8 @@ from kanpde.errors import InputError
 from kanpde.problems.listing import SEARCH_PATH
 from kanpde.runs.hydra_composition import (
     Composition,
-    compose_mapping,
     compose_master,
+    compositions,
     config_loader,
     hydra_1_3,
     sweep_jobs,
@@ -73,8 +73,8 @@ def checked_jobs(words: Sequence[str]) -> list[Job]:
     for note in notes:
         print(f"note: {note}")
     jobs: dict[Path, Job] = {}
-    for job_words in lists:
-        job = Job(tuple(job_words), config_of(compose_mapping(job_words)))
+    for job_words, composition in zip(lists, compositions(lists), strict=True):
+        job = Job(tuple(job_words), config_of(composition))
         jobs.setdefault(job.config.folder, job)
     return list(jobs.values())
 

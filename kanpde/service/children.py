@@ -49,7 +49,7 @@ class Children:
             Unanswered: It was stopped.
         """
         ours, theirs = self.context.Pipe()
-        process = self._started("question", theirs, name, payload)
+        process = self._started("question", theirs, name, payload, seconds)
         theirs.close()
         try:
             return json.loads(_received(ours, seconds))

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from kanpde.errors import InputError
 from kanpde.files.yaml import plain_data
 from kanpde.problems.catalog import confined, load_problem, problem_names, read_problem_text
-from kanpde.runs.hydra_composition import Composition, compose_mapping, without_foreign
+from kanpde.runs.hydra_composition import Composition, compositions, without_foreign
 from kanpde.runs.settings import Config, config_of, override_words
 from kanpde.service.limits import Limits
 
@@ -98,17 +98,22 @@ def composed(asked: Asked, words: Sequence[str], limits: Limits) -> tuple[Config
     Raises:
         InputError: Something asked for cannot be used, or is too much.
     """
-    if asked.text is None:
-        if asked.name not in problem_names():
-            raise InputError(f"problem needs a name in the list or a text; {asked.name!r:.60} came. See /problems.")
-        composition = compose_mapping([*words, f"problem={asked.name}"])
-        config = config_of(composition)
-    else:
-        composition = compose_mapping(words)
-        problem = load_problem(problem_data(asked), name=name_of(asked), label=LABEL)
+    return next(each_composed(asked, [words], limits))
+
+
+def each_composed(
+    asked: Asked, jobs: Sequence[Sequence[str]], limits: Limits
+) -> Iterator[tuple[Config, Composition, dict[str, float]]]:
+    """As `composed`, for the words of each job."""
+    if asked.text is None and asked.name not in problem_names():
+        raise InputError(f"problem needs a name in the list or a text; {asked.name!r:.60} came. See /problems.")
+    chosen = [f"problem={asked.name}"] if asked.text is None else []
+    problem = None if asked.text is None else load_problem(problem_data(asked), name=name_of(asked), label=LABEL)
+    for composition in compositions([*words, *chosen] for words in jobs):
         config = config_of(composition, problem)
-        OmegaConf.update(composition.settings, "problem", problem.source, merge=False, force_add=True)
-    return config, composition, checked_sizes(config, limits)
+        if problem is not None:
+            OmegaConf.update(composition.settings, "problem", problem.source, merge=False, force_add=True)
+        yield config, composition, checked_sizes(config, limits)
 
 
 def name_of(asked: Asked) -> str:

@@ -27,7 +27,7 @@ class Supervisor:
 
     def __init__(self, table: Table, folder_of, engine: Engine, workers: int):
         self.table, self.folder_of, self.engine, self.workers = table, folder_of, engine, workers
-        self.woken = asyncio.Event()
+        self.woken, self.running = asyncio.Event(), 0
         self.asked: dict[str, float] = {}
         self.threads = ThreadPoolExecutor(1)  # starts one process after the other
 
@@ -35,17 +35,22 @@ class Supervisor:
         """Until cancelled."""
         await self.adopt()
         while True:
-            running = await self.settle()
-            while running < self.workers and (row := self.table.next_waiting()) is not None and await self._start(row):
-                running += 1
+            self.running = await self.settle()
+            while self._has_room() and (row := self.table.next_waiting()) is not None and await self._start(row):
+                self.running += 1
             self.woken.clear()
             try:
-                await asyncio.wait_for(self.woken.wait(), TICK if running else 5.0)
+                await asyncio.wait_for(self.woken.wait(), TICK if self.running else 5.0)
             except TimeoutError:
                 continue
 
     def wake(self) -> None:
-        self.woken.set()
+        """Look for jobs at once; with no room for another, when the next look comes."""
+        if self._has_room():
+            self.woken.set()
+
+    def _has_room(self) -> bool:
+        return self.running < self.workers
 
     async def adopt(self) -> None:
         """After a restart: what runs on is kept; what died with the server is accepted again, at most twice."""

@@ -43,6 +43,7 @@ from kanpde.service.requests import (
     ALLOWED,
     Asked,
     composed,
+    each_composed,
     estimate,
     jobs_of,
     line_of,
@@ -57,7 +58,7 @@ from kanpde.studies.files import write_study
 from kanpde.studies.plans import Study
 from kanpde.studies.runner import plan_of, run_study
 
-CPU_SECONDS, MEMORY = 15, 2 * 2**30
+MEMORY = 2 * 2**30  # bytes that a question may take
 STATUS = {
     State.DONE: "successful", State.SKIPPED: "successful", State.FAILED: "failed",
     State.INTERRUPTED: "dismissed", State.NOT_BEGUN: "dismissed",
@@ -278,9 +279,9 @@ PERFORMED: dict[str, Callable[..., Result]] = {"solve": _solve, "scaling": _stud
 
 
 @work
-def question(connection, name: str, payload: dict[str, Any]) -> None:
-    """Answer one question, within bounds that the system enforces."""
-    _bound()
+def question(connection, name: str, payload: dict[str, Any], seconds: float) -> None:
+    """Answer one question, within bounds that the system enforces; `seconds` are the processor's."""
+    _bound(math.ceil(seconds))
     root = Path(payload.pop("root", "/nowhere"))
     try:
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
@@ -297,9 +298,9 @@ def question(connection, name: str, payload: dict[str, Any]) -> None:
         connection.send_bytes(json.dumps(answer).encode())
 
 
-def _bound() -> None:
+def _bound(seconds: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, hard))
 
@@ -338,8 +339,7 @@ def prepare(
     asked, bounds = Asked(name, text, files), Limits(**limits)
     lists, notes = jobs_of(settings, sweep, bounds)
     jobs: dict[str, dict[str, Any]] = {}
-    for words in lists:
-        config, *_ = composed(asked, words, bounds)
+    for words, (config, *_) in zip(lists, each_composed(asked, lists, bounds), strict=True):
         folder = f"{config.problem.name}/{config.model_name}/{config.key}"
         jobs.setdefault(folder, {"folder": folder, "words": words, "title": config.problem.title})
     return {"jobs": list(jobs.values()), "notes": notes, "name": name_of(asked) if text is not None else name}

@@ -111,7 +111,7 @@ def requests() -> Iterator[tuple[str, str, str]]:
         before = cpu(process)
         time.sleep(10)
         idle = (cpu(process) - before) / 10
-        before, count, begun = cpu(process), 20, time.perf_counter()
+        before, count, begun = cpu(process), 100, time.perf_counter()
         for seed in range(1, count + 1):
             ask("POST", "/processes/solve/execution", {"problem": "poisson_1d", "settings": {**LONG, "seed": seed}})
         taken = (cpu(process) - before - idle * (time.perf_counter() - begun)) / count

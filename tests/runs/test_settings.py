@@ -18,8 +18,8 @@ from kanpde.models.networks import KANDesign, MLPDesign
 from kanpde.runs.checked_values import settings_from, typed
 from kanpde.runs.choices import config_folder
 from kanpde.runs.general_settings import Output, Settings
-from kanpde.runs.hydra_composition import compose_mapping, sweep_jobs, without_foreign
-from kanpde.runs.settings import KINDS, compose, override_words, smoothness_warnings
+from kanpde.runs.hydra_composition import compose_mapping, compositions, sweep_jobs, without_foreign
+from kanpde.runs.settings import KINDS, compose, config_of, override_words, smoothness_warnings
 from kanpde.solving.training.settings import Training
 
 PROBLEM = """
@@ -337,3 +337,30 @@ def test_settings_of_no_model_are_kept_and_refused():
     assert notes == []
     with pytest.raises(InputError, match="Did you mean grid"):
         compose_mapping(jobs[0])
+
+
+JOBS = [
+    ["problem=burgers", "seed=0"],
+    ["problem=burgers", "seed=1", "model.width=[4]", "model.grid=7", "training.steps=7"],
+    ["problem=burgers", "model=mlp", "model.width=[3]", "seed=1"],
+    ["problem=burgers", "+problem.parameters.k=3", "output.resolution=9"],
+    ["experiment=localization", "seed=2"],
+]
+
+
+def test_jobs_composed_together_are_composed_as_each_alone():
+    for words, found in zip(JOBS, compositions(JOBS), strict=True):
+        alone = compose_mapping(words)
+        assert found.settings == alone.settings
+        assert found.hydra.overrides == alone.hydra.overrides
+        assert found.hydra.runtime.choices == alone.hydra.runtime.choices
+        assert config_of(found).key == config_of(alone).key
+
+
+@pytest.mark.parametrize("word", ["model.gird=5", "sede=1", "seed=1,2", "model.grid=[5", "hydra.run.dir=x"])
+def test_a_bad_word_of_a_job_is_refused_as_it_is_alone(word):
+    with pytest.raises(InputError) as alone:
+        compose_mapping(["problem=burgers", word])
+    with pytest.raises(InputError) as together:
+        list(compositions([["problem=burgers"], ["problem=burgers", word]]))
+    assert str(together.value) == str(alone.value)
