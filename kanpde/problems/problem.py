@@ -184,6 +184,7 @@ class Problem:
         learned: First guesses of the parameters that are learned; in equations and conditions they are symbols.
         family: Axes of the coordinates that are parameters of a family of problems; they take no conditions.
         vectors: The components of vector fields.
+        complexes: Real and imaginary part of complex fields.
         data: Measured values that the solution is fitted to.
         coefficients: What the names of known functions stand for.
         region: What the shapes leave of the box's space coordinates; None is all of it.
@@ -208,6 +209,7 @@ class Problem:
     learned: dict[str, float] = field(default_factory=dict)
     family: tuple[int, ...] = ()
     vectors: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    complexes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     data: Data | None = None
     coefficients: dict[str, sympy.Expr] = field(default_factory=dict)
     region: Region | None = None

@@ -85,7 +85,8 @@ class Solution:
         )
         return Scope(
             problem.coordinates, problem.fields, tuple(problem.learned), time=time, family=family,
-            vectors=problem.vectors, definitions={**fixed, **problem.coefficients}, ranges=ranges,
+            vectors=problem.vectors, complexes=problem.complexes, ranges=ranges,
+            definitions={**fixed, **problem.coefficients},
         )  # fmt: skip
 
     def _grid(self, points: object, coordinates: Mapping[str, Any]) -> Grid:

@@ -33,7 +33,7 @@ FREE = {"cylinder_potential": "up to a constant", "taylor_green": "up to a funct
 REFUSED = {
     "black_scholes": "count it from the end: with s = T - t",
     "neumann_incompatible": "source and fluxes need to balance",
-    "schrodinger_complex": "write a complex field as two",
+    "schrodinger_complex": "Declare complex fields",
     "stefan_comma": "needs quotes around what has a comma",
     "triangle_conflict": "are the same edge",
     "two_materials": "State the problem as an energy",

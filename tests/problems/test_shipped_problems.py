@@ -23,7 +23,8 @@ EXPECTED = {
     "diffusion_variable", "advection_1d", "wave_1d", "burgers", "biharmonic_1d", "poisson_5d", "reaction_diffusion",
     "allen_cahn", "bratu", "cavity", "eikonal", "fisher", "fitzhugh_nagumo", "heat_3d", "heat_robin", "kdv",
     "kuramoto_sivashinsky", "poisson_multiscale", "sine_gordon", "inverse_diffusion", "inverse_source",
-    "diffusion_parametric", "laplace_holes", "poisson_lshape", "burgers_parametric", "aubry_hull", *TASKS, *LATTICES,
+    "diffusion_parametric", "laplace_holes", "poisson_lshape", "burgers_parametric", "aubry_hull", "nls_soliton",
+    *TASKS, *LATTICES,
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ ANSWERED = {
     "du/dt": "Write u_t for", "d²u/dx²": "Write u_xx for d²u/dx²", "∂u/∂t": "Write u_t", "d2u/dx2": "u_xx",
     "∂²u/∂x∂t": "Write u_xt", "diff(u,t)": "Write D", "np.sin(x)": "Write sin for np.sin", "math.pi": "Write pi for",
     "ut": 'Did you mean "u_t"', "uxx": 'Did you mean "u_xx"', "u.x": "Write u_x", "u''": "Write u_xx",
-    "1j*u": "complex field as two", "i*u": "complex field as two", "I*u": "complex", "e**x": "exp", "ln(x)": "log",
+    "1j*u": "Declare complex fields", "i*u": "Declare complex fields", "I*u": "complex", "e**x": "exp", "ln(x)": "log",
     "Δu": "lap", "∇²u": "lap", "laplacian(u)": "lap", "arcsin(x)": "asin", "quad(u)": "integral", "∫u": "integral",
     "u(x, t, t)": "Write u alone", "ν*u": "Write nu", "2x": r"Write 2\*x",
     "pi x": r"Write pi\*x", "D[u, x]": "parentheses", "sine(x)": 'Did you mean "sin"', "D(u, x": "quotes",

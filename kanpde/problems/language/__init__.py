@@ -25,7 +25,14 @@ from kanpde.problems.language.calculus import (
 )
 from kanpde.problems.language.formulas import BoundFormula, Formula, compile_expression, constant_value
 from kanpde.problems.language.functions import DRAWS, RESERVED, ROUGH, TEXT_NAMES, WORDS, ExpressionError
-from kanpde.problems.language.grammar import Metric, Scope, parse_components, parse_equation, parse_expression
+from kanpde.problems.language.grammar import (
+    Metric,
+    Scope,
+    parse_complex,
+    parse_components,
+    parse_equation,
+    parse_expression,
+)
 from kanpde.problems.language.printing import latex_of, subscript_of, text_of
 from kanpde.problems.language.quadratures import Rule, summed
 from kanpde.problems.language.remotes import Integrated, Placed, Remote, Span, variable_of
@@ -37,7 +44,7 @@ __all__ = [
     "Formula", "Integrated", "Jet", "Metric", "Placed", "Remote", "Rule", "Scope", "Span", "all_jets_of",
     "check_name", "compile_expression", "constant_value", "coordinate_symbols", "depends_on", "derivative",
     "derivative_index", "euler_lagrange", "fields_of", "integral", "jet_expression", "jet_of", "jet_slopes",
-    "jets_of", "latex_of", "moved", "parse_components", "parse_equation", "parse_expression", "placed",
-    "remotes_of", "renamed", "shortened", "size_of_terms", "subscript_of", "substituted", "suggestion", "summed",
-    "text_of", "variable_of",
+    "jets_of", "latex_of", "moved", "parse_complex", "parse_components", "parse_equation", "parse_expression",
+    "placed", "remotes_of", "renamed", "shortened", "size_of_terms", "subscript_of", "substituted", "suggestion",
+    "summed", "text_of", "variable_of",
 ]  # fmt: skip

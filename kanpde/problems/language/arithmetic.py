@@ -16,6 +16,7 @@ from kanpde.problems.language.formulas import constant_value
 from kanpde.problems.language.functions import ExpressionError, power, sqrt
 
 MAX_EXPONENT = 100
+MOST_FACTORS = 8
 MAX_INTEGER = 2**53  # beyond it a number is a double
 
 
@@ -24,6 +25,62 @@ class Vector:
     """One expression for each space coordinate."""
 
     parts: tuple[sympy.Expr, ...]
+
+
+@dataclass(frozen=True)
+class Complex:
+    """a + i b with real a and b; b is not zero all over."""
+
+    re: sympy.Expr
+    im: sympy.Expr
+
+    @property
+    def parts(self) -> tuple[sympy.Expr, sympy.Expr]:
+        return self.re, self.im
+
+
+def complex_of(re: sympy.Expr, im: sympy.Expr) -> sympy.Expr | Complex:
+    """a + i b, real where b is zero."""
+    return re if im == 0 else Complex(re, im)
+
+
+def pair_of(value: sympy.Expr | Complex) -> tuple[sympy.Expr, sympy.Expr]:
+    """The real and the imaginary part."""
+    return value.parts if isinstance(value, Complex) else (value, sympy.S.Zero)
+
+
+def size_squared(value: sympy.Expr | Complex) -> sympy.Expr:
+    """|z|²."""
+    return _evaluated(sympy.Add(*(part**2 for part in pair_of(value))))
+
+
+def complex_sum(parts: list[tuple[bool, sympy.Expr | Complex]]) -> sympy.Expr | Complex:
+    """a - b + c from [(True, a), (False, b), (True, c)], real and complex ones."""
+    pairs = [(keep, pair_of(value)) for keep, value in parts]
+    return complex_of(*(sum_of([(keep, pair[place]) for keep, pair in pairs]) for place in (0, 1)))
+
+
+def complex_product(parts: list[tuple[bool, sympy.Expr | Complex]]) -> sympy.Expr | Complex:
+    """a/b*c from [(True, a), (False, b), (True, c)], real and complex ones: 1/z = conj(z)/|z|²."""
+    found: sympy.Expr | Complex = sympy.S.One
+    for keep, value in parts:
+        a, b = pair_of(value)
+        if not keep:
+            size = size_squared(value)
+            a, b = product_of([(True, a), (False, size)]), product_of([(True, -b), (False, size)])
+        (c, d), one = pair_of(found), sympy.S.One
+        found = complex_of(_evaluated(one * (c * a - d * b)), _evaluated(one * (c * b + d * a)))
+    return found
+
+
+def complex_power(base: Complex, exponent: sympy.Expr) -> sympy.Expr | Complex:
+    """Whole powers up to 8."""
+    if not (exponent.is_Integer and 0 < abs(exponent) <= MOST_FACTORS):
+        raise ExpressionError(
+            f"may raise complex values to whole powers up to {MOST_FACTORS}; it has another exponent. Write "
+            "abs(z)**p, or exp(…)."
+        )
+    return complex_product([(exponent > 0, base)] * abs(int(exponent)))
 
 
 def sum_of(parts: list[tuple[bool, sympy.Expr | Vector]]) -> sympy.Expr | Vector:

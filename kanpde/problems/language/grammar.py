@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
@@ -16,7 +16,22 @@ import sympy
 
 from kanpde.errors import InputError
 from kanpde.files.texts import shortened, suggestion
-from kanpde.problems.language.arithmetic import Vector, checked_numbers, folded, number_of, power_of, product_of, sum_of
+from kanpde.problems.language.arithmetic import (
+    Complex,
+    Vector,
+    checked_numbers,
+    complex_of,
+    complex_power,
+    complex_product,
+    complex_sum,
+    folded,
+    number_of,
+    pair_of,
+    power_of,
+    product_of,
+    size_squared,
+    sum_of,
+)
 from kanpde.problems.language.calculus import (
     AUTO,
     MAX_ORDER,
@@ -44,8 +59,14 @@ from kanpde.problems.language.functions import (
     ExpressionError,
     absolute,
     choice,
+    cos,
+    cosh,
+    exp,
     larger,
     remainder,
+    sin,
+    sinh,
+    sqrt,
 )
 from kanpde.problems.language.remotes import Integrated, Span, variable_of
 from kanpde.problems.language.spellings import function_meant, name_meant
@@ -73,6 +94,7 @@ class Scope:
         time: The coordinate that `lap`, `grad` and `div` leave out.
         family: Coordinates that are parameters of a family of problems; `lap`, `grad` and `div` leave them out too.
         vectors: The components of vector fields.
+        complexes: Real and imaginary part of complex fields; where there are some, `i`, conj, re and im may occur.
         normal: The outward normal, one expression a coordinate, where `dn` makes sense.
         definitions: What names stand for, e.g. the values of parameters.
         auto: Whether the word `auto` (the symbol AUTO) may occur.
@@ -90,6 +112,7 @@ class Scope:
     time: str | None = None
     family: tuple[str, ...] = ()
     vectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    complexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     normal: tuple[sympy.Expr, ...] | None = None
     definitions: Mapping[str, sympy.Expr] = field(default_factory=dict)
     auto: bool = False
@@ -101,7 +124,7 @@ class Scope:
 
     @property
     def names(self) -> tuple[str, ...]:
-        unknowns = *self.fields, *self.vectors
+        unknowns = *self.fields, *self.vectors, *self.complexes
         return tuple(dict.fromkeys((*self.coordinates, *unknowns, *self.parameters, *self.definitions)))
 
 
@@ -148,11 +171,21 @@ def parse_components(text: str, scope: Scope, where: str) -> tuple[sympy.Expr, .
     try:
         left, right = sides_of(tokens_of(text), text)
         sides = _value(left, replace(scope, auto=False)), _value(right, scope)
+        if any(isinstance(side, Complex) for side in sides):
+            return _complex_components(*sides)
         count = max(len(side.parts) if isinstance(side, Vector) else 1 for side in sides)
         parts = (_components(side, count, any(isinstance(s, Vector) for s in sides)) for side in sides)
         return tuple(checked_size(a - b) for a, b in zip(*parts, strict=True))
     except ExpressionError as error:
         raise InputError(f"{where} {error}") from None
+
+
+def _complex_components(left: sympy.Expr | Vector | Complex, right: sympy.Expr | Vector | Complex) -> tuple:
+    if isinstance(left, Vector) or isinstance(right, Vector):
+        raise ExpressionError("needs numbers on both sides of a complex equation; one is a vector. Take a part.")
+    given = (AUTO, AUTO) if right == AUTO else pair_of(right)
+    pairs = zip(pair_of(left), given, strict=True)
+    return tuple(checked_size(checked_numbers(a) - checked_numbers(b)) for a, b in pairs)
 
 
 # tokens → syntax tree
@@ -167,7 +200,7 @@ def _value(tokens: list[Token], scope: Scope) -> sympy.Expr | Vector:
     return _Reader(scope).read(tree, 0)
 
 
-def _components(value: sympy.Expr | Vector, count: int, vectors: bool) -> tuple[sympy.Expr, ...]:
+def _components(value: sympy.Expr | Vector | Complex, count: int, vectors: bool) -> tuple[sympy.Expr, ...]:
     if isinstance(value, Vector):
         return tuple(map(checked_numbers, value.parts))
     if vectors and value not in (0, AUTO):
@@ -175,10 +208,28 @@ def _components(value: sympy.Expr | Vector, count: int, vectors: bool) -> tuple[
     return (checked_numbers(value),) * count
 
 
+def parse_complex(text: str | int | float, scope: Scope, where: str) -> tuple[sympy.Expr, sympy.Expr]:
+    """The real and the imaginary part of an expression.
+
+    >>> parse_complex("(2 + i)*i", Scope(complexes={"psi": ("a", "b")}), "example")
+    (-1, 2)
+    """
+    try:
+        value = _value(tokens_of(text), scope)
+        if isinstance(value, Vector):
+            raise ExpressionError("needs a number at each point; it is a vector. Take a part.")
+        re, im = map(checked_numbers, pair_of(value))
+        return re, im
+    except ExpressionError as error:
+        raise InputError(f"{where} {error}") from None
+
+
 def _parsed(tokens: list[Token], scope: Scope) -> sympy.Expr:
     value = _value(tokens, scope)
     if isinstance(value, Vector):
         raise ExpressionError("needs a number at each point; it is a vector. Take div(…), dot(…) or a part D(…).")
+    if isinstance(value, Complex):
+        raise _not_real()
     return checked_numbers(value)
 
 
@@ -212,7 +263,14 @@ class _Reader:
             raise ExpressionError(
                 "needs a number in a function or power; it has a vector, grad(…). Take dot(…), div(…) or a part D(…)."
             )
+        if isinstance(value, Complex):
+            raise _not_real()
         return value
+
+    def number(self, node: ast.AST, depth: int) -> sympy.Expr | Complex:
+        """A real or complex value."""
+        value = self.read(node, depth)
+        return value if isinstance(value, Complex) else self.scalar(node, depth)
 
     # leaves
 
@@ -227,6 +285,8 @@ class _Reader:
             return jet_expression((name, (0,) * len(scope.coordinates)), scope.coordinates)
         if name in scope.vectors:
             return Vector(tuple(self._name(ast.Name(part), depth) for part in scope.vectors[name]))
+        if name in scope.complexes:
+            return Complex(*(self._name(ast.Name(part), depth) for part in scope.complexes[name]))
         if name in scope.definitions:
             return scope.definitions[name]
         if name in scope.parameters:
@@ -235,6 +295,8 @@ class _Reader:
             return sympy.pi
         if name == "auto":
             return self._auto()
+        if name == "i" and scope.complexes:
+            return Complex(sympy.S.Zero, sympy.S.One)
         return self._derivative_name(name)
 
     def _auto(self) -> sympy.Expr:
@@ -246,10 +308,13 @@ class _Reader:
         return AUTO
 
     def _derivative_name(self, name: str) -> sympy.Expr | Vector:
-        for place in (match.start() for match in re.finditer("_", name)):
+        for place in reversed([match.start() for match in re.finditer("_", name)]):  # the longest field's name first
             if name[:place] in self.scope.vectors:
                 parts = self.scope.vectors[name[:place]]
                 return Vector(tuple(self._derivative_name(part + name[place:]) for part in parts))
+            if name[:place] in self.scope.complexes:
+                return Complex(*(self._derivative_name(part + name[place:])
+                                 for part in self.scope.complexes[name[:place]]))  # fmt: skip
             if name[:place] in self.scope.fields:
                 index = derivative_index(name[place + 1 :], self.scope.coordinates)
                 if index is None:
@@ -263,19 +328,37 @@ class _Reader:
     # arithmetic
 
     def _operation(self, node: ast.BinOp, depth: int) -> sympy.Expr | Vector:
+        if isinstance(node.op, ast.Pow) and self.scope.complexes:
+            return self._complex_power(node, depth)
         if isinstance(node.op, ast.Pow):
             return power_of(self.scalar(node.left, depth), self.scalar(node.right, depth))
         if isinstance(node.op, ast.Mod) and self.scope.discrete:
             return self._remainder(self.scalar(node.left, depth), self.scalar(node.right, depth))
-        for signs, fold in ((_ADDITIVE, sum_of), (_MULTIPLICATIVE, product_of)):
+        for signs, fold, complex_fold in (
+            (_ADDITIVE, sum_of, complex_sum), (_MULTIPLICATIVE, product_of, complex_product)
+        ):  # fmt: skip
             if type(node.op) in signs:
-                return fold([(keep, self.read(part, depth)) for keep, part in _chain(node, signs)])
+                parts = [(keep, self.read(part, depth)) for keep, part in _chain(node, signs)]
+                return (complex_fold if _some_complex(value for _, value in parts) else fold)(parts)
         raise ExpressionError(f"needs + - * / **; it has {_described(node.op)}. Write it in these.")
 
     def _signed(self, node: ast.UnaryOp, depth: int) -> sympy.Expr | Vector:
         if not isinstance(node.op, (ast.UAdd, ast.USub)):
             raise ExpressionError(f"needs + - * / **; it has {_described(node.op)}. Write it in these.")
-        return sum_of([(isinstance(node.op, ast.UAdd), self.read(node.operand, depth))])
+        value = self.read(node.operand, depth)
+        fold = complex_sum if isinstance(value, Complex) else sum_of
+        return fold([(isinstance(node.op, ast.UAdd), value)])
+
+    def _complex_power(self, node: ast.BinOp, depth: int) -> sympy.Expr | Complex:
+        """Powers of real and complex values; |z|**2 without a root, so that it is smooth at 0."""
+        exponent = self.scalar(node.right, depth)
+        absolute_of = isinstance(node.left, ast.Call) and isinstance(node.left.func, ast.Name)
+        if absolute_of and node.left.func.id == "n_abs" and len(node.left.args) == 1:
+            inner = self.number(node.left.args[0], depth)
+            if isinstance(inner, Complex) and exponent.is_Integer and exponent % 2 == 0:
+                return power_of(size_squared(inner), exponent / 2)
+        base = self.number(node.left, depth)
+        return complex_power(base, exponent) if isinstance(base, Complex) else power_of(base, exponent)
 
     def _remainder(self, value: sympy.Expr, divisor: sympy.Expr) -> sympy.Expr:
         if divisor == 0:
@@ -290,6 +373,8 @@ class _Reader:
             raise ExpressionError(
                 f"needs functions written like sin(x) or D(u, x, 2); it has {_described(node)}. Write it so."
             )
+        if self.scope.complexes and name in COMPLEX_WORDS and name not in self.scope.names:
+            return self._of_complex(name, node.args, depth)
         if name in INTEGRALS and name not in self.scope.names:
             return self._integral(name, node.args, depth)
         if name in OPERATORS:
@@ -304,6 +389,14 @@ class _Reader:
             return self._word(name, [self.scalar(argument, depth) for argument in node.args])
         raise self._not_a_function(name)
 
+    def _of_complex(self, name: str, nodes: list[ast.AST], depth: int) -> sympy.Expr | Complex:
+        """The functions of complex values: parts, size, and those that are whole."""
+        _check_count(name, nodes, 1, 1)
+        value = self.number(nodes[0], depth)
+        if not isinstance(value, Complex) and name in WORDS:
+            return self._word(name, [value])
+        return COMPLEX_WORDS[name](*pair_of(value))
+
     def _not_a_function(self, name: str) -> ExpressionError:
         if name in self.scope.names or name == "pi":
             return ExpressionError(f'needs a function before "("; {name} is none. Write {name} alone or {name}*(…).')
@@ -313,7 +406,7 @@ class _Reader:
 
     def _is_unknown_function(self, name: str) -> bool:
         """Whether it is a field, or a derivative of one, which mathematicians write with what it depends on."""
-        known = (*self.scope.fields, *self.scope.vectors)
+        known = (*self.scope.fields, *self.scope.vectors, *self.scope.complexes)
         return any(name == field or name.startswith(f"{field}_") for field in known)
 
     def _at(self, name: str, nodes: list[ast.AST], depth: int) -> sympy.Expr | Vector:
@@ -521,7 +614,8 @@ class _Reader:
         return checked_size(sympy.Add(*(a * b for a, b in zip(left, right, strict=True))))
 
     def _dn(self, nodes: list[ast.AST], depth: int) -> sympy.Expr:
-        value = self._only("dn", nodes, depth)
+        _check_count("dn", nodes, 1, 1)
+        value = self.number(nodes[0], depth)
         if self.scope.normal is None:
             raise ExpressionError(
                 "may use dn(…), the outward normal derivative, in conditions on the boundary; it stands elsewhere. "
@@ -529,8 +623,12 @@ class _Reader:
             )
         directions, metric = zip(self.scope.normal, self.symbols, strict=True), self.scope.metric
         factors = {} if metric is None else dict(zip(self._space("dn"), metric.factors, strict=True))
-        terms = (part * derivative(value, x) / factors.get(x, 1) for part, x in directions if part != 0)
-        return checked_size(sympy.Add(*terms))
+        along = [(part, x) for part, x in directions if part != 0]
+
+        def outward(own: sympy.Expr) -> sympy.Expr:
+            return checked_size(sympy.Add(*(part * derivative(own, x) / factors.get(x, 1) for part, x in along)))
+
+        return _by_part(outward, value)
 
     def _only(self, word: str, nodes: list[ast.AST], depth: int) -> sympy.Expr:
         _check_count(word, nodes, 1, 1)
@@ -559,7 +657,11 @@ def _divergence(parts: tuple[sympy.Expr, ...], space: list[sympy.Symbol], metric
     return checked_size(sympy.Add(*terms))
 
 
-def _by_part(function: Callable[[sympy.Expr], sympy.Expr], value: sympy.Expr | Vector) -> sympy.Expr | Vector:
+def _by_part(
+    function: Callable[[sympy.Expr], sympy.Expr], value: sympy.Expr | Vector | Complex
+) -> sympy.Expr | Vector | Complex:
+    if isinstance(value, Complex):
+        return complex_of(*map(function, value.parts))
     return Vector(tuple(map(function, value.parts))) if isinstance(value, Vector) else function(value)
 
 
@@ -596,6 +698,30 @@ def _check_count(name: str, arguments: list, least: int, most: int | None) -> No
     if len(arguments) < least or (most is not None and len(arguments) > most):
         wanted = f"{least} argument{'s' * (least != 1)}" if least == most else f"at least {least} arguments"
         raise ExpressionError(f"needs {wanted} in {name}(…); it has {len(arguments)}. Correct the call.")
+
+
+def _some_complex(values: Iterable[object]) -> bool:
+    return any(isinstance(value, Complex) for value in values)
+
+
+def _not_real() -> ExpressionError:
+    return ExpressionError(
+        "needs a real value; it has a complex one. Take re(…), im(…) or abs(…), or write an equation of complex fields."
+    )
+
+
+COMPLEX_WORDS: Mapping[str, Callable[[sympy.Expr, sympy.Expr], sympy.Expr | Complex]] = {
+    "re": lambda a, b: a,
+    "im": lambda a, b: b,
+    "conj": lambda a, b: complex_of(a, -b),
+    "abs": lambda a, b: folded(sqrt(size_squared(complex_of(a, b)))),
+    "exp": lambda a, b: complex_of(exp(a) * cos(b), exp(a) * sin(b)),
+    "sin": lambda a, b: complex_of(sin(a) * cosh(b), cos(a) * sinh(b)),
+    "cos": lambda a, b: complex_of(cos(a) * cosh(b), -sin(a) * sinh(b)),
+    "sinh": lambda a, b: complex_of(sinh(a) * cos(b), cosh(a) * sin(b)),
+    "cosh": lambda a, b: complex_of(cosh(a) * cos(b), sinh(a) * sin(b)),
+}
+"""Functions of a + i b, where a problem has complex fields."""
 
 
 def _described(node: ast.AST) -> str:

@@ -114,7 +114,9 @@ class _LatexPrinter(LatexPrinter):
     def _print_Derivative(self, expr, exp=None):
         field, index = jet_of(expr)
         names = [name for name, count in zip(_coordinates(expr), index, strict=True) for _ in range(count)]
-        return raised(f"{self._symbol(field)}_{{{' '.join(map(self._symbol, names))}}}", exp)
+        symbol, subscript = self._symbol(field), " ".join(map(self._symbol, names))
+        own = symbol.endswith("}") and "_{" in symbol  # as psi_re, which takes no second subscript
+        return raised(f"{symbol[:-1]}, {subscript}}}" if own else f"{symbol}_{{{subscript}}}", exp)
 
     def _symbol(self, name):
         return self._print(sympy.Symbol(name))

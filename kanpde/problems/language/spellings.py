@@ -39,8 +39,8 @@ WORDS_MEANT = {
 """Functions by other names."""
 
 COMPLEX = (
-    " The language is real: write a complex field as two, psi = a + i*b with fields: [a, b], and each equation as two, "
-    "its real and its imaginary part; i*psi_t = -psi_xx becomes a_t = -b_xx and b_t = a_xx."
+    " Declare complex fields, as fields: {psi: complex}: i, conj, re, im and abs are known then; or write a complex "
+    "field as two."
 )
 _INTEGRAL = " Write integral(u, x) over all of x, integral(u, x, a, b), or integral(K*u(s), s, a, b)."
 

@@ -17,6 +17,7 @@ from kanpde.problems.language import (
     check_name,
     constant_value,
     derivative_index,
+    parse_complex,
     parse_expression,
     shortened,
     suggestion,
@@ -40,7 +41,7 @@ from kanpde.problems.reading.reference import check_reference, read_reference
 from kanpde.problems.reading.schema import KEYS
 from kanpde.problems.reading.settings import read_settings
 from kanpde.problems.reading.shapes import read_region
-from kanpde.problems.reading.vectors import field_names, vector_fields
+from kanpde.problems.reading.vectors import complex_fields, field_names, vector_fields
 from kanpde.problems.tasks import task_of
 
 MAX_DIMENSION = 20
@@ -113,6 +114,7 @@ class ProblemFile(Source):
             exact=exact,
             learned=learned,
             vectors=dict(scope.vectors),
+            complexes=dict(scope.complexes),
             family=tuple(map(coordinates.index, family)),
             data=data,
             coefficients=coefficients,
@@ -182,18 +184,22 @@ class ProblemFile(Source):
     def scope(self, coordinates: tuple[str, ...], parameters: dict[str, sympy.Expr]) -> Scope:
         vectors = vector_fields(self, coordinates)
         fields = field_names(self)
-        for name in (*fields, *vectors):
+        complexes = complex_fields(self)
+        for name in (*fields, *vectors, *complexes):
             check_name(name, "field", self.where("fields"))
-        names = [*coordinates, *fields, *vectors, *parameters]
+        names = [*coordinates, *fields, *vectors, *complexes, *parameters]
         for name in names:
             if names.count(name) > 1:
                 raise InputError(
                     f'{self.label} needs a different name for each coordinate, field and parameter; "{name}" is used '
                     "twice. Rename one."
                 )
-        self.check_derivative_names(names, (*fields, *vectors), coordinates)
+        self.check_derivative_names(names, (*fields, *vectors, *complexes), coordinates)
         time = "t" if "t" in coordinates else None
-        return Scope(coordinates, fields, tuple(parameters), time=time, vectors=vectors, definitions=parameters)
+        return Scope(
+            coordinates, fields, tuple(parameters), time=time, vectors=vectors, complexes=complexes,
+            definitions=parameters,
+        )  # fmt: skip
 
     def check_derivative_names(self, names: list[str], fields: tuple[str, ...], coordinates: tuple[str, ...]) -> None:
         for name in names:
@@ -221,13 +227,20 @@ class ProblemFile(Source):
         texts = self.mapping("exact", '{u: "sin(pi*x)"}')
         if not texts:
             return {}
-        for name in (*scope.fields, *texts):
-            if name not in texts or name not in scope.fields:
+        parts = {part: name for name, pair in scope.complexes.items() for part in pair}
+        wanted = tuple(dict.fromkeys(parts.get(name, name) for name in scope.fields))
+        for name in (*wanted, *texts):
+            if name not in texts or name not in wanted:
                 raise InputError(
-                    f"{self.where('exact')} needs every field ({', '.join(scope.fields)}) and nothing else; "
+                    f"{self.where('exact')} needs every field ({', '.join(wanted)}) and nothing else; "
                     f"{shortened(name)} is {'missing' if name not in texts else 'no field'}. Correct it."
                 )
-        return {name: self.known(f"exact.{name}", texts[name], scope) for name in scope.fields}
+        real = [name for name in wanted if name not in scope.complexes]
+        found = {name: self.known(f"exact.{name}", texts[name], scope) for name in real}
+        for name, pair in scope.complexes.items():
+            values = parse_complex(texts[name], scope, self.where(f"exact.{name}"))
+            found |= dict(zip(pair, values, strict=True))
+        return {name: found[name] for name in scope.fields}
 
 
     def history(self, scope: Scope) -> dict[str, sympy.Expr]:

@@ -98,8 +98,9 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
         {"type": "object", "additionalProperties": RANGE, "minProperties": 1},
     ),
     "fields": (
-        "the unknown functions of the coordinates; `{v: [v1, v2], p: scalar}` makes v a vector in expressions",
-        {"anyOf": [TEXT, NAMES, mapping_of({"anyOf": [{"const": "scalar"}, NAMES]})]},
+        "the unknown functions of the coordinates; `{v: [v1, v2], p: scalar}` makes v a vector in expressions, "
+        "`{psi: complex}` a complex field",
+        {"anyOf": [TEXT, NAMES, mapping_of({"anyOf": [{"enum": ["scalar", "complex"]}, NAMES]})]},
     ),
     "parameters": (
         "constants: numbers, or expressions in numbers, `pi` and the parameters before; `{value: 0.1, learn: true, "

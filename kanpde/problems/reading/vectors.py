@@ -1,4 +1,7 @@
-"""The key `fields`: a list of names, or a mapping with vectors, `{v: [v1, v2], p: scalar}`."""
+"""The key `fields`: a list of names, or a mapping with vectors and complex fields, `{v: [v1, v2], p: scalar}`.
+
+A complex field psi is a pair of real ones, psi_re and psi_im.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,24 @@ def field_names(statement: Source) -> tuple[str, ...]:
         return statement.words("fields", "[u]")
     names: list[str] = []
     for name, value in given.items():
-        if value != "scalar" and not _is_names(value):
+        if value not in ("scalar", "complex") and not _is_names(value):
             raise wrong_kind(
-                statement.where(f"fields.{name}"), "scalar, or the names of components", value, f"{name}: [v1, v2]"
-            )
-        names += [name] if value == "scalar" else value
+                statement.where(f"fields.{name}"), "scalar, complex, or the names of components", value,
+                f"{name}: [v1, v2]",
+            )  # fmt: skip
+        names += [name] if value == "scalar" else _parts(name) if value == "complex" else value
     return tuple(names)
+
+
+def complex_fields(statement: Source) -> dict[str, tuple[str, ...]]:
+    """Real and imaginary part of each complex field."""
+    given = statement.data["fields"]
+    entries = given.items() if isinstance(given, dict) else ()
+    return {name: _parts(name) for name, value in entries if value == "complex"}
+
+
+def _parts(name: str) -> tuple[str, str]:
+    return f"{name}_re", f"{name}_im"
 
 
 def vector_fields(statement: Source, coordinates: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
