@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, product
 
 import sympy
@@ -440,8 +441,18 @@ def scale_warnings(problem: Problem) -> Iterator[str]:
 
 
 def corner_warnings(problem: Problem) -> Iterator[str]:
-    """Where two sides meet, the values that conditions set for a field agree."""
-    for (a, field_a, value_a), (b, field_b, value_b) in combinations(_set_values(problem), 2):
+    """Where two sides meet, what conditions set for a field agrees, and so do its rates of change as time begins."""
+    yield from _disagreements(problem, combinations(_set_values(problem), 2), "values", "a jump")
+    rates = product(_first_rates(problem), _boundary_rates(problem))
+    yield from _disagreements(problem, rates, "rates of change", "a kink")
+
+
+Set = tuple[Condition, str, sympy.Expr]
+"""A condition, the field that it sets, and to what."""
+
+
+def _disagreements(problem: Problem, pairs: Iterable[tuple[Set, Set]], what: str, has: str) -> Iterator[str]:
+    for (a, field_a, value_a), (b, field_b, value_b) in pairs:
         if field_a == field_b and a.side.axis != b.side.axis:
             points = side_points(problem.domain, a.side, b.side)
             if problem.region is not None:
@@ -453,9 +464,9 @@ def corner_warnings(problem: Problem) -> Iterator[str]:
             worst = int(gap.argmax())
             if float(gap[worst]) > TOLERANCE * max(scale, 1e-3):
                 yield (
-                    f"{a.name} and {b.name} set different values of {field_a} where they meet "
+                    f"{a.name} and {b.name} set different {what} of {field_a} where they meet "
                     f"({float(values[0][worst]):.4g} and {float(values[1][worst]):.4g} at "
-                    f"{_place(problem, points[worst])}): the solution has a jump there."
+                    f"{_place(problem, points[worst])}): the solution has {has} there."
                 )
 
 
@@ -494,6 +505,22 @@ def _set_values(problem: Problem) -> Iterator[tuple[Condition, str, sympy.Expr]]
         solved = condition.solved(problem.coordinates)
         if isinstance(condition.side, Side) and solved is not None and not any(solved[0][1]):
             yield condition, solved[0][0], solved[1]
+
+
+def _first_rates(problem: Problem) -> Iterator[Set]:
+    """What initial conditions say of u_t."""
+    for condition in problem.conditions:
+        solved = condition.solved(problem.coordinates)
+        if condition.kind == "initial" and solved is not None and sum(i := solved[0][1]) == i[problem.time] == 1:
+            yield condition, solved[0][0], solved[1]
+
+
+def _boundary_rates(problem: Problem) -> Iterator[Set]:
+    """How what a boundary sets changes in time, where that is no jump."""
+    for condition, field, value in _set_values(problem):
+        if condition.kind == "boundary" and problem.time is not None:
+            with contextlib.suppress(ExpressionError):
+                yield condition, field, derivative(value, coordinate_symbols(problem.coordinates)[problem.time])
 
 
 def periodic_warnings(problem: Problem) -> Iterator[str]:

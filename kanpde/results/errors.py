@@ -14,6 +14,12 @@ from kanpde.problems.problem import Problem
 from kanpde.references import Reference
 from kanpde.solving.solution import Solution
 
+OFFSET = 0.2
+"""A field that varies by less of its size stands on an offset, which measures no error."""
+
+LEAST_VARIATION = 1e-3
+LEAST_FIELD = 1e-4
+
 
 def exact_jets(problem: Problem, points: Tensor, order: int) -> Tensor:  # [n, d] -> [n, s, fields]
     """The exact solution's value and, at order 1, its gradient; the rows follow `first_order_indices`."""
@@ -38,6 +44,25 @@ def relative_l2(difference: Tensor, reference: Tensor) -> float:
     """‖u - u_ref‖₂ / ‖u_ref‖₂ over the points; the absolute norm where the reference vanishes."""
     size = reference.norm().item()
     return difference.norm().item() / (size if size > 0 else 1.0)
+
+
+def varying_error(difference: Tensor, reference: Tensor) -> float:  # [n, fields], [n, fields]
+    """The worst field's error relative to what is of interest in it: 10 K are much where 300 K rise by 30.
+
+        max_f ‖u_f - u_f,ref‖₂ / s_f,   s_f = ‖u_f,ref - mean‖₂ if that is less than a fifth of ‖u_f,ref‖₂, else this
+
+    s_f is at least 1e-3 of ‖u_f,ref‖₂ and 1e-4 of the largest field's, so that rounding in what is constant or zero
+    counts for nothing.
+
+    >>> known = 300 + torch.tensor([[0.0], [10.0], [20.0]])
+    >>> round(varying_error(torch.full((3, 1), 5.0), known), 2)
+    0.61
+    """
+    sizes = reference.norm(dim=0)
+    spread = (reference - reference.mean(dim=0)).norm(dim=0)
+    scales = torch.where(spread < OFFSET * sizes, spread, sizes)
+    scales = torch.maximum(torch.maximum(scales, LEAST_VARIATION * sizes), LEAST_FIELD * sizes.max())
+    return max((difference.norm(dim=0) / torch.where(scales > 0, scales, 1.0)).tolist())
 
 
 def errors(solution: Solution, resolution: int | None = None, reference: Reference | None = None) -> dict[str, float]:
@@ -68,9 +93,13 @@ def _reference_errors(solution: Solution, points: Tensor, reference: Reference) 
 
 
 def value_errors(fields: tuple[str, ...], found: Tensor, known: Tensor) -> dict[str, float]:  # [n, fields]
-    """rel_l2 and max_error over all fields; of several fields, rel_l2 of each as well."""
+    """rel_l2, varying_error and max_error over all fields; of several fields, rel_l2 of each as well."""
     difference = found - known
-    values = {"rel_l2": relative_l2(difference, known), "max_error": difference.abs().max().item()}
+    values = {
+        "rel_l2": relative_l2(difference, known),
+        "varying_error": varying_error(difference, known),
+        "max_error": difference.abs().max().item(),
+    }
     if len(fields) > 1:
         for place, name in enumerate(fields):
             values[f"rel_l2_{name}"] = relative_l2(difference[:, place], known[:, place])

@@ -1,7 +1,7 @@
 """Is a run to be trusted? A word, an estimate of the relative error, and the reason in a sentence.
 
-With a reference, or an exact solution, the estimate is the measured error or the reference's own bar, whichever is
-larger. Without, it is the largest of what needs no truth:
+With a reference, or an exact solution, the estimate is the measured error, that of the worst field relative to how it
+varies, or the reference's own bar, whichever is largest. Without, it is the largest of what needs no truth:
 
     the error that the held-out residual stands for, by the linearized error equation (`error_equation`),
     what conditions and data are missed by, relative to the size of what they say,
@@ -27,6 +27,9 @@ ESTIMATED_UNSOLVED_FROM = 0.05
 
 FACTOR = 10.0
 """What an estimate is believed within, up or down."""
+
+TELLING = 3.0
+"""How much more the worst field's error has to be than that of all together for it to be said."""
 
 USELESS_BAR = 0.1
 """Error bar of a reference from which it measures nothing."""
@@ -82,7 +85,7 @@ def verdict_of(metrics: Mapping[str, float], signs: Sequence[Sign] = (), ended_b
     """Judge a run by its measured error, or by signs where none was measured.
 
     Args:
-        metrics: Of the run: `rel_l2` and `reference_error` where there is a reference.
+        metrics: Of the run: `rel_l2`, `varying_error` and `reference_error` where there is a reference.
         signs: What speaks about the error without one.
         ended_badly: The sentence on a run that failed.
 
@@ -94,7 +97,8 @@ def verdict_of(metrics: Mapping[str, float], signs: Sequence[Sign] = (), ended_b
     if ended_badly:
         return Verdict(Word.UNSOLVED, math.nan, 1.0, ended_badly)
     if is_measured(metrics):
-        return _measured(metrics["rel_l2"], metrics.get("reference_error", 0.0))
+        error = metrics["rel_l2"]
+        return _measured(error, metrics.get("varying_error", error), metrics.get("reference_error", 0.0))
     if not signs:
         return Verdict(Word.UNSURE, math.nan, 1.0, "Nothing was measured and nothing could be estimated.")
     if any(math.isnan(sign.estimate) for sign in signs):
@@ -103,12 +107,14 @@ def verdict_of(metrics: Mapping[str, float], signs: Sequence[Sign] = (), ended_b
     return Verdict(_word(worst.estimate, ESTIMATED_UNSOLVED_FROM), worst.estimate, FACTOR, worst.reason)
 
 
-def _measured(error: float, bar: float) -> Verdict:
-    estimate = max(error, bar)
+def _measured(error: float, varying: float, bar: float) -> Verdict:
+    estimate = max(error, varying, bar)
     if error <= bar and bar > SOLVED_BELOW:
         reason = f"The error, {error:.1e}, is within that of the reference, {bar:.1e}, which is not small."
     else:
         reason = f"The measured error is {error:.1e}" + (f", the reference's own {bar:.1e}." if bar > 1e-15 else ".")
+        if varying > TELLING * error:
+            reason += f" A field that is small, or varies little about its mean, is off by {varying:.1e} of that."
     return Verdict(_word(estimate, UNSOLVED_FROM), estimate, 1.0, reason)
 
 

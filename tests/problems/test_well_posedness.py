@@ -4,6 +4,7 @@ import pytest
 
 from kanpde.errors import InputError
 from kanpde.problems.catalog import load_problem, problem_names
+from kanpde.problems.checks import check_problem
 
 SQUARE = {"coordinates": {"x": [0, 1], "y": [0, 1]}, "fields": ["u"]}
 SOURCES = {
@@ -67,3 +68,16 @@ def test_shipped_problems_raise_no_false_alarm(name):
     assert name in problem_names()
     words = ("backward in time", "jumps in front of", "Zero satisfies")
     assert not any(word in sentence for sentence in load_problem(name).warnings for word in words)
+
+
+WAVE = {"coordinates": {"x": [0, 1], "t": [0, 1]}, "fields": ["u"], "equations": "u_tt = u_xx"}
+
+
+@pytest.mark.parametrize(
+    ("boundary", "speed", "said"),
+    [("u = 0", "1 - 2*x", True), ("u = 0", "x*(1 - x)", False), ("u = 3*t", "3", False), ("u = t**2", "1", True)],
+)
+def test_a_boundary_that_moves_otherwise_than_the_start_is_said(boundary, speed, said):
+    problem = load_problem({**WAVE, "boundary": {"*": boundary}, "initial": ["u = 0", f"u_t = {speed}"]})
+    told = [line for line in check_problem(problem, "p") if "different rates of change of u" in line]
+    assert bool(told) is said

@@ -10,6 +10,7 @@ import kanpde
 from kanpde.problems.catalog import load_problem
 from kanpde.problems.freedoms import aligned, free_fields, freedom_sentences
 from kanpde.results.error_equation import estimated_error
+from kanpde.results.errors import value_errors
 from kanpde.results.signs import energy_signs, equation_signs, relative_residual
 from kanpde.results.verdicts import Sign, Verdict, Word, attributes_of, verdict_in, verdict_of
 from kanpde.solving.ansatz.exact_conditions import ansatz_of
@@ -139,3 +140,34 @@ def test_a_free_shift_is_taken_out_and_nothing_else():
     assert (aligned(problem, points, found, known) - found).abs().max() > 0.1
     found[:, 0] += 1
     assert np.allclose(aligned(problem, points, found, known)[:, 0], known[:, 0])
+
+
+# what a field's size hides
+
+
+def test_an_offset_hides_no_error():
+    rise = torch.linspace(0, 20, 101, dtype=torch.float64)[:, None]
+    found = value_errors(("T",), 300 + 1.3 * rise, 300 + rise)
+    assert found["rel_l2"] < 0.02 and found["varying_error"] > 0.3
+    verdict = verdict_of({**found, "reference_error": 1e-9})
+    assert verdict.word is Word.UNSOLVED and "varies little" in verdict.reason
+
+
+def test_a_small_field_is_judged_by_its_own_size():
+    x = torch.linspace(-1, 1, 101, dtype=torch.float64)
+    known = torch.stack([x, 1e-3 * x], dim=1)
+    found = value_errors(("u", "v"), known * torch.tensor([1.0, 1.5]), known)
+    assert found["rel_l2"] < 1e-3 and found["varying_error"] == pytest.approx(0.5)
+
+
+def test_rounding_in_what_is_constant_or_zero_counts_for_nothing():
+    x = torch.linspace(-1, 1, 101, dtype=torch.float64)
+    known = torch.stack([x, 0 * x, 0 * x + 1], dim=1)
+    assert value_errors(("u", "v", "w"), known + 1e-12 * x[:, None], known)["varying_error"] < 1e-7
+    assert value_errors(("u",), known[:, 1:2], known[:, 1:2])["varying_error"] == 0
+
+
+def test_without_an_offset_one_field_has_one_error():
+    x = torch.linspace(-1, 1, 101, dtype=torch.float64)[:, None]
+    found = value_errors(("u",), torch.sin(3 * x) + 0.01, torch.sin(3 * x))
+    assert found["varying_error"] == pytest.approx(found["rel_l2"])
