@@ -7,13 +7,16 @@ if TYPE_CHECKING:
     from kanpde.models import networks
     from kanpde.problems.catalog import load_problem
     from kanpde.runs.run import open_run, solve
-    from kanpde.symbolic.tables import FormulaRegressor, fit
+    from kanpde.symbolic.tables import FormulaClassifier, FormulaRegressor, fit
 
 __version__ = "0.1.0"
 
-__all__ = ["FormulaRegressor", "__version__", "fit", "load_problem", "networks", "open_run", "solve"]
+__all__ = [
+    "FormulaClassifier", "FormulaRegressor", "__version__", "fit", "load_problem", "networks", "open_run", "solve"
+]  # fmt: skip
 
 _PLACES = {
+    "FormulaClassifier": "kanpde.symbolic.tables:FormulaClassifier",
     "FormulaRegressor": "kanpde.symbolic.tables:FormulaRegressor",
     "fit": "kanpde.symbolic.tables:fit",
     "load_problem": "kanpde.problems.catalog:load_problem",

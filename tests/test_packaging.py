@@ -38,6 +38,15 @@ def test_torch_is_bounded_on_both_sides():
 
 
 def test_public_names():
-    public = {"FormulaRegressor", "__version__", "fit", "load_problem", "networks", "open_run", "solve"}
+    public = {
+        "FormulaClassifier",
+        "FormulaRegressor",
+        "__version__",
+        "fit",
+        "load_problem",
+        "networks",
+        "open_run",
+        "solve",
+    }
     assert set(kanpde.__all__) == public
     assert all(hasattr(kanpde, name) for name in kanpde.__all__)

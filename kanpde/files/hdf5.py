@@ -146,6 +146,22 @@ def read_datasets(path: Path, names: Sequence[str], axes: Sequence[str], most: i
     return found
 
 
+def read_columns(path: Path, most: int) -> dict[str, np.ndarray]:
+    """All arrays of one axis in the root of a stranger's file, by name.
+
+    Raises:
+        Unreadable: See `read_dataset`; `most` is for all of them together.
+    """
+    left, found = unpacked_limit(path.stat().st_size, most), {}
+    with _stranger(path) as root:
+        for name in root:
+            item = _open_member(root, name)
+            if isinstance(item, h5py.Dataset) and item.ndim == 1:
+                found[name] = _plain(item, left)
+                left -= found[name].nbytes
+    return found
+
+
 @contextmanager
 def _stranger(path: Path) -> Iterator[h5py.File]:
     """An HDF5 file opened for reading; whatever is wrong with it comes out as `Unreadable`."""

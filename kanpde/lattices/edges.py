@@ -13,13 +13,13 @@ import torch
 from kanpde.errors import InputError
 from kanpde.lattices.classifiers import localized, train
 from kanpde.lattices.edge_formulas import EdgeFormula, edge_formula, logistic
-from kanpde.lattices.edge_networks import Labeled, Shape, formula_terms, is_named, named, pruned_network
 from kanpde.lattices.measurements import Measured
 from kanpde.models.networks import MODELS, Chain, KANDesign
 from kanpde.models.networks.edges import EdgeNetwork
 from kanpde.problems.language import Scope, parse_expression
 from kanpde.problems.lattices import ENERGY, SiteFunction
 from kanpde.problems.tasks.lattice import Lattice
+from kanpde.symbolic.classification import Labeled, Shape, formula_terms, is_named, named, pruned_network
 
 HELD_OUT = 0.3
 CHOSEN_BY = 0.15

@@ -101,15 +101,23 @@ def census(watch: Callable[[str], None] = lambda line: None, path: Path | None =
 
 
 def row_of(knot: Any) -> list[float]:
-    """Invariants, signature, and 1 where the hyperbolic structure was found."""
+    """Invariants, signature, and 1; zeros where SnapPy has no hyperbolic structure or gives up, one knot in 400."""
+    gives_up = importlib.import_module("snappy.exceptions").SnapPeaFatalError
     if not knot.solution_type().startswith("all tetrahedra"):
         return [0.0] * (len(INVARIANTS) + 2)
+    try:
+        numbers = _invariants(knot)
+    except gives_up:
+        return [0.0] * (len(INVARIANTS) + 2)
+    return [*numbers, diagram_signature(knot.link().PD_code(min_strand_index=0)), 1.0]
+
+
+def _invariants(knot: Any) -> list[float]:
     cusp = knot.cusp_neighborhood()
     cusp.set_displacement(cusp.stopping_displacement(0), 0)
     meridian, longitude = (complex(value) for value in cusp.translations(0))
-    numbers = [longitude.real, meridian.real, meridian.imag, float(knot.volume()), float(cusp.volume(0)),
-               float(knot.chern_simons()), float(knot.symmetry_group().order())]  # fmt: skip
-    return [*numbers, diagram_signature(knot.link().PD_code(min_strand_index=0)), 1.0]
+    return [longitude.real, meridian.real, meridian.imag, float(knot.volume()), float(cusp.volume(0)),
+            float(knot.chern_simons()), float(knot.symmetry_group().order())]  # fmt: skip
 
 
 def _source() -> Any:

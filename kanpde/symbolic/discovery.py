@@ -14,7 +14,7 @@ from kanpde.models.networks.edges import EdgeNetwork, Key
 from kanpde.symbolic.constants import rounded
 from kanpde.symbolic.fitting import allowed, fit, rms, robust_error
 from kanpde.symbolic.formulas import Formula, simplest
-from kanpde.symbolic.samples import OUTER, Samples
+from kanpde.symbolic.samples import OUTER, Samples, outers
 from kanpde.symbolic.snapping import explained, snap
 from kanpde.symbolic.sparsity import cut, prune, sparsify, straighten
 from kanpde.symbolic.structure import Structure, structure_of_samples
@@ -183,9 +183,7 @@ def _as_good_as_noise(found: Found, search: Search) -> bool:
 
 def _other(samples: Samples) -> list[str]:
     """What h(f) are defined and smooth on the samples."""
-    y = torch.cat([samples.y, samples.held_y])
-    positive = float(y.min()) > 0
-    return [name for name in OUTER if name != "f" and positive]
+    return list(outers(torch.cat([samples.y, samples.held_y])))
 
 
 def _best_network(

@@ -15,13 +15,24 @@ from kanpde.errors import InputError
 Function = Callable[[Tensor], Tensor]
 """[n, d] -> [n]"""
 
+FEWEST = 20
+"""Rows of a table."""
+
 OUTER: dict[str, Function] = {
     "f": lambda y: y,
     "log f": torch.log,
     "f^2": lambda y: y * y,
     "1/f": lambda y: 1 / y,
+    "logit f": torch.logit,
 }
 """What may be fitted in place of f; named after what is a sum."""
+
+
+def outers(y: Tensor) -> tuple[str, ...]:
+    """What may be fitted in place of f with these values: logarithms and the like of positive ones, log f/(1 - f) of
+    those between 0 and 1."""
+    low, high = float(y.min()), float(y.max())
+    return ("log f", "f^2", "1/f", *(("logit f",) if high < 1 else ())) if low > 0 else ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +78,8 @@ def split(x: Tensor, y: Tensor, seed: int, share: float = 0.3, most: int = 3000)
     Raises:
         InputError: There are too few rows, or some are not finite.
     """
-    if len(x) < 20:
-        raise InputError(f"A formula needs at least 20 rows; {len(x)} came. Give more data.")
+    if len(x) < FEWEST:
+        raise InputError(f"A formula needs at least {FEWEST} rows; {len(x)} came. Give more data.")
     if not bool(x.isfinite().all()) or not bool(y.isfinite().all()):
         raise InputError("A formula needs finite numbers; some values are missing or infinite. Remove those rows.")
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(x)))

@@ -3,7 +3,7 @@
     a(x) + b(y)            f_xy = 0
     A(x)·B(y) + c          (f - c) f_xy = f_x f_y
     g(a(x) + b(y))         ∂x∂y log(f_x/f_y) = 0
-    a(x) + b(y) + A(x)·B(y)    g g_xy = g_x g_y for g = f_xy; the same for log f, f², 1/f
+    a(x) + b(y) + A(x)·B(y)    g g_xy = g_x g_y for g = f_xy; the same for log f, f², 1/f, log f/(1 - f)
     h(s(x, y), z)          ∂z(f_x/f_y) = 0
     h(x² + y²)             y f_x = x f_y            h(xy)       x f_x = y f_y
     h(x/y)                 x f_x = -y f_y           h(αx + βy)  β f_x = α f_y
@@ -28,7 +28,7 @@ from torch import Tensor
 from kanpde.models.jets import IndexSet, MultiIndex, closure, composed
 from kanpde.models.networks import KAN
 from kanpde.models.taylor import Series
-from kanpde.symbolic.samples import Samples
+from kanpde.symbolic.samples import Samples, outers
 from kanpde.symbolic.surrogates import refined
 
 HOLDS, FAILS = 1e-3, 3e-2
@@ -262,11 +262,10 @@ class _Tests:
         return (f - fx * fy / fxy)[own & (fxy != 0)].median() if bool((fxy != 0).any()) else f.new_zeros(())
 
     def _outers(self) -> Iterator[tuple[str, Tensor]]:
-        """f, and where it is positive log f, f², 1/f: their jets."""
+        """f, and where its values allow log f, f², 1/f, log f/(1 - f): their jets."""
         yield "f", self.bundle
-        if float(self.at().min()) > 0:
-            for name, series in _OUTER_SERIES.items():
-                yield name, _through(series, self.bundle, self.indices)
+        for name in outers(self.at()):
+            yield name, _through(_OUTER_SERIES[name], self.bundle, self.indices)
 
     def _inner(self, i: int, j: int, k: int) -> Relation:
         """∂k(f_i/f_j) = 0."""
@@ -323,7 +322,10 @@ class _Tests:
         return self.jets(x, ((0,) * self.count,))[:, 0]
 
 
-_OUTER_SERIES = {"log f": Series.log, "f^2": lambda f: f * f, "1/f": lambda f: 1.0 / f}
+_OUTER_SERIES: dict[str, Callable[[Series], Series]] = {
+    "log f": Series.log, "f^2": lambda f: f * f, "1/f": lambda f: 1.0 / f,
+    "logit f": lambda f: f.log() - (1.0 - f).log(),
+}  # fmt: skip
 _INVERSES = {"f": lambda g: g, "log f": Series.exp, "f^2": lambda g: g.power(0.5)}
 
 

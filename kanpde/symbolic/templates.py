@@ -1,7 +1,8 @@
 """Sparse shapes that a formula may have, from small to large, and networks of random splines on them.
 
-For variables x, y: f(x) + g(y); g(a + b); A(x)·B(y); a + b + A·B; g(a + b + A·B); the same for log f, f², 1/f; two
-sums. With three variables also g(x, s(y, z)), x·g(s(y, z)) and nested products. A template's mask is fixed.
+For variables x, y: f(x) + g(y); g(a + b); A(x)·B(y); a + b + A·B; g(a + b + A·B); the same for log f, f², 1/f,
+log f/(1 - f); two sums. With three variables also g(x, s(y, z)), x·g(s(y, z)) and nested products. A template's mask is
+fixed.
 """
 
 from __future__ import annotations

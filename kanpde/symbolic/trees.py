@@ -273,6 +273,7 @@ INVERSE: Mapping[str, Callable[[sympy.Expr], sympy.Expr]] = {
     "log f": sympy.exp,
     "f^2": sympy.sqrt,
     "1/f": lambda e: 1 / e,
+    "logit f": lambda e: 1 / (1 + sympy.exp(-e)),
 }
 """From what was fitted back to f."""
 
@@ -281,4 +282,5 @@ INVERSE_VALUES: Mapping[str, Callable[[Tensor], Tensor]] = {
     "log f": torch.exp,
     "f^2": torch.sqrt,
     "1/f": lambda v: 1 / v,
+    "logit f": torch.sigmoid,
 }

@@ -12,14 +12,15 @@ from matplotlib.figure import Figure
 from kanpde.cli.main import main
 from kanpde.errors import InputError
 from kanpde.lattices import measurements
-from kanpde.lattices.classifiers import CrossEntropy, localized, train
+from kanpde.lattices.classifiers import localized, train
 from kanpde.lattices.edge_formulas import edge_formula
-from kanpde.lattices.edge_networks import Labeled, Shape, formula_terms, is_named, named, pruned
 from kanpde.lattices.measurements import measure
 from kanpde.models.networks import KAN, KANDesign
 from kanpde.problems.catalog import load_problem
 from kanpde.reports.plots.lattices import draw_lattice, lattice_panels
 from kanpde.runs.run import open_run, solve
+from kanpde.solving.losses.cross_entropy import CrossEntropy
+from kanpde.symbolic.classification import Labeled, Shape, formula_terms, is_named, named, pruned
 from kanpde.symbolic.readings import stored_network
 
 SMALL = {

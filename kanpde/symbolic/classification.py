@@ -1,10 +1,11 @@
-"""The network that learns a mobility edge, and its way to a formula: train, sparsify, prune, name, round.
+"""The network that tells two classes apart, and its way to a formula: train, sparsify, prune, name, round.
 
-    f(x) = Σ_i φ_i(x_i) + ψ(x_j)·χ(x_k),   x = E and the parameters,   P(localized) = σ(f)
+    f(x) = Σ_i φ_i(x_i) + ψ(x_j)·χ(x_k),   P(second class) = σ(f)
 
-An edge such as αE + 2λ - 2 = 0 is a product and a sum; sums alone would have to write αE as squares of sums. Factors
-of more than one input turn into each other (4αE = (α+E)² - (α-E)²), so each has one, and all pairs are tried. Every
-step toward the formula is judged on the states that were trained on by
+The classes are those of a table, or localized and extended states of a lattice. An edge between them such as
+αE + 2λ - 2 = 0 is a product and a sum; sums alone would have to write αE as squares of sums. Factors of more than one
+input turn into each other (4αE = (α+E)² - (α-E)²), so each has one, and all pairs are tried. Every step toward the
+formula is judged on the rows that were trained on by
 
     BIC = Σ (softplus(f) - y f) + k ln(n)/2,   k the numbers that are trained:
 
@@ -25,9 +26,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from kanpde.lattices.classifiers import CrossEntropy
 from kanpde.models.networks.edges import Edge, EdgeNetwork, Key, edge_network, named_edge, random_splines
 from kanpde.models.univariate import B, C, D
+from kanpde.solving.losses.cross_entropy import CrossEntropy
 from kanpde.solving.optimizers.levenberg_marquardt import LevenbergMarquardt
 from kanpde.symbolic.edge_fits import Candidate, candidates
 from kanpde.symbolic.fitting import rough_rows, size_of, weight_columns
@@ -51,7 +52,7 @@ FIXED = (0, 1, 2, 3)
 
 @dataclass(frozen=True, eq=False)
 class Labeled:
-    """The states that are trained on: points [n, d] and labels 0 or 1 [n]."""
+    """The rows that are trained on: points [n, d] and labels 0 or 1 [n]."""
 
     points: Tensor
     labels: Tensor
