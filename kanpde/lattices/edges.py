@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from kanpde.errors import InputError
-from kanpde.lattices.classifiers import localized, train
 from kanpde.lattices.edge_formulas import EdgeFormula, edge_formula, logistic
 from kanpde.lattices.measurements import Measured
 from kanpde.models.networks import MODELS, Chain, KANDesign
@@ -20,6 +19,7 @@ from kanpde.problems.language import Scope, parse_expression
 from kanpde.problems.lattices import ENERGY, SiteFunction
 from kanpde.problems.tasks.lattice import Lattice
 from kanpde.symbolic.classification import Labeled, Shape, formula_terms, is_named, named, pruned_network
+from kanpde.symbolic.classifiers import second_class, train
 
 HELD_OUT = 0.3
 CHOSEN_BY = 0.15
@@ -66,7 +66,7 @@ class Edge:
 
     def learned(self) -> np.ndarray:  # bool [n]
         """What the network says of every state."""
-        return localized(self.network, self.samples.points)
+        return second_class(self.network, self.samples.points)
 
 
 def samples_of(lattice: Lattice, measured: Measured, seed: int) -> Samples:
@@ -139,12 +139,12 @@ def _accuracies(
         return float(np.mean(said[held] == labels[held]))
 
     linear = np.column_stack([np.ones(len(labels)), samples.points])
-    found = {"learned": accuracy(localized(network, samples.points)), "formula": formula.accuracy}
+    found = {"learned": accuracy(second_class(network, samples.points)), "formula": formula.accuracy}
     if "edge" in lattice.theory:
         theory = SiteFunction(lattice.theory["edge"])({**samples.columns, "_": samples.points[:, 0]}) > 0
         found["theory"], found["theory_all"] = accuracy(theory), float(np.mean(theory == labels))
     beside = train(MODELS["mlp"](width=(10, 10)), *_parts(samples), seed, starts=2)
-    found["mlp"] = accuracy(localized(beside, samples.points))
+    found["mlp"] = accuracy(second_class(beside, samples.points))
     found["logistic"] = accuracy(linear @ logistic(linear[fitted], labels[fitted]) > 0)
     found["majority"] = accuracy(np.full(len(labels), labels[fitted].mean() > 0.5))
     return found

@@ -254,9 +254,7 @@ class Problem:
         return replace(
             self,
             equations={name: moved(residual, values, self.coordinates) for name, residual in self.equations.items()},
-            conditions=tuple(
-                replace(c, residual=moved(c.residual, values, self.coordinates)) for c in self.conditions
-            ),
+            conditions=tuple(replace(c, residual=moved(c.residual, values, self.coordinates)) for c in self.conditions),
             learned={},
         )
 

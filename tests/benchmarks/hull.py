@@ -1,6 +1,6 @@
 """The best residual of `aubry_hull` against its strength, and where it has a kink: at 1 in theory.
 
-    python tests/benchmarks/hull.py        13 strengths from 0.8 to 1.25, 40 modes, the best of 8 energies
+python tests/benchmarks/hull.py        13 strengths from 0.8 to 1.25, 40 modes, the best of 8 energies
 """
 
 import numpy as np

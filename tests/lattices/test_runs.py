@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from kanpde.cli.main import main
 from kanpde.errors import InputError
 from kanpde.lattices import measurements
-from kanpde.lattices.classifiers import localized, train
 from kanpde.lattices.edge_formulas import edge_formula
 from kanpde.lattices.measurements import measure
 from kanpde.models.networks import KAN, KANDesign
@@ -21,6 +20,7 @@ from kanpde.reports.plots.lattices import draw_lattice, lattice_panels
 from kanpde.runs.run import open_run, solve
 from kanpde.solving.losses.cross_entropy import CrossEntropy
 from kanpde.symbolic.classification import Labeled, Shape, formula_terms, is_named, named, pruned
+from kanpde.symbolic.classifiers import second_class, train
 from kanpde.symbolic.readings import stored_network
 
 SMALL = {
@@ -135,7 +135,7 @@ def test_a_kan_learns_a_curved_edge_a_line_does_not(random):
     labels = points[:, 0] * points[:, 1] > 0.1
     chosen = points[400:], labels[400:]
     trained = train(KANDesign(width=(3,), grid=4, degree=3), points[:400], labels[:400], chosen, 0)
-    assert np.mean(localized(trained, points) == labels) > 0.97
+    assert np.mean(second_class(trained, points) == labels) > 0.97
 
 
 @pytest.fixture(scope="module")

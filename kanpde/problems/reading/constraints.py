@@ -67,9 +67,7 @@ def _is_constraint(residual: sympy.Expr, scope: Scope) -> bool:
     return not here and not set(scope.coordinates) <= depends_on(residual)
 
 
-def _condition(
-    name: str, residual: sympy.Expr, text: str, scope: Scope, region: Region | None, box: Box
-) -> Condition:
+def _condition(name: str, residual: sympy.Expr, text: str, scope: Scope, region: Region | None, box: Box) -> Condition:
     needed, middle = depends_on(residual), inside_points(region, box, 1, 0)[0].tolist()
     values = (None if own in needed else value for own, value in zip(scope.coordinates, middle, strict=True))
     return Condition(name, Place(tuple(values)), residual, "constraint", fields_of(residual), text)

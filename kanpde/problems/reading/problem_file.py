@@ -242,7 +242,6 @@ class ProblemFile(Source):
             found |= dict(zip(pair, values, strict=True))
         return {name: found[name] for name in scope.fields}
 
-
     def history(self, scope: Scope) -> dict[str, sympy.Expr]:
         """What fields were before time began."""
         texts = self.mapping("history", '{u: "cos(t)"}')

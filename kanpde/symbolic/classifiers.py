@@ -1,4 +1,4 @@
-"""Networks that tell localized states from extended ones: several starts, the best of which is refined."""
+"""Networks that tell two classes apart, unnamed: several starts, the best of which is refined."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ STEPS = 100
 FEW_STEPS = 40
 
 
-def localized(network: Chain, points: np.ndarray) -> np.ndarray:  # [n, d] -> bool [n]
-    """Which points it calls localized."""
+def second_class(network: Chain, points: np.ndarray) -> np.ndarray:  # [n, d] -> bool [n]
+    """Which points it takes for the second class."""
     with torch.no_grad():
         return (network(torch.from_numpy(points))[:, 0] > 0).numpy()
 
