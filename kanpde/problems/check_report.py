@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from kanpde.files.yaml import write_yaml
-from kanpde.problems.checks import corner_warnings, slope_warnings
+from kanpde.problems.checks import all_corner_warnings, slope_warnings
+from kanpde.problems.corners import examined
 from kanpde.problems.equation_forms import Form, form_of
 from kanpde.problems.geometry.regions import Place, SubSide
 from kanpde.problems.language import compile_expression, jet_expression, latex_of, text_of
@@ -92,5 +93,6 @@ def findings(problem: Problem) -> Iterator[str]:
     yield "values: finite all over the domain"
     if problem.exact:
         yield "exact: satisfies every equation and condition to 1e-9 of its terms"
-    elif problem.conditions and not any((*corner_warnings(problem), *slope_warnings(problem))):
-        yield "corners: conditions agree where they meet"
+    elif problem.conditions and not any((*all_corner_warnings(problem), *slope_warnings(problem))):
+        whole = "" if examined(problem) else " on sides of the box; those of shapes in space are not compared"
+        yield f"corners: conditions agree where they meet{whole}"

@@ -12,6 +12,7 @@ from sympy import Function
 from torch import Tensor
 
 from kanpde.errors import InputError
+from kanpde.problems.corners import shape_corner_warnings
 from kanpde.problems.equation_forms import diffusivity, spread_of_terms
 from kanpde.problems.geometry.boxes import Box, Side, box_sides
 from kanpde.problems.geometry.regions import (
@@ -75,7 +76,7 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
         check_exact(problem, label)
         check_exact_periodic(problem, label)
     else:
-        warnings += [*corner_warnings(problem), *slope_warnings(problem), *periodic_warnings(problem)]
+        warnings += [*all_corner_warnings(problem), *slope_warnings(problem), *periodic_warnings(problem)]
     return tuple(warnings)
 
 
@@ -468,6 +469,12 @@ def _disagreements(problem: Problem, pairs: Iterable[tuple[Set, Set]], what: str
                     f"({float(values[0][worst]):.4g} and {float(values[1][worst]):.4g} at "
                     f"{_place(problem, points[worst])}): the solution has {has} there."
                 )
+
+
+def all_corner_warnings(problem: Problem) -> Iterator[str]:
+    """Of the box's sides, and of shapes."""
+    yield from corner_warnings(problem)
+    yield from shape_corner_warnings(problem)
 
 
 def slope_warnings(problem: Problem) -> Iterator[str]:

@@ -532,13 +532,28 @@ class _Reader:
 
     def _where(self, nodes: list[ast.AST], depth: int) -> sympy.Expr:
         _check_count("where", nodes, 3, 3)
-        if not isinstance(nodes[0], ast.Compare):
+        chosen, otherwise = (self.scalar(node, depth) for node in nodes[1:])
+        return self._branch(nodes[0], chosen, otherwise, depth)
+
+    def _branch(self, test: ast.AST, chosen: sympy.Expr, otherwise: sympy.Expr, depth: int) -> sympy.Expr:
+        """One value where a comparison, or several joined by and, or, not, holds; the other elsewhere."""
+        if depth > MAX_DEPTH:
+            raise ExpressionError(f"may nest comparisons {MAX_DEPTH} deep; it goes deeper. Write it flatter.")
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            return self._branch(test.operand, otherwise, chosen, depth + 1)
+        if isinstance(test, ast.BoolOp):
+            for part in reversed(test.values):
+                if isinstance(test.op, ast.And):
+                    chosen = self._branch(part, chosen, otherwise, depth + 1)
+                else:
+                    otherwise = self._branch(part, chosen, otherwise, depth + 1)
+            return chosen if isinstance(test.op, ast.And) else otherwise
+        if not isinstance(test, ast.Compare):
             raise ExpressionError(
                 "needs a comparison first in where(x < 0.5, a, b); it has none. Write one with < or >."
             )
-        chosen, otherwise = (self.scalar(node, depth) for node in nodes[1:])
-        parts = [self.scalar(node, depth) for node in (nodes[0].left, *nodes[0].comparators)]
-        for sign, left, right in reversed(list(zip(nodes[0].ops, parts, parts[1:], strict=False))):
+        parts = [self.scalar(node, depth) for node in (test.left, *test.comparators)]
+        for sign, left, right in reversed(list(zip(test.ops, parts, parts[1:], strict=False))):
             chosen = _choice(type(sign), left, right, chosen, otherwise, self.scope.discrete)
         return chosen
 

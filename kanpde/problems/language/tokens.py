@@ -19,6 +19,8 @@ _TOKEN = re.compile(
     r"|(?P<sign>\*\*|<=|>=|==|!=|[-+*/%^(),<>=]))",
     re.ASCII,
 )
+CONNECTIVES = ("and", "or", "not")
+"""Of comparisons in where."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -45,7 +47,7 @@ def tokens_of(text: str | int | float) -> list[Token]:
         if match is None:
             raise _foreign_character(text, position, written)
         kind = match.lastgroup or ""  # every alternative has a name
-        tokens.append(Token(kind, match[kind]))
+        tokens.append(Token("sign" if match[kind] in CONNECTIVES else kind, match[kind]))
         position = match.end()
     _check_neighbors(tokens, written)
     return tokens
@@ -126,7 +128,7 @@ def check_name(name: str, kind: str, where: str) -> str:
             f"{where} needs a name for each {kind}: letters, digits and underscores, starting with a letter, at most "
             f"40; it has {shortened(name)}. Rename it, e.g. {GREEK.get(str(name), f'{kind[0]}1')}."
         )
-    if name in RESERVED:
+    if name in RESERVED or name in CONNECTIVES:
         what = "the number pi" if name == "pi" else "a word of the problem language"
         raise InputError(f'{where} needs names of its own; "{name}" is {what}. Rename it, e.g. {name}0.')
     return name

@@ -1,0 +1,155 @@
+"""Where the boundary of a shape meets a side of the box, another shape or the start of time, and what is set there.
+
+In the plane a facet is a curve p(s), 0 ≤ s ≤ 1. It meets a side x = c where p_x(s) - c changes sign or is zero, and
+another facet where both end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import sympy
+import torch
+from torch import Tensor
+
+from kanpde.problems.geometry.boxes import Side
+from kanpde.problems.geometry.regions import (
+    Piece,
+    ShapeBoundary,
+    carrier_of,
+    in_domain,
+    on_boundary,
+    piece_points,
+)
+from kanpde.problems.geometry.sampling import uniform_points
+from kanpde.problems.language import compile_expression
+from kanpde.problems.problem import Condition, Problem
+
+SCANNED = 513
+"""Points of a facet between which it is looked for the side that it crosses."""
+
+BISECTIONS = 50
+NEAR, APART = 1e-9, 1e-4
+"""Of the box: what counts as the same point, and how far from a corner it is looked whether both sides are there."""
+
+LOOKED_AT, SEED = 16, 3
+TOLERANCE = 1e-9
+
+SetValue = tuple[Condition, str, sympy.Expr]
+
+
+def examined(problem: Problem) -> bool:
+    """Whether all that meets is compared: boxes, and shapes in the plane."""
+    return problem.region is None or len(problem.region.axes) == 2
+
+
+def shape_corner_warnings(problem: Problem) -> Iterator[str]:
+    """Where boundaries of shapes meet other ones, the values that conditions set for a field agree."""
+    if problem.region is None or not examined(problem):
+        return
+    for a, b in combinations(_set_values(problem), 2):
+        shapes = [isinstance(carrier_of(one[0].side), ShapeBoundary) for one in (a, b)]
+        if a[1] == b[1] and any(shapes):
+            points = _meeting(problem, a[0].side, b[0].side)
+            if len(points) and (sentence := _disagreement(problem, a, b, points)):
+                yield sentence
+
+
+def _set_values(problem: Problem) -> Iterator[SetValue]:
+    for condition in problem.conditions:
+        solved = condition.solved(problem.coordinates)
+        on_side = isinstance(carrier_of(condition.side), (Side, ShapeBoundary))
+        if solved is not None and not any(solved[0][1]) and on_side:
+            yield condition, solved[0][0], solved[1]
+
+
+def _disagreement(problem: Problem, a: SetValue, b: SetValue, points: Tensor) -> str:
+    one, other = (compile_expression(value, problem.coordinates)(points) for _, _, value in (a, b))
+    worst, scale = int((one - other).abs().argmax()), max(float(one.abs().max()), float(other.abs().max()), 1e-3)
+    if float((one - other).abs()[worst]) <= TOLERANCE * scale:
+        return ""
+    pairs = zip(problem.coordinates, points[worst].tolist(), strict=True)
+    place = ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
+    return (
+        f"{a[0].name} and {b[0].name} set different values of {a[1]} where they meet ({float(one[worst]):.4g} and "
+        f"{float(other[worst]):.4g} at {place}): the solution has a jump there."
+    )
+
+
+def _meeting(problem: Problem, a: Piece, b: Piece) -> Tensor:  # -> [n, d]
+    """Points where two pieces meet, at several times."""
+    if problem.time is not None and problem.time in (a.axis, b.axis):
+        side, shape = (a, b) if a.axis == problem.time else (b, a)
+        points = piece_points(problem.region, problem.domain, shape, 64, SEED)
+        points[:, problem.time] = carrier_of(side).level(problem.domain)
+        return points
+    facet, other = (a, b) if isinstance(carrier_of(a), ShapeBoundary) else (b, a)
+    found = ((s, _full(problem, s, facet)) for s in _parameters(problem, facet, carrier_of(other)))
+    kept = [x for s, x in found if _reached(problem, facet, s) and _touches(problem, other, x)]
+    return torch.cat(kept) if kept else torch.empty(0, problem.domain.dimension)
+
+
+def _curve(facet: Piece, s: float | Tensor) -> Tensor:  # -> [n, 2]
+    unit = torch.as_tensor(s, dtype=torch.float64).reshape(-1, 1)
+    return carrier_of(facet).facet.place(unit)
+
+
+def _parameters(problem: Problem, facet: Piece, other: Side | ShapeBoundary) -> list[float]:
+    """s where a facet meets a side of the box, or ends where another facet does."""
+    if isinstance(other, ShapeBoundary):
+        ends, others = _curve(facet, [0.0, 1.0]), _curve(other, [0.0, 1.0])
+        near = torch.cdist(ends, others).amin(1) <= NEAR * max(problem.domain.lengths)
+        return [float(s) for s, met in enumerate(near) if met and other.facet != carrier_of(facet).facet]
+    column, level = list(problem.region.axes).index(other.axis), other.level(problem.domain)
+    grid = torch.linspace(0, 1, SCANNED, dtype=torch.float64)
+    gap = _curve(facet, grid)[:, column] - level
+    small = gap.abs() <= NEAR * problem.domain.lengths[other.axis]
+    if small.all():
+        return []  # it lies on the side
+    found = grid[small].tolist()
+    for place in torch.nonzero((gap[:-1] * gap[1:] < 0) & ~small[:-1] & ~small[1:])[:, 0].tolist():
+        found.append(_bisected(facet, column, level, float(grid[place]), float(grid[place + 1])))
+    return found
+
+
+def _bisected(facet: Piece, column: int, level: float, low: float, high: float) -> float:
+    below = float(_curve(facet, low)[0, column]) < level
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        if (float(_curve(facet, middle)[0, column]) < level) == below:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _full(problem: Problem, s: float, facet: Piece) -> Tensor:  # -> [n, d]
+    """The point at several values of the other coordinates."""
+    others = problem.domain.dimension > len(problem.region.axes)
+    points = uniform_points(problem.domain, LOOKED_AT if others else 1, SEED)
+    points[:, list(problem.region.axes)] = _curve(facet, s)
+    return points
+
+
+def _reached(problem: Problem, facet: Piece, s: float) -> bool:
+    """Whether the facet bounds the region next to a point of it."""
+    around = [near for near in (s - APART, s + APART) if 0 <= near <= 1]
+    points = torch.cat([_full(problem, near, facet)[:1] for near in around])
+    return bool(on_boundary(problem.region, problem.domain, facet, points).any())
+
+
+def _touches(problem: Problem, other: Piece, points: Tensor) -> bool:
+    """Whether a side of the box, or another facet, bounds the region next to points of it."""
+    carrier = carrier_of(other)
+    if isinstance(carrier, ShapeBoundary):
+        return any(_reached(problem, other, s) for s in (0.0, 1.0))
+    moved = []
+    for axis in problem.region.axes:
+        for sign in (-1, 1) if axis != carrier.axis else ():
+            point = points[:1].clone()
+            point[:, axis] += sign * APART * problem.domain.lengths[axis]
+            moved.append(point)
+    near = torch.cat(moved)
+    near = near[in_domain(None, problem.domain, (), near)]
+    return bool(on_boundary(problem.region, problem.domain, other, near).any())
