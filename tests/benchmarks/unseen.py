@@ -114,6 +114,12 @@ def constrained_waves(at: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {"u1": np.sin(np.pi * x) * np.exp(-t), "u2": np.cos(np.pi * x) * np.exp(-t), "u3": u3 + 0 * x}
 
 
+def nernst_planck(at: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What the question found as well: without flux in C alone the ions stay, and the potential is a line."""
+    x, _ = np.meshgrid(at["x"], at["t"], indexing="ij")
+    return {"Cp": np.ones_like(x), "Cn": np.ones_like(x), "phi": x / 5 - 1}
+
+
 TRUTHS: dict[str, Truth] = {
     "clamped_beam": beam,
     "constrained_waves": constrained_waves,
@@ -121,6 +127,7 @@ TRUTHS: dict[str, Truth] = {
     "damped_wave": damped_wave,
     "hot_wall": hot_wall,
     "lotka_volterra": integrated(_lotka_volterra, [100, 15], "r p"),
+    "nernst_planck": nernst_planck,
     "pendulum": integrated(lambda t, y: [y[1], -math.sin(y[0])], [1, 0], "theta theta_t"),
     "poisson_question": poisson,
     "sir": integrated(_sir, [0.995, 0.005, 0], "S I R"),

@@ -40,6 +40,7 @@ WORDS = {
     "+@problem=os.system": "has no key", "@model=kan": "has no key",
     "experiment=[5,5]": "The name of one choice",
     "hydra.launcher=1": "chosen by its name", "problem=~nobodyhere/x.yaml": "an unknown user",
+    f"problem={'x' * 400}": "there is no such problem",
     f"problem={'a' * 5000}.yaml": "cannot be composed|problem file is needed",
 }  # fmt: skip
 
