@@ -196,10 +196,10 @@ def clamped_knots(breaks: Tensor, degree: int, continuity: int | None = None) ->
     return torch.cat([ends[0], breaks[1:-1].repeat_interleave(times), ends[1]])
 
 
-def periodic_knots(lower: float, upper: float, cells: int, degree: int) -> Tensor:  # -> [G+2k+1]
-    """Equal cells continued by a period's parts, so that spline i and i + G are shifts of each other."""
-    steps = torch.arange(-degree, cells + degree + 1, dtype=torch.float64)
-    return lower + (upper - lower) / cells * steps
+def periodic_knots(breaks: Tensor, degree: int) -> Tensor:  # [G+1] -> [G+2k+1], G ≥ k
+    """Cells continued by a period's parts, so that spline i and i + G are shifts of each other."""
+    period = breaks[-1] - breaks[0]
+    return torch.cat([breaks[-degree - 1 : -1] - period, breaks, breaks[1 : degree + 1] + period])
 
 
 def knot_splines(x: Tensor, knots: Tensor, degree: int, order: int) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,13 @@ from typing import Any
 import yaml
 
 GROUPS = ("problem", "model", "optimizer", "sampling", "training")
-DEFAULT_CHOICES = {"model": "kan", "optimizer": "lm", "sampling": "sobol", "training": "default"}
+DEFAULT_CHOICES = {"model": "kan", "optimizer": "auto", "sampling": "sobol", "training": "default"}
+FOR_LAYERS = "lm"
+"""The optimizer of a command that says how layers are trained, and names none."""
+
+FOR_ANY_ROUTE = ("time_limit", "target", "conditions", "boundary_weight", "data_weight")
+"""Settings of training that ask for no route; all others say how layers are trained."""
+
 LAUNCHERS = {
     "basic": "hydra-core",
     "joblib": "hydra-joblib-launcher",
@@ -34,6 +40,17 @@ def group_choices(group: str) -> tuple[str, ...]:
     names = {path.stem for path in (config_folder() / group).glob("*.yaml")}
     first = [name for name in (DEFAULT_CHOICES.get(group),) if name in names]
     return (*first, *sorted(names - set(first)))
+
+
+def says_layers(key: str) -> bool:
+    """Whether a word of a command says which layers are to be trained, or how.
+
+    >>> [says_layers(key) for key in ("model", "training.steps", "training.time_limit", "seed")]
+    [True, True, False, False]
+    """
+    group, _, name = key.partition(".")
+    routes = {"optimizer": ("share",), "training": FOR_ANY_ROUTE}
+    return group in ("model", "optimizer", "sampling", "training") and name not in routes.get(group, ())
 
 
 def group_defaults(group: str, choice: str) -> dict[str, Any]:

@@ -39,7 +39,6 @@ from kanpde.results.provenance import git_commit, hardware, versions
 from kanpde.results.signs import energy_signs, equation_signs
 from kanpde.results.verdicts import Sign, Verdict, attributes_of, is_measured, verdict_in, verdict_of
 from kanpde.runs.checked_values import settings_from
-from kanpde.runs.choices import DEFAULT_CHOICES
 from kanpde.runs.live import live_line
 from kanpde.runs.settings import Config, compose, override_words
 from kanpde.runs.stops import Stops
@@ -151,7 +150,7 @@ class Run:
 
 def solve(
     problem: str | Path | dict | Problem,
-    model: str | dict | nn.Module = DEFAULT_CHOICES["model"],
+    model: str | dict | nn.Module | None = None,
     *,
     progress: bool | None = None,
     on_event: Callable[[Event], None] | None = None,
@@ -162,7 +161,7 @@ def solve(
     Args:
         problem: A name, a path, a mapping as in a problem file, or what `load_problem` returned.
         model: A name in the group `model`, a mapping of its settings, or a torch module [n, d] -> [n, fields] of your
-            own, which is trained over nested automatic differentiation.
+            own, which is trained over nested automatic differentiation; without one the route is chosen.
         progress: Show how training goes, on one line that changes; by default in notebooks.
         on_event: Is told of what happens: `kanpde.solving.training.events`.
         overrides: Settings as on the command line: `seed=1`, `training={"steps": 20}`, `optimizer="adam"`; with
@@ -179,7 +178,8 @@ def solve(
     loaded = changed_problem(problem, own)
     if module is not None:
         check_module(module, loaded)
-    words = override_words(model=SMOOTH if module is not None else model, **overrides)
+    named = {} if model is None else {"model": SMOOTH if module is not None else model}
+    words = override_words(**named, **overrides)
     config = compose(words, loaded)
     listeners = [listen for listen in (on_event, live_line(progress)) if listen is not None]
 

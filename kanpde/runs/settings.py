@@ -19,7 +19,7 @@ from kanpde.problems.catalog import Problem, file_contents, load_problem
 from kanpde.problems.geometry.samplings import SAMPLINGS
 from kanpde.references import check_table
 from kanpde.runs.checked_values import check_names, required, settings_from, typed
-from kanpde.runs.choices import DEFAULT_CHOICES, GROUPS, group_defaults
+from kanpde.runs.choices import DEFAULT_CHOICES, FOR_LAYERS, GROUPS, group_defaults, says_layers
 from kanpde.runs.general_settings import Output, Settings
 from kanpde.runs.hydra_composition import Composition, compose_mapping, is_path, near
 from kanpde.solving.optimizers import OPTIMIZERS
@@ -63,7 +63,7 @@ class Config:
 
     @property
     def folder(self) -> Path:
-        """`outputs/<problem>/<model>/<key>`, the same for the same run."""
+        """`outputs/<problem>/<model>/<key>`, the same for the same run; `auto` is a model that is chosen."""
         return Path(self.output.folder) / self.problem.name / self.model_name / self.key
 
 
@@ -96,6 +96,7 @@ def config_of(composition: Composition, problem: Problem | None = None) -> Confi
     else:
         OmegaConf.update(settings, "problem", problem.source, merge=False, force_add=True)
     _suit(settings, problem, composition.hydra, label)
+    _as_asked(settings, composition.hydra)
     check_table(problem)
     return build_config(_resolved(settings), problem, str(choices.get("model")), OmegaConf.to_yaml(settings))
 
@@ -114,8 +115,7 @@ def _suit(settings: DictConfig, problem: Problem, hydra: DictConfig, label: str)
 
     They are meant for the default choice of their group: `training=quick` and `model=mlp` leave them out.
     """
-    said_words = OmegaConf.to_container(hydra.overrides.task, resolve=False)  # words, not yet what they refer to
-    said = {word.lstrip("+~").partition("=")[0] for word in said_words}
+    said, chosen = _said(hydra), hydra.runtime.choices
     for key, value in problem.settings.items():
         group, _, name = key.partition(".")
         choice = DEFAULT_CHOICES[group]
@@ -126,8 +126,28 @@ def _suit(settings: DictConfig, problem: Problem, hydra: DictConfig, label: str)
                 f"{label}: settings.{key}: there is no such setting; {group}={choice} has {', '.join(names)}."
                 f"{near(name, names)}"
             )
-        if hydra.runtime.choices.get(group) == choice and key not in said and settings[group][name] == defaults[name]:
+        meant = chosen.get(group) in (choice, FOR_LAYERS if group == "optimizer" else choice)
+        if meant and key not in said and settings[group].get(name) == defaults[name]:
             OmegaConf.update(settings, key, value, merge=False)
+
+
+def _said(hydra: DictConfig) -> set[str]:
+    """The settings that a command names."""
+    words = OmegaConf.to_container(hydra.overrides.task, resolve=False)  # words, not yet what they refer to
+    return {word.lstrip("+~").partition("=")[0] for word in words}
+
+
+def _as_asked(settings: DictConfig, hydra: DictConfig) -> None:
+    """Have layers trained where a command says how, and names no optimizer.
+
+    >>> [type(compose(words).optimizer).__name__ for words in ([], ["model=kan"], ["model=kan", "optimizer=auto"])]
+    ['Auto', 'LevenbergMarquardt', 'Auto']
+    """
+    said, own = _said(hydra), group_defaults("optimizer", FOR_LAYERS)
+    chosen = hydra.runtime.choices.get("optimizer") == DEFAULT_CHOICES["optimizer"] and "optimizer" not in said
+    if chosen and "optimizer.share" not in said and any(map(says_layers, said)):
+        settings.optimizer = {name: settings.optimizer.get(name, value) for name, value in own.items()}
+        settings.optimizer.kind = own["kind"]
 
 
 def override_words(**keywords: Any) -> list[str]:
@@ -158,7 +178,7 @@ def build_config(mapping: Mapping[str, Any], problem: Problem, model_name: str, 
     Args:
         mapping: The groups and top-level settings, resolved.
         problem: What the group `problem` says, loaded and checked.
-        model_name: The choice made in the group `model`; it names the run's folder.
+        model_name: The choice made in the group `model`; it names the run's folder where the model is not chosen.
         yaml: The mapping before interpolation, kept for the archive.
 
     Raises:
@@ -173,7 +193,8 @@ def build_config(mapping: Mapping[str, Any], problem: Problem, model_name: str, 
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device=cuda needs a GPU that PyTorch can use; it sees none here. Write device=auto.")
     warnings = smoothness_warnings(problem.order(), parts["model"])
-    config = Config(problem, **parts, **vars(settings), model_name=model_name, yaml=yaml, sha256="", warnings=warnings)
+    name = parts["optimizer"].kind if parts["optimizer"].chooses_model else model_name
+    config = Config(problem, **parts, **vars(settings), model_name=name, yaml=yaml, sha256="", warnings=warnings)
     return replace(config, sha256=hashlib.sha256(_canonical(config).encode()).hexdigest())
 
 

@@ -131,7 +131,6 @@ def test_a_target_and_a_time_limit_end_it(monkeypatch):
 
 OBSTACLES = {
     "lowers an energy": ("landscape_1d_smooth", {}),
-    "in windows of time": ("diffusion_1d", {"training": {"windows": 2}}),
     "in single precision": ("poisson_2d", {"dtype": "float32"}),
     "a module of your own": ("poisson_2d", {"model": torch.nn.Linear(2, 1)}),
 }

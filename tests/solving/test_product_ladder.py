@@ -6,9 +6,9 @@ import torch
 from scipy.sparse import csr_matrix
 
 import kanpde
-from kanpde.models.networks.products import ProductDesign
+from kanpde.models.networks.products import ProductDesign, SplineProducts, axis_knots
 from kanpde.solving.optimizers.least_squares import solved
-from kanpde.solving.optimizers.sparse_systems import solved_sparsely
+from kanpde.solving.optimizers.sparse_systems import gram, solved_sparsely
 from kanpde.solving.training import ladder, marching, products, routes
 
 EXACT = {"optimizer": "least_squares", "output": {"resolution": 9}, "threads": 1}
@@ -30,11 +30,63 @@ def test_sparse_steps_are_those_of_orthogonal_factors():
 
 
 def test_what_is_missing_is_seen_along_the_axis_that_misses_it():
-    network = ProductDesign((8,), 5).build(2, 1, 0, lower=[-1, -1], upper=[1, 1], dtype=torch.float64)
-    i, j = torch.meshgrid(*[torch.arange(13, dtype=torch.float64)] * 2, indexing="ij")
+    network = ProductDesign((32,), 5).build(2, 1, 0, lower=[-1, -1], upper=[1, 1], dtype=torch.float64)
+    i, j = torch.meshgrid(*[torch.arange(37, dtype=torch.float64)] * 2, indexing="ij")
     network.weight.data = ((1 + i / 10) * torch.sin(j))[..., None]
-    assert products.missing(network, 1) > 1e3 * products.missing(network, 0)
-    assert products.refined(network, (8, 8)) == (8, 16) and products.refined(network, (8, 8), alike=True) == (16, 16)
+    slow, fast = products.missing(network, 0), products.missing(network, 1)
+    assert len(fast) == 32 and fast[8:-8].min() > 1e3 * slow[8:-8].max()
+    weight = network.weight.detach()
+    expected = 4 / np.pi**7 * weight.diff(n=6, dim=1)[:, 8:-8].abs().max() / weight.abs().max()
+    assert torch.isclose(fast[8:-8].max(), expected, rtol=0.1), "on equal cells by differences of the weights"
+    assert torch.equal(products.halved(network, 0, slow, fast.max().item()), network.breaks(0))
+    assert len(products.halved(network, 1, fast, 0.0)) == 65
+
+
+@pytest.mark.parametrize("periodic", [(), (0,)])
+def test_cells_are_halved_where_a_front_is_and_change_gradually(periodic):
+    breaks = torch.linspace(0, 1, 33, dtype=torch.float64)
+    network = SplineProducts([axis_knots(breaks, 5, bool(periodic))], [5], periodic, 1, torch.float64)
+    eta = torch.zeros(32).index_fill(0, torch.tensor([16]), 1.0)
+    for _ in range(4):
+        breaks = products.halved(network, 0, eta, 0.5)
+        network = SplineProducts([axis_knots(breaks, 5, bool(periodic))], [5], periodic, 1, torch.float64)
+        eta = (breaks[:-1] <= 0.5).double() * (breaks[1:] > 0.5)
+    lengths = breaks.diff()
+    assert lengths.min() == 1 / 512 and lengths[0] == 1 / 32 and len(lengths) < 60
+    ratios = lengths[1:] / lengths[:-1]
+    assert ratios.min() >= 0.5 and ratios.max() <= 2
+
+
+@pytest.mark.parametrize("periodic", [(), (1,)])
+def test_a_function_is_the_same_on_finer_cells(periodic):
+    network = ProductDesign((12,), 7).build(2, 1, 0, lower=[0, 0], upper=[1, 1], periodic=periodic, dtype=torch.float64)
+    breaks = products.halved(network, 1, torch.zeros(12).index_fill(0, torch.tensor([3, 7]), 1.0), 0.5)
+    fine = SplineProducts([network.knots(0), axis_knots(breaks, 7, bool(periodic))], [7, 7], periodic, 1, torch.float64)
+    fine.weight.data = marching.on_knots(network.weight.detach(), 1, network.knots(1), fine.knots(1), 7, bool(periodic))
+    points = torch.rand(200, 2, dtype=torch.float64)
+    assert fine.weight.numel() > network.weight.numel() and torch.allclose(fine(points), network(points), atol=1e-13)
+
+
+def test_cells_become_finer_from_window_to_window(monkeypatch):
+    monkeypatch.setattr(marching, "LOOSEST", 1e-3)
+    monkeypatch.setattr(marching, "STRICTER", 1e-20)  # one rung
+    shock = {
+        "coordinates": {"x": [-1, 1], "t": [0, 0.4]}, "fields": ["u"],
+        "equations": {"burgers": "u_t + u*u_x = 0.01*u_xx"}, "boundary": {"*": "u = 0"}, "initial": "u = -sin(pi*x)",
+    }  # fmt: skip
+    run = kanpde.solve(shock, **EXACT, training={"target": 1e-9})
+    lengths = run.network.breaks(0).diff()
+    assert run.metrics["rel_l2"] < 1e-4 and len(run.network.breaks(1)) > 3
+    assert len(lengths) > marching.FIRST[1] and lengths.min() < lengths.max()
+
+
+def test_products_of_rows_in_cells_are_those_of_the_whole_matrix():
+    columns = torch.arange(4)[None] + torch.tensor([0, 0, 3, 3, 3, 7, 7])[:, None]
+    values = torch.randn(7, 4, dtype=torch.float64)
+    matrix = csr_matrix((values.flatten().numpy(), columns.flatten().numpy(), np.arange(0, 29, 4)), shape=(7, 11))
+    ragged = csr_matrix(np.triu(np.ones((5, 11))))
+    for one in (matrix, matrix[:, 1:], ragged):
+        assert np.allclose(gram(one).toarray(), one.T.toarray() @ one.toarray())
 
 
 def test_cells_go_where_they_are_needed_and_successive_solutions_tell_the_error():
@@ -74,6 +126,6 @@ def test_windows_choose_themselves_and_their_solution_is_one_spline(tmp_path):
 
 def test_windows_that_cannot_be_short_enough_are_said(monkeypatch):
     monkeypatch.setattr(marching, "SHORTEST", 0.5)
-    monkeypatch.setattr(marching, "AT_FIRST", 1e-30)
+    monkeypatch.setattr(marching, "LOOSEST", 1e-12)
     run = kanpde.solve(WAVE, **{**EXACT, "training": {"time_limit": 20}})
     assert run.data.model.kind == "ridge", "what was there before is kept"

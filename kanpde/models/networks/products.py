@@ -55,7 +55,8 @@ class ProductDesign(Design):
         lower = options.get("lower") or [-1.0] * inputs
         upper = options.get("upper") or [1.0] * inputs
         periodic, dtype = options.get("periodic", ()), options.get("dtype")
-        knots = box_knots(lower, upper, cells, self.degree, periodic)
+        axes = zip(equal_breaks(lower, upper, cells), range(inputs), strict=True)
+        knots = [axis_knots(breaks, self.degree, axis in periodic) for breaks, axis in axes]
         network = SplineProducts(knots, [self.degree] * inputs, periodic, outputs, dtype)
         drawn = torch.randn(network.weight.shape, generator=options.get("generator"), dtype=torch.float64)
         network.weight.data.copy_(drawn / 10)
@@ -86,19 +87,19 @@ class ProductDesign(Design):
         return self.width * inputs if len(self.width) == 1 else self.width
 
 
-def box_knots(
-    lower: Sequence[float], upper: Sequence[float], cells: Sequence[int], degree: int, periodic: Sequence[int]
-) -> list[Tensor]:
-    """Of equal cells along each coordinate of a box."""
-    axes = enumerate(zip(lower, upper, cells, strict=True))
-    return [axis_knots(low, high, count, degree, axis in periodic) for axis, (low, high, count) in axes]
+def equal_breaks(lower: Sequence[float], upper: Sequence[float], cells: Sequence[int]) -> list[Tensor]:
+    """The ends of equal cells along each coordinate of a box."""
+    ends = zip(lower, upper, cells, strict=True)
+    return [torch.linspace(low, high, count + 1, dtype=torch.float64) for low, high, count in ends]
 
 
-def axis_knots(lower: float, upper: float, cells: int, degree: int, periodic: bool) -> Tensor:
-    """Of equal cells along one coordinate."""
-    if periodic:
-        return periodic_knots(lower, upper, max(cells, degree + 1), degree)
-    return clamped_knots(torch.linspace(lower, upper, cells + 1, dtype=torch.float64), degree)
+def axis_knots(breaks: Tensor, degree: int, periodic: bool) -> Tensor:  # [G+1] -> [m+k+1]
+    """Of the cells along one coordinate; halved until a period has enough of them."""
+    if not periodic:
+        return clamped_knots(breaks, degree)
+    while len(breaks) <= degree + 1:
+        breaks = torch.cat([breaks, (breaks[:-1] + breaks[1:]) / 2]).sort().values
+    return periodic_knots(breaks, degree)
 
 
 class Listed(NamedTuple):

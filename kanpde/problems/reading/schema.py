@@ -160,7 +160,7 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
     ),
     **LATTICE_KEYS,
     "settings": (
-        "what suits the problem in place of the defaults of `model=kan`, `optimizer=lm`, `sampling=sobol` and "
+        "what suits the problem in place of the defaults of `model=kan`, `optimizer=auto`, `sampling=sobol` and "
         "`training=default`: `{model: {width: [10]}, training: {steps: 100}}`; anything on the command line wins",
         object_of(SETTINGS),
     ),

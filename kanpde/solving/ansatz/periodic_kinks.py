@@ -16,7 +16,7 @@ from kanpde.problems.language import coordinate_symbols, derivative
 from kanpde.problems.language.functions import erf, exp, sqrt
 from kanpde.problems.problem import Problem
 
-SHARPEST = 1e-4
+SHARPEST = 1e-6
 """ε_0 relative to the period."""
 
 

@@ -23,9 +23,9 @@ class Auto(LevenbergMarquardt):
     kind: ClassVar[str] = "auto"
     chooses_model: ClassVar[bool] = True
 
-    share: float = 0.25
+    share: float = 0.5
 
     def __post_init__(self):
         super().__post_init__()
         if not 0 < self.share < 1:
-            raise InputError(f"optimizer.share needs a number between 0 and 1; {self.share} came. Write 0.25, say.")
+            raise InputError(f"optimizer.share needs a number between 0 and 1; {self.share} came. Write 0.5, say.")

@@ -123,8 +123,6 @@ def obstacle(setup: Setup) -> str:
     """Why a run cannot solve its last layer exactly, in words that go on from `it`; empty if it can."""
     if setup.network is not None:
         return "trains a module of your own, whose last layer is not known"
-    if setup.settings.window_count > 1:
-        return "is trained in windows of time"
     if setup.dtype != torch.float64:
         return "is in single precision"
     design = next(designs(setup.problem))

@@ -4,10 +4,11 @@
 
 the whole a single spline that is continuous in time, with as many derivatives as the equations need initial values:
 the first columns of a window are those that the window before determines, the rest is solved for by Newton's method.
-With η_t = 2^(1-2p) max |Δ_t^p W| / max |W|, the size of the highest polynomial, and η_x that of what the splines in
-space miss, a window is taken if η_t is a small part of η_x, so that space and time are resolved alike; else it is
-shortened and tried again. The next one begins from where it ended and is as long as η_t allows. A classical
-space–time collocation in splines; on ever finer cells it is a ladder like the others.
+With η_x of each cell, what the splines in space miss there, and η_t = 2^(1-2p) max |Δ_t^p W| / max |W|, the size of the
+highest polynomial, a window is taken if η_x ≤ ε and η_t is a small part of it. Else cells are halved where η_x is
+large, or the window is shortened, whichever misses more, and it is tried again. The next one begins from where it ended
+and is as long as η_t allows. Cells only become finer, so that all windows are one spline on the last cells. A classical
+space–time collocation in splines; for ever smaller ε it is a ladder like the others.
 """
 
 import math
@@ -17,44 +18,45 @@ from typing import Any, ClassVar
 
 import torch
 from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import splu
 from torch import Tensor
 
-from kanpde.models.networks.products import ProductDesign, SplineProducts, axis_knots, box_knots
+from kanpde.models.networks.products import ProductDesign, SplineProducts, axis_knots, equal_breaks
 from kanpde.models.splines import clamped_knots
 from kanpde.problems.problem import Problem
 from kanpde.solving.optimizers import Iterate, Optimizer, StopReason
 from kanpde.solving.tasks import goal_of
 from kanpde.solving.time_windows import in_window
 from kanpde.solving.training.ladder import NEWTON, Candidate, Clock, Rung, Stuck, Way, rung_of
-from kanpde.solving.training.products import DEGREES, WORTH, cell_points, cells_of, missing, refined
+from kanpde.solving.training.products import DEGREES, cell_points, cells_of, halved, missing
 from kanpde.solving.training.setup import Setup
 
 IN_TIME = 9
 """Degree of the polynomials in time."""
 
-FIRST = {1: 64, 2: 4}
-"""Cells along each axis of space that the ladder begins with."""
+FIRST = {1: 32, 2: 4}
+"""Cells along each axis of space that a march begins with."""
 
 FIRST_WINDOWS = 8
 """Parts of the time that the first window is one of."""
 
-SHARE_OF_TIME = 0.1
-"""Of what space misses, what time may."""
+LOOSEST, STRICTER, STRICTEST = 1e-4, 1e-2, 1e-13
+"""ε on the first rung, its factor from rung to rung, and where rounding leaves nothing to be gained."""
 
-AT_FIRST, FINEST = 1e-5, 1e-12
-"""What time may miss in any case: on the first rung, and where rounding leaves nothing to be gained. On the others it
-is the share of what the cells of the rung below, halved, should miss at worst."""
+WELL_BELOW = 0.03
+"""Of ε, what a cell may miss that is not halved with the others."""
+
+SHARE_OF_TIME = 0.1
+"""Of what space may miss, what time may."""
 
 SHORTEST = 1e-5
 """A window of all of time, below which none is tried."""
 
-UNRESOLVED = 3e-3
-"""What space misses, η_x, beyond which the cells are halved before time goes on, unless there are MOST of them."""
-
-NEARLY, SHORT = 3e-5, 1 / 48
-"""The same where windows have become shorter than this part of all time: what is not resolved ripples fast."""
+SHORT, NEARLY = 1 / 48, 0.01
+"""And below which cells are halved that miss more than this part of ε: what is not resolved ripples fast."""
 
 MOST = {1: 2048, 2: 64}
+"""Cells along an axis."""
 
 ROUGH = 0.1
 """A held-out residual above which a window's solution is none."""
@@ -68,17 +70,11 @@ def evolves(problem: Problem) -> bool:
 
 
 def marching_way(setup: Setup, method: Optimizer) -> Way:
-    """Twice the cells along the axes of space that need it."""
-    time = setup.problem.time
-    space = [axis for axis in range(setup.problem.domain.dimension) if axis != time]
+    """Ever smaller ε."""
 
-    def following(rungs: Sequence[Rung]) -> Candidate:
-        if not rungs:
-            return March(setup, method, (FIRST[len(space)],) * len(space))
-        network = rungs[-1].trained.network
-        finer = refined(network, cells_of(network), setup.problem.region is not None)
-        cells, before = [finer[axis] for axis in space], [cells_of(network)[axis] for axis in space]
-        return March(setup, method, tuple(cells) if cells != before else tuple(2 * count for count in cells))
+    def following(rungs: Sequence[Rung]) -> Candidate | None:
+        epsilon = LOOSEST * STRICTER ** len(rungs)
+        return March(setup, method, epsilon, rungs[-1].unknowns if rungs else 0) if epsilon > STRICTEST else None
 
     return following
 
@@ -89,7 +85,7 @@ class Window:
 
     begin: float
     end: float
-    weight: Tensor  # [..., p+1, ..., out]
+    network: SplineProducts
     steps: int
     objective: Any
     loss: float
@@ -98,72 +94,72 @@ class Window:
     def length(self) -> float:
         return self.end - self.begin
 
+    @property
+    def weight(self) -> Tensor:  # [..., p+1, ..., out]
+        return self.network.weight.detach()
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of a window: the window, if it was good enough; other cells, or what its length is multiplied by."""
+
+    window: Window | None = None
+    mesh: "Mesh | None" = None
+    factor: float = 1.0
+
+
+Mesh = tuple[Tensor, ...]
+"""The ends of the cells along each axis of space."""
+
 
 @dataclass(frozen=True)
 class March:
-    """A candidate: equal cells in space, windows as they come."""
+    """A candidate: what may be missed, `epsilon`; cells and windows as they come."""
 
     setup: Setup
     method: Optimizer
-    cells: tuple[int, ...]
+    epsilon: float
+    unknowns_below: int
 
     power: ClassVar[float] = 1.5
     largest: ClassVar[float] = math.inf
 
     @property
     def unknowns(self) -> int:
-        degree = DEGREES[len(self.cells) + 1]
-        return math.prod(count + degree for count in self.cells) * IN_TIME * len(self.setup.problem.fields)
+        """About as many; `STRICTER` in both directions."""
+        return int(self.unknowns_below * STRICTER ** (-1 / IN_TIME - 1 / self._degree))
 
     def solve(self, below: Sequence[Rung], clock: Clock) -> Rung:
-        """Go through time; on finer cells from its beginning, where these turn out to be far too few."""
-        begun, finer = clock.elapsed(), self
-        while True:
-            try:
-                return finer._solved(below, clock, begun)
-            except _Unresolved as unresolved:
-                finer = replace(finer, cells=unresolved.cells)
-
-    def _solved(self, below: Sequence[Rung], clock: Clock, begun: float) -> Rung:
-        problem = self.setup.problem
+        problem, started = self.setup.problem, clock.elapsed()
         begin, end = problem.domain.lower[problem.time], problem.domain.upper[problem.time]
+        counts = [FIRST[len(self._space)]] * len(self._space)
+        corners = [[corner[axis] for axis in self._space] for corner in (problem.domain.lower, problem.domain.upper)]
         windows: list[Window] = []
-        least = self._least(below)
-        length = (end - begin) / FIRST_WINDOWS
+        mesh, length = tuple(equal_breaks(*corners, counts)), (end - begin) / FIRST_WINDOWS
         while (now := windows[-1].end if windows else begin) < end:
             until = end if now + length > end - SHORTEST * (end - begin) else now + length
-            found, factor = self._window(windows[-1] if windows else None, now, until, least, clock)
-            length = (until - now) * factor
-            if found is not None:
-                windows.append(found)
+            tried = self._tried(mesh, windows[-1] if windows else None, now, until, clock)
+            mesh, length = tried.mesh or mesh, (until - now) * tried.factor
+            if tried.window is not None:
+                windows.append(tried.window)
             elif length < SHORTEST * (end - begin):
-                raise Stuck(f"from t = {now:g} on no window was short enough on {self._said}")
-        network = self._joined(windows)
-        last = windows[-1]
-        size = f"Space × time products on {self._said}, degree {DEGREES[len(self.cells) + 1]}, {len(windows)} windows"
-        design = ProductDesign(cells_of(network), DEGREES[len(self.cells) + 1])
-        steps = sum(window.steps for window in windows)
-        rung = rung_of(self.setup, size, design, network, last.objective, last.loss, steps, below, clock, begun)
-        return replace(rung, unknowns=self.unknowns)
-
-    def _least(self, below: Sequence[Rung]) -> float:
-        """What time may miss however little space does."""
-        if not below:
-            return AT_FIRST
-        network, time = below[-1].trained.network, self.setup.problem.time
-        space = [axis for axis in range(len(network.sizes)) if axis != time]
-        worst = max(missing(network, axis) * 0.5 ** (network.degree(axis) + 1) for axis in space)
-        return max(SHARE_OF_TIME * worst, FINEST)
+                raise Stuck(f"from t = {now:g} on no window was short enough on {_said(mesh)}")
+        network, last = self._joined(windows, mesh), windows[-1]
+        size = f"Space × time products on {_said(mesh)}, degree {self._degree}, {len(windows)} windows"
+        steps, design = sum(window.steps for window in windows), ProductDesign(cells_of(network), self._degree)
+        rung = rung_of(self.setup, size, design, network, last.objective, last.loss, steps, below, clock, started)
+        return replace(rung, unknowns=last.weight.numel())
 
     @property
-    def _said(self) -> str:
-        return f"{' x '.join(map(str, self.cells))} cells"
+    def _space(self) -> list[int]:
+        return [axis for axis in range(self.setup.problem.domain.dimension) if axis != self.setup.problem.time]
 
-    def _window(
-        self, before: Window | None, begin: float, end: float, least: float, clock: Clock
-    ) -> tuple[Window | None, float]:
-        """The window solved, None if it is to be shortened; and what its length is to be multiplied by next."""
-        network = self._network(begin, end)
+    @property
+    def _degree(self) -> int:
+        return DEGREES[self.setup.problem.domain.dimension]
+
+    def _tried(self, mesh: Mesh, before: Window | None, begin: float, end: float, clock: Clock) -> Tried:
+        network = self._network(mesh, begin, end)
         free = self._continued(network, before, end - begin)
         problem, weights = in_window(self.setup.problem, begin, end), self.setup.settings
         given = weights.boundary_weight, weights.data_weight
@@ -173,30 +169,38 @@ class March:
         part, taken = _Part(objective, free), list[Iterate]()
         ended = self.method.minimize(part, part.theta, NEWTON, taken.append)
         objective.theta = part.whole(ended.theta)
-        late = highest(network, problem.time)
-        missed = [missing(network, axis) for axis in range(len(network.sizes)) if axis != problem.time]
-        space = max(missed)
-        box = self.setup.problem.domain
-        short = end - begin < SHORT * box.lengths[problem.time]
-        if space > (NEARLY if short else UNRESOLVED) and max(self.cells) < MOST[len(self.cells)]:
-            pairs = zip(self.cells, missed, strict=True)
-            raise _Unresolved(tuple(2 * count if eta > WORTH * space else count for count, eta in pairs))
-        allowed = max(SHARE_OF_TIME * space, least)
-        factor = 0.8 * (allowed / max(late, 1e-300)) ** (1 / IN_TIME)
-        converged = ended.reason is StopReason.STALLED and ended.loss < ROUGH**2
-        if not converged or not late <= allowed:
-            return None, min(0.7, max(0.25, factor)) if converged else 0.4
-        found = Window(begin, end, network.weight.detach().clone(), len(taken), objective, ended.loss)
-        return found, min(2.0, max(0.5, factor))
+        converged, solved = ended.reason is StopReason.STALLED, ended.loss < ROUGH**2
+        missed = {axis: missing(network, axis) for axis in self._space}
+        in_time = highest(network, problem.time) / (SHARE_OF_TIME * self.epsilon)
+        in_space = max(eta.max().item() for eta in missed.values()) / self.epsilon
+        short = end - begin < SHORT * self.setup.problem.domain.lengths[problem.time]
+        good = converged and solved and in_time <= 1
+        worse = in_space > 1 and (good or in_space >= in_time) if converged else False
+        if (worse or (short and not good and in_space > NEARLY)) and max(map(len, mesh)) <= MOST[len(mesh)]:
+            return Tried(mesh=self._finer(network, missed))
+        factor = 0.8 * max(in_time, 1e-300) ** (-1 / IN_TIME)
+        if good:
+            window = Window(begin, end, network, len(taken), objective, ended.loss)
+            return Tried(window, factor=min(2.0, max(0.5, factor)))
+        return Tried(factor=min(0.7, max(0.25, factor)) if converged and solved else 0.4)
 
-    def _network(self, begin: float, end: float) -> SplineProducts:
-        problem, degree = self.setup.problem, DEGREES[len(self.cells) + 1]
-        box, time = problem.domain, problem.time
-        cells = [*self.cells[:time], 1, *self.cells[time:]]
-        knots = box_knots(box.lower, box.upper, cells, degree, problem.periodic)
-        knots[time] = axis_knots(begin, end, 1, IN_TIME, False)
-        degrees = [IN_TIME if axis == time else degree for axis in range(box.dimension)]
-        return SplineProducts(knots, degrees, problem.periodic, len(problem.fields), self.setup.dtype)
+    def _finer(self, network: SplineProducts, missed: dict[int, Tensor]) -> Mesh:
+        worst = min(self.epsilon, max(eta.max().item() for eta in missed.values()))
+        least = 0.0 if self.setup.problem.region is not None else WELL_BELOW * worst
+        return tuple(halved(network, axis, eta, least) for axis, eta in missed.items())
+
+    def _network(self, mesh: Mesh, begin: float, end: float) -> SplineProducts:
+        problem, time = self.setup.problem, self.setup.problem.time
+        knots = [
+            axis_knots(ends, self._degree, axis in problem.periodic)
+            for axis, ends in zip(self._space, mesh, strict=True)
+        ]
+        knots.insert(time, clamped_knots(torch.tensor([begin, end], dtype=torch.float64), IN_TIME))
+        return SplineProducts(knots, self._degrees, problem.periodic, len(problem.fields), self.setup.dtype)
+
+    @property
+    def _degrees(self) -> list[int]:
+        return [IN_TIME if axis == self.setup.problem.time else self._degree for axis in range(len(self._space) + 1)]
 
     def _continued(self, network: SplineProducts, before: Window | None, length: float) -> Tensor:  # bool [P]
         """Begin where the window before ended, going on in a line; which weights are free."""
@@ -206,25 +210,48 @@ class March:
         problem = self.setup.problem
         time = problem.time
         kept = max(problem.order_along(name, time) for name in problem.fields)
-        last = before.weight.narrow(time, IN_TIME, 1)
-        slope = (last - before.weight.narrow(time, IN_TIME - 1, 1)) * length / before.length if kept > 1 else 0 * last
+        weight = self._on_cells_of(network, before.network)
+        last = weight.narrow(time, IN_TIME, 1)
+        slope = (last - weight.narrow(time, IN_TIME - 1, 1)) * length / before.length if kept > 1 else 0 * last
         shape = [-1 if axis == time else 1 for axis in range(last.ndim)]
         network.weight.data = last + slope * torch.arange(IN_TIME + 1, dtype=last.dtype).view(shape)
         free.narrow(time, 0, kept).fill_(False)
         return free.flatten()
 
-    def _joined(self, windows: list[Window]) -> SplineProducts:
+    def _on_cells_of(self, network: SplineProducts, before: SplineProducts) -> Tensor:
+        """The weights of another network on finer cells."""
+        weight = before.weight.detach()
+        for axis in self._space:
+            if len(network.breaks(axis)) > len(before.breaks(axis)):
+                weight = on_knots(weight, axis, before.knots(axis), network.knots(axis), self._degree,
+                                  axis in network.periodic)  # fmt: skip
+        return weight
+
+    def _joined(self, windows: list[Window], mesh: Mesh) -> SplineProducts:
         """All windows as one spline, continuous in time."""
         time = self.setup.problem.time
-        network = self._network(windows[0].begin, windows[-1].end)
+        network = self._network(mesh, windows[0].begin, windows[-1].end)
         ends = torch.tensor([windows[0].begin, *(window.end for window in windows)], dtype=torch.float64)
         knots = [network.knots(axis) for axis in range(len(network.sizes))]
         knots[time] = clamped_knots(ends, IN_TIME, continuity=0)
-        degrees = [network.degree(axis) for axis in range(len(network.sizes))]
-        joined = SplineProducts(knots, degrees, network.periodic, len(self.setup.problem.fields), self.setup.dtype)
-        later = [window.weight.narrow(time, 1, IN_TIME) for window in windows[1:]]
-        joined.weight.data = torch.cat([windows[0].weight, *later], dim=time)
+        outputs = len(self.setup.problem.fields)
+        joined = SplineProducts(knots, self._degrees, network.periodic, outputs, self.setup.dtype)
+        first, *later = [self._on_cells_of(network, window.network) for window in windows]
+        joined.weight.data = torch.cat([first, *(weight.narrow(time, 1, IN_TIME) for weight in later)], dim=time)
         return joined
+
+
+def _said(mesh: Mesh) -> str:
+    return f"{' x '.join(str(len(ends) - 1) for ends in mesh)} cells"
+
+
+def on_knots(weight: Tensor, axis: int, before: Tensor, after: Tensor, degree: int, periodic: bool) -> Tensor:
+    """The same function with further knots along an axis, by its values at the new splines' mean knots."""
+    coarse, fine = (SplineProducts([knots], [degree], (0,) if periodic else (), 1) for knots in (before, after))
+    means = after[1:-1].unfold(0, degree, 1).mean(1)[: fine.sizes[0], None]
+    values = coarse.features(means) @ weight.movedim(axis, 0).flatten(1).numpy()
+    found = torch.from_numpy(splu(fine.features(means).tocsc()).solve(values))
+    return found.reshape(-1, *weight.movedim(axis, 0).shape[1:]).movedim(0, axis).contiguous()
 
 
 def highest(network: SplineProducts, axis: int) -> float:
@@ -233,13 +260,6 @@ def highest(network: SplineProducts, axis: int) -> float:
     degree = network.degree(axis)
     differences = weight.diff(n=degree, dim=axis)
     return (differences.abs().max() * 2.0 ** (1 - 2 * degree) / weight.abs().max().clamp(min=1e-300)).item()
-
-
-class _Unresolved(Exception):
-    """Cells that are too few; carries more of them."""
-
-    def __init__(self, cells: tuple[int, ...]):
-        self.cells = cells
 
 
 class _Part:

@@ -1,11 +1,11 @@
-"""Spline products climbing: cells are halved along the axes that need it, until successive solutions agree.
+"""Spline products climbing: cells are halved where they need it along each axis, until successive solutions agree.
 
-Along an axis the k + 1st differences of the weights are h^(k+1) ∂^(k+1) u: with Favard's constant, what splines of
-degree k cannot hold is about
+The k-th derivatives of a spline of degree k are constant in each cell of an axis, and jump by about h ∂^(k+1) u between
+two. With Favard's constant, what splines of this degree cannot hold is about
 
-    η = 4/π · max |Δ^(k+1) W| / π^(k+1) / max |W|,
+    η = 4/π · h^k max |jump of ∂^k| / π^(k+1) / max |W|,
 
-so a function that oscillates along one axis alone gets its cells there.
+so a function that oscillates along one axis alone gets its cells there, and one with a front gets them at the front.
 """
 
 import math
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from kanpde.models.jets import closure
 from kanpde.models.learned_constants import learn, learned_vector
-from kanpde.models.networks.products import ProductDesign, SplineProducts, box_knots
+from kanpde.models.networks.products import ProductDesign, SplineProducts, axis_knots, equal_breaks
 from kanpde.problems.geometry.cell_points import CellSampling
 from kanpde.solving.optimizers import Iterate, Optimizer
 from kanpde.solving.optimizers.sparse_systems import solved_sparsely
@@ -36,8 +36,11 @@ POINTS_PER_SPLINE = 2.0
 LEAST_POINTS = 3
 """Gauss points along an axis for each spline, and in a cell at least."""
 
-WORTH = 0.03
-"""An axis is refined if what it misses is this share of what the worst one misses."""
+WORTH = 0.01
+"""A cell is halved if what it misses is this share of what the worst one misses, and so are those beside it."""
+
+STEEPEST = 2.01
+"""Of neighboring cells, how much longer one may be."""
 
 
 def product_obstacle(setup: Setup) -> str:
@@ -52,10 +55,13 @@ def product_way(setup: Setup, method: Optimizer) -> Way:
     dimension = setup.problem.domain.dimension
 
     def following(rungs: Sequence[Rung]) -> Candidate:
+        box = setup.problem.domain
         if not rungs:
-            return Products(setup, method, (FIRST[dimension],) * dimension)
+            return Products(setup, method, tuple(equal_breaks(box.lower, box.upper, (FIRST[dimension],) * dimension)))
         network = rungs[-1].trained.network
-        return Products(setup, method, refined(network, cells_of(network), setup.problem.region is not None))
+        missed = [missing(network, axis) for axis in range(dimension)]
+        least = 0.0 if setup.problem.region is not None else WORTH * max(eta.max().item() for eta in missed)
+        return Products(setup, method, tuple(halved(network, axis, eta, least) for axis, eta in enumerate(missed)))
 
     return following
 
@@ -64,34 +70,62 @@ def cells_of(network: SplineProducts) -> tuple[int, ...]:
     return tuple(len(network.breaks(axis)) - 1 for axis in range(len(network.sizes)))
 
 
-def refined(network: SplineProducts, cells: Sequence[int], alike: bool = False) -> tuple[int, ...]:
-    """Twice the cells where the splines miss most; along all axes if they are to be treated alike."""
-    missed = [missing(network, axis) for axis in range(len(cells))]
-    worst = max(missed)
-    return tuple(2 * n if alike or eta >= WORTH * worst else n for n, eta in zip(cells, missed, strict=True))
+def halved(network: SplineProducts, axis: int, missed: Tensor, least: float) -> Tensor:  # [G], ≥ 2 -> [G'+1]
+    """The breaks of an axis with those cells halved that miss so much, and those beside them."""
+    breaks, marked = network.breaks(axis), missed >= least
+    marked = _beside(marked, axis in network.periodic)
+    while True:
+        middles = ((breaks[:-1] + breaks[1:]) / 2)[marked]
+        breaks = torch.cat([breaks, middles]).sort().values
+        lengths = breaks.diff()
+        shorter = torch.minimum(lengths.roll(1), lengths.roll(-1))
+        if axis not in network.periodic:
+            shorter[0], shorter[-1] = lengths[1], lengths[-2]
+        marked = lengths > STEEPEST * shorter
+        if not marked.any():
+            return breaks
 
 
-def missing(network: SplineProducts, axis: int) -> float:
-    """η along an axis."""
-    weight, degree = network.weight.detach(), network.degree(axis)
-    differences = weight.movedim(axis, 0)
-    if axis in network.periodic:
-        differences = torch.cat([differences, differences[: degree + 1]])
-    order = min(degree + 1, len(differences) - 1)
+def _beside(marked: Tensor, periodic: bool) -> Tensor:
+    before, after = marked.roll(1), marked.roll(-1)
+    if not periodic:
+        before[0] = after[-1] = False
+    return marked | before | after
+
+
+def missing(network: SplineProducts, axis: int) -> Tensor:  # -> [G]
+    """η of each cell along an axis."""
+    degree, knots, breaks = network.degree(axis), network.knots(axis), network.breaks(axis)
+    weight = network.weight.detach().movedim(axis, 0).flatten(1)
     largest = weight.abs().max().clamp(min=1e-300)
-    return (4 / math.pi * differences.diff(n=order, dim=0).abs().max() / math.pi**order / largest).item()
+    if axis in network.periodic:
+        weight = torch.cat([weight, weight[:degree]])
+    for order in range(degree):  # of the derivatives; the splines left have fewer knots on either side
+        span = knots[degree + 1 : len(knots) - 1 - order] - knots[order + 1 : len(knots) - 1 - degree]
+        weight = (degree - order) * weight.diff(dim=0) / span[:, None]
+    lengths = breaks.diff()
+    if axis in network.periodic:
+        weight, lengths = torch.cat([weight, weight[:1]]), torch.cat([lengths, lengths[:1]])
+    jumps = weight.diff(dim=0).abs().amax(1) * ((lengths[:-1] + lengths[1:]) / 2) ** degree
+    ends = (jumps[-1:], jumps) if axis in network.periodic else (jumps[:1], jumps, jumps[-1:])
+    jumps = torch.cat(ends) * 4 / math.pi / math.pi ** (degree + 1) / largest
+    return torch.maximum(jumps[:-1], jumps[1:])
 
 
 @dataclass(frozen=True)
 class Products:
-    """A candidate: equal cells along each axis."""
+    """A candidate: cells along each axis, by their ends."""
 
     setup: Setup
     method: Optimizer
-    cells: tuple[int, ...]
+    breaks: tuple[Tensor, ...]
 
     power: ClassVar[float] = 2.0
     largest: ClassVar[float] = math.inf
+
+    @property
+    def cells(self) -> tuple[int, ...]:
+        return tuple(len(ends) - 1 for ends in self.breaks)
 
     @property
     def unknowns(self) -> int:
@@ -99,10 +133,10 @@ class Products:
         return math.prod(count + degree for count in self.cells) * len(self.setup.problem.fields)
 
     def solve(self, below: Sequence[Rung], clock: Clock) -> Rung:
-        begun, setup, box = clock.elapsed(), self.setup, self.setup.problem.domain
-        degree = DEGREES[box.dimension]
-        knots = box_knots(box.lower, box.upper, self.cells, degree, setup.problem.periodic)
-        network = SplineProducts(knots, [degree] * box.dimension, setup.problem.periodic, len(setup.problem.fields))
+        begun, setup, degree = clock.elapsed(), self.setup, DEGREES[len(self.breaks)]
+        periodic = setup.problem.periodic
+        knots = [axis_knots(ends, degree, axis in periodic) for axis, ends in enumerate(self.breaks)]
+        network = SplineProducts(knots, [degree] * len(knots), periodic, len(setup.problem.fields))
         network = learn(network.to(setup.dtype), setup.problem.learned)
         objective = setup.goal.objective(network, cell_points(network), setup.seed)
         if below:

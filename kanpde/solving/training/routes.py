@@ -10,7 +10,7 @@ from kanpde.solving.optimizers import Auto, LeastSquares, Optimizer
 from kanpde.solving.tasks import Goal
 from kanpde.solving.training.events import Event, Finished, Note, Outcome, Step
 from kanpde.solving.training.journal import Recorded
-from kanpde.solving.training.ladder import Ladder, climb, obstacle, ridge_way
+from kanpde.solving.training.ladder import Ladder, Way, climb, obstacle, ridge_way
 from kanpde.solving.training.marching import evolves, marching_way
 from kanpde.solving.training.products import product_obstacle, product_way
 from kanpde.solving.training.setup import Setup, Trained
@@ -55,19 +55,23 @@ def _exact_last_layer(setup: Setup, method: LeastSquares, on_event: Listener) ->
 
 def _climbed(setup: Setup, method: LeastSquares, seconds: float, seen: "_Seen") -> Ladder:
     """Ridge splines first, then spline products in space and time; the ladder that holds, or the better one."""
-    begun, recorded = setup.clock(), _recorded(method, setup.optimizer)
-    products = not product_obstacle(setup)
-    ways = [(ridge_way(setup, recorded, method.ridge), RIDGE_SHARE if products else 1.0)]
-    if products:
-        ways.append(((marching_way if evolves(setup.problem) else product_way)(setup, recorded), 1.0))
-    found: list[Ladder] = []
-    for way, share in ways:
+    begun, found = setup.clock(), list[Ladder]()
+    for way, share in _ways(setup, method):
         spent = setup.clock() - begun
         ladder = climb(setup, way, share * (seconds - spent), seen.shifted(spent), first=not found)
         found += [] if ladder is None else [ladder]
         if ladder is not None and (ladder.holds or ladder.outcome in (Outcome.TARGET, Outcome.INTERRUPTED)):
             break
     return min(found, key=lambda one: (not one.holds, one.best.trained.heldout))
+
+
+def _ways(setup: Setup, method: LeastSquares) -> list[tuple[Way, float]]:
+    """What to try in turn, each with its share of the time that is left; windows of time are for trained layers."""
+    recorded = _recorded(method, setup.optimizer)
+    ridge = ridge_way(setup, recorded, method.ridge)
+    if product_obstacle(setup):
+        return [(ridge, 1.0)]
+    return [(ridge, RIDGE_SHARE), ((marching_way if evolves(setup.problem) else product_way)(setup, recorded), 1.0)]
 
 
 def _recorded(method: LeastSquares, beside: Optimizer) -> Optimizer:
