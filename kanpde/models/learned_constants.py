@@ -1,6 +1,7 @@
 """Constants of a problem that are learned with its solution, and how far to trust them.
 
-They live on the network as one more parameter vector, so that copies, finer grids and archives take them along.
+They live on the network as one more parameter vector, so that copies, finer grids and archives take them along. A
+constant with bounds a < λ < b is λ = a + (b - a)/(1 + exp(-v)) of the number v that is trained.
 
 With H = JᵀJ of all residuals, J_d its rows for the data and σ² the variance of the (weighted) data residuals, the
 parameters' covariance is
@@ -13,34 +14,71 @@ Source: White, Econometrica 48 (1980) 817, for the sandwich; Hastie, Tibshirani 
 Statistical Learning, section 7.6, for the effective number of parameters p.
 """
 
+import math
 from collections.abc import Mapping
 
 import torch
 from scipy.special import stdtrit
 from torch import Tensor, nn
 
-PLACE = "learned_parameters"
+PLACE, ENDS = "learned_parameters", "learned_bounds"
 RIDGE = 1e-12
 """Relative to a column-scaled H, whose diagonal is one; keeps what no residual determines from dividing by zero."""
 
 
-def learn(network: nn.Module, start: Mapping[str, float]) -> nn.Module:
+Bounds = Mapping[str, tuple[float, float]]
+
+
+def learn(network: nn.Module, start: Mapping[str, float], bounds: Bounds | None = None) -> nn.Module:
     """Give a network the constants to be learned, at their first guesses; does nothing if there are none."""
     if start:
         like = next(network.parameters())
-        network.register_parameter(PLACE, nn.Parameter(like.new_tensor(list(start.values()))))
+        ends = [(bounds or {}).get(name, (-math.inf, math.inf)) for name in start]
+        raw = [value if math.isinf(b - a) else math.log((value - a) / (b - value))
+               for value, (a, b) in zip(start.values(), ends, strict=True)]  # fmt: skip
+        network.register_buffer(ENDS, like.new_tensor(ends), persistent=False)
+        network.register_parameter(PLACE, nn.Parameter(like.new_tensor(raw)))
     return network
 
 
 def learned_vector(network: nn.Module) -> nn.Parameter | None:  # [l]
-    """The constants a network has learned, in the order of `Problem.learned`."""
+    """What is trained of the constants of a network, in the order of `Problem.learned`."""
     return getattr(network, PLACE, None)
+
+
+def learned_bounds(network: nn.Module) -> Tensor | None:  # [l, 2]
+    """The bounds of the constants, infinite where there are none."""
+    return getattr(network, ENDS, None)
+
+
+def constants(vector: Tensor, bounds: Tensor | None) -> Tensor:  # [l, …], [l, 2] -> [l, …]
+    """The constants themselves."""
+    if bounds is None or not bounds.isfinite().any():
+        return vector
+    bounded = bounds.isfinite().all(1)
+    lower, upper = (torch.where(bounded, end, place) for end, place in zip(bounds.unbind(1), (0.0, 1.0), strict=True))
+    shape = (-1, *[1] * (vector.ndim - 1))
+    inside = lower.reshape(shape) + (upper - lower).reshape(shape) * torch.sigmoid(vector)
+    return torch.where(bounded.reshape(shape), inside, vector)
 
 
 def learned_values(network: nn.Module, names: Mapping[str, float]) -> dict[str, float]:
     """The constants by name; empty if none is learned."""
     vector = learned_vector(network)
-    return {} if vector is None else dict(zip(names, vector.tolist(), strict=True))
+    if vector is None:
+        return {}
+    return dict(zip(names, constants(vector.detach(), learned_bounds(network)).tolist(), strict=True))
+
+
+def rates(network: nn.Module) -> Tensor:  # -> [l]
+    """dλ/dv, by which an error of what is trained becomes one of the constant."""
+    vector = learned_vector(network)
+    if vector is None:
+        raise ValueError("the network has learned no constants")
+    copy = vector.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        total = constants(copy, learned_bounds(network)).sum()
+    return torch.autograd.grad(total, copy)[0]
 
 
 def half_widths(jacobian: Tensor, residual: Tensor, data: slice, count: int) -> Tensor:  # [N, P], [N] -> [count]

@@ -68,7 +68,8 @@ def _parameter(problem: Problem, name: str) -> str:
     """Name, what the file says, and its value where that is another text."""
     value, entry = f"{problem.parameters[name]:.6g}", problem.source["parameters"][name]
     entry = entry.get("value", value) if isinstance(entry, dict) else entry
-    learned = " (learned, from this guess)" if name in problem.learned else ""
+    between = " between {:g} and {:g}".format(*problem.bounds[name]) if name in problem.bounds else ""
+    learned = f" (learned, from this guess{between})" if name in problem.learned else ""
     return f"{name} = {value}{learned}" if str(entry) == value else f"{name} = {entry} = {value}{learned}"
 
 

@@ -80,9 +80,9 @@ def _disagreement(problem: Problem, a: SetValue, b: SetValue, points: Tensor) ->
 def _meeting(problem: Problem, a: Piece, b: Piece) -> Tensor:  # -> [n, d]
     """Points where two pieces meet, at several times."""
     if problem.time is not None and problem.time in (a.axis, b.axis):
-        side, shape = (a, b) if a.axis == problem.time else (b, a)
+        shape = b if a.axis == problem.time else a
         points = piece_points(problem.region, problem.domain, shape, 64, SEED)
-        points[:, problem.time] = carrier_of(side).level(problem.domain)
+        points[:, problem.time] = problem.domain.lower[problem.time]
         return points
     facet, other = (a, b) if isinstance(carrier_of(a), ShapeBoundary) else (b, a)
     found = ((s, _full(problem, s, facet)) for s in _parameters(problem, facet, carrier_of(other)))
@@ -90,18 +90,32 @@ def _meeting(problem: Problem, a: Piece, b: Piece) -> Tensor:  # -> [n, d]
     return torch.cat(kept) if kept else torch.empty(0, problem.domain.dimension)
 
 
-def _curve(facet: Piece, s: float | Tensor) -> Tensor:  # -> [n, 2]
-    unit = torch.as_tensor(s, dtype=torch.float64).reshape(-1, 1)
-    return carrier_of(facet).facet.place(unit)
+def _boundary(facet: Piece) -> ShapeBoundary:
+    """The shape's boundary that a piece is of."""
+    carrier = carrier_of(facet)
+    if not isinstance(carrier, ShapeBoundary):
+        raise TypeError(f"{facet.name} is of no shape")
+    return carrier
 
 
-def _parameters(problem: Problem, facet: Piece, other: Side | ShapeBoundary) -> list[float]:
+def _space(problem: Problem) -> list[int]:
+    """The axes of the region."""
+    return [] if problem.region is None else list(problem.region.axes)
+
+
+def _curve(facet: Piece, s: float | list[float] | Tensor) -> Tensor:  # -> [n, 2]
+    return _boundary(facet).facet.place(torch.as_tensor(s, dtype=torch.float64).reshape(-1, 1))
+
+
+def _parameters(problem: Problem, facet: Piece, other: Piece) -> list[float]:
     """s where a facet meets a side of the box, or ends where another facet does."""
     if isinstance(other, ShapeBoundary):
         ends, others = _curve(facet, [0.0, 1.0]), _curve(other, [0.0, 1.0])
         near = torch.cdist(ends, others).amin(1) <= NEAR * max(problem.domain.lengths)
-        return [float(s) for s, met in enumerate(near) if met and other.facet != carrier_of(facet).facet]
-    column, level = list(problem.region.axes).index(other.axis), other.level(problem.domain)
+        return [float(s) for s, met in enumerate(near) if met and other.facet != _boundary(facet).facet]
+    if not isinstance(other, Side):
+        return []
+    column, level = _space(problem).index(other.axis), other.level(problem.domain)
     grid = torch.linspace(0, 1, SCANNED, dtype=torch.float64)
     gap = _curve(facet, grid)[:, column] - level
     small = gap.abs() <= NEAR * problem.domain.lengths[other.axis]
@@ -126,9 +140,9 @@ def _bisected(facet: Piece, column: int, level: float, low: float, high: float) 
 
 def _full(problem: Problem, s: float, facet: Piece) -> Tensor:  # -> [n, d]
     """The point at several values of the other coordinates."""
-    others = problem.domain.dimension > len(problem.region.axes)
+    others = problem.domain.dimension > len(_space(problem))
     points = uniform_points(problem.domain, LOOKED_AT if others else 1, SEED)
-    points[:, list(problem.region.axes)] = _curve(facet, s)
+    points[:, _space(problem)] = _curve(facet, s)
     return points
 
 
@@ -145,7 +159,7 @@ def _touches(problem: Problem, other: Piece, points: Tensor) -> bool:
     if isinstance(carrier, ShapeBoundary):
         return any(_reached(problem, other, s) for s in (0.0, 1.0))
     moved = []
-    for axis in problem.region.axes:
+    for axis in _space(problem):
         for sign in (-1, 1) if axis != carrier.axis else ():
             point = points[:1].clone()
             point[:, axis] += sign * APART * problem.domain.lengths[axis]

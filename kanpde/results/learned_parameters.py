@@ -2,7 +2,7 @@
 
 import torch
 
-from kanpde.models.learned_constants import half_widths
+from kanpde.models.learned_constants import half_widths, rates
 from kanpde.problems.observations import Observations
 from kanpde.problems.problem import Problem
 from kanpde.solving.losses.residuals import LARGEST_JACOBIAN, Residuals
@@ -49,6 +49,7 @@ def _intervals(setup: Setup, solution: Solution) -> dict[str, float]:
     count = sum(bound.factors.numel() for bound in residuals.blocks if bound.values is not None)
     rows = slice(residuals.size - count, residuals.size)  # the data come last
     widths = half_widths(jacobian.double(), residual.double(), rows, len(names))
+    widths = widths * rates(solution.network).to(widths)
     return {f"parameter_{name}_interval95": width for name, width in zip(names, widths.tolist(), strict=True)}
 
 

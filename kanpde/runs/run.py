@@ -20,7 +20,7 @@ from torch import nn
 from kanpde.errors import InputError
 from kanpde.files.hdf5 import first_line
 from kanpde.lattices.outcomes import study_lattice
-from kanpde.models.learned_constants import learn
+from kanpde.models.learned_constants import Bounds, learn
 from kanpde.models.networks import MODELS, SMOOTH, Design
 from kanpde.problems.catalog import Problem, changed_problem
 from kanpde.problems.freedoms import aligned, freedom_sentences
@@ -131,7 +131,8 @@ class Run:
     @cached_property
     def solution(self) -> Solution:
         """The trained fields; call it with points [n, d]."""
-        network = self.network if self.network is not None else _rebuilt(self.data.model, self.problem.learned)
+        own = self.problem
+        network = self.network if self.network is not None else _rebuilt(self.data.model, own.learned, own.bounds)
         return solution_of(self.problem, _conditions(self.data.model), network)
 
     def symbolic(self, assume: str | None = None, seed: int = 0) -> Reading:
@@ -214,7 +215,7 @@ def open_run(path: str | Path, network: nn.Module | None = None) -> Run:
     problem = archived_problem(data, Path(path).name)
     if network is not None:  # a copy: the caller's stays as it is
         network = copy.deepcopy(network).to(getattr(torch, json.loads(data.model.config_json)["dtype"]))
-        _fill(learn(network, problem.learned), data.model)
+        _fill(learn(network, problem.learned, problem.bounds), data.model)
     return Run(problem, data, network=network)
 
 
@@ -513,14 +514,14 @@ def _model_data(config: Config, setup: Setup, trained: Trained) -> ModelData:
     )
 
 
-def _rebuilt(model: ModelData, learned: dict[str, float]) -> nn.Module:
+def _rebuilt(model: ModelData, learned: dict[str, float], bounds: Bounds) -> nn.Module:
     if model.kind not in MODELS:
         raise InputError(
             f"The archive holds the parameters of a {model.kind!r} that kanpde cannot build; it builds "
             f"{', '.join(MODELS)}. Give the module: open_run(path, network=…)."
         )
     try:
-        network = _described(model, learned)
+        network = _described(model, learned, bounds)
     except InputError:
         raise
     except UNBUILDABLE as error:  # what a stranger may have written there has no end
@@ -552,7 +553,7 @@ def _unbuildable(reason: str) -> InputError:
     )
 
 
-def _described(model: ModelData, learned: dict[str, float]) -> nn.Module:
+def _described(model: ModelData, learned: dict[str, float], bounds: Bounds) -> nn.Module:
     """The network that the archive's settings describe, its arrays yet to be filled in.
 
     Settings are believed as far as the archived arrays bear them out: a width of a billion is no use to five numbers.
@@ -577,7 +578,7 @@ def _described(model: ModelData, learned: dict[str, float]) -> nn.Module:
         for place, grid in enumerate(grids if several else [grids])
     ]
     windows = described.get("windows")  # what was trained as a whole, or before there were windows, has none
-    return learn(Windows(windows, networks) if windows else networks[0], learned)
+    return learn(Windows(windows, networks) if windows else networks[0], learned, bounds)
 
 
 LEAST_BELIEVED = 100

@@ -188,3 +188,33 @@ def test_refused_parameters(changes, parts):
         load_problem(changed(**changes), name="mine")
     for part in parts:
         assert part in str(caught.value)
+
+
+DECAY = {
+    "coordinates": {"t": [0, 2]}, "fields": ["u"], "equations": "u_t = -k*u", "initial": "u = 1",
+    "exact": {"u": "exp(-k*t)"}, "data": {"points": 20, "of": "exact", "noise": 0, "seed": 0},
+}  # fmt: skip
+
+
+def decay(**entry):
+    return load_problem({**DECAY, "parameters": {"k": {"value": 0.6, "learn": True, **entry}}})
+
+
+def test_a_constant_stays_between_its_bounds(tmp_path):
+    free, bounded = decay(start=0.3, bounds=[0, 1]), decay(start=0.3, bounds=[0.1, 0.4])
+    small = {"model.width": [], "model.grid": 6, "training.stages": 1, "training.starts": 1, "training.steps": 15}
+    found = [solve(one, **small) for one in (free, bounded)]
+    assert abs(found[0].metrics["parameter_k"] - 0.6) < 1e-6
+    assert 0.35 < found[1].metrics["parameter_k"] <= 0.4
+    found[0].save(tmp_path / "run.h5")
+    again = open_run(tmp_path / "run.h5")
+    assert again.solution.learned == found[0].solution.learned and again.problem.bounds == {"k": (0.0, 1.0)}
+
+
+@pytest.mark.parametrize(("entry", "reason"), [
+    ({"start": 2, "bounds": [0, 1]}, "the start between them"), ({"start": 0.5, "bounds": [1, 0]}, "that increase"),
+    ({"start": 0.5, "bounds": 3}, "two numbers"), ({"learn": False, "bounds": [0, 1]}, "need learn: true"),
+])  # fmt: skip
+def test_bounds_that_are_none(entry, reason):
+    with pytest.raises(InputError, match=reason):
+        decay(**entry)

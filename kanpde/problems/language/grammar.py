@@ -352,9 +352,9 @@ class _Reader:
     def _complex_power(self, node: ast.BinOp, depth: int) -> sympy.Expr | Complex:
         """Powers of real and complex values; |z|**2 without a root, so that it is smooth at 0."""
         exponent = self.scalar(node.right, depth)
-        absolute_of = isinstance(node.left, ast.Call) and isinstance(node.left.func, ast.Name)
-        if absolute_of and node.left.func.id == "n_abs" and len(node.left.args) == 1:
-            inner = self.number(node.left.args[0], depth)
+        call = node.left if isinstance(node.left, ast.Call) else None
+        if call and isinstance(call.func, ast.Name) and call.func.id == "n_abs" and len(call.args) == 1:
+            inner = self.number(call.args[0], depth)
             if isinstance(inner, Complex) and exponent.is_Integer and exponent % 2 == 0:
                 return power_of(size_squared(inner), exponent / 2)
         base = self.number(node.left, depth)

@@ -32,3 +32,27 @@ def _start(statement: Source, name: str, text: dict, value: sympy.Expr) -> float
     if isinstance(start, bool) or not isinstance(start, (int, float)) or not abs(start) < 1e30:
         raise wrong_kind(statement.where(f"parameters.{name}.start"), "a number", start, "start: 0.5")
     return float(start)
+
+
+def read_bounds(statement: Source, learned: dict[str, float]) -> dict[str, tuple[float, float]]:
+    """Between which each learned parameter lies, where the file says so; its start among them."""
+    entries = statement.mapping("parameters", "{nu: 0.01/pi}")
+    found = {}
+    for name, start in learned.items():
+        given = entries[name].get("bounds")
+        if given is None:
+            continue
+        where = statement.where(f"parameters.{name}.bounds")
+        numbers = isinstance(given, list) and len(given) == 2 and all(
+            isinstance(end, (int, float)) and not isinstance(end, bool) and abs(end) < 1e30 for end in given
+        )  # fmt: skip
+        if not numbers or not given[0] < given[1]:
+            raise wrong_kind(where, "two numbers that increase", given, "bounds: [0, 1]")
+        low, high = map(float, given)
+        if not low < start < high:
+            raise InputError(
+                f"{where} need the start between them; it is {start:g}, they are {low:g} and {high:g}. Give another "
+                "start, or widen the bounds."
+            )
+        found[name] = low, high
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kanpde.errors import InputError
 from kanpde.problems.reading.messages import wrong_kind
 
-LEARNED_KEYS = ("value", "learn", "start")
+LEARNED_KEYS = ("value", "learn", "start", "bounds")
 
 
 def is_learned(text: object) -> bool:
@@ -20,6 +20,8 @@ def checked_entry(text: dict, where: str) -> object:
                          "{value: 0.1, learn: true, start: 0.5}")  # fmt: skip
     if "start" in text and not is_learned(text):
         raise InputError(f"{where} has a start, which needs learn: true; it is not learned. Add learn: true.")
+    if "bounds" in text and not is_learned(text):
+        raise InputError(f"{where} has bounds, which need learn: true; it is not learned. Add learn: true.")
     return text.get("value", text.get("start", 1.0) if is_learned(text) else None)
 
 

@@ -33,7 +33,7 @@ from kanpde.problems.reading.entries import Source, double_of
 from kanpde.problems.reading.families import family_names, family_ranges
 from kanpde.problems.reading.lattice_schema import LATTICE_KEYS
 from kanpde.problems.reading.lattices import read_lattice
-from kanpde.problems.reading.learned import read_learned
+from kanpde.problems.reading.learned import read_bounds, read_learned
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.metrics import metric_warnings, read_metric
 from kanpde.problems.reading.own_names import check_own_names
@@ -113,6 +113,7 @@ class ProblemFile(Source):
             task=task,
             exact=exact,
             learned=learned,
+            bounds=read_bounds(self, learned),
             vectors=dict(scope.vectors),
             complexes=dict(scope.complexes),
             family=tuple(map(coordinates.index, family)),

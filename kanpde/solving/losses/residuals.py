@@ -25,7 +25,7 @@ from torch.nn.utils import parameters_to_vector
 from kanpde.errors import InputError, RunError
 from kanpde.models.differentiation import OfParameters, ProductRoute, Route, route_for
 from kanpde.models.jets import IndexSet, closure
-from kanpde.models.learned_constants import learned_vector
+from kanpde.models.learned_constants import constants, learned_bounds, learned_vector
 from kanpde.problems.geometry.regions import Piece, inside_points, piece_points, sampled_inside, sampled_on
 from kanpde.problems.geometry.sampling import Sample
 from kanpde.problems.geometry.samplings import Sampling, side_count
@@ -69,9 +69,10 @@ class Prepared:
     prepared: tuple[Any, ...]
     fields: tuple[str, ...]
     learned: tuple[str, ...]
+    bounds: Tensor | None  # [l, 2]
 
     def __call__(self, jets: Sequence[Tensor], learned: Tensor | None) -> Tensor:  # [n·Q, s, out] each -> [n]
-        parameters = {} if learned is None else dict(zip(self.learned, learned, strict=True))
+        parameters = _named_constants(self.learned, learned, self.bounds)
         fields = [ansatz(part) for ansatz, part in zip(self.ansatz, jets, strict=True)]
         return self.piece(fields, self.fields, parameters)
 
@@ -96,6 +97,7 @@ class BoundBlock:
     prepared: Any
     points: Tensor
     learned: tuple[str, ...] = ()
+    bounds: Tensor | None = None  # [l, 2]
     values: Tensor | None = None  # [n, q]
     remote: tuple[BoundRemote, ...] = ()
 
@@ -108,9 +110,15 @@ class BoundBlock:
         """
         named = {**named_jets(self.ansatz(network_jets), self.fields, self.block.indices)}
         named |= {value.jet: there for value, there in zip(self.block.reach, remote, strict=True)}
-        parameters = {} if learned is None else dict(zip(self.learned, learned, strict=True))
+        parameters = _named_constants(self.learned, learned, self.bounds)
         found = torch.stack([formula(named, parameters) for formula in self.formulas], dim=1)
         return (found if self.values is None else found - self.values) * self.factors
+
+
+def _named_constants(
+    names: tuple[str, ...], vector: Tensor | None, bounds: Tensor | None
+) -> dict[str, Tensor]:  # [l, …], [l, 2] -> […] each
+    return {} if vector is None else dict(zip(names, constants(vector, bounds), strict=True))
 
 
 def build_blocks(
@@ -413,6 +421,7 @@ def _bind(route: Route, problem: Problem, ansatz: Ansatz, block: Block, sample: 
             prepared=route.prepare(part, block.indices),
             points=part,
             learned=tuple(problem.learned),
+            bounds=learned_bounds(route.network),
             values=value,
             remote=tuple(_bound_remote(route, problem, ansatz, value.bind(part)) for value in block.reach),
         )
@@ -429,6 +438,7 @@ def _bound_remote(route: Route, problem: Problem, ansatz: Ansatz, bound: BoundVa
             tuple(route.prepare(x, one.indices) for x, one in zip(piece.points, places, strict=True)),
             problem.fields,
             learned,
+            learned_bounds(route.network),
         )
         for piece in bound.pieces
     )

@@ -116,7 +116,7 @@ def fresh_network(setup: Setup, grid: int, start: int) -> nn.Module:
     """The network of one start, as it is drawn, or a copy of the user's own."""
     if setup.network is not None:
         own = copy.deepcopy(setup.network).to(device=setup.device, dtype=setup.dtype)
-        return learn(own, setup.problem.learned)
+        return learn(own, setup.problem.learned, setup.problem.bounds)
     generator = torch.Generator().manual_seed(derived_seed(setup.seed, start))
     box = setup.problem.domain
     network = setup.design.build(
@@ -130,7 +130,7 @@ def fresh_network(setup: Setup, grid: int, start: int) -> nn.Module:
         generator=generator,
     )
     setup.goal.begin(network)
-    return learn(network.to(setup.device), setup.problem.learned)
+    return learn(network.to(setup.device), setup.problem.learned, setup.problem.bounds)
 
 
 MOST_STAGES = 99

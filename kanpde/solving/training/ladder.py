@@ -293,7 +293,7 @@ def _network(setup: Setup, design: RidgeDesign) -> nn.Module:
     )
     network.layers[0].weight.requires_grad_(False)
     network.layers[-1].weight.data.zero_()
-    return learn(network.to(setup.device), setup.problem.learned)
+    return learn(network.to(setup.device), setup.problem.learned, setup.problem.bounds)
 
 
 def _objective(setup: Setup, network: nn.Module) -> Any:

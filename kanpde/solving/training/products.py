@@ -137,7 +137,7 @@ class Products:
         periodic = setup.problem.periodic
         knots = [axis_knots(ends, degree, axis in periodic) for axis, ends in enumerate(self.breaks)]
         network = SplineProducts(knots, [degree] * len(knots), periodic, len(setup.problem.fields))
-        network = learn(network.to(setup.dtype), setup.problem.learned)
+        network = learn(network.to(setup.dtype), setup.problem.learned, setup.problem.bounds)
         objective = setup.goal.objective(network, cell_points(network), setup.seed)
         if below:
             objective.checkpoint = clock.check
