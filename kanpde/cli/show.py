@@ -28,7 +28,7 @@ def run_lines(runs: Sequence[tuple[str, RunData]]) -> list[str]:
     for path, data in runs:
         verdict, error = verdict_in(data.attributes, data.metrics), data.metrics.get("rel_l2", math.nan)
         told = "" if math.isnan(error) else f"rel_l2 {error:.2e}"
-        lines.append(f"{verdict.word.value:8}  {told:15}  {data.attributes.get('status'):11}  {path}")
+        lines.append(f"{verdict.word.value:8}  {told:15}  {data.attributes.get('status')!s:11}  {path}")
     return lines
 
 

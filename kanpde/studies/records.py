@@ -277,7 +277,7 @@ def _same_error(record: Record, data: RunData) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):  # an archive may hold any numbers
         error = sum(np.nansum((data.fields[name] - data.fields[f"{name}_ref"]) ** 2) for name in names)
         size = sum(np.nansum(data.fields[f"{name}_ref"] ** 2) for name in names)
-    return bool(np.isclose(math.sqrt(error / (size or 1.0)), record.error, rtol=0.01, atol=1e-14))
+        return bool(np.isclose(np.sqrt(error / (size or 1.0)), record.error, rtol=0.01, atol=1e-14))
 
 
 def _settled(records: Sequence[Record]) -> tuple[list[Record], list[Skipped]]:

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import kanpde
 from kanpde.cli.main import main
 from kanpde.cli.metrics import metric_lines
-from kanpde.results.archive import write_archive
+from kanpde.results.archive import read_archive, write_archive
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +48,14 @@ def test_counts_are_whole_numbers():
     lines = metric_lines({"n_parameters": 123456.0, "rel_l2": 1.25e-7, "steps": 1000000, "n_points": float("inf")})
     assert any(line.endswith(" 123456") for line in lines) and any(line.endswith(" 1000000") for line in lines)
     assert any(line.endswith("1.25e-07") for line in lines)
+
+
+def test_a_run_that_says_nothing_of_itself_is_listed_and_compared(outputs, tmp_path, capsys):
+    data = read_archive(outputs / "one" / "0" / "result.h5")
+    bare = {name: value for name, value in data.attributes.items() if name not in ("status", "verdict")}
+    endless = {name: np.full_like(values, 1e308) for name, values in data.fields.items()}
+    (tmp_path / "run").mkdir()
+    write_archive(tmp_path / "run" / "result.h5", replace(data, attributes=bare))
+    assert main(["show", str(tmp_path)]) == 0 and "None" in capsys.readouterr().out
+    write_archive(tmp_path / "run" / "result.h5", replace(data, fields=endless))
+    assert main(["collect", str(tmp_path)]) == 2 and "agrees with itself" in capsys.readouterr().out
