@@ -122,8 +122,10 @@ def compositions(jobs: Iterable[Sequence[str]]) -> Iterator[Composition]:
 def _sets_a_value(word: str) -> bool:
     """Whether a word sets one value of what is there: `seed=3`, `model.grid=5`, and no choice, nothing new."""
     key = word.partition("=")[0]
-    return re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", key) is not None and key.partition(".")[0] != "hydra" and (
-        "." in key or key not in (*GROUPS, "experiment")
+    return (
+        re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", key) is not None
+        and key.partition(".")[0] != "hydra"
+        and ("." in key or key not in (*GROUPS, "experiment"))
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from kanpde.errors import InputError
 from kanpde.studies import knot_census
+from kanpde.studies.claims import Verdict, knots
 from kanpde.studies.knot_census import INVARIANTS, census, row_of
 from kanpde.studies.knot_signatures import diagram_signature, seifert_signature
 
@@ -69,3 +70,37 @@ def test_without_snappy_the_sentence_says_what_to_install(tmp_path, monkeypatch)
     monkeypatch.setattr(knot_census.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"kanpde\[knots\]"):
         census(path=tmp_path / "knots.npy")
+
+
+def made_up(count=600):
+    """Cusps drawn at random, and the signature that the slope's rule says, but for one knot in twenty."""
+    draw = np.random.default_rng(0)
+    values = draw.uniform(1, 2, (count, len(INVARIANTS)))
+    values[:, 0], values[:, 1] = draw.uniform(5, 15, count), draw.uniform(-1, 1, count)
+    table = knot_census.Census(values, np.zeros(count, int))
+    wrong = 2 * (draw.random(count) < 0.05)
+    return knot_census.Census(values, (knots.even(-table.slope / 2) + wrong).astype(int))
+
+
+def test_networks_tell_a_signature_that_the_slope_decides(monkeypatch):
+    monkeypatch.setattr(knots, "ADAM_STEPS", 2)
+    table = made_up()
+    assert knots.rule(table) == pytest.approx(0.95, abs=0.03)
+    found = knots.with_all(table, 0)
+    assert found["right"] > 0.6 > found["large"] and found["small"] > 0.5
+    shares = found["shares"]
+    assert sum(shares.values()) == pytest.approx(1) and max(shares, key=shares.get) == "meridian_real"
+    own, held = knots.divided(table, 0)
+    assert len(held.signature) == 240 and not set(map(tuple, np.abs(own.values))) & set(map(tuple, np.abs(held.values)))
+
+
+def test_the_verdict_needs_both_shares_of_right_answers(monkeypatch):
+    monkeypatch.setattr(knots, "census", lambda watch: made_up(30))
+    row = {"shares": dict.fromkeys(INVARIANTS, 1 / 7), "rule": 0.7, "small": 0.8, "large": 0.8}
+    for every, few, verdict in (
+        (0.9, 0.8, Verdict.HOLDS),
+        (0.9, 0.7, Verdict.OPEN),
+        (0.7, 0.8, Verdict.FAILS),
+    ):
+        judged = knots.run(lambda label, compute, e=every, f=few: {**row, "right": e} if "all" in label else f)
+        assert judged.verdict is verdict and judged.ours == every
