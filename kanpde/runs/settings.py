@@ -192,7 +192,9 @@ def build_config(mapping: Mapping[str, Any], problem: Problem, model_name: str, 
     settings = settings_from(Settings, {name: mapping[name] for name in top if name in mapping}, "")
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device=cuda needs a GPU that PyTorch can use; it sees none here. Write device=auto.")
-    warnings = smoothness_warnings(problem.order(), parts["model"])
+    model = parts["model"]
+    warnings = smoothness_warnings(problem.order(), model)
+    warnings += width_warnings(len(problem.coordinates), len(problem.fields), model)
     name = parts["optimizer"].kind if parts["optimizer"].chooses_model else model_name
     config = Config(problem, **parts, **vars(settings), model_name=name, yaml=yaml, sha256="", warnings=warnings)
     return replace(config, sha256=hashlib.sha256(_canonical(config).encode()).hexdigest())
@@ -212,6 +214,21 @@ def smoothness_warnings(order: int, model: Design) -> tuple[str, ...]:
     if degree < order:
         raise InputError(f"An equation of order {order} needs that derivative; {pieces} has none. {remedy}")
     return (f"The residual will jump: the derivative of order {order} of {pieces} is not continuous. {remedy}",)
+
+
+def width_warnings(inputs: int, outputs: int, model: Design) -> tuple[str, ...]:
+    """Say where the widths look like pykan's, which name inputs and outputs as well.
+
+    >>> width_warnings(2, 1, KINDS["model"]["kan"](width=(2, 5, 1)))
+    ('model.width=[2,5,1] has hidden layers alone, so that the network is [2,2,5,1,1]. For [2,5,1] write [5].',)
+    """
+    width = list(model.width)
+    if len(width) < 3 or (width[0], width[-1]) != (inputs, outputs):
+        return ()
+    given, whole, hidden = (str(own).replace(" ", "") for own in (width, [inputs, *width, outputs], width[1:-1]))
+    return (
+        f"model.width={given} has hidden layers alone, so that the network is {whole}. For {given} write {hidden}.",
+    )
 
 
 def _chosen(group: str, values: Any) -> Any:

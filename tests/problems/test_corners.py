@@ -47,8 +47,15 @@ def test_the_start_of_time_is_compared_with_shapes():
 
 
 def test_shapes_in_space_are_not_called_ok():
-    problem = load_problem({**BOX, "coordinates": {"x": [0, 1], "y": [0, 1], "z": [0, 1]}, "domain": "box - hole",
-                            "shapes": {"hole": "ball(1, 0.5, 0.5, 0.2)"}, "boundary": {"hole": "u = 1", "*": "u = 0"}})
+    problem = load_problem(
+        {
+            **BOX,
+            "coordinates": {"x": [0, 1], "y": [0, 1], "z": [0, 1]},
+            "domain": "box - hole",
+            "shapes": {"hole": "ball(1, 0.5, 0.5, 0.2)"},
+            "boundary": {"hole": "u = 1", "*": "u = 0"},
+        }
+    )
     assert any("in space are not compared" in line for line in findings(problem))
 
 

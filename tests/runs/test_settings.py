@@ -276,6 +276,13 @@ def test_smoothness_for_a_second_order_equation(model, warned):
     assert len(smoothness_warnings(2, model)) == warned
 
 
+def test_widths_with_inputs_and_outputs_are_warned_of():
+    (said,) = compose(["problem=poisson_2d", "model.width=[2,5,1]"]).warnings
+    assert "the network is [2,2,5,1,1]" in said and "write [5]" in said
+    assert not compose(["problem=poisson_2d", "model.width=[5,5]"]).warnings
+    assert not compose(["problem=poisson_1d", "model.width=[2,5,1]"]).warnings
+
+
 @pytest.mark.parametrize("model", [KANDesign(degree=1), MLPDesign(activation="relu")])
 def test_a_model_without_the_derivative_is_refused(model):
     with pytest.raises(InputError, match="needs that derivative"):

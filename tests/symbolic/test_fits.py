@@ -1,5 +1,7 @@
 """Fits of tables: numbers and classes, words and missing values, estimators in the manner of scikit-learn."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -146,3 +148,11 @@ def test_values_between_0_and_1_are_tried_behind_their_logit():
     found = discover_in([template], samples, "xy")
     assert found.formula is not None and found.error < 1e-12
     assert outers(samples.y + 1) == ("log f", "f^2", "1/f") and outers(-samples.y) == ()
+
+
+def test_the_tutorial_for_those_who_come_from_pykan_finds_its_formula():
+    page = Path(__file__).parents[2] / "kanpde" / "symbolic" / "README.md"
+    steps = page.read_text(encoding="utf-8").partition("## Coming from pykan")[2].partition("```python\n")[2]
+    known: dict = {}
+    exec(steps.partition("```")[0], known)  # noqa: S102 (our own page)
+    assert known["formula"].text == "exp(y**2 + sin(pi*x))" and sum(known["shares"]) == pytest.approx(1)
