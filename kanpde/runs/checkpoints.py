@@ -42,8 +42,8 @@ class Checkpoint:
             return None
 
     def __call__(self, journal: Journal) -> None:
-        """Write it, if it is time: with the first step, then every few seconds."""
-        if time.monotonic() - self.last >= self.pause:
+        """Write it, if it is time: once the run has a folder, then every few seconds."""
+        if self.path.parent.is_dir() and time.monotonic() - self.last >= self.pause:
             self.write(journal)
 
     def write(self, journal: Journal) -> bool:

@@ -265,6 +265,7 @@ def _trained(
 ) -> tuple[Run, Checkpoint]:
     checkpoint = Checkpoint(config.folder, config.sha256)
     journal = checkpoint.journal()
+    before = journal.steps
     with (
         watch(config) as show,
         History(config.folder / HISTORY) as history,
@@ -277,8 +278,8 @@ def _trained(
                 _open_folder(config.folder, composition)
                 _claim(lock, config)
                 show(Note(f"{config.problem.title}: {config.folder}"))
-                if journal.steps:
-                    show(Note(f"going on from the checkpoint: {journal.steps} steps were made before"))
+                if before:
+                    show(Note(f"going on from the checkpoint: {before} steps were made before"))
             if isinstance(event, Finished):
                 checkpoint.write(journal)  # what follows may be stopped as well
             for follow in (history, track, show):
