@@ -17,8 +17,8 @@ Statistical Learning, section 7.6, for the effective number of parameters p.
 import math
 from collections.abc import Mapping
 
+import scipy
 import torch
-from scipy.special import stdtrit
 from torch import Tensor, nn
 
 PLACE, ENDS = "learned_parameters", "learned_bounds"
@@ -97,4 +97,4 @@ def half_widths(jacobian: Tensor, residual: Tensor, data: slice, count: int) -> 
         return norms.new_full((count,), float("nan"))
     variance = residual[data].square().sum() / freedom
     deviations = (variance * reach[-count:].square().sum(dim=1)).sqrt() / norms[-count:]
-    return float(stdtrit(freedom, 0.975)) * deviations
+    return float(scipy.special.stdtrit(freedom, 0.975)) * deviations

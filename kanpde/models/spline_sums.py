@@ -12,8 +12,8 @@ import math
 import warnings
 from typing import Any
 
+import scipy
 import torch
-from scipy.sparse import csr_array
 from torch import Tensor
 
 from kanpde.models.splines import grid_spacing, listed_splines, local_coordinates, powers_of, splines, uniform_slopes
@@ -182,4 +182,4 @@ def _transposed_product(powers: Tensor, columns: Tensor, gradient: Tensor, width
         terms = (powers.flatten(1)[..., None] * gradient[:, None]).flatten(0, 1)
         return gradient.new_zeros(width, gradient.shape[1]).index_add_(0, columns, terms)
     entries = (powers.reshape(-1).numpy(), columns.numpy(), _starts(powers).numpy())
-    return torch.from_numpy(csr_array(entries, shape=(len(powers), width)).T @ gradient.numpy())
+    return torch.from_numpy(scipy.sparse.csr_array(entries, shape=(len(powers), width)).T @ gradient.numpy())

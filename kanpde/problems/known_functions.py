@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
+import scipy
 import sympy
 import torch
-from scipy.interpolate import NdBSpline, make_interp_spline
-from scipy.special import erf, eval_hermite
 from torch import Tensor
 
 from kanpde.problems.language.functions import Elementary, raised
@@ -52,8 +51,8 @@ class Cells:
             return (x >= self.inner).astype(float)
         z = (x - self.inner) / self.smooth
         if order == 0:
-            return (1 + erf(z)) / 2
-        hermite = (-1) ** (order - 1) * eval_hermite(order - 1, z)
+            return (1 + scipy.special.erf(z)) / 2
+        hermite = (-1) ** (order - 1) * scipy.special.eval_hermite(order - 1, z)
         return hermite * np.exp(-(z**2)) / math.sqrt(math.pi) / self.smooth**order
 
 
@@ -79,7 +78,7 @@ class Splines:
 
     @property
     def knots(self) -> np.ndarray:
-        return make_interp_spline(self.samples, np.zeros(self.count), self.degree).t
+        return scipy.interpolate.make_interp_spline(self.samples, np.zeros(self.count), self.degree).t
 
 
 @dataclass(frozen=True)
@@ -106,11 +105,13 @@ class Table:
         return torch.as_tensor(values).to(columns[0])
 
     @cached_property
-    def _spline(self) -> NdBSpline | None:
+    def _spline(self) -> scipy.interpolate.NdBSpline | None:
         """Evaluates the few splines that do not vanish at a point; None for cells."""
         if not all(isinstance(axis, Splines) for axis in self.axes):
             return None
-        return NdBSpline(tuple(axis.knots for axis in self.axes), self.values, tuple(axis.degree for axis in self.axes))
+        return scipy.interpolate.NdBSpline(
+            tuple(axis.knots for axis in self.axes), self.values, tuple(axis.degree for axis in self.axes)
+        )
 
     def _product(self, points: np.ndarray, index: tuple[int, ...]) -> np.ndarray:  # [n, d] -> [n]
         parts = zip(self.axes, points.T, index, strict=True)
@@ -130,7 +131,7 @@ def random_cells(axes: tuple[Cells, ...], low: float, high: float, seed: int) ->
 def tabulated(axes: tuple[Splines, ...], samples: np.ndarray) -> Table:
     """The tensor-product spline through samples on a regular grid, ends included."""
     for number, axis in enumerate(axes):
-        spline = make_interp_spline(axis.samples, samples, axis.degree, axis=number)
+        spline = scipy.interpolate.make_interp_spline(axis.samples, samples, axis.degree, axis=number)
         samples = np.moveaxis(spline.c, 0, number)
     return Table(axes, np.ascontiguousarray(samples, dtype=float).tobytes())
 

@@ -11,8 +11,8 @@ import math
 from itertools import pairwise
 
 import numpy as np
+import scipy
 import torch
-from scipy.special import roots_legendre
 
 from kanpde.problems.geometry.sampling import Sample, uniform_points
 from kanpde.problems.problem import Problem
@@ -59,7 +59,7 @@ def _panels(problem: Problem, axis: int, count: int, generator: np.random.Genera
     counts = np.maximum(np.ceil(points / panel - 1e-9).astype(int), FEWEST_PANELS)
     parts = [_jittered(*cell, panels, generator) for cell, panels in zip(pairwise(ends), counts, strict=True)]
     breaks = np.concatenate([*parts, [upper]])
-    nodes, weights = roots_legendre(panel)
+    nodes, weights = scipy.special.roots_legendre(panel)
     lengths = np.diff(breaks)[:, None]
     return (breaks[:-1, None] + lengths * (nodes + 1) / 2).ravel(), (lengths * weights / 2).ravel()
 

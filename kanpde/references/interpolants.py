@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.spatial import cKDTree
+import scipy
 
 from kanpde.references.triangulations import TriangleFinder
 
@@ -22,7 +21,7 @@ class Axis(Protocol):
 
     nodes: np.ndarray  # [N]
 
-    def matrix(self, x: np.ndarray) -> np.ndarray | csr_array:  # [n] -> [n, N]
+    def matrix(self, x: np.ndarray) -> np.ndarray | scipy.sparse.csr_array:  # [n] -> [n, N]
         """Values at nodes → values at x."""
 
 
@@ -81,13 +80,13 @@ class Pieces:
     def cells_of(self, x: np.ndarray) -> np.ndarray:  # [n] -> int [n]
         return np.clip(np.searchsorted(self.breaks, x, side="right") - 1, 0, len(self.breaks) - 2)
 
-    def matrix(self, x: np.ndarray) -> csr_array:
+    def matrix(self, x: np.ndarray) -> scipy.sparse.csr_array:
         cell = self.cells_of(x)
         inside = (x - self.breaks[cell]) / np.diff(self.breaks)[cell]
         values = barycentric_matrix(inside, self.unit)
         columns = cell[:, None] * (len(self.unit) - 1) + np.arange(len(self.unit))
         rows = np.repeat(np.arange(len(x)), len(self.unit))
-        return csr_array((values.ravel(), (rows, columns.ravel())), shape=(len(x), len(self.nodes)))
+        return scipy.sparse.csr_array((values.ravel(), (rows, columns.ravel())), shape=(len(x), len(self.nodes)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,10 +201,10 @@ class Triangles:
         return TriangleFinder(self.nodes, self.cells[:, :3])
 
     @cached_property
-    def _rim(self) -> tuple[cKDTree, np.ndarray]:
+    def _rim(self) -> tuple[scipy.spatial.cKDTree, np.ndarray]:
         """The middles of sides that belong to one triangle only, and these triangles."""
         middles, first, counts = np.unique(self.cells[:, 3:], return_index=True, return_counts=True)
-        return cKDTree(self.nodes[middles[counts == 1]]), first[counts == 1] // 3
+        return scipy.spatial.cKDTree(self.nodes[middles[counts == 1]]), first[counts == 1] // 3
 
 
 OUTSIDE = 0.2

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import scipy
 import sympy
-from scipy.ndimage import maximum_filter
 
 from kanpde.problems.language import (
     ExpressionError,
@@ -86,7 +86,7 @@ def _residual(problem: Problem) -> sympy.Expr | None:
 def peaks(u: np.ndarray) -> np.ndarray:  # [n_1, …] -> [m, d]
     """Indices of the local maxima on a grid, the highest first."""
     inner = np.pad(np.ones([n - 2 for n in u.shape], dtype=bool), 1)
-    found = np.argwhere((u == maximum_filter(u, size=3)) & inner)
+    found = np.argwhere((u == scipy.ndimage.maximum_filter(u, size=3)) & inner)
     return found[np.argsort(-u[tuple(found.T)], kind="stable")]
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import scipy
 import torch
-from scipy.spatial import Delaunay, cKDTree
 
 from kanpde.problems.geometry.boxes import Side, box_sides
 from kanpde.problems.geometry.regions import SubSide, on_boundary
@@ -243,7 +243,7 @@ def _gaps(samples: list[np.ndarray], place: int, near: float) -> np.ndarray:  # 
     for other in samples[:place] + samples[place + 1 :]:
         ends = np.linalg.norm(own[[0, -1], None] - other[None, [0, -1]], axis=2)
         if ends.min() > near:
-            found = np.minimum(found, cKDTree(other).query(own)[0])
+            found = np.minimum(found, scipy.spatial.cKDTree(other).query(own)[0])
     return found
 
 
@@ -270,7 +270,7 @@ def _inner(problem: Problem, boundary: np.ndarray, sizes: _Sizes) -> np.ndarray:
 
 
 def _free(problem: Problem, boundary: np.ndarray, points: np.ndarray, apart: np.ndarray) -> np.ndarray:  # -> bool [n]
-    return _within(problem, points) & (cKDTree(boundary).query(points)[0] > apart)
+    return _within(problem, points) & (scipy.spatial.cKDTree(boundary).query(points)[0] > apart)
 
 
 def _within(problem: Problem, points: np.ndarray) -> np.ndarray:  # [n, 2] -> bool [n]
@@ -297,7 +297,7 @@ def _smoothed(problem: Problem, nodes: np.ndarray, fixed: int, sizes: _Sizes) ->
 
 def _triangles(problem: Problem, nodes: np.ndarray) -> np.ndarray:  # -> [T, 3]
     """Delaunay's triangles whose centers are inside, but the flat ones that rounding makes of nodes on a line."""
-    cells = Delaunay(nodes).simplices
+    cells = scipy.spatial.Delaunay(nodes).simplices
     a, b, c = nodes[cells.T]
     (ux, uy), (vx, vy), (wx, wy) = (b - a).T, (c - a).T, (c - b).T
     area, longest = np.abs(ux * vy - uy * vx), np.max([ux**2 + uy**2, vx**2 + vy**2, wx**2 + wy**2], axis=0)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import NdBSpline, make_interp_spline
+import scipy
 
 from kanpde.errors import InputError
 from kanpde.problems.problem import Problem
@@ -31,11 +31,13 @@ class Splines:
         self.lower, self.upper = (np.array([x[end] for x in nodes]) for end in (0, -1))
         self.unknowns, knots, degrees = values.size, [], []
         for axis, x in enumerate(nodes, 1):
-            one = make_interp_spline(x, np.moveaxis(values, axis, 0), k=5 if len(x) > 5 else 3)
+            one = scipy.interpolate.make_interp_spline(x, np.moveaxis(values, axis, 0), k=5 if len(x) > 5 else 3)
             values = np.moveaxis(one.c, 0, axis)
             knots.append(one.t)
             degrees.append(one.k)
-        self.spline = NdBSpline(tuple(knots), np.ascontiguousarray(np.moveaxis(values, 0, -1)), tuple(degrees))
+        self.spline = scipy.interpolate.NdBSpline(
+            tuple(knots), np.ascontiguousarray(np.moveaxis(values, 0, -1)), tuple(degrees)
+        )
 
     def __call__(self, points: np.ndarray) -> np.ndarray:  # [n, d] -> [n, fields]
         return self.spline(np.clip(np.asarray(points, dtype=float), self.lower, self.upper))

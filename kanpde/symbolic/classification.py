@@ -137,8 +137,12 @@ def _trained(network: EdgeNetwork, data: Labeled) -> EdgeNetwork:
 
 
 def pruned(network: EdgeNetwork, data: Labeled) -> EdgeNetwork:
-    """Weakest edge first: left out where the criterion falls."""
-    network, kept = network.changed({}), set[Key]()
+    """Weakest edge first: left out where the criterion falls. Edges that were given by hand stay.
+
+    Of those, a shift in a product would take the place: λ (cosh p - d) for λ cosh p - e^p, say, a smaller network of
+    more terms. Terms that are not needed go from the formula.
+    """
+    network, kept = network.changed({}), {key for key, edge in network.edges.items() if edge.name is not None}
     data.fit(network, REFIT)
     while open_keys := [key for key in network.edges if key[0] == 0 and key not in kept]:
         score = scores(network, data.points)

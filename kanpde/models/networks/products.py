@@ -6,14 +6,16 @@ It is no network of layers and no evidence for KANs; solving for W is what splin
 (k+1)^d products do not vanish, so that the derivatives of residuals by W form a sparse matrix.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 import torch
-from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 from kanpde.errors import InputError
@@ -44,7 +46,7 @@ class ProductDesign(Design):
                 "between."
             )
 
-    def build(self, inputs: int, outputs: int, grid: int, **options: Any) -> "SplineProducts":
+    def build(self, inputs: int, outputs: int, grid: int, **options: Any) -> SplineProducts:
         """On equal cells; options are lower, upper, periodic, dtype, generator."""
         cells = self._cells(inputs)
         if len(cells) != inputs:
@@ -181,12 +183,12 @@ class SplineProducts(nn.Module):
     def degree(self, axis: int) -> int:
         return self._degrees[axis]
 
-    def features(self, x: Tensor) -> csr_matrix:  # [n, d] -> [n, products]
+    def features(self, x: Tensor) -> scipy.sparse.csr_matrix:  # [n, d] -> [n, products]
         """The values of all products, as a sparse matrix."""
         jets, columns = self.listed(x, closure((), x.shape[1]))
         starts = np.arange(0, columns.numel() + 1, columns.shape[1])
         values, where = jets[:, 0].reshape(-1).numpy(), columns.reshape(-1).numpy()
-        return csr_matrix((values, where, starts), shape=(len(x), prod(self.sizes)))
+        return scipy.sparse.csr_matrix((values, where, starts), shape=(len(x), prod(self.sizes)))
 
     def combined(self, listed: Listed) -> Tensor:  # -> [n, s, out]
         """Σ W B for the products listed."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import scipy
 import torch
-from scipy.special import roots_legendre
 from torch import Tensor
 
 from kanpde.problems.geometry.boxes import Box, Side
@@ -41,7 +41,7 @@ class CellSampling(Sampling):
 
     def _row(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
         """Points and weights along an axis."""
-        nodes, weights = roots_legendre(self.counts[axis])
+        nodes, weights = scipy.special.roots_legendre(self.counts[axis])
         ends = np.array(self.breaks[axis])
         lengths = np.diff(ends)
         points = ends[:-1, None] + lengths[:, None] * (nodes + 1) / 2

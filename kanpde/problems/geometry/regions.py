@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 import sympy
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from kanpde.problems.geometry.boxes import Box, Side
@@ -65,7 +65,7 @@ class Region:
         middles = [a + (b - a) * (np.arange(count) + 0.5) / count for a, b in zip(*self.box.bounds, strict=True)]
         grid = np.stack([x.ravel() for x in np.meshgrid(*middles, indexing="ij")], axis=1)
         inside = self.holds(torch.from_numpy(grid)).numpy().reshape([count] * len(self.axes))
-        return ndimage.label(inside)[1]
+        return scipy.ndimage.label(inside)[1]
 
 
 def _leaves(tree: str | tuple) -> set[str]:

@@ -18,7 +18,7 @@ from functools import partial, reduce
 from itertools import product
 
 import numpy as np
-import scipy.linalg
+import scipy
 import sympy
 import torch
 from numpy.polynomial import chebyshev as polynomials

@@ -17,11 +17,10 @@ from functools import cached_property, reduce
 from itertools import product
 
 import numpy as np
+import scipy
 import sympy
 import torch
 from numpy.polynomial import legendre
-from scipy.sparse import block_diag, csc_array, csr_array, diags_array, eye_array, kron
-from scipy.sparse.linalg import ArpackError, LinearOperator, SuperLU, eigsh, splu
 
 from kanpde.errors import InputError
 from kanpde.problems.language import BoundFormula, ExpressionError, Jet, compile_expression, jet_slopes, jets_of
@@ -95,7 +94,7 @@ class _Mesh:
     """Nodes, Gauss points and the polynomials at them."""
 
     axes: tuple[Pieces, ...]
-    joined: csr_array  # values at distinct nodes → at nodes; both ends of a periodic axis are one
+    joined: scipy.sparse.csr_array  # values at distinct nodes → at nodes; both ends of a periodic axis are one
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -117,10 +116,10 @@ class _Mesh:
     def weights(self) -> np.ndarray:  # [n]
         return reduce(np.kron, [weights for _, weights in self.rules])
 
-    def values(self, index: tuple[int, ...]) -> csr_array:
+    def values(self, index: tuple[int, ...]) -> scipy.sparse.csr_array:
         """Values at nodes → a derivative at Gauss points, [n, N]."""
         parts = [_values_at_gauss(axis, order) for axis, order in zip(self.axes, index, strict=True)]
-        return csr_array(reduce(kron, parts))
+        return scipy.sparse.csr_array(reduce(scipy.sparse.kron, parts))
 
 
 def _mesh(problem: Problem, resolution: int) -> _Mesh:
@@ -131,12 +130,14 @@ def _mesh(problem: Problem, resolution: int) -> _Mesh:
     if count > MOST_NODES[dimension]:
         raise NotSolved(f"takes up to {MOST_NODES[dimension]} nodes; there are {count}")
     joined = [_joined(len(axis.nodes), number in problem.periodic) for number, axis in enumerate(axes)]
-    return _Mesh(axes, csr_array(reduce(kron, joined)))
+    return _Mesh(axes, scipy.sparse.csr_array(reduce(scipy.sparse.kron, joined)))
 
 
-def _joined(count: int, periodic: bool) -> csr_array:
+def _joined(count: int, periodic: bool) -> scipy.sparse.csr_array:
     distinct = count - periodic
-    return csr_array((np.ones(count), (np.arange(count), np.arange(count) % distinct)), shape=(count, distinct))
+    return scipy.sparse.csr_array(
+        (np.ones(count), (np.arange(count), np.arange(count) % distinct)), shape=(count, distinct)
+    )
 
 
 def gauss_lobatto_nodes(degree: int) -> np.ndarray:
@@ -157,7 +158,7 @@ def _gauss_unit(axis: Pieces) -> tuple[np.ndarray, np.ndarray]:
     return (1 + points) / 2, weights / 2
 
 
-def _values_at_gauss(axis: Pieces, order: int) -> csr_array:
+def _values_at_gauss(axis: Pieces, order: int) -> scipy.sparse.csr_array:
     values = barycentric_matrix(_gauss_unit(axis)[0], axis.unit)
     for _ in range(order):
         values = values @ differentiation_matrix(axis.unit)
@@ -165,7 +166,7 @@ def _values_at_gauss(axis: Pieces, order: int) -> csr_array:
     data = values / np.diff(axis.breaks)[:, None, None] ** order
     columns = np.arange(cells)[:, None, None] * (width - 1) + np.arange(width) + np.zeros((rows, 1), dtype=int)
     lines = np.repeat(np.arange(cells * rows), width)
-    return csr_array((data.ravel(), (lines, columns.ravel())), shape=(cells * rows, len(axis.nodes)))
+    return scipy.sparse.csr_array((data.ravel(), (lines, columns.ravel())), shape=(cells * rows, len(axis.nodes)))
 
 
 def differentiation_matrix(nodes: np.ndarray) -> np.ndarray:
@@ -188,7 +189,7 @@ class _Form:
     density: BoundFormula
     first: dict[Jet, BoundFormula]
     second: dict[tuple[Jet, Jet], BoundFormula]
-    matrices: dict[Jet, csr_array]  # [n, free]
+    matrices: dict[Jet, scipy.sparse.csr_array]  # [n, free]
     constants: dict[Jet, np.ndarray]  # [n]
 
     def jets(self, c: np.ndarray) -> dict[Jet, torch.Tensor]:
@@ -203,16 +204,21 @@ class _Form:
             found += self.matrices[jet].T @ (self.weights * slope(jets).numpy())
         return found
 
-    def hessian(self, c: np.ndarray) -> csc_array:
-        jets, found = self.jets(c), csc_array((len(c), len(c)))
+    def hessian(self, c: np.ndarray) -> scipy.sparse.csc_array:
+        jets, found = self.jets(c), scipy.sparse.csc_array((len(c), len(c)))
         for (one, other), slope in self.second.items():
-            weighted = diags_array(self.weights * slope(jets).numpy()) @ self.matrices[other]
+            weighted = scipy.sparse.diags_array(self.weights * slope(jets).numpy()) @ self.matrices[other]
             found = found + self.matrices[one].T @ weighted
-        return csc_array(found)
+        return scipy.sparse.csc_array(found)
 
 
 def _form(
-    problem: Problem, mesh: _Mesh, density: sympy.Expr, fields: tuple[str, ...], free: csr_array, fixed: np.ndarray
+    problem: Problem,
+    mesh: _Mesh,
+    density: sympy.Expr,
+    fields: tuple[str, ...],
+    free: scipy.sparse.csr_array,
+    fixed: np.ndarray,
 ) -> _Form:
     density, count = with_values(problem, density), len(mesh.nodes)
     first = jet_slopes(density, problem.coordinates)
@@ -228,12 +234,12 @@ def _form(
         mesh.weights, bound(density),
         {jet: bound(slope) for jet, slope in first.items()},
         {pair: bound(slope) for pair, slope in second.items()},
-        {jet: csr_array(values[jet[1]] @ free[rows[jet]]) for jet in first},
+        {jet: scipy.sparse.csr_array(values[jet[1]] @ free[rows[jet]]) for jet in first},
         {jet: values[jet[1]] @ fixed[rows[jet]] for jet in first},
     )  # fmt: skip
 
 
-def _freedom(problem: Problem, mesh: _Mesh, fields: tuple[str, ...]) -> tuple[csr_array, np.ndarray]:
+def _freedom(problem: Problem, mesh: _Mesh, fields: tuple[str, ...]) -> tuple[scipy.sparse.csr_array, np.ndarray]:
     """The map from free values to nodes, and the values that conditions fix (zero elsewhere)."""
     known = np.zeros((len(fields), len(mesh.nodes)), dtype=bool)
     fixed = np.zeros(known.shape)
@@ -245,9 +251,9 @@ def _freedom(problem: Problem, mesh: _Mesh, fields: tuple[str, ...]) -> tuple[cs
             points = torch.from_numpy(mesh.nodes[there])
             fixed[row, there] = compile_expression(with_values(problem, value), problem.coordinates)(points).numpy()
             known[row, there] = True
-    joined = csc_array(block_diag([mesh.joined] * len(fields)))
+    joined = scipy.sparse.csc_array(scipy.sparse.block_diag([mesh.joined] * len(fields)))
     kept = joined.T @ known.ravel().astype(float) == 0
-    return csr_array(joined[:, np.flatnonzero(kept)]), fixed.ravel()
+    return scipy.sparse.csr_array(joined[:, np.flatnonzero(kept)]), fixed.ravel()
 
 
 # minima
@@ -272,20 +278,22 @@ def _minimum(problem: Problem, mesh: _Mesh) -> tuple[np.ndarray, np.ndarray]:
     raise NotSolved(f"did not converge in {MOST_STEPS} steps; the energy may have no minimum")
 
 
-def _descent(gradient: np.ndarray, hessian: csc_array) -> tuple[np.ndarray, bool]:
+def _descent(gradient: np.ndarray, hessian: scipy.sparse.csc_array) -> tuple[np.ndarray, bool]:
     """-(H + μ)⁻¹ g with the first μ of 0, small, … that makes H + μ positive; whether μ > 0."""
     size = np.abs(hessian.diagonal()).max()
     for shift in (0.0, *(size * 10.0 ** np.arange(-6, 2))):
-        factors = _positive(csc_array(hessian + shift * eye_array(len(gradient))))
+        factors = _positive(scipy.sparse.csc_array(hessian + shift * scipy.sparse.eye_array(len(gradient))))
         if factors is not None:
             return -factors.solve(gradient), shift > 0
     raise NotSolved("finds no direction in which the energy falls")
 
 
-def _positive(matrix: csc_array) -> SuperLU | None:
+def _positive(matrix: scipy.sparse.csc_array) -> scipy.sparse.linalg.SuperLU | None:
     """The factors of a symmetric matrix if it is positive definite: without pivoting, pivots have its signature."""
     try:
-        factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        factors = scipy.sparse.linalg.splu(
+            matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+        )
     except RuntimeError:  # exactly singular
         return None
     pivots = factors.U.diagonal()
@@ -318,11 +326,11 @@ def _eigenfunctions(problem: Problem, mesh: _Mesh) -> tuple[np.ndarray, np.ndarr
     if states + 1 >= free.shape[1] - 1:
         raise NotSolved(f"has {free.shape[1]} unknowns for {states} states")
     below, factors = _below(stiffness, mass)
-    inverse = LinearOperator(stiffness.shape, matvec=factors.solve, dtype=float)
+    inverse = scipy.sparse.linalg.LinearOperator(stiffness.shape, matvec=factors.solve, dtype=float)
     start = 1 + np.sin(np.arange(free.shape[1]))  # the same in every run, without a symmetry
     try:
-        energies, vectors = eigsh(stiffness, states + 1, mass, sigma=below, OPinv=inverse, v0=start)
-    except ArpackError as error:
+        energies, vectors = scipy.sparse.linalg.eigsh(stiffness, states + 1, mass, sigma=below, OPinv=inverse, v0=start)
+    except scipy.sparse.linalg.ArpackError as error:
         raise NotSolved(f"did not converge: {error}") from error
     order = np.argsort(energies)
     _check_separated(problem, energies[order])
@@ -343,7 +351,7 @@ def _check_separated(problem: Problem, energies: np.ndarray) -> None:
         )
 
 
-def _quadratic(form: _Form) -> csc_array:
+def _quadratic(form: _Form) -> scipy.sparse.csc_array:
     """The second derivative of a form that has no other."""
     zero = np.zeros(next(iter(form.matrices.values())).shape[1])
     if any(slope.formula.jets for slope in form.second.values()) or np.any(form.gradient(zero)):
@@ -351,7 +359,9 @@ def _quadratic(form: _Form) -> csc_array:
     return form.hessian(zero)
 
 
-def _below(stiffness: csc_array, mass: csc_array) -> tuple[float, SuperLU]:
+def _below(
+    stiffness: scipy.sparse.csc_array, mass: scipy.sparse.csc_array
+) -> tuple[float, scipy.sparse.linalg.SuperLU]:
     """σ with K - σM positive definite, and the factors: a little below the least ratio of diagonals, or further."""
     if _positive(mass) is None:
         raise NotSolved("takes eigenproblems whose norm is positive")
@@ -359,7 +369,7 @@ def _below(stiffness: csc_array, mass: csc_array) -> tuple[float, SuperLU]:
     distance, least = np.median(np.abs(ratio)) * 1e-6, min(0.0, float(ratio.min()))
     for _ in range(60):
         below = least - distance
-        factors = _positive(csc_array(stiffness - below * mass))
+        factors = _positive(scipy.sparse.csc_array(stiffness - below * mass))
         if factors is not None:
             return below, factors
         distance *= 4

@@ -15,11 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 import sympy
 import torch
 from numpy.polynomial import legendre, polynomial
-from scipy.sparse import csc_array, csr_array, diags_array, hstack
-from scipy.sparse.linalg import splu
 
 from kanpde.problems.geometry.regions import Piece, Place, ShapeBoundary, SubSide, carrier_of, on_boundary
 from kanpde.problems.language import (
@@ -203,7 +202,7 @@ class _Rule:
 
     points: torch.Tensor  # [n, 2]
     weights: np.ndarray  # [n]
-    matrices: dict[tuple[int, int], csr_array]  # values at nodes → a derivative at the points, [n, N]
+    matrices: dict[tuple[int, int], scipy.sparse.csr_array]  # values at nodes → a derivative at the points, [n, N]
 
 
 def _rule(basis) -> _Rule:
@@ -211,10 +210,10 @@ def _rule(basis) -> _Rule:
     count, rows = basis.dx.size, np.arange(basis.dx.size).reshape(basis.dx.shape)
     columns = [np.broadcast_to(dofs[:, None], rows.shape).ravel() for dofs in basis.element_dofs]
 
-    def matrix(parts: Sequence[np.ndarray]) -> csr_array:
+    def matrix(parts: Sequence[np.ndarray]) -> scipy.sparse.csr_array:
         data = np.concatenate([np.broadcast_to(part, rows.shape).ravel() for part in parts])
         place = (np.tile(rows.ravel(), len(parts)), np.concatenate(columns))
-        return csr_array((data, place), shape=(count, basis.N))
+        return scipy.sparse.csr_array((data, place), shape=(count, basis.N))
 
     functions = [found[0] for found in basis.basis]
     matrices = {VALUE: matrix([np.asarray(f) for f in functions])}
@@ -236,7 +235,7 @@ def _line_rule(space: _Space, facets: np.ndarray) -> _Rule:
     rows = np.repeat(np.arange(len(points)), 5)
     columns = np.repeat(numbers.T[:, None], len(s), axis=1).ravel()
     values = np.tile(between.ravel(), len(facets))
-    matrix = csr_array((values, (rows, columns)), shape=(len(points), basis.N))
+    matrix = scipy.sparse.csr_array((values, (rows, columns)), shape=(len(points), basis.N))
     lengths = (np.linalg.norm(slopes, axis=2) * weights / 2).ravel()
     return _Rule(torch.from_numpy(points), lengths, {VALUE: matrix})
 
@@ -256,10 +255,10 @@ def _lagrange(s: np.ndarray, nodes: np.ndarray, order: int = 0) -> np.ndarray:  
 class _Integral:
     """∫ f v, as a function of the nodes' values."""
 
-    test: csr_array  # weighted, [all nodes of all fields, n]
+    test: scipy.sparse.csr_array  # weighted, [all nodes of all fields, n]
     formula: BoundFormula
     slopes: dict[Jet, BoundFormula]
-    matrices: dict[Jet, csr_array]  # all nodes of all fields → the jet at the points
+    matrices: dict[Jet, scipy.sparse.csr_array]  # all nodes of all fields → the jet at the points
 
     def jets(self, c: np.ndarray) -> dict[Jet, torch.Tensor]:
         return {jet: torch.from_numpy(matrix @ c) for jet, matrix in self.matrices.items()}
@@ -267,11 +266,11 @@ class _Integral:
     def values(self, c: np.ndarray) -> np.ndarray:
         return self.test @ self.formula(self.jets(c)).numpy()
 
-    def jacobian(self, c: np.ndarray) -> csr_array:
-        jets, found = self.jets(c), csr_array((self.test.shape[0], len(c)))
+    def jacobian(self, c: np.ndarray) -> scipy.sparse.csr_array:
+        jets, found = self.jets(c), scipy.sparse.csr_array((self.test.shape[0], len(c)))
         for jet, slope in self.slopes.items():
-            found = found + self.test @ (diags_array(slope(jets).numpy()) @ self.matrices[jet])
-        return csr_array(found)
+            found = found + self.test @ (scipy.sparse.diags_array(slope(jets).numpy()) @ self.matrices[jet])
+        return scipy.sparse.csr_array(found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,7 +279,7 @@ class _System:
 
     space: _Space
     integrals: tuple[_Integral, ...]
-    free: csr_array  # values at free nodes → at all
+    free: scipy.sparse.csr_array  # values at free nodes → at all
     fixed: np.ndarray
     density: _Integral | None
 
@@ -292,11 +291,11 @@ class _System:
 
     def inverse_at(self, c: np.ndarray):
         jacobian = sum(integral.jacobian(self.full(c)) for integral in self.integrals)
-        matrix = csc_array(self.free.T @ jacobian @ self.free)
+        matrix = scipy.sparse.csc_array(self.free.T @ jacobian @ self.free)
         if not np.isfinite(matrix.data).all():
             raise NotSolved("did not converge: the slopes are no longer finite")
         try:
-            factors = splu(matrix)
+            factors = scipy.sparse.linalg.splu(matrix)
         except RuntimeError:  # exactly singular
             raise NotSolved("finds more than one solution: the conditions do not determine it") from None
         pivots = np.abs(factors.U.diagonal())
@@ -330,12 +329,12 @@ def _system(problem: Problem, space: _Space, statements: tuple[_Statement, ...])
         else:
             integrals.append(_boundary_integral(problem, space, statements, condition))
     free = np.flatnonzero(np.isnan(known.ravel()))
-    inject = csr_array((np.ones(len(free)), (free, np.arange(len(free)))), shape=(known.size, len(free)))
+    inject = scipy.sparse.csr_array((np.ones(len(free)), (free, np.arange(len(free)))), shape=(known.size, len(free)))
     density = None
     if problem.task.integrals():
         density = replace(
             _integral(problem, inside, problem.fields[0], VALUE, with_values(problem, *problem.task.integrals())),
-            test=csr_array(inside.weights[None]),
+            test=scipy.sparse.csr_array(inside.weights[None]),
         )
     return _System(space, tuple(integrals), inject, np.nan_to_num(known.ravel()), density)
 
@@ -383,18 +382,20 @@ def _integral(problem: Problem, rule: _Rule, field: str, index: tuple[int, int],
         return compile_expression(part, problem.coordinates, problem.fields).bind(rule.points)
 
     size, row = rule.matrices[VALUE].shape[1], problem.fields.index(field)
-    before, after = (csr_array((len(rule.weights), size * n)) for n in (row, len(problem.fields) - 1 - row))
-    weighted = diags_array(rule.weights) @ rule.matrices[index]
+    before, after = (
+        scipy.sparse.csr_array((len(rule.weights), size * n)) for n in (row, len(problem.fields) - 1 - row)
+    )
+    weighted = scipy.sparse.diags_array(rule.weights) @ rule.matrices[index]
     return _Integral(
-        csr_array(hstack([before, weighted, after]).T),
+        scipy.sparse.csr_array(scipy.sparse.hstack([before, weighted, after]).T),
         bound(expr),
         {jet: bound(slope) for jet, slope in jet_slopes(expr, problem.coordinates).items()},
         {jet: _columns(problem, rule, jet) for jet in jets_of(expr)},
     )
 
 
-def _columns(problem: Problem, rule: _Rule, jet: Jet) -> csr_array:
+def _columns(problem: Problem, rule: _Rule, jet: Jet) -> scipy.sparse.csr_array:
     own = rule.matrices[jet[1]]
     place, count = problem.fields.index(jet[0]), len(problem.fields)
-    parts = [own if number == place else csr_array(own.shape) for number in range(count)]
-    return csr_array(hstack(parts))
+    parts = [own if number == place else scipy.sparse.csr_array(own.shape) for number in range(count)]
+    return scipy.sparse.csr_array(scipy.sparse.hstack(parts))

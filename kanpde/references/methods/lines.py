@@ -19,7 +19,7 @@ from functools import cached_property, reduce
 from itertools import product
 
 import numpy as np
-import scipy.linalg
+import scipy
 import torch
 
 from kanpde.problems.language import Jet, compile_expression

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import scipy
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from kanpde.errors import InputError
@@ -58,7 +58,7 @@ class LBFGS(Optimizer):
 
         options = {"maxiter": steps, "maxfun": 20 * steps, "maxcor": self.memory, "ftol": 0.0, "gtol": 0.0}
         start = theta.double().cpu().numpy()
-        result = minimize(value, start, jac=True, method="L-BFGS-B", callback=callback, options=options)
+        result = scipy.optimize.minimize(value, start, jac=True, method="L-BFGS-B", callback=callback, options=options)
         return Ended(course.theta, course.loss, course.reason or _REASONS.get(result.status, StopReason.NO_STEP))
 
 

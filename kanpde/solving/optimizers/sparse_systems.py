@@ -8,13 +8,14 @@ those of one cell do, are multiplied as dense blocks, and where these add up is 
 Source: Å. Björck, Linear Algebra and its Applications 88/89 (1987) 31, the corrected seminormal equations.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sparse
+import scipy
 import torch
-from scipy.sparse.linalg import splu
 from torch import Tensor
 
 CORRECTIONS = 3
@@ -23,15 +24,15 @@ LEAST_RIDGE = 1e-15
 """Of squares, below which a factorization would break down."""
 
 
-def solved_sparsely(jacobian: sparse.csr_matrix, residual: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
+def solved_sparsely(jacobian: scipy.sparse.csr_matrix, residual: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
     """The step d and r + J d."""
     count = jacobian.shape[1]
     norms = np.sqrt(np.bincount(jacobian.indices, jacobian.data**2, count)).clip(1e-300)
-    scaled = sparse.csr_matrix((jacobian.data / norms[jacobian.indices], jacobian.indices, jacobian.indptr))
+    scaled = scipy.sparse.csr_matrix((jacobian.data / norms[jacobian.indices], jacobian.indices, jacobian.indptr))
     scaled.resize(jacobian.shape)
     transposed = scaled.T  # a view
-    normal = (gram(scaled) + max(ridge, LEAST_RIDGE) * sparse.identity(count)).tocsc()
-    factors = splu(normal, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0)
+    normal = (gram(scaled) + max(ridge, LEAST_RIDGE) * scipy.sparse.identity(count)).tocsc()
+    factors = scipy.sparse.linalg.splu(normal, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0)
     r = residual.cpu().numpy()
     step = -factors.solve(transposed @ r)
     for _ in range(CORRECTIONS):
@@ -43,7 +44,7 @@ MOST_PRODUCTS = 20_000_000
 """Of derivatives in blocks, whose places are kept; beyond, they are found anew by a general product."""
 
 
-def gram(jacobian: sparse.csr_matrix) -> sparse.csc_matrix:
+def gram(jacobian: scipy.sparse.csr_matrix) -> scipy.sparse.csc_matrix:
     """JᵀJ."""
     alike = _rows_alike(jacobian)
     if alike is None:
@@ -54,10 +55,10 @@ def gram(jacobian: sparse.csr_matrix) -> sparse.csc_matrix:
     products = torch.cat([torch.bmm(block.mT, block).reshape(-1) for block in blocks])
     places = _places(columns.tobytes(), columns.shape, columns.dtype.str, jacobian.shape[1])
     summed = np.bincount(places.target, products.numpy(), len(places.indices))
-    return sparse.csc_matrix((summed, places.indices, places.starts), shape=(jacobian.shape[1],) * 2)
+    return scipy.sparse.csc_matrix((summed, places.indices, places.starts), shape=(jacobian.shape[1],) * 2)
 
 
-def _rows_alike(jacobian: sparse.csr_matrix) -> tuple[np.ndarray, list[np.ndarray]] | None:
+def _rows_alike(jacobian: scipy.sparse.csr_matrix) -> tuple[np.ndarray, list[np.ndarray]] | None:
     """The columns of each cell, [c, l], and its rows, [c', m] for each number of them; None if rows are not so."""
     lengths = np.diff(jacobian.indptr)
     if not len(lengths) or not lengths[0] or (lengths != lengths[0]).any():

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import scipy
 import torch
-from scipy.special import roots_legendre
 
 from kanpde.errors import InputError
 from kanpde.problems.geometry.boxes import Box, Side
@@ -47,7 +47,7 @@ class GaussSampling(Sampling):
 
 
 def _gauss(box: Box, orders: list[int]) -> Sample:
-    nodes, weights = zip(*(roots_legendre(order) for order in orders), strict=True)
+    nodes, weights = zip(*(scipy.special.roots_legendre(order) for order in orders), strict=True)
     grid = torch.cartesian_prod(*(torch.from_numpy((x + 1) / 2) for x in nodes)).reshape(-1, len(orders))
     measure = torch.cartesian_prod(*(torch.from_numpy(w * len(w) / 2) for w in weights)).reshape(-1, len(orders))
     return Sample(placed(grid, box), measure.prod(1))
