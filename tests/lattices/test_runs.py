@@ -159,6 +159,13 @@ def test_a_network_is_pruned_and_named_down_to_a_product_and_a_line(product_edge
     assert product_edge.criterion(found) < product_edge.criterion(begun)
 
 
+def test_an_edge_given_by_hand_is_not_pruned(product_edge):
+    shape = Shape(grid=3, degree=3, product=True, by_hand={0: ("abs",)})  # the edge has no |E|
+    begun = shape.network([(0, 0, 0), (0, 1, 0), (0, 0, 1), (0, 2, 2)], product_edge, 0)
+    product_edge.fit(begun, 30, 1e-4)
+    assert (0, 0, 0) in pruned(begun, product_edge).edges
+
+
 def test_masks_have_every_pair_of_inputs_as_a_product(product_edge):
     masks = list(Shape(3, 3, True, {}).masks(3))
     assert [tuple(mask[-2:]) for mask in masks] == [

@@ -32,7 +32,9 @@ def solved_sparsely(jacobian: scipy.sparse.csr_matrix, residual: Tensor, ridge: 
     scaled.resize(jacobian.shape)
     transposed = scaled.T  # a view
     normal = (gram(scaled) + max(ridge, LEAST_RIDGE) * scipy.sparse.identity(count)).tocsc()
-    factors = scipy.sparse.linalg.splu(normal, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0)
+    factors = scipy.sparse.linalg.splu(
+        normal, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0
+    )
     r = residual.cpu().numpy()
     step = -factors.solve(transposed @ r)
     for _ in range(CORRECTIONS):
