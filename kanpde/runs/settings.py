@@ -63,7 +63,7 @@ class Config:
 
     @property
     def folder(self) -> Path:
-        """`outputs/<problem>/<model>/<key>`, the same for the same run; `auto` is a model that is chosen."""
+        """`outputs/<problem>/<model>/<key>`, the same for the same run; `<model>` is that of the settings."""
         return Path(self.output.folder) / self.problem.name / self.model_name / self.key
 
 
@@ -178,7 +178,7 @@ def build_config(mapping: Mapping[str, Any], problem: Problem, model_name: str, 
     Args:
         mapping: The groups and top-level settings, resolved.
         problem: What the group `problem` says, loaded and checked.
-        model_name: The choice made in the group `model`; it names the run's folder where the model is not chosen.
+        model_name: The choice made in the group `model`; it names the run's folder.
         yaml: The mapping before interpolation, kept for the archive.
 
     Raises:
@@ -195,8 +195,7 @@ def build_config(mapping: Mapping[str, Any], problem: Problem, model_name: str, 
     model = parts["model"]
     warnings = smoothness_warnings(problem.order(), model)
     warnings += width_warnings(len(problem.coordinates), len(problem.fields), model)
-    name = parts["optimizer"].kind if parts["optimizer"].chooses_model else model_name
-    config = Config(problem, **parts, **vars(settings), model_name=name, yaml=yaml, sha256="", warnings=warnings)
+    config = Config(problem, **parts, **vars(settings), model_name=model_name, yaml=yaml, sha256="", warnings=warnings)
     return replace(config, sha256=hashlib.sha256(_canonical(config).encode()).hexdigest())
 
 
