@@ -99,7 +99,7 @@ def compose_mapping(words: Sequence[str]) -> Composition:
         InputError: A word cannot be read, or names a group, a choice or a setting that does not exist.
     """
     whole = compose_whole(words)
-    names = [key for key in whole if key != "hydra"]
+    names = [str(key) for key in whole if key != "hydra"]
     return Composition(OmegaConf.masked_copy(whole, names), OmegaConf.masked_copy(whole, ["hydra"]).hydra)
 
 

@@ -133,7 +133,7 @@ def _suit(settings: DictConfig, problem: Problem, hydra: DictConfig, label: str)
 
 def _said(hydra: DictConfig) -> set[str]:
     """The settings that a command names."""
-    words = OmegaConf.to_container(hydra.overrides.task, resolve=False)  # words, not yet what they refer to
+    words: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)  # words, not yet what they refer to
     return {word.lstrip("+~").partition("=")[0] for word in words}
 
 

@@ -298,7 +298,8 @@ class _Compilation:
 
     def _product(self, factors: tuple[sympy.Expr, ...]) -> int:
         """Multiply constants with constants, then with what the points decide, then with the fields."""
-        over, under = [], []
+        over: list[int] = []
+        under: list[int] = []
         for factor in factors:
             inverted = factor.is_Pow and factor.exp.is_Number and factor.exp.is_negative
             (under if inverted else over).append(self.register(1 / factor if inverted else factor))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
@@ -389,7 +389,7 @@ class _Reader:
             return self._word(name, [self.scalar(argument, depth) for argument in node.args])
         raise self._not_a_function(name)
 
-    def _of_complex(self, name: str, nodes: list[ast.AST], depth: int) -> sympy.Expr | Complex:
+    def _of_complex(self, name: str, nodes: Sequence[ast.AST], depth: int) -> sympy.Expr | Complex:
         """The functions of complex values: parts, size, and those that are whole."""
         _check_count(name, nodes, 1, 1)
         value = self.number(nodes[0], depth)
@@ -409,12 +409,12 @@ class _Reader:
         known = (*self.scope.fields, *self.scope.vectors, *self.scope.complexes)
         return any(name == field or name.startswith(f"{field}_") for field in known)
 
-    def _at(self, name: str, nodes: list[ast.AST], depth: int) -> sympy.Expr | Vector:
+    def _at(self, name: str, nodes: Sequence[ast.AST], depth: int) -> sympy.Expr | Vector:
         """u(x, t) here, u(0, t) in a condition that holds where x = 0, or elsewhere: u(x + w, t), u(t - tau)."""
         value, place = self._name(ast.Name(name), depth), self._place(name, nodes, depth)
         return _by_part(lambda part: self._elsewhere(part, place), value)
 
-    def _place(self, name: str, nodes: list[ast.AST], depth: int) -> tuple[sympy.Expr, ...]:
+    def _place(self, name: str, nodes: Sequence[ast.AST], depth: int) -> tuple[sympy.Expr, ...]:
         """An expression for each coordinate; one alone stands for the coordinate that occurs in it."""
         given, names = [self.scalar(node, depth) for node in nodes], self.scope.coordinates
         unknown = {symbol for part in given for symbol in depends_on(part) if jets_of(part)}
@@ -449,7 +449,7 @@ class _Reader:
             known = derivative(known, symbol, count)
         return choice(time - begin, known.xreplace(dict(zip(self.symbols, place, strict=True))), later)
 
-    def _integral(self, word: str, nodes: list[ast.AST], depth: int) -> sympy.Expr:
+    def _integral(self, word: str, nodes: Sequence[ast.AST], depth: int) -> sympy.Expr:
         """integral(u), integral(u, x), integral(u, x, a, b), integral(K*u(s), s, a, b); mean(u) and mean(u, x)."""
         if not nodes:
             raise ExpressionError(f"needs what is integrated in {word}(…); it has nothing. Write e.g. {word}(u, x).")
@@ -482,7 +482,7 @@ class _Reader:
         size = sympy.Mul(*(span.upper - span.lower for span in spans)) if word == "mean" else sympy.S.One
         return integral(density, spans, coordinates) / size
 
-    def _whole_axes(self, nodes: list[ast.AST]) -> tuple[str, ...] | None:
+    def _whole_axes(self, nodes: Sequence[ast.AST]) -> tuple[str, ...] | None:
         """The coordinates over all of which is integrated; None where there are limits."""
         if not nodes:
             return tuple(symbol.name for symbol in self._space("integral"))
@@ -491,7 +491,7 @@ class _Reader:
         return tuple(names) if known else None
 
     def _spans(
-        self, whole: tuple[str, ...] | None, nodes: list[ast.AST], depth: int
+        self, whole: tuple[str, ...] | None, nodes: Sequence[ast.AST], depth: int
     ) -> tuple[tuple[Span, ...], tuple[str, ...]]:
         """Variables with their limits, and their names."""
         if whole is not None:
@@ -530,7 +530,7 @@ class _Reader:
         row.check(arguments)
         return folded(row(*arguments))
 
-    def _where(self, nodes: list[ast.AST], depth: int) -> sympy.Expr:
+    def _where(self, nodes: Sequence[ast.AST], depth: int) -> sympy.Expr:
         _check_count("where", nodes, 3, 3)
         chosen, otherwise = (self.scalar(node, depth) for node in nodes[1:])
         return self._branch(nodes[0], chosen, otherwise, depth)
@@ -559,7 +559,7 @@ class _Reader:
 
     # derivatives
 
-    def _D(self, nodes: list[ast.AST], depth: int) -> sympy.Expr | Vector:
+    def _D(self, nodes: Sequence[ast.AST], depth: int) -> sympy.Expr | Vector:
         if len(nodes) < 2:
             raise ExpressionError("needs D(expression, coordinate, order); it has fewer. Write e.g. D(u, x, 2).")
         value = self.read(nodes[0], depth)
@@ -568,7 +568,7 @@ class _Reader:
             raise order_refused(order)
         return _by_part(lambda part: reduce(lambda found, step: derivative(found, *step), steps, part), value)
 
-    def _steps(self, nodes: list[ast.AST]) -> list[tuple[sympy.Symbol, int]]:
+    def _steps(self, nodes: Sequence[ast.AST]) -> list[tuple[sympy.Symbol, int]]:
         """[(x, 2), (y, 1)] from the arguments x, 2, y."""
         steps: list[tuple[sympy.Symbol, int]] = []
         for node in nodes:
@@ -596,7 +596,7 @@ class _Reader:
             raise ExpressionError(f"needs coordinates other than time for {word}(…); it has none. Write D(…, t).")
         return space
 
-    def _lap(self, nodes: list[ast.AST], depth: int) -> sympy.Expr | Vector:
+    def _lap(self, nodes: Sequence[ast.AST], depth: int) -> sympy.Expr | Vector:
         _check_count("lap", nodes, 1, 1)
         space = self._space("lap")
         if (metric := self.scope.metric) is not None:
@@ -608,14 +608,14 @@ class _Reader:
             self.read(nodes[0], depth),
         )
 
-    def _grad(self, nodes: list[ast.AST], depth: int) -> Vector:
+    def _grad(self, nodes: Sequence[ast.AST], depth: int) -> Vector:
         value = self._only("grad", nodes, depth)
         slopes = tuple(derivative(value, symbol) for symbol in self._space("grad"))
         if self.scope.metric is None:
             return Vector(slopes)
         return Vector(tuple(slope / h for slope, h in zip(slopes, self.scope.metric.factors, strict=True)))
 
-    def _div(self, nodes: list[ast.AST], depth: int) -> sympy.Expr:
+    def _div(self, nodes: Sequence[ast.AST], depth: int) -> sympy.Expr:
         _check_count("div", nodes, 1, 1)
         parts = self._vector("div", nodes[0], depth).parts
         if self.scope.metric is not None:
@@ -623,12 +623,12 @@ class _Reader:
         terms = (derivative(part, symbol) for part, symbol in zip(parts, self._space("div"), strict=True))
         return checked_size(sympy.Add(*terms))
 
-    def _dot(self, nodes: list[ast.AST], depth: int) -> sympy.Expr:
+    def _dot(self, nodes: Sequence[ast.AST], depth: int) -> sympy.Expr:
         _check_count("dot", nodes, 2, 2)
         left, right = (self._vector("dot", node, depth).parts for node in nodes)
         return checked_size(sympy.Add(*(a * b for a, b in zip(left, right, strict=True))))
 
-    def _dn(self, nodes: list[ast.AST], depth: int) -> sympy.Expr:
+    def _dn(self, nodes: Sequence[ast.AST], depth: int) -> sympy.Expr:
         _check_count("dn", nodes, 1, 1)
         value = self.number(nodes[0], depth)
         if self.scope.normal is None:
@@ -645,7 +645,7 @@ class _Reader:
 
         return _by_part(outward, value)
 
-    def _only(self, word: str, nodes: list[ast.AST], depth: int) -> sympy.Expr:
+    def _only(self, word: str, nodes: Sequence[ast.AST], depth: int) -> sympy.Expr:
         _check_count(word, nodes, 1, 1)
         return self.scalar(nodes[0], depth)
 
@@ -684,7 +684,7 @@ _ADDITIVE = {ast.Add: True, ast.Sub: False}
 _MULTIPLICATIVE = {ast.Mult: True, ast.Div: False}
 
 
-def _chain(node: ast.AST, signs: Mapping[type, bool]) -> list[tuple[bool, ast.AST]]:
+def _chain(node: ast.AST, signs: Mapping[type[ast.operator], bool]) -> list[tuple[bool, ast.AST]]:
     """[(True, a), (False, b), (True, c)] for a - b + c: long sums and products are flat, not deep."""
     parts = []
     while isinstance(node, ast.BinOp) and type(node.op) in signs:
@@ -709,7 +709,7 @@ def _choice(sign: type, left: sympy.Expr, right: sympy.Expr, chosen: sympy.Expr,
     raise ExpressionError(f"needs < <= > >= in where(…); it has {_described(sign())}. Use one of these.")
 
 
-def _check_count(name: str, arguments: list, least: int, most: int | None) -> None:
+def _check_count(name: str, arguments: Sequence, least: int, most: int | None) -> None:
     if len(arguments) < least or (most is not None and len(arguments) > most):
         wanted = f"{least} argument{'s' * (least != 1)}" if least == most else f"at least {least} arguments"
         raise ExpressionError(f"needs {wanted} in {name}(…); it has {len(arguments)}. Correct the call.")
