@@ -101,7 +101,7 @@ def census(watch: Callable[[str], None] = lambda line: None, path: Path | None =
 
 
 def row_of(knot: Any) -> list[float]:
-    """Invariants, signature, and 1; zeros where SnapPy has no hyperbolic structure or gives up, one knot in 400."""
+    """Invariants, signature, and 1; zeros where SnapPy has no hyperbolic structure or gives up, one knot in 3000."""
     gives_up = importlib.import_module("snappy.exceptions").SnapPeaFatalError
     if not knot.solution_type().startswith("all tetrahedra"):
         return [0.0] * (len(INVARIANTS) + 2)
