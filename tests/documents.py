@@ -1,7 +1,7 @@
 """The parts of documents that are made from the code: tables of settings and of functions.
 
-python tests/documents.py            # brings the documents up to date
-python tests/documents.py --check    # says which are not, exit code 1
+    python tests/documents.py            # brings the documents up to date
+    python tests/documents.py --check    # says which are not, exit code 1
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Types: none wrong in the strict modules of pyproject.toml, and in no room more than are recorded here.
 
-python tests/typing_errors.py            # exit code 1 where there are more
-python tests/typing_errors.py --record   # after some have been mended: writes tests/typing_errors.json anew
+    python tests/typing_errors.py            # exit code 1 where there are more
+    python tests/typing_errors.py --record   # after some have been mended: writes tests/typing_errors.json anew
 """
 
 import json

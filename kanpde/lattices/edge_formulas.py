@@ -1,6 +1,6 @@
 """Mobility edges as formulas: g = Σ c_k term_k, of which as few terms are kept as tell localized from extended states.
 
-P(localized) = σ(g(E, parameters)),   backward elimination by held-out accuracy, coefficients with errors
+    P(localized) = σ(g(E, parameters)),   backward elimination by held-out accuracy, coefficients with errors
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def edge_formula(
     spread = _resampled(scaled[:, kept], scales[kept], labels, groups, fitted, gauge)
     right = (columns[held_out][:, kept] @ weights > 0) == labels[held_out]
     order = np.argsort(np.abs(weights / size) + 1e6 * np.array([names[k] == "1" for k in kept]))
-    return EdgeFormula(tuple(names[kept[k]] for k in order), weights[order] / size, spread[order], float(right.mean()))
+    return EdgeFormula(
+        tuple(names[kept[k]] for k in order), weights[order] / size, spread[order], float(right.mean())
+    )
 
 
 def eliminated(columns: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """All that a problem asks to measure: realizations in chunks, each chunk kept by its content, so that nothing is lost.
 
-stated lattice + seed → chunks of realizations → arrays by name, the axes of each → what is archived under /spectrum
+    stated lattice + seed → chunks of realizations → arrays by name, the axes of each → what is archived under /spectrum
 """
 
 from __future__ import annotations

@@ -107,7 +107,9 @@ def library_row(name: str) -> Univariate:
         InputError: The library does not have it.
     """
     if name not in LIBRARY:
-        raise InputError(f"An edge needs a function of the library; {name!r} came. It has {', '.join(LIBRARY)}.")
+        raise InputError(
+            f"An edge needs a function of the library; {name!r} came. It has {', '.join(LIBRARY)}."
+        )
     return LIBRARY[name]
 
 

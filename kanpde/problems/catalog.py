@@ -1,12 +1,12 @@
 """Problems from YAML files: found, read, resolved and checked.
 
-title: Viscous Burgers equation
-coordinates: {x: [-1, 1], t: [0, 1]}
-fields: [u]
-parameters: {nu: 0.01/pi}
-equations: {momentum: u_t + u*u_x = nu*u_xx}
-boundary: {"*": u = 0}
-initial: u = -sin(pi*x)
+    title: Viscous Burgers equation
+    coordinates: {x: [-1, 1], t: [0, 1]}
+    fields: [u]
+    parameters: {nu: 0.01/pi}
+    equations: {momentum: u_t + u*u_x = nu*u_xx}
+    boundary: {"*": u = 0}
+    initial: u = -sin(pi*x)
 """
 
 from __future__ import annotations

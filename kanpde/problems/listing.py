@@ -56,7 +56,9 @@ def read_problem_text(text: str, label: str) -> dict:
     data = read_yaml(text, label)
     if not isinstance(data, dict):
         came = "is empty" if data is None else f"has {shortened(data)}"
-        raise InputError(f"{label} needs keys such as coordinates: and equations:; it {came}. Write key: value lines.")
+        raise InputError(
+            f"{label} needs keys such as coordinates: and equations:; it {came}. Write key: value lines."
+        )
     return data
 
 

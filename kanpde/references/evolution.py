@@ -1,6 +1,6 @@
 """Equations with time as a system of first order, point by point: what the highest time derivatives are, and slopes.
 
-r(x, t, u, u_x, …, u_t) = 0, linear in the highest time derivatives w:   M w + r|_{w=0} = 0
+    r(x, t, u, u_x, …, u_t) = 0, linear in the highest time derivatives w:   M w + r|_{w=0} = 0
 """
 
 from __future__ import annotations

@@ -110,7 +110,9 @@ def unit_nodes(stages: int = STAGES) -> np.ndarray:
     return np.append(0.0, _scheme(stages).points)
 
 
-def march(system: System, start: np.ndarray, begin: float, end: float, tolerance: float, whole: bool = True) -> March:
+def march(
+    system: System, start: np.ndarray, begin: float, end: float, tolerance: float, whole: bool = True
+) -> March:
     """Integrate from `begin` to `end`, each part's error relative to its largest size so far.
 
     Where no step is short enough, what was found up to there is returned, if it need not be the `whole`.

@@ -1,10 +1,10 @@
 """What Hydra's launchers need to run jobs beside each other: cores shared out, Ctrl-C kept from their processes.
 
-basic             one job after the other, in this process
-joblib            several processes on this machine
-submitit_local    the same by submitit, to try out what Slurm will do
-submitit_slurm    an array of Slurm jobs
-ray               a Ray cluster, or this machine
+    basic             one job after the other, in this process
+    joblib            several processes on this machine
+    submitit_local    the same by submitit, to try out what Slurm will do
+    submitit_slurm    an array of Slurm jobs
+    ray               a Ray cluster, or this machine
 """
 
 import os

@@ -116,3 +116,4 @@ class Stops(AbstractContextManager["Stops"]):
     def close(self) -> None:
         """From here on signals wait."""
         self.open = False
+

@@ -309,11 +309,7 @@ def _add_runs(app: FastAPI, service: Service) -> None:
 
     @app.post("/runs/{problem}/{model}/{key}/evaluate", tags=["runs"], openapi_extra=_EVALUATE)
     async def evaluate(
-        request: Request,
-        problem: str,
-        model: str,
-        key: str,
-        expressions: Annotated[list[str], Query()] = ["u"],  # noqa: B006
+        request: Request, problem: str, model: str, key: str, expressions: Annotated[list[str], Query()] = ["u"]  # noqa: B006
     ) -> Response:
         """Expressions at points: JSON, or .npy in and, by `Accept: application/x-npy`, out."""
         name = f"{problem}/{model}/{key}"

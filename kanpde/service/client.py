@@ -1,8 +1,8 @@
 """The service from a program, with nothing but the standard library.
 
-job = Client("http://127.0.0.1:8765", token).solve("burgers", settings={"seed": 1})
-for event in job.events(): …
-job.wait(); job.download("result.h5", "burgers.h5")
+    job = Client("http://127.0.0.1:8765", token).solve("burgers", settings={"seed": 1})
+    for event in job.events(): …
+    job.wait(); job.download("result.h5", "burgers.h5")
 """
 
 import base64

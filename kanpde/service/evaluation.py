@@ -1,7 +1,7 @@
 """A finished run, kept open in a process of its own: values, derivatives, residuals, and the maps of UM-Bridge.
 
-points [n, d]  →  expressions at them [n, k]
-UM-Bridge:  θ ↦ fields at given points, θ the family's parameters;  without a family  x ↦ fields at x
+    points [n, d]  →  expressions at them [n, k]
+    UM-Bridge:  θ ↦ fields at given points, θ the family's parameters;  without a family  x ↦ fields at x
 """
 
 import json

@@ -1,10 +1,10 @@
 """What a request has to pass before anything of it is read: host, token, origin, size; headers of every answer.
 
-host      one that the service was told about          400    DNS rebinding
-token     a cookie, a bearer, or once in the address   401
-origin    our own, for whatever changes something      403    pages of other sites
-type      JSON, which forms of other sites cannot send 415
-size      counted as it comes                          413
+    host      one that the service was told about          400    DNS rebinding
+    token     a cookie, a bearer, or once in the address   401
+    origin    our own, for whatever changes something      403    pages of other sites
+    type      JSON, which forms of other sites cannot send 415
+    size      counted as it comes                          413
 """
 
 import hmac

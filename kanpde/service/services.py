@@ -104,7 +104,9 @@ class Service:
         return _usable(answer), values
 
     async def _in_thread(self, function, *arguments, **named):
-        return await asyncio.get_running_loop().run_in_executor(self.threads, lambda: function(*arguments, **named))
+        return await asyncio.get_running_loop().run_in_executor(
+            self.threads, lambda: function(*arguments, **named)
+        )
 
     # Jobs
 

@@ -1,8 +1,8 @@
 """Events of a job as they come: one look at its file serves all who listen, and a file position is all they have.
 
-status    accepted, running, …, the queue place, whenever it changes
-note step started stage    lines of events.jsonl; the id is the position after the line
-end       the last; the stream closes
+    status    accepted, running, …, the queue place, whenever it changes
+    note step started stage    lines of events.jsonl; the id is the position after the line
+    end       the last; the stream closes
 """
 
 import asyncio

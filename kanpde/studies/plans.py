@@ -22,6 +22,7 @@ TUNING_SEED = 10_000
 """The first seed of tuning: far from those of the study, which start at 0."""
 
 
+
 @dataclass(frozen=True)
 class Study:
     """The settings of a study.

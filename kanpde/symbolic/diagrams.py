@@ -187,7 +187,9 @@ class _Diagram:
 
     def _caption(self, title: str) -> None:
         widths = self.network.widths
-        full = sum(widths[depth] * layer.nodes.received for depth, layer in enumerate(self.network.layers))
+        full = sum(
+            widths[depth] * layer.nodes.received for depth, layer in enumerate(self.network.layers)
+        )
         off = full - len(self.edges)
         note = f"{off} edges pruned" if off else ""
         self.canvas.text(0.12, 0.08, "   ".join(part for part in (title, note) if part), fontsize=7.5, color="#555")

@@ -116,7 +116,9 @@ class Workbench:
         """The formula, if all edges have names."""
         open_keys = tuple(key for key, edge in self.network.edges.items() if edge.name is None)
         r2 = explained(self.before, self.network, self.samples)
-        found = Found(None, self.network, self.samples, "by hand", self.network_error, self.error, r2, open_keys)
+        found = Found(
+            None, self.network, self.samples, "by hand", self.network_error, self.error, r2, open_keys
+        )
         if not open_keys:
             fit(self.network, self.samples, 100, optimizer=FINAL)
             formula, error = written(self.network, self.samples, self.raw, self.names)

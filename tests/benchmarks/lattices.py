@@ -1,9 +1,9 @@
 """The figures of lattices that kanpde/lattices/README.md tells, a line each.
 
-python tests/benchmarks/lattices.py chains       # exponents, dimensions, hulls: two minutes of CPU
-python tests/benchmarks/lattices.py speeds       # 1000 spectra, a density of states: four minutes
-python tests/benchmarks/lattices.py edges        # five seeds of each model: half an hour
-python tests/benchmarks/lattices.py cubes        # r̃ of cubes: half an hour
+    python tests/benchmarks/lattices.py chains       # exponents, dimensions, hulls: two minutes of CPU
+    python tests/benchmarks/lattices.py speeds       # 1000 spectra, a density of states: four minutes
+    python tests/benchmarks/lattices.py edges        # five seeds of each model: half an hour
+    python tests/benchmarks/lattices.py cubes        # r̃ of cubes: half an hour
 """
 
 import sys

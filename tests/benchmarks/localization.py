@@ -1,6 +1,6 @@
 """Run the shipped problems of Anderson localization as a user does and print what each reaches.
 
-python tests/benchmarks/localization.py [--threads 2] [--folder outputs/localization] [--problems …]
+    python tests/benchmarks/localization.py [--threads 2] [--folder outputs/localization] [--problems …]
 """
 
 import argparse

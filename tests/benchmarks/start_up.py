@@ -1,6 +1,6 @@
 """What a start costs: CPU seconds, of processes of their own, the least of several.
 
-python tests/benchmarks/start_up.py [--times 5]
+    python tests/benchmarks/start_up.py [--times 5]
 """
 
 import argparse

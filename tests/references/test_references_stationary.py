@@ -341,7 +341,7 @@ def test_a_harmonic_oscillator():
     line = {**LINE, "coordinates": {"x": [-9, 9]}}
     solved = elements.solve(energetic(line, "u_x**2/2 + x**2*u**2/2", "u**2", states=5), 24)
     assert np.abs(solved.energies - np.arange(5) - 0.5).max() < 1e-10
-    ground = np.exp(-(np.linspace(-3, 3, 7) ** 2) / 2) / np.pi**0.25
+    ground = np.exp(-np.linspace(-3, 3, 7) ** 2 / 2) / np.pi**0.25
     assert np.abs(solved.values(np.linspace(-3, 3, 7)[:, None])[:, 0] - ground).max() < 1e-9
 
 

@@ -1,5 +1,6 @@
 """A run that is stopped goes on from its checkpoint: to the same result, bit for bit, wherever it was stopped."""
 
+
 import numpy as np
 import pytest
 import torch

@@ -113,7 +113,7 @@ def test_the_density_of_a_front_is_high_in_it():
     run = solve(problem, model={"width": [2], "grid": 2}, training={"stages": 1, "starts": 1, "steps": 2})
     solution = run.solution
     assert isinstance(solution, Solution)  # its lift is the front
-    ((axis, density),) = densities_of(solution, 32).items()
+    (axis, density), = densities_of(solution, 32).items()
     assert axis == 0 and isinstance(density, Density)
     knots = density.quantiles(np.linspace(0, 1, 33))
     assert (np.abs(knots - 0.3) < 0.1).sum() > 10

@@ -75,7 +75,7 @@ def test_the_minimum_of_an_energy_is_the_solution_of_its_equation():
     run = solve(LINEAR, model={"width": [4], "grid": 8, "degree": 6}, training={**QUICK, "stages": 2})
     x = np.linspace(0, 1, 101)[:, None]
     assert np.abs(run.solution(x)[:, 0] - np.sin(np.pi * x[:, 0])).max() < 1e-5
-    assert run.metrics["energy"] == pytest.approx(-(np.pi**2) / 4, rel=1e-8)
+    assert run.metrics["energy"] == pytest.approx(-np.pi**2 / 4, rel=1e-8)
     assert run.metrics["rel_l2"] < 1e-5 and run.status == "done"
     assert np.isfinite(run.history["heldout_energy"][-1])
 
@@ -170,9 +170,9 @@ def test_a_cheated_rule_is_seen_through():
     network = KAN([1, 1], grid=40, degree=2, lower=[0.0], upper=[1.0])
     few = goal.objective(network, SobolSampling(points=8), seed=0)
     few.theta = LevenbergMarquardt().minimize(few, few.theta, 60, lambda iterate: None).theta
-    assert few.figure() < -(np.pi**2) / 4 - 0.1
+    assert few.figure() < -np.pi**2 / 4 - 0.1
     values = [energies.item() for energies in goal.energies(network)]
-    assert min(values) > -(np.pi**2) / 4
+    assert min(values) > -np.pi**2 / 4
 
 
 def test_measured_energies_stand_beside_the_reference(tmp_path):
@@ -203,3 +203,4 @@ def test_the_archive_keeps_spectrum_and_coefficients(tmp_path):
     assert np.array_equal(again.data.spectrum["energy_ref"], run.data.spectrum["energy_ref"])
     x = np.linspace(0, 1, 11)[:, None]
     assert np.array_equal(again.solution(x), run.solution(x))
+

@@ -86,7 +86,9 @@ def test_the_kept_state_is_the_best_one_seen_and_is_what_its_residual_says():
 def test_the_same_seed_gives_the_same_run_and_leaves_the_global_generator():
     before = torch.get_rng_state()
     (first, _), (second, _) = run(), run()
-    assert all(torch.equal(a, b) for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True)
+    )
     assert torch.equal(before, torch.get_rng_state())
 
 

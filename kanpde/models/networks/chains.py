@@ -1,7 +1,7 @@
 """Networks as chains of univariate feature maps and linear maps; KAN and MLP differ in the features alone.
 
-KAN layer:  x_i  →  B_1(x_i), …, B_m(x_i), silu(x_i)   →   linear map
-MLP layer:  x_i  →  tanh(x_i)                           →   linear map
+    KAN layer:  x_i  →  B_1(x_i), …, B_m(x_i), silu(x_i)   →   linear map
+    MLP layer:  x_i  →  tanh(x_i)                           →   linear map
 """
 
 from collections.abc import Mapping, Sequence

@@ -127,7 +127,9 @@ class EdgeLayer(Layer):
         """The edges as they stand, copies of their numbers."""
         weights, constants = self.weight.detach().clone(), self.constants.detach().clone()
         found = {place: Edge(weights[row]) for row, place in enumerate(self.splines)}
-        named = {place: Edge(constants[row], name, self.fixed[row]) for row, (place, name) in enumerate(self.named)}
+        named = {
+            place: Edge(constants[row], name, self.fixed[row]) for row, (place, name) in enumerate(self.named)
+        }
         return found | named
 
     @property
@@ -270,7 +272,9 @@ class EdgeNetwork(Chain):
 
     layers: Modules[EdgeLayer]
 
-    def __init__(self, inputs: Inputs, features: Sequence[BSplines], nodes: Sequence[Nodes], edges: Mapping[Key, Edge]):
+    def __init__(
+        self, inputs: Inputs, features: Sequence[BSplines], nodes: Sequence[Nodes], edges: Mapping[Key, Edge]
+    ):
         layers = [
             EdgeLayer(kind, out, {(i, o): edge for (own, i, o), edge in edges.items() if own == depth})
             for depth, (kind, out) in enumerate(zip(features, nodes, strict=True))
@@ -289,7 +293,9 @@ class EdgeNetwork(Chain):
     @property
     def edges(self) -> dict[Key, Edge]:
         """The edges that are on, as they stand."""
-        return {(depth, *place): edge for depth, layer in enumerate(self.layers) for place, edge in layer.edges.items()}
+        return {
+            (depth, *place): edge for depth, layer in enumerate(self.layers) for place, edge in layer.edges.items()
+        }
 
     def changed(self, edges: Mapping[Key, Edge | None], features: Sequence[BSplines] | None = None) -> EdgeNetwork:
         """Another network with some edges replaced, None for off; this one stays as it is."""

@@ -276,11 +276,8 @@ class _Reading:
     def functions(self, given: object, lattice: Lattice) -> dict[str, tuple[str, ...]]:
         """What the edges of an input are, by hand: one function, or one into the sum and one into the product."""
         where, inputs = self.source.where("edge.functions"), (ENERGY, *lattice.axes)
-        listed = (
-            {name: [one] if isinstance(one, str) else one for name, one in given.items()}
-            if isinstance(given, dict)
-            else None
-        )
+        listed = {name: [one] if isinstance(one, str) else one for name, one in given.items()} \
+            if isinstance(given, dict) else None
         good = listed is not None and all(
             name in inputs and isinstance(own, list) and len(own) in (1, 2) and set(own) <= set(FUNCTIONS)
             for name, own in listed.items()

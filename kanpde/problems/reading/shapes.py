@@ -30,7 +30,9 @@ def read_region(statement: Source, scope: Scope, box: Box) -> Region | None:
     bounds = Cuboid(tuple(box.lower[a] for a in axes), tuple(box.upper[a] for a in axes))
     stated = statement.mapping("shapes", '{hole: "disk(0, 0, 0.1)"}')
     if len(stated) > MOST_SHAPES:
-        raise InputError(f"{statement.where('shapes')} may have {MOST_SHAPES} shapes; it has {len(stated)}. Use fewer.")
+        raise InputError(
+            f"{statement.where('shapes')} may have {MOST_SHAPES} shapes; it has {len(stated)}. Use fewer."
+        )
     shapes = {name: _shape(statement, name, text, scope, bounds) for name, text in stated.items()}
     text = statement.data.get("domain")
     if text is None:

@@ -23,7 +23,9 @@ class Energy(Task):
 
     key: ClassVar[str] = "energy"
     example: ClassVar[str] = "u_x**2/2 - u"
-    about: ClassVar[str] = "in place of equations: the density of an energy to minimize (Ritz), as `u_x**2/2 - f*u`"
+    about: ClassVar[str] = (
+        "in place of equations: the density of an energy to minimize (Ritz), as `u_x**2/2 - f*u`"
+    )
     schema: ClassVar[Schema] = EXPRESSION
     replaces: ClassVar[tuple[str, ...]] = ("initial", "data")
 

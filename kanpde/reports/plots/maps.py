@@ -35,7 +35,9 @@ def draw_panels(
         axes.tick_params(labelleft=column == 0)
 
 
-def draw_map(axes: Axes, grid: dict, values: np.ndarray, colors: str, limits: tuple, alike: bool = True) -> QuadMesh:
+def draw_map(
+    axes: Axes, grid: dict, values: np.ndarray, colors: str, limits: tuple, alike: bool = True
+) -> QuadMesh:
     (_, y), (_, x) = grid.items()
     palette = colormaps[colors].with_extremes(bad=MISSING)
     # Interpolated colors look smooth on coarse grids; they cannot leave out values, and are slow on fine grids.

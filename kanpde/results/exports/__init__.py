@@ -1,9 +1,9 @@
 """A run in the formats of other programs: an archive → the bytes of files by name.
 
-csv           solution.csv, history.csv, metrics.csv    tables, one line a point, step or metric
-npz           solution.npz                              all arrays, for NumPy
-vtk           solution.vti, or solution.pvd and images  for ParaView
-safetensors   parameters.safetensors                    the trained network, under the names of its state_dict
+    csv           solution.csv, history.csv, metrics.csv    tables, one line a point, step or metric
+    npz           solution.npz                              all arrays, for NumPy
+    vtk           solution.vti, or solution.pvd and images  for ParaView
+    safetensors   parameters.safetensors                    the trained network, under the names of its state_dict
 """
 
 from collections.abc import Callable, Mapping

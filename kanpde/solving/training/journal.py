@@ -169,7 +169,6 @@ class Recorded(Optimizer):
             call.ended, call.seconds = _like(ended, theta), journal.clock()
         return ended
 
-
 UNREADABLE = (
     KeyError, TypeError, IndexError, AttributeError, OSError, EOFError, BadZipFile, zlib.error, NotImplementedError,
     RuntimeError,
@@ -269,3 +268,4 @@ def _rich(value: Any, arrays: list[np.ndarray]) -> Any:
             return torch.from_numpy(arrays[value["array"]].copy())
         return {key: _rich(entry, arrays) for key, entry in value["pairs"]}
     return [_rich(entry, arrays) for entry in value] if isinstance(value, list) else value
+

@@ -24,7 +24,9 @@ from kanpde.solving.training.stages import train
 Track = Callable[[nn.Module], float]
 
 
-def train_windows(setup: Setup, on_event: Callable[[Event], None], track_of: Callable[[Goal], Track]) -> Trained:
+def train_windows(
+    setup: Setup, on_event: Callable[[Event], None], track_of: Callable[[Goal], Track]
+) -> Trained:
     """Train in the windows of a run, or as a whole where there are none.
 
     Args:

@@ -1,6 +1,6 @@
 """Disks, ellipses and balls, one class with three ways to write it.
 
-disk(x, y, r)   ball(x, y, z, r)   ellipse(x, y, a, b)
+    disk(x, y, r)   ball(x, y, z, r)   ellipse(x, y, a, b)
 """
 
 from __future__ import annotations
