@@ -1,81 +1,30 @@
-"""Mathematics as inline SVG, typeset by Matplotlib from LaTeX; a formula breaks into lines between its terms."""
+"""Mathematics as MathML: it can be selected, screen readers read it; a formula breaks into lines between its terms."""
 
+import html
 import re
-from collections.abc import Iterable
-from functools import lru_cache
+from xml.etree import ElementTree
 
-import numpy as np
 import sympy
-from matplotlib.font_manager import FontProperties
-from matplotlib.path import Path
-from matplotlib.textpath import TextToPath
+from latex2mathml.converter import convert_to_element
 
-from kanpde.problems.language import WORDS, jets_of, latex_of, text_of
+from kanpde.problems.language import jets_of, latex_of, text_of
 from kanpde.reports.html import Markup, element
 
-EM = 100.0
 _GAP = r"\ "
-_COMMANDS = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C", Path.CLOSEPOLY: "Z"}
-_POINTS = {Path.MOVETO: 1, Path.LINETO: 1, Path.CURVE3: 2, Path.CURVE4: 3, Path.CLOSEPOLY: 1}
-# What LaTeX knows and Matplotlib does not.
-_REWRITTEN = (
-    (r"\begin{cases}", r"\left\{"), (r"\end{cases}", r"\right\}"), (r" & \text{otherwise}", r"\ \mathrm{otherwise}"),
-    (" & ", r"\ \mathrm{if}\ "), (r"\\", r";\ "), (r"\operatorname", r"\mathrm"), (r"\limits", ""),
-)  # fmt: skip
-
-_FLAT_BRACKETS = re.compile(r"\\left\(((?:(?!\\left|\\right|\\frac|\\sqrt).)*)\\right\)")
-_LEADING_FRACTION = re.compile(r"^((?:[-+]|\\ )*)\\frac")
-_NAMED = [name for name, row in WORDS.items() if row.latex is None]
-_FUNCTIONS = re.compile(rf"([\w}})])\s*(\\(?:{'|'.join(_NAMED)}|mathrm)\b)")
 
 
 def formula(latex: str, words: str) -> Markup:
-    """One piece that is not broken; what cannot be typeset is shown as words.
+    """One piece that is not broken.
 
     Args:
-        latex: Without dollar signs.
-        words: The same for those who do not see it.
+        latex: Without dollar signs, as `latex_of` writes it.
+        words: The same for what shows no MathML.
     """
-    try:
-        width, height, depth, outline = _outline(latex)
-    except (ValueError, RuntimeError):
-        return element("code", words)
-    size = {"width": f"{width / EM:.3f}em", "height": f"{height / EM:.3f}em"}
-    box = f"0 {depth - height:.1f} {max(width, 1):.1f} {max(height, 1):.1f}"
-    path = element("path", d=outline, fill="currentColor")
-    return element("svg", element("title", words), path, viewBox=box, role="img",
-                   style=f"vertical-align: {-depth / EM:.3f}em", **size)  # fmt: skip
-
-
-@lru_cache(maxsize=500)
-def _outline(latex: str) -> tuple[float, float, float, str]:
-    """Width, height, depth below the line, and the outline, in hundredths of the font's size."""
-    text = _for_matplotlib(latex)
-    font, setter = FontProperties(size=EM, math_fontfamily="cm"), TextToPath()
-    width, height, depth = setter.get_text_width_height_descent(f"${text}$", font, ismath=True)
-    points, codes = setter.get_text_path(font, f"${text}$", ismath=True)
-    return width, height, depth, _path_data(np.asarray(points, dtype=float), codes)
-
-
-def _for_matplotlib(latex: str) -> str:
-    for known, unknown in _REWRITTEN:
-        latex = latex.replace(known, unknown)
-    latex = _LEADING_FRACTION.sub(r"\1\\dfrac", latex)
-    # Its brackets around letters without height are too small, and it sets functions too near.
-    while latex != (latex := _FLAT_BRACKETS.sub(r"(\1)", latex)):
-        pass
-    return _FUNCTIONS.sub(r"\1\\,\2", latex)
-
-
-def _path_data(points: np.ndarray, codes: Iterable[int]) -> str:
-    codes, words, place = list(codes), [], 0
-    while place < len(codes):
-        code = codes[place]
-        count = _POINTS[code]
-        numbers = [] if code == Path.CLOSEPOLY else points[place : place + count]
-        words.append(_COMMANDS[code] + " ".join(f"{x:.1f} {-y:.1f}" for x, y in numbers))
-        place += count
-    return "".join(words)
+    math = convert_to_element(latex)
+    math.set("alttext", words)
+    for part in math.iter():  # the converter leaves characters as references, which `tostring` would escape once more
+        part.text = part.text and html.unescape(part.text)
+    return Markup(ElementTree.tostring(math, encoding="unicode"))
 
 
 def equation(left: sympy.Expr, right: sympy.Expr | None = None, where: str = "") -> Markup:

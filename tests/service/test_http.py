@@ -80,7 +80,7 @@ def test_a_run_from_its_submission_to_its_files(service):
 
 def test_what_ogc_clients_send_is_unwrapped(service):
     found = service.json("POST", CHECK, {"inputs": {"problem": POISSON}})
-    assert found["ok"] and found["equations"][0]["text"] and "<svg" in found["html"]
+    assert found["ok"] and found["equations"][0]["text"] and "<math " in found["html"]
 
 
 def test_a_sweep_is_a_group_of_jobs(service):
@@ -241,7 +241,7 @@ def test_people_are_refused_on_a_page(service, path, headers, status):
 
 def test_a_problem_of_the_list_is_typeset(service):
     found = service.json("GET", "/problems/burgers/statement")
-    assert found["lines"] == 1 and "<svg" in found["html"]
+    assert found["lines"] == 1 and "<math " in found["html"]
     assert problem_of(service.request("GET", "/problems/none/statement"))["status"] == 404
 
 

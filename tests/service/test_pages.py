@@ -62,7 +62,7 @@ def test_a_problem_from_the_list_to_its_run(tab, service):
     assert tab.locator(".problem:visible").count() < 5
     tab.get_by_role("link", name="Poisson equation on an interval").click()
     expect(tab.locator("#verdict")).to_have_text("Every check passed.")
-    expect(tab.locator("#equations svg").first).to_be_visible()
+    expect(tab.locator("#equations math").first).to_be_visible()
     expect(tab.locator("#estimate")).to_contain_text("parameters")
     for group in ("model", "training"):
         tab.get_by_role("group", name=group, exact=True).locator("summary").first.click()
