@@ -28,6 +28,8 @@ BASES = (
     (math.e, 4, sympy.E),
 )
 LARGEST_DENOMINATOR = 24
+EXACT, CLEAN = 1e-6, 1e-4
+"""Relative errors below which a formula is right but for rounding, and data are without noise but for a solver's."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def rounded(
     exact: dict[int, sympy.Expr] = {k: sympy.Integer(int(v)) for k, v in enumerate(start) if k not in free}
     own.settle(free)
     before = own.error()
-    limit = max(20 * before, 1e-11) if before < 1e-6 else 1.02 * before
+    limit = max(20 * before, 1e-11) if before < EXACT else (3 if before < CLEAN else 1.02) * before
     slack = _slack(own, free, before, tolerance)
     left = list(free)
     while left:
@@ -193,8 +195,11 @@ def rounded(
 
 
 def _slack(own: _Numbers, free: Sequence[int], error: float, tolerance: float) -> dict[int, float]:
-    """How far a number may be from a simple one: rounding, or three of its standard deviations where data are noisy."""
-    if error < 1e-6 or not free:
+    """How far a number may be from a simple one: rounding, or some of its standard deviations.
+
+    Three where data are noisy; 2√n where they are a solver's, whose errors do not average out over n points.
+    """
+    if error < EXACT or not free:
         return dict.fromkeys(free, tolerance)
-    deviations = own.deviations(free)
-    return {k: min(max(tolerance, 3 * d / max(1.0, abs(float(own.at[k])))), 0.02) for k, d in deviations.items()}
+    deviations, times = own.deviations(free), 2 * math.sqrt(len(own.x)) if error < CLEAN else 3
+    return {k: min(max(tolerance, times * d / max(1.0, abs(float(own.at[k])))), 0.02) for k, d in deviations.items()}

@@ -12,7 +12,7 @@ import torch
 
 from kanpde.models.networks.edges import EdgeNetwork, Key
 from kanpde.symbolic.constants import rounded
-from kanpde.symbolic.fitting import allowed, fit, rms, robust_error
+from kanpde.symbolic.fitting import CLEAN, allowed, fit, rms, robust_error
 from kanpde.symbolic.formulas import Formula, simplest
 from kanpde.symbolic.samples import OUTER, Samples, outers
 from kanpde.symbolic.snapping import explained, snap
@@ -49,6 +49,9 @@ DEFAULT = Search()
 
 WEAK = 0.03
 """Score relative to the largest below which an edge of a sparse network is cut off."""
+
+PER_UNKNOWN = 0.2
+"""What a number that is not recognized has to gain in log10 of the error, where no formula is exact."""
 
 SMALL = {1: 2, 2: 3, 3: 2}
 """How many templates of so many variables are tried before derivatives are asked: they cost less than the answer."""
@@ -135,9 +138,8 @@ def discover(
     known = (structure or (lambda: structure_of_samples(samples, names, seed)))()
     watch("; ".join(["structure", *(relation.text for relation in known.true)]))
     left = replace(search, budget=search.budget - (time.process_time() - begun))
-    rest = discover_in(suggested(ladder[ahead:], known), samples, names, left, seed, watch)
-    best = min(first, rest, key=lambda found: _rank(found, search))
-    return replace(best, tried=first.tried + rest.tried, seconds=time.process_time() - begun, structure=known)
+    rest = discover_in(suggested(ladder[ahead:], known), samples, names, left, seed, watch, first)
+    return replace(rest, tried=first.tried + rest.tried, seconds=time.process_time() - begun, structure=known)
 
 
 def discover_in(
@@ -147,9 +149,13 @@ def discover_in(
     search: Search = DEFAULT,
     seed: int = 0,
     watch: Watch = lambda line: None,
+    before: Found | None = None,
 ) -> Found:
-    """The same on given templates, in their order."""
-    begun, tried, best = time.process_time(), [], None
+    """The same on given templates, in their order, and with what was found before; the best of all.
+
+    It ends where a formula is exact, or two templates agree on one.
+    """
+    begun, tried, best = time.process_time(), [], before
     for template in ladder:
         if time.process_time() - begun > search.budget:
             break
@@ -159,9 +165,10 @@ def discover_in(
         watch(f"{template.name}: {error:.1e}, {time.process_time() - begun:.1f} s")
         if network is not None and error < search.good:
             found = _named(template, network, own, samples, names, search)
-            best = found if best is None or _rank(found, search) < _rank(best, search) else best
             watch(f"  {found.sentence}")
-            if _ends(found, search):
+            again = best is not None and _agree(best, found)
+            best = found if best is None or _rank(found, search) < _rank(best, search) else best
+            if again or _ends(found, search):
                 break
     best = best or Found(None, None, None, "none", math.inf, math.inf)
     return replace(best, tried=tuple(tried), seconds=time.process_time() - begun)
@@ -171,14 +178,22 @@ def _ends(found: Found, search: Search) -> bool:
     return found.formula is not None and (found.error < search.exact or _as_good_as_noise(found, search))
 
 
+def _agree(one: Found, other: Found) -> bool:
+    return one.formula is not None and other.formula is not None and one.formula.expr == other.formula.expr
+
+
 def _rank(found: Found, search: Search) -> tuple:
     exact = found.formula is not None and found.error < search.exact
-    return (not exact, found.formula is None, found.network is None, len(found.resisting), found.error)
+    figure = math.log10(max(found.error, 1e-16)) + (PER_UNKNOWN * found.formula.unknown if found.formula else 0)
+    return (not exact, found.formula is None, found.network is None, len(found.resisting), figure)
 
 
 def _as_good_as_noise(found: Found, search: Search) -> bool:
-    """Data with noise have no exact formula: the search ends where a formula is no worse than its network."""
-    return found.network_error > 1e-4 and found.error <= 1.05 * found.network_error
+    """Data with noise have no exact formula: the search ends where a formula is no worse than its network.
+
+    Nor can it be much better there; where it is, the network's error was a singularity's.
+    """
+    return found.network_error > CLEAN and 0.5 <= found.error / found.network_error <= 1.05
 
 
 def _other(samples: Samples) -> list[str]:

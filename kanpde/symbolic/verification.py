@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,10 +25,12 @@ from kanpde.problems.language import (
 from kanpde.problems.language.functions import Elementary, absolute, power, sqrt
 from kanpde.problems.problem import Problem
 from kanpde.symbolic.formulas import Formula, problem_text
+from kanpde.symbolic.stationarity import Statement, stationary
 
 SMALL = 1e-9
 """A residual relative to its terms that is rounding."""
 POINTS, SEED = 256, 7
+STATIONARY = "makes the integral stationary and meets all conditions"
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Residual:
 
     name: Of the equation, or of the condition.
     symbolic: Whether SymPy found it to be zero.
-    largest: Its largest value relative to the largest of its terms at points; 0 where it is symbolically zero.
+    largest: Its largest value relative to the largest of its terms at points; 0 where it is symbolically zero, infinite
+        where the formula is not defined at all of them.
     """
 
     name: str
@@ -44,14 +48,20 @@ class Residual:
     largest: float
 
     def __str__(self) -> str:
+        if math.isinf(self.largest):
+            return f"{self.name}: not defined at all points"
         return f"{self.name}: 0, symbolically" if self.symbolic else f"{self.name}: {self.largest:.1e}, at points"
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What the formulas of all fields leave in equations and conditions."""
+    """What the formulas of all fields leave in equations, or where they make an integral stationary, and in conditions.
+
+    subject: What that is called.
+    """
 
     residuals: tuple[Residual, ...]
+    subject: str = "satisfies the equation and all conditions"
 
     @property
     def holds(self) -> bool:
@@ -66,25 +76,32 @@ class Verification:
     @property
     def sentence(self) -> str:
         if self.symbolic:
-            return "It satisfies the equation and all conditions: every residual is symbolically zero."
+            return f"It {self.subject}: every residual is symbolically zero."
         worst = max(self.residuals, key=lambda r: r.largest)
         if self.holds:
-            return f"It satisfies the equation and all conditions at points, to {worst.largest:.1e} of their terms."
+            return f"It {self.subject} at points, to {worst.largest:.1e} of their terms."
+        if math.isinf(worst.largest):
+            return f"It does not satisfy the problem: it is not defined all over {worst.name}."
         return f"It does not satisfy the problem: {worst.name} is left with {worst.largest:.1e} of its terms."
 
 
 def verified(problem: Problem, formulas: Mapping[str, Formula]) -> Verification | None:
-    """Put formulas of all fields into a problem; None where it has no equations, or a formula cannot be said there."""
-    if problem.task.integrals() or set(formulas) != set(problem.fields) or not problem.equations:
+    """Put formulas of all fields into a problem; None where nothing can be said of them there."""
+    if set(formulas) != set(problem.fields):
         return None
     problem = problem.settled()
     exact = {field: _in_language(problem, formula) for field, formula in formulas.items()}
     if any(value is None for value in exact.values()):
         return None
+    own: list[Statement] | None = [(name, expr, None) for name, expr in problem.equations.items()]
+    if problem.task.integrals():
+        own = stationary(problem, exact)
+    if not own:
+        return None
     inside = inside_points(problem.region, problem.domain, POINTS, SEED)
-    statements = [(name, expr, None) for name, expr in problem.equations.items()]
-    statements += [(c.name, c.residual, c.side) for c in problem.conditions]
-    return Verification(tuple(_residual(problem, exact, *statement, inside) for statement in statements))
+    statements = [*own, *((c.name, c.residual, c.side) for c in problem.conditions)]
+    residuals = tuple(_residual(problem, exact, *statement, inside) for statement in statements)
+    return Verification(residuals, STATIONARY) if problem.task.integrals() else Verification(residuals)
 
 
 def offered(problem: Problem, formulas: Mapping[str, Formula]) -> bool:
@@ -115,7 +132,8 @@ def _residual(
     rest = compile_expression(left, problem.coordinates)(points)
     terms = [compile_expression(_terms(expr, exact), problem.coordinates)(at) for at in (points, inside)]
     scale = max(float(torch.as_tensor(term).abs().max()) for term in terms)
-    return Residual(name, False, float(torch.as_tensor(rest).abs().max()) / (scale or 1.0))
+    largest = float(torch.as_tensor(rest).abs().max()) / (scale or 1.0)
+    return Residual(name, False, largest if math.isfinite(largest) else math.inf)
 
 
 def _terms(expr: sympy.Expr, exact: Mapping[str, sympy.Expr]) -> sympy.Expr:

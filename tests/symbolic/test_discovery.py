@@ -38,6 +38,27 @@ def test_a_product_comes_back_to_the_letter():
     assert namespace_free.startswith("def formula(x, y):\n    return x*exp(-y)")
 
 
+def test_values_with_a_solver_s_error_still_have_the_numbers_they_are_of():
+    """π is told from 3.1416 where errors are smooth; two templates that agree end the search."""
+
+    def solved(x):
+        u = torch.sin(torch.pi * x[:, 0]) * torch.sin(torch.pi * x[:, 1])
+        return u + 1e-5 * torch.cos(3 * x[:, 0]) * x[:, 1]
+
+    ladder = [t for t in templates(2, []) if t.name in ("A(x)·B(y)", "sum + A(x)·B(y)", "g(sum + A(x)·B(y))")]
+    found = discover_in(ladder, drawn(solved, [0, 0], [1, 1], 0), ["x", "y"])
+    assert found.formula.text == "sin(pi*x)*sin(pi*y)" and 1e-6 < found.error < 1e-4
+    assert [entry.template for entry in found.tried] == ["A(x)·B(y)", "sum + A(x)·B(y)"]
+
+
+def test_a_formula_far_above_its_network_is_not_called_found():
+    """With a tolerance for names that is far too wide, splines of 1e-7 are named by what misses by 1e-3."""
+    samples = drawn(lambda x: torch.exp(torch.sin(2 * x[:, 0])) * x[:, 1], [-1, -1], [1, 1], 0)
+    ladder = [t for t in templates(2, []) if t.name == "A(x)·B(y)"]
+    found = discover_in(ladder, samples, ["x", "y"], Search(names=("x", "x^2", "x^3", "gauss", "sech")))
+    assert found.network_error < 1e-5 and found.formula is None and "No formula was found" in found.sentence
+
+
 def test_what_has_no_formula_stays_without_and_says_which_edges_resist():
     def bessel(x):
         return torch.special.bessel_j0(9 * x[:, 0]) + x[:, 1]

@@ -36,6 +36,32 @@ def test_a_formula_is_put_into_the_equation_and_its_conditions():
     assert not wrong.holds and "does not satisfy" in wrong.sentence and not offered(problem, formula(X * Y))
 
 
+def stated(**own):
+    return kanpde.load_problem({"title": "t", "coordinates": {"x": [0, 1]}, "fields": ["u"], **own})
+
+
+def test_the_formula_of_an_energy_makes_it_stationary_and_meets_natural_conditions():
+    problem = stated(energy="u_x**2/2 - u", boundary={"x-": "u = 0"})
+    found = verified(problem, {"u": Formula(X - X**2 / 2, (X,))})
+    assert found.symbolic and "stationary" in found.sentence
+    assert [r.name for r in found.residuals] == ["u: stationary", "x+, natural", "x-"]
+    pinned = verified(problem, {"u": Formula(X / 2 - X**2 / 2, (X,))})  # the formula of u = 0 at both ends
+    assert not pinned.holds and "x+, natural" in pinned.sentence
+    bent = stated(energy="u_xx**2/2 - u", boundary={"x-": "u = 0"})
+    assert verified(bent, {"u": Formula(X, (X,))}) is None  # of second derivatives at a free end nothing is said
+
+
+def test_the_formulas_of_states_are_put_into_their_quotient():
+    problem = stated(eigen={"energy": "u_x**2/2", "states": 2}, boundary={"*": "u = 0"})
+    states = {f"u_{k}": Formula(sympy.sqrt(2) * sympy.sin(k * sympy.pi * X), (X,)) for k in (1, 2)}
+    found = verified(problem, states)
+    assert found.symbolic and [str(r) for r in found.residuals[:2]] == [
+        "u_1: stationary at pi**2/2: 0, symbolically", "u_2: stationary at 2*pi**2: 0, symbolically"
+    ]  # fmt: skip
+    wrong = verified(problem, {**states, "u_2": Formula(X * (1 - X), (X,))})
+    assert not wrong.holds and "u_2" in wrong.sentence
+
+
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
     torch.set_default_dtype(torch.float64)

@@ -1,6 +1,7 @@
 """The paper: formulas of the Feynman lectures, dimensionless, out of KANs; here 27 of two, three and six variables.
 
-The paper does not state its domains: these are ours. Seeds 0 to 2; exact for two of three counts.
+The paper does not state its domains: these are ours. Seeds 0 to 2; a formula counts where two of the three are exact
+within 15 CPU seconds (two variables) or 60 (more): after these no template is begun, and what comes later is a miss.
 """
 
 from functools import partial
@@ -8,8 +9,12 @@ from statistics import median
 
 from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
 from kanpde.studies.claims.targets import Box, found_exactly
+from kanpde.symbolic.discovery import Search
 
 SEEDS, ENOUGH = 3, 23
+LIMITS = {2: 15.0}
+LIMIT = 60.0
+"""CPU seconds for a formula, by variables and otherwise."""
 
 FORMULAS: dict[str, tuple[str, Box]] = {
     "I.6.2": ("exp(-x**2/(2*y**2))/sqrt(2*pi*y**2)", ((-1, 1), (0.5, 2))),
@@ -42,8 +47,16 @@ FORMULAS: dict[str, tuple[str, Box]] = {
 }
 
 
+def found_in_time(name: str, seed: int) -> dict:
+    """One search with its limit; later than that is not found."""
+    text, box = FORMULAS[name]
+    limit = LIMITS.get(len(box), LIMIT)
+    row = found_exactly(text, box, seed, search=Search(budget=limit))
+    return {**row, "limit": limit, "exact": row["exact"] and row["seconds"] <= limit}
+
+
 def run(parts: Parts) -> Judged:
-    rows = {(name, seed): parts(f"{name}, seed {seed}", partial(found_exactly, *FORMULAS[name], seed))
+    rows = {(name, seed): parts(f"{name}, seed {seed}", partial(found_in_time, name, seed))
             for seed in range(SEEDS) for name in FORMULAS}  # fmt: skip
     exact = {name: sum(rows[name, seed]["exact"] for seed in range(SEEDS)) for name in FORMULAS}
     slow = [median(rows[name, seed]["seconds"] for seed in range(SEEDS)) for name in FORMULAS]
