@@ -1,6 +1,6 @@
 """Stops runs at random moments, by kill -9, SIGTERM, SIGHUP, Ctrl-C and Ctrl-C twice, and starts them again.
 
-    python tests/benchmarks/stops.py [trials] [single|sweep] [kill term hup int twice …]
+    python tests/benchmarks/stops.py [trials] [single|sweep|route] [kill term hup int twice …]
 
 After the first training step nothing may be lost: a signal leaves an archive that opens, without a traceback; kill -9
 leaves no half file; the same command then ends with the parameters of an undisturbed run, bit for bit, and leaves
@@ -40,7 +40,9 @@ KINDS = {
     "twice": [signal.SIGINT, signal.SIGINT],
 }
 OURS = (".lock", "checkpoint.npz")
-MODES = {"single": [*RUN, "seed=0"], "sweep": [*RUN, "-m", "seed=0,1,2"]}
+ROUTE = ["solve", "problem=diffusion_1d", "output.resolution=21", "device=cpu", "threads=1"]
+MODES = {"single": [*RUN, "seed=0"], "sweep": [*RUN, "-m", "seed=0,1,2"], "route": ROUTE}
+"""`route` is all defaults: exact last layers on a ladder of sizes, whose rungs are chosen by the time that is left."""
 
 
 def started(words: list[str], log: Path) -> int:

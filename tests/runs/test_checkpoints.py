@@ -1,5 +1,7 @@
 """A run that is stopped goes on from its checkpoint: to the same result, bit for bit, wherever it was stopped."""
 
+import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -87,11 +89,44 @@ def test_what_was_recorded_is_not_computed_again(monkeypatch):
     assert asked[:2] == [2, 5]  # three of the first stage's five steps are played back, and both starts
 
 
+TIMED = {
+    "windows": [*words("windows"), "training.steps=20", "training.time_limit=120"],
+    "route": ["problem=poisson_1d", "training.time_limit=50", "output.resolution=11", "device=cpu"],
+}
+
+
+@pytest.mark.parametrize("kind", TIMED)
+def test_what_the_clock_decided_stays_decided(kind):
+    """On a clock that ticks whenever it is read: a run goes on in the time it had, whatever time was short for."""
+
+    def ticking():
+        return partial(next, itertools.count())
+
+    kept: list[bytes] = []
+    whole = solve_config(
+        compose(TIMED[kind]), journal=Journal(kept=lambda own: kept.append(journal_bytes(own, "mine")), now=ticking())
+    )
+    for content in (kept[0], kept[len(kept) // 2], kept[-1]):
+        again = solve_config(compose(TIMED[kind]), journal=Journal(calls_in(content, "mine"), now=ticking()))
+        assert same(again, whole)
+        assert np.array_equal(again.history["time_s"], whole.history["time_s"])
+        assert again.stop_reason == whole.stop_reason
+
+
+def test_a_call_that_the_clock_ended_ends_again():
+    """And is not computed to its end by a faster machine."""
+    words_ = [*words("lm"), "training.time_limit=12"]
+    journal = Journal(now=partial(next, itertools.count()))
+    whole = solve_config(compose(words_), journal=journal)
+    assert "time limit" in whole.stop_reason
+    standing = Journal(calls_in(journal_bytes(journal, "mine"), "mine"), now=lambda: 0.0)
+    assert same(solve_config(compose(words_), journal=standing), whole)
+
+
 def test_the_clock_goes_on_where_it_was():
     journal = Journal(calls_in(kept_until("lm", 4), "mine"))
-    recorded = journal.calls[-1].entries[-1].seconds
+    recorded = journal.calls[-1].entries[-1].seconds - journal.calls[0].readings[0]
     run = solve_config(compose(words("lm")), journal=journal)
-    assert recorded == run.history["time_s"][2]
     assert (np.diff(run.history["time_s"]) >= 0).all()
     assert run.metrics["wall_time_s"] > recorded
 

@@ -3,9 +3,15 @@
     minimize(θ₀) → θ₁ θ₂ … θ_k            recorded: every iterate, with its time, and what the method goes on with
     minimize(θ₀) → θ₁ θ₂ … θ_k θ_{k+1} …  gone on with: the first k are shown again, the rest computed
 
-Training depends on nothing but its settings and what its optimizer returns. So a journal holds what the calls of the
-optimizer came to, and no networks: played back, it leads every training loop to the state in which it was, in the time
-that measuring takes. The clock is played back with it.
+Training depends on nothing but its settings, what its optimizer returns, and the clock. So a journal holds what the
+calls of the optimizer came to, and no networks: played back, it leads every training loop to the state in which it was,
+in the time that measuring takes. Whatever is decided by the clock, as which rung comes next or how long a window may
+take, is decided by readings of `Journal.clock`, which are recorded where they are taken and given again in their order:
+
+    before the first call,  while an iterate is shown,  after a call,
+
+and a call that the clock ended between two evaluations is ended again by the reading that ended it. So what was decided
+before a stop stays decided, however fast the machine is that goes on.
 """
 
 import copy
@@ -14,7 +20,8 @@ import io
 import json
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from zipfile import BadZipFile
@@ -25,19 +32,23 @@ from torch import Tensor
 
 from kanpde.solving.optimizers import Ended, Iterate, Loss, Observer, Optimizer, Stop, StopReason
 
+BEGIN = "begin"
+"""What the entry of a journal is asked that stands for the time before the first call."""
+
 MOST_NUMBERS = 16_000_000
 """Entries of iterates that a journal holds, 128 MB; what comes after is computed again."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One accepted iterate, with the seconds of training at which it came."""
+    """One accepted iterate, with the seconds of training at which it came, and those read while it was shown."""
 
     theta: Tensor
     loss: float
     note: dict[str, float]
     seconds: float
     has_residual: bool
+    readings: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -45,7 +56,8 @@ class Call:
     """What one minimization came to.
 
     `state` is what the method goes on with after the last entry, None where it cannot. The latest iterate is no entry
-    before the next one shows that the method went on from it.
+    before the next one, or an end, shows that it was done with. `cut` is when an exception ended it, as where the time
+    was over; `readings` are those of the clock between its end and the next call.
     """
 
     start: str  # of what it was asked, as a digest
@@ -54,6 +66,8 @@ class Call:
     ended: Ended | None = None
     seconds: float = 0.0
     latest: tuple[Entry, dict[str, Any] | None] | None = None
+    cut: float | None = None
+    readings: list[float] = field(default_factory=list)
 
     def commit(self) -> None:
         if self.latest is not None:
@@ -66,22 +80,52 @@ class Journal:
     """The calls of one training, in their order; played back first, where there are some.
 
     Args:
-        calls: Those of a training before.
+        calls: Those of a training before; the first stands for what came before there was any.
         kept: Called after every step, to keep the journal now and then.
+        now: The seconds that pass.
     """
 
-    def __init__(self, calls: list[Call] | None = None, kept: Callable[["Journal"], None] = lambda journal: None):
+    def __init__(
+        self,
+        calls: list[Call] | None = None,
+        kept: Callable[["Journal"], None] = lambda journal: None,
+        now: Callable[[], float] = time.perf_counter,
+    ):
         self.calls = calls or []
-        self.kept = kept
+        if not self.begun:
+            self.calls = [Call(BEGIN)]
+        self.kept, self.now = kept, now
         self.seconds = 0.0
-        self.live_since: float | None = None if self.calls else time.perf_counter()
+        self.live_since: float | None = None if self.begun else now()
         self.numbers = sum(entry.theta.numel() for call in self.calls for entry in call.entries)
-        self.place = 0
+        self.place = 1
+        self.tape: list[float] | None = self.calls[0].readings
+        self.read = 0
         self.closed = self.full = False
 
     def clock(self) -> float:
         """Seconds of training: those recorded while it is played back, then those that pass."""
-        return self.seconds + (0.0 if self.live_since is None else time.perf_counter() - self.live_since)
+        if self.tape is None or self.closed and self.read == len(self.tape):
+            return self._passed()
+        if self.read == len(self.tape):
+            self.tape.append(self._passed())
+        self.read += 1
+        reading = self.tape[self.read - 1]
+        self._shown(reading)
+        return reading
+
+    def _passed(self) -> float:
+        return self.seconds + (0.0 if self.live_since is None else self.now() - self.live_since)
+
+    @contextmanager
+    def taped(self, tape: list[float] | None) -> Iterator[None]:
+        """Readings inside are those of `tape`, in their order, and further ones are added to it; None records none."""
+        before = self.tape, self.read
+        self.tape, self.read = tape, 0
+        try:
+            yield
+        finally:
+            self.tape, self.read = before
 
     @property
     def begun(self) -> bool:
@@ -108,29 +152,47 @@ class Journal:
         self.place += 1
         return self.calls[self.place - 1]
 
-    def shown(self, seconds: float) -> None:
+    def ended(self, call: Call) -> None:
+        """A call is over: what is read from here on comes after it."""
+        self.tape, self.read = call.readings, 0
+
+    def _shown(self, seconds: float) -> None:
         """The clock while it is played back."""
         if self.live_since is None:
             self.seconds = max(self.seconds, seconds)
 
-    def go_live(self) -> None:
-        """What follows is computed."""
+    def show(self, entry: Entry, iterate: Iterate, observe: Observer) -> None:
+        """An iterate that was recorded."""
+        self._shown(entry.seconds)
+        with self.taped(entry.readings):
+            observe(iterate)
+
+    def end_again(self, seconds: float) -> None:
+        """The clock when a recorded call ended."""
+        self._shown(seconds)
+
+    def go_live(self, call: Call) -> None:
+        """What follows in this call is computed, and nothing is known of what comes after it."""
         if self.closed:
             raise KeyboardInterrupt
+        del self.calls[self.place :]
+        call.cut = None
+        call.readings.clear()
         if self.live_since is None:
-            self.live_since = time.perf_counter()
+            self.live_since = self.now()
 
-    def add(self, call: Call, iterate: Iterate) -> None:
-        """Record an iterate, which makes the one before an entry."""
+    def add(self, call: Call, iterate: Iterate) -> list[float]:
+        """Record an iterate, which makes the one before an entry; where its readings go."""
         if self.full:
-            return
+            return []
         call.commit()
         theta = iterate.theta.detach().cpu().clone()
-        entry = Entry(theta, iterate.loss, dict(iterate.note), self.clock(), iterate.residual is not None)
+        entry = Entry(theta, iterate.loss, dict(iterate.note), self._passed(), iterate.residual is not None)
         call.latest = entry, iterate.state() if iterate.state else None
         self.numbers += theta.numel()
         self.full = self.numbers >= MOST_NUMBERS
         self.kept(self)
+        return entry.readings
 
 
 @dataclass(frozen=True)
@@ -143,27 +205,54 @@ class Recorded(Optimizer):
     def minimize(
         self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict[str, Any] | None = None
     ) -> Ended:
+        call = self.journal.call(_digest(theta, steps, state))
+        try:
+            with self.journal.taped(None):
+                return self._played(call, objective, theta, observe) or self._live(
+                    call, objective, theta, steps, observe, state
+                )
+        finally:
+            self.journal.ended(call)
+
+    def _played(self, call: Call, objective: Any, theta: Tensor, observe: Observer) -> Ended | None:
+        """Show what is recorded; None where the call did not come to its end."""
         journal = self.journal
-        call = journal.call(_digest(theta, steps, state))
         for entry in call.entries:
             shown = entry.theta.to(theta)
-            residual = objective.residual(shown) if entry.has_residual else None  # type: ignore[attr-defined]
-            journal.shown(entry.seconds)
+            residual = objective.residual(shown) if entry.has_residual else None
             try:
-                observe(Iterate(shown, entry.loss, residual, entry.note))
+                journal.show(entry, Iterate(shown, entry.loss, residual, entry.note), observe)
             except Stop:
-                return Ended(shown, entry.loss, StopReason.OBSERVER, call.state or {})
+                if call.ended is None:
+                    return Ended(shown, entry.loss, StopReason.OBSERVER, call.state or {})
+                break
         if call.ended is not None:
-            journal.shown(call.seconds)
+            journal.end_again(call.seconds)
             return _like(call.ended, theta)
-        journal.go_live()
-        begin, state = (call.entries[-1].theta.to(theta), copy.deepcopy(call.state)) if call.entries else (theta, state)
+        if call.cut is not None:
+            journal.end_again(call.cut)
+            objective.checkpoint()  # raises where it was the clock
+        return None
+
+    def _live(
+        self, call: Call, objective: Any, theta: Tensor, steps: int, observe: Observer, state: dict[str, Any] | None
+    ) -> Ended:
+        journal = self.journal
+        journal.go_live(call)
+        if call.entries:  # methods go on in the tensors that they are given
+            theta, state = call.entries[-1].theta.to(theta, copy=True), copy.deepcopy(call.state)
 
         def watch(iterate: Iterate) -> None:
-            journal.add(call, iterate)
-            observe(iterate)
+            with journal.taped(journal.add(call, iterate)):
+                observe(iterate)
 
-        ended = self.optimizer.minimize(objective, begin, steps - len(call.entries), watch, state)
+        try:
+            ended = self.optimizer.minimize(objective, theta, steps - len(call.entries), watch, state)
+        except Exception:
+            if not journal.full:
+                call.commit()
+                call.cut = journal.clock()
+            raise
         if not journal.full:
             call.commit()
             call.ended, call.seconds = _like(ended, theta), journal.clock()
@@ -224,15 +313,18 @@ def _numbered(arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
 
 def _told(call: Call, arrays: list[np.ndarray]) -> dict[str, Any]:
     """A call in words, its iterates as one array; one that cannot be gone on with from its middle starts anew."""
-    entries = call.entries if call.ended is not None or call.state is not None else []
+    ended = call.ended is not None or call.cut is not None
+    entries = call.entries if ended or call.state is not None else []
     arrays.append(np.stack([entry.theta.numpy() for entry in entries]) if entries else np.zeros((0, 0)))
     return {
         "start": call.start,
-        "entries": [[one.loss, one.note, one.seconds, one.has_residual] for one in entries],
+        "entries": [[one.loss, one.note, one.seconds, one.has_residual, one.readings] for one in entries],
         "thetas": len(arrays) - 1,
         "state": _plain(call.state, arrays),
         "ended": None if call.ended is None else _ended(call.ended, arrays),
         "seconds": call.seconds,
+        "cut": call.cut,
+        "readings": call.readings,
     }
 
 
@@ -242,8 +334,12 @@ def _ended(ended: Ended, arrays: list[np.ndarray]) -> list[Any]:
 
 def _call(told: dict[str, Any], arrays: list[np.ndarray]) -> Call:
     thetas = torch.from_numpy(arrays[told["thetas"]])
-    entries = [Entry(theta, *rest) for theta, rest in zip(thetas, told["entries"], strict=True)]
-    call = Call(told["start"], entries, _rich(told["state"], arrays), seconds=told["seconds"])
+    # Each in memory of its own, laid out as when it was computed: sums depend on that in their last bit.
+    entries = [Entry(theta.clone(), *rest) for theta, rest in zip(thetas, told["entries"], strict=True)]
+    call = Call(
+        told["start"], entries, _rich(told["state"], arrays),
+        seconds=told["seconds"], cut=told["cut"], readings=told["readings"],
+    )  # fmt: skip
     if told["ended"] is not None:
         theta, loss, reason, state = told["ended"]
         call.ended = Ended(_rich(theta, arrays), loss, StopReason[reason], _rich(state, arrays))
@@ -265,7 +361,7 @@ def _plain(value: Any, arrays: list[np.ndarray]) -> Any:
 def _rich(value: Any, arrays: list[np.ndarray]) -> Any:
     if isinstance(value, dict):
         if "array" in value:
-            return torch.from_numpy(arrays[value["array"]].copy())
+            return torch.from_numpy(arrays[value["array"]]).clone()
         return {key: _rich(entry, arrays) for key, entry in value["pairs"]}
     return [_rich(entry, arrays) for entry in value] if isinstance(value, list) else value
 

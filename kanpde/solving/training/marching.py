@@ -275,6 +275,9 @@ class _Part:
     def theta(self) -> Tensor:
         return self.start[self.free]
 
+    def checkpoint(self) -> None:
+        self.objective.checkpoint()
+
     def whole(self, theta: Tensor) -> Tensor:
         """All weights."""
         return self.start.index_copy(0, self.free, theta)
