@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import sympy
+
 from kanpde.files.yaml import write_yaml
 from kanpde.problems.checks import all_corner_warnings, slope_warnings
 from kanpde.problems.corners import examined
@@ -12,6 +14,7 @@ from kanpde.problems.equation_forms import Form, form_of
 from kanpde.problems.geometry.regions import Place, SubSide
 from kanpde.problems.language import compile_expression, jet_expression, latex_of, text_of
 from kanpde.problems.problem import Condition, Problem
+from kanpde.problems.reading.fewer_coordinates import still_equations
 
 
 def statement_lines(problem: Problem) -> Iterator[str]:
@@ -21,10 +24,12 @@ def statement_lines(problem: Problem) -> Iterator[str]:
     if problem.coordinates:
         yield "  domain: " + ", ".join(f"{name} in [{a:g}, {b:g}]" for name, a, b in box)
     yield from _shape_lines(problem)
+    for name, axes in problem.narrow.items():
+        yield f"  {name} depends on {', '.join(c for a, c in enumerate(problem.coordinates) if a not in axes)} alone"
     if problem.parameters:
         yield "  parameters: " + ", ".join(_parameter(problem, name) for name in problem.parameters)
     yield from problem.task.lines(problem)
-    for name, residual in problem.equations.items():
+    for name, residual in _own_equations(problem).items():
         jets = compile_expression(residual, problem.coordinates, problem.fields).jets
         yield f"  {name}: {text_of(residual)} = 0"
         if _says_more(written := str(_written_equations(problem).get(name, "")), problem):
@@ -39,6 +44,12 @@ def statement_lines(problem: Problem) -> Iterator[str]:
         yield "  periodic in " + ", ".join(problem.coordinates[axis] for axis in problem.periodic)
     for name, value in problem.exact.items():
         yield f"  {name} = {text_of(value)} exactly"
+
+
+def _own_equations(problem: Problem) -> dict[str, sympy.Expr]:
+    """Those that the file states; not ∂a/∂t = 0 of fields of fewer coordinates."""
+    added = still_equations(problem.narrow, problem.coordinates)
+    return {name: residual for name, residual in problem.equations.items() if name not in added}
 
 
 def _place_of(condition: Condition, problem: Problem) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kanpde.errors import InputError
 from kanpde.problems.corners import shape_corner_warnings
+from kanpde.problems.data_in_place import data_sentences, determined_by_data
 from kanpde.problems.equation_forms import diffusivity, spread_of_terms
 from kanpde.problems.geometry.boxes import Box, Side, box_sides
 from kanpde.problems.geometry.regions import (
@@ -111,7 +112,8 @@ def check_initial_conditions(problem: Problem, label: str) -> None:
     for field in problem.fields if problem.time is not None else ():
         conditions = _conditions(problem, field, problem.time)
         order, given = problem.order_along(field, problem.time), [_time_order(c, field, problem) for c in conditions]
-        _check_initial_complete(problem, field, order, given, label)
+        if not determined_by_data(problem):
+            _check_initial_complete(problem, field, order, given, label)
         if given and max(given) >= max(order, 1):
             raise InputError(
                 f"{label}: initial takes time derivatives below those in the equations (order {order} of {field}); "
@@ -136,7 +138,10 @@ def _check_initial_complete(problem: Problem, field: str, order: int, given: lis
 
 
 def check_boundary_conditions(problem: Problem, label: str) -> Iterator[str]:
-    """Order q along a coordinate takes q conditions, at least ⌊q/2⌋ on each of its two sides."""
+    """Order q along a coordinate takes q conditions, at least ⌊q/2⌋ on each of its sides, or data in their place."""
+    if determined_by_data(problem):
+        yield from data_sentences(problem)
+        return
     if problem.region is not None or any(isinstance(c.side, SubSide) for c in problem.conditions):
         check_covered(problem, label)
         check_shared(problem, label)

@@ -186,6 +186,7 @@ class Problem:
         family: Axes of the coordinates that are parameters of a family of problems; they take no conditions.
         vectors: The components of vector fields.
         complexes: Real and imaginary part of complex fields.
+        narrow: Axes along which fields of fewer coordinates do not vary.
         data: Measured values that the solution is fitted to.
         coefficients: What the names of known functions stand for.
         region: What the shapes leave of the box's space coordinates; None is all of it.
@@ -212,6 +213,7 @@ class Problem:
     family: tuple[int, ...] = ()
     vectors: dict[str, tuple[str, ...]] = field(default_factory=dict)
     complexes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    narrow: dict[str, tuple[int, ...]] = field(default_factory=dict)
     data: Data | None = None
     coefficients: dict[str, sympy.Expr] = field(default_factory=dict)
     region: Region | None = None
@@ -299,5 +301,10 @@ class Problem:
         return max((sum(index) for _, index in self.jets()), default=0)
 
     def order_along(self, field: str, axis: int) -> int:
-        """The highest order of derivative of one field along one coordinate in the equations."""
+        """The highest order of derivative of one field along one coordinate in the equations.
+
+        It is 0 along coordinates that the field does not have.
+        """
+        if axis in self.narrow.get(field, ()):
+            return 0
         return max((index[axis] for name, index in self.jets() if name == field), default=0)

@@ -13,6 +13,7 @@ from types import ModuleType
 
 import numpy as np
 
+from kanpde.problems.data_in_place import determined_by_data
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.geometry.sampling import uniform_points
 from kanpde.problems.problem import Problem
@@ -95,6 +96,8 @@ def applicable_method(problem: Problem) -> str | None:
 
 def _reason_against(problem: Problem, solver: ModuleType) -> str:
     """Why a method cannot take a problem; empty if it can."""
+    if determined_by_data(problem):
+        return "takes no data in place of equations and conditions"
     if problem.remotes() and not getattr(solver, "ELSEWHERE", False):
         return "takes no integrals, shifts and delays of fields"
     return "" if solver.applicable(problem) else "does not take this problem"
@@ -115,6 +118,8 @@ def no_reference(problem: Problem) -> str:
     """Why a problem has no reference, in a sentence."""
     if problem.learned:
         return "There is no reference, so no error is measured: the true values of learned parameters are not known."
+    if determined_by_data(problem):
+        return "There is no reference, so no error is measured: classical solvers take no data in place of conditions."
     return (
         f"There is no reference, so no error is measured: no classical solver here ({', '.join(METHODS)}) takes this "
         "problem. Give exact: or reference: {method: file, …} if you have values to compare with."
@@ -133,7 +138,7 @@ def reference_of(problem: Problem, method: str, seconds: float = SECONDS) -> Ref
     if method not in METHODS:
         raise NotSolved(f"is not in this version, which has {', '.join(METHODS)}")
     one = middle(problem)
-    if problem.remotes() and (reason := _reason_against(one, METHODS[method])):
+    if (problem.remotes() or determined_by_data(problem)) and (reason := _reason_against(one, METHODS[method])):
         raise NotSolved(reason)
     ladder = _ladder(one, METHODS[method])
     known = load_values(problem, method, ladder)

@@ -31,6 +31,7 @@ from kanpde.problems.reading.constraints import parted, read_constraints
 from kanpde.problems.reading.data import read_data
 from kanpde.problems.reading.entries import Source, double_of
 from kanpde.problems.reading.families import family_names, family_ranges
+from kanpde.problems.reading.fewer_coordinates import fewer_coordinates, still_equations
 from kanpde.problems.reading.lattice_schema import LATTICE_KEYS
 from kanpde.problems.reading.lattices import read_lattice
 from kanpde.problems.reading.learned import read_bounds, read_learned
@@ -96,6 +97,8 @@ class ProblemFile(Source):
         texts = self.data.get("equations")
         equations, apart = parted(equations, scope, region, box, texts if isinstance(texts, dict) else {})
         conditions = (*conditions, *apart, *read_constraints(self, scope, exact, region, box))
+        narrow = fewer_coordinates(self, scope)
+        equations |= still_equations(narrow, coordinates)
         check_own_names(self, fields, learned)
         data = read_data(self, scope.fields, coordinates, box, exact, task.test_share(self), region)
         read_reference(self, coordinates, fields)
@@ -116,6 +119,7 @@ class ProblemFile(Source):
             bounds=read_bounds(self, learned),
             vectors=dict(scope.vectors),
             complexes=dict(scope.complexes),
+            narrow=narrow,
             family=tuple(map(coordinates.index, family)),
             data=data,
             coefficients=coefficients,

@@ -99,7 +99,7 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
     ),
     "fields": (
         "the unknown functions of the coordinates; `{v: [v1, v2], p: scalar}` makes v a vector in expressions, "
-        "`{psi: complex}` a complex field",
+        "`{psi: complex}` a complex field; `{u: [x, y, t], a: [x, y]}` says of which coordinates each is",
         {"anyOf": [TEXT, NAMES, mapping_of({"anyOf": [{"enum": ["scalar", "complex"]}, NAMES]})]},
     ),
     "parameters": (

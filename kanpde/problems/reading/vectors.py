@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from kanpde.errors import InputError
 from kanpde.problems.reading.entries import Source
+from kanpde.problems.reading.fewer_coordinates import coordinates_of
 from kanpde.problems.reading.messages import wrong_kind
 
 
@@ -19,10 +20,11 @@ def field_names(statement: Source) -> tuple[str, ...]:
     for name, value in given.items():
         if value not in ("scalar", "complex") and not _is_names(value):
             raise wrong_kind(
-                statement.where(f"fields.{name}"), "scalar, complex, or the names of components", value,
-                f"{name}: [v1, v2]",
+                statement.where(f"fields.{name}"), "scalar, complex, its coordinates, or the names of components",
+                value, f"{name}: [v1, v2]",
             )  # fmt: skip
-        names += [name] if value == "scalar" else _parts(name) if value == "complex" else value
+        alone = value == "scalar" or coordinates_of(value, statement.data["coordinates"]) is not None
+        names += [name] if alone else _parts(name) if value == "complex" else value
     return tuple(names)
 
 
@@ -41,7 +43,8 @@ def vector_fields(statement: Source, coordinates: tuple[str, ...]) -> dict[str, 
     """The components of each vector, as many as there are space coordinates."""
     given = statement.data["fields"]
     entries = given.items() if isinstance(given, dict) else ()
-    vectors = {name: tuple(value) for name, value in entries if _is_names(value)}
+    vectors = {name: tuple(value) for name, value in entries
+               if _is_names(value) and coordinates_of(value, coordinates) is None}  # fmt: skip
     count = sum(name in (statement.data["coordinates"]) and name != "t" for name in coordinates)
     for name, parts in vectors.items():
         if len(parts) != count:

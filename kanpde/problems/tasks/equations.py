@@ -57,6 +57,11 @@ def _named(source: Source) -> dict[str, object]:
     if not isinstance(equations, dict):
         raise wrong_kind(source.where("equations"), "named equations", equations, "{momentum: u_t + u*u_x = 0}")
     for name in equations:
+        if isinstance(name, str) and name.count("(") != name.count(")"):
+            raise InputError(
+                f"{source.where('equations')} needs quotes around what has a comma inside {{…}}; {shortened(name)} "
+                "came apart at its comma. Write it in double quotes, or each equation on a line of its own."
+            )
         if not re.fullmatch(r"[A-Za-z]\w{0,39}", name, re.ASCII):
             raise InputError(
                 f"{source.where('equations')} needs names of letters, digits and underscores; it has "

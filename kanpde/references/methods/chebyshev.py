@@ -12,6 +12,7 @@ Source: Driscoll and Hale, Rectangular spectral collocation, IMA J. Numer. Anal.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial, reduce
@@ -46,16 +47,19 @@ from kanpde.references.newton import newton
 PLACE = 0
 ELSEWHERE = True  # takes integrals and shifts of fields
 MOST_UNKNOWNS = 5000  # a dense matrix of 200 MB, some copies of it while it is factored
+MOST_IN_TIME = 1600  # of several fields in space and time, whose equations have more rows than these
 STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the first, as log(u)
 
 
 def applicable(problem: Problem) -> bool:
     """Whether the method can take the problem: boxes of up to three dimensions, nothing that jumps.
 
-    Time is one of them where equations ask for other times or for integrals, which no marching takes.
+    Time is one of them where no marching serves: equations ask for other times or for integrals, and fields have fewer
+    coordinates.
     """
     smooth = not any(len(walls_of(problem, axis)) for axis in range(problem.domain.dimension))
-    whole = is_whole_box(_without_places(problem)) and (problem.time is None or bool(problem.remotes()))
+    marched = problem.time is not None and not problem.remotes() and not problem.narrow
+    whole = is_whole_box(_without_places(problem)) and not marched
     return bool(problem.equations) and whole and problem.domain.dimension <= 3 and smooth
 
 
@@ -64,7 +68,10 @@ def _without_places(problem: Problem) -> Problem:
 
 
 def resolutions(problem: Problem) -> tuple[int, int]:
-    """Nodes an axis, coarse and fine."""
+    """Nodes an axis, coarse and fine; fewer for several fields in space and time, whose rows are many."""
+    if problem.domain.dimension == 2 and problem.time is not None and len(problem.fields) > 1:
+        most = math.isqrt(MOST_IN_TIME // len(problem.fields))
+        return (3 * most // 4, most)
     return {1: (384, 512), 2: (28, 40), 3: (9, 12)}[problem.domain.dimension]
 
 

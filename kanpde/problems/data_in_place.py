@@ -1,0 +1,39 @@
+"""Where measured values stand in place of conditions: inverse problems whose boundary nobody measured.
+
+A field of order q along a coordinate takes q conditions; what data say of it inside may determine it as well,
+and so may they an unknown coefficient, of which there is no equation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kanpde.problems.problem import Problem
+from kanpde.problems.singular_ends import singular_ends
+
+
+def lacking(problem: Problem) -> Iterator[tuple[str, int, int, int]]:
+    """Field, axis, order and number of conditions, where there are fewer of these."""
+    for axis in range(len(problem.coordinates)):
+        for field in problem.fields if axis not in (*problem.periodic, *problem.family) else ():
+            order = problem.order_along(field, axis)
+            count = sum(c.side.axis == axis and field in c.fields for c in problem.conditions)
+            if count + order // 2 * len(singular_ends(problem, field, axis)) < order:
+                yield field, axis, order, count
+
+
+def determined_by_data(problem: Problem) -> bool:
+    """Whether equations and conditions alone leave something open that data are there for."""
+    if problem.data is None or not problem.equations:
+        return False
+    own = len(problem.equations) - sum(map(len, problem.narrow.values()))
+    return own < len(problem.fields) or problem.region is None and any(True for _ in lacking(problem))
+
+
+def data_sentences(problem: Problem) -> Iterator[str]:
+    """What data stand in for, a warning each."""
+    for field, axis, order, count in lacking(problem) if determined_by_data(problem) and problem.region is None else ():
+        yield (
+            f"{field} has order {order} along {problem.coordinates[axis]} and {count or 'no'} condition"
+            f"{'s' * (count > 1)}: the data stand in place of what is missing. Add conditions if there are any."
+        )
