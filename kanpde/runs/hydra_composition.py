@@ -8,26 +8,28 @@ group `problem` has a source of its own, which hands Hydra nothing but the plain
 
 import copy
 import difflib
+import itertools
 import os
 import re
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-# Not public: the public ways to compose, `hydra.main` and `hydra.initialize`, take over the calling program's Hydra.
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra import compose, initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobRuntime
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from hydra.plugins.config_source import ConfigResult, ConfigSource
-from hydra.types import RunMode
 from hydra.version import VersionBase, setbase
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from kanpde.errors import InputError
 from kanpde.files.regular import own_path
@@ -131,28 +133,28 @@ def _sets_a_value(word: str) -> bool:
 
 def _with_values(composition: Composition, words: Sequence[str]) -> Composition:
     settings, hydra = copy.deepcopy(composition.settings), copy.deepcopy(composition.hydra)
-    with hydra_1_3(), _sentences():
-        parsed = OverridesParser.create().parse_overrides([_quoted(word) for word in words])
-        ConfigLoaderImpl.validate_sweep_overrides_legal(parsed, RunMode.RUN, from_shell=True)
-        values = [one for one in parsed if _sets_a_value(one.input_line or "")]
+    parsed = _single(_parsed(words))
+    with _sentences(parsed):
         OmegaConf.set_struct(settings, True)  # as Hydra does: what is not there cannot be set
-        ConfigLoaderImpl._apply_overrides_to_config(values, settings)
+        for one in parsed:
+            if _sets_a_value(one.input_line or ""):
+                OmegaConf.update(settings, one.key_or_group, one.value(), merge=True)
         OmegaConf.set_struct(settings, None)
         hydra.overrides.task = [one.input_line for one in parsed if not one.is_hydra_override()]
     return Composition(settings, hydra)
 
 
-def compose_whole(words: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
+def compose_whole(words: Sequence[str]) -> DictConfig:
     """The composed mapping as Hydra's launchers want it, settings and Hydra's part in one."""
-    _check_hydra_words(words)
-    with hydra_1_3(), _sentences():
-        return config_loader().load_configuration("config", [_quoted(word) for word in words], mode)
+    parsed = _single(_parsed(words))
+    with _hydra(), _sentences(parsed):
+        return compose("config", [str(one.input_line) for one in parsed], return_hydra_config=True)
 
 
 def compose_master(words: Sequence[str]) -> DictConfig:
     """What all jobs of a sweep share: Hydra's part, with the launcher, and the sweep of an experiment."""
     own = [word for word in words if word.startswith(("hydra", "experiment="))]
-    return compose_whole(own, RunMode.MULTIRUN)
+    return compose_whole([str(one.input_line) for one in _parsed(own) if not one.is_sweep_override()])
 
 
 def own_sweep(hydra: DictConfig) -> dict[str, str]:
@@ -167,14 +169,26 @@ def sweep_jobs(words: Sequence[str]) -> list[list[str]]:
     >>> sweep_jobs(["model=kan,mlp", "seed=range(0,2)"])
     [['model=kan', 'seed=0'], ['model=kan', 'seed=1'], ['model=mlp', 'seed=0'], ['model=mlp', 'seed=1']]
     """
-    _check_hydra_words(words)
     said = {word.partition("=")[0] for word in words}
     own = [f"{key}={value}" for key, value in own_sweep(compose_master(words).hydra).items() if key not in said]
-    with hydra_1_3(), _sentences():
-        parser = OverridesParser.create(config_loader=config_loader())
-        parsed = parser.parse_overrides([_quoted(word) for word in (*words, *own)])
-        task = [override for override in parsed if not override.is_hydra_override()]
-        return BasicSweeper.split_arguments(task, max_batch_size=None)[0]
+    values: dict[str, list[str]] = {}
+    for one in _parsed((*words, *own)):
+        if not one.is_hydra_override():
+            values[one.get_key_element()] = _values(one)
+    rows = itertools.product(*values.values())
+    return [[f"{key}={value}" for key, value in zip(values, row, strict=True)] for row in rows]
+
+
+def _values(word: Override) -> list[str]:
+    """The values of a word, one where it is no sweep, as Hydra would read them again."""
+    if not word.is_sweep_override():
+        return [word.get_value_element_as_str()]
+    if not word.is_discrete_sweep():
+        raise InputError(f"{word.input_line}: single values are needed; an interval came. Write range(…), say.")
+    pattern = word.value()
+    if isinstance(pattern, Glob) and word.key_or_group == "problem":  # Hydra itself would look in conf/ alone
+        return pattern.filter(sorted(problem_names()))
+    return list(word.sweep_string_iterator())
 
 
 def without_foreign(jobs: Sequence[Sequence[str]]) -> tuple[list[list[str]], list[str]]:
@@ -204,15 +218,29 @@ def near(name: str, names: Iterable[str]) -> str:
     return f" Did you mean {close[0]}?" if close else ""
 
 
-def config_loader() -> ConfigLoaderImpl:
-    """Hydra's loader over kanpde's own search path; the process-wide Hydra, which may be another program's, is left."""
-    Plugins.instance().register(ProblemSource)
-    path = ConfigSearchPathImpl()
-    path.append("hydra", "pkg://hydra.conf")
-    path.append("main", f"file://{config_folder()}")
-    path.append("kanpde", "kanpde-problems://")
-    path.append("schema", "structured://")
-    return ConfigLoaderImpl(path)
+_ONE_AT_A_TIME = threading.RLock()
+
+
+@contextmanager
+def _hydra() -> Iterator[ConfigLoader]:
+    """Hydra over kanpde's settings inside; the calling program's own Hydra, if there is one, is put back behind it."""
+    with _ONE_AT_A_TIME, hydra_1_3():
+        Plugins.instance().register(ProblemSource)
+        theirs, job = GlobalHydra.instance(), JobRuntime.instance().get("name")
+        running = theirs.hydra
+        theirs.clear()
+        try:
+            with initialize_config_dir(str(config_folder()), job, version_base="1.3"):
+                yield GlobalHydra.instance().config_loader()
+        finally:
+            theirs.hydra = running
+            GlobalHydra.set_instance(theirs)
+
+
+def config_loader() -> ConfigLoader:
+    """What Hydra's launchers compose the settings of a job with."""
+    with _hydra() as loader:
+        return loader
 
 
 @contextmanager
@@ -227,8 +255,36 @@ def hydra_1_3() -> Iterator[None]:
         base.version_base = before
 
 
+def _parsed(words: Sequence[str]) -> list[Override]:
+    """Words as Hydra reads them; choices are names, and of Hydra's own settings only the launcher's can be set."""
+    _check_hydra_words(words)
+    with _hydra() as loader, _sentences():
+        parsed = OverridesParser.create(config_loader=loader).parse_overrides([_quoted(word) for word in words])
+    for one in parsed:
+        group = one.key_or_group
+        if group in (*GROUPS, "experiment") and not one.is_delete() and not _names_choices(one):
+            raise InputError(_no_choice([group]))
+        if one.is_sweep_override() and one.is_hydra_override():
+            raise InputError(f"{one.input_line}: one launcher is needed for a sweep; several came. Leave one.")
+    return parsed
+
+
+def _names_choices(word: Override) -> bool:
+    values = [] if word.is_sweep_override() else word.value()
+    return all(isinstance(value, str) for value in (values if isinstance(values, list) else [values]))
+
+
+def _single(parsed: list[Override]) -> list[Override]:
+    """Words of one run, which hold one value each."""
+    for one in parsed:
+        if one.is_sweep_override():
+            how = "Add -m to run each of them, or write a list as [1,2]."
+            raise InputError(f"{one.input_line}: one value is needed; several came. {how}")
+    return parsed
+
+
 @contextmanager
-def _sentences() -> Iterator[None]:
+def _sentences(parsed: Sequence[Override] = ()) -> Iterator[None]:
     """Turn Hydra's errors into sentences that name what is allowed."""
     try:
         yield
@@ -236,16 +292,14 @@ def _sentences() -> Iterator[None]:
         raise InputError(_unknown_choice(error)) from error
     except OverrideParseException as error:
         raise InputError(_unreadable(error)) from error
+    except (ConfigAttributeError, ConfigKeyError) as error:
+        raise InputError(_unknown_key(error, parsed)) from error
     except ConfigCompositionException as error:
-        raise InputError(_not_composed(error)) from error
-    except TypeError as error:  # from a list of numbers where Hydra looks for the name of a choice
-        raise InputError(_no_choice((*GROUPS, "experiment"))) from error
-    except InputError:
-        raise
+        cause = error.__cause__ or error
+        known = isinstance(cause, ConfigAttributeError | ConfigKeyError)
+        raise InputError(_unknown_key(cause, parsed) if known else _not_composed(cause)) from error
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
-        if "group override" in str(error):
-            raise InputError(_no_choice(GROUPS)) from error
-        raise InputError(f"The settings cannot be composed: {_one_line(error)}") from error
+        raise InputError(_not_composed(error)) from error
 
 
 def _unknown_choice(error: MissingConfigException) -> str:
@@ -283,31 +337,21 @@ def _unreadable(error: OverrideParseException) -> str:
     )
 
 
-def _not_composed(error: ConfigCompositionException) -> str:
-    cause = error.__cause__
-    full_key = getattr(cause, "full_key", None)
-    if full_key:
-        return _unknown_key(full_key, cause.parent_node) + _how_to_add(str(error))
-    first = str(error).splitlines()[0] if str(error) else _one_line(cause)
-    if first.startswith(("Ambiguous value", "Sweep parameters")):
-        word = first.split("'")[1]
-        return f"{word}: one value is needed; several came. Add -m to run each of them, or write a list as [1,2]."
-    return f"The settings cannot be composed: {_one_line(cause or error)}"
+def _not_composed(error: BaseException) -> str:
+    return f"The settings cannot be composed: {_one_line(error)}"
 
 
-def _unknown_key(full_key: str, parent) -> str:
+def _unknown_key(error: OmegaConfBaseException, parsed: Sequence[Override]) -> str:
+    """A setting that is not there; a problem's mappings may grow, the settings are what they are."""
+    full_key, parent = str(error.full_key), error.parent_node
     owner, _, name = full_key.rpartition(".")
     names = [str(key) for key in parent if key != "hydra"] if isinstance(parent, DictConfig) else []
     if not names:
         return f"{full_key}: a setting that exists is needed; {owner or 'this'} has no settings inside."
     where = f"In {owner} there" if owner else "There"
-    return f"{full_key}: there is no such setting.{near(name, names)} {where} are {', '.join(names)}."
-
-
-def _how_to_add(message: str) -> str:
-    """A problem's mappings may grow; the settings are what they are."""
-    key = message.partition("Could not override '")[2].partition("'")[0]
-    return f" To add it: +{key}=…" if key.startswith("problem.") else ""
+    asked = next((one.key_or_group for one in parsed if f"{one.key_or_group}.".startswith(f"{full_key}.")), full_key)
+    add = f" To add it: +{asked}=…" if asked.startswith("problem.") else ""
+    return f"{full_key}: there is no such setting.{near(name, names)} {where} are {', '.join(names)}.{add}"
 
 
 def _one_line(error: object) -> str:

@@ -219,11 +219,19 @@ def test_the_landscape_bounds_the_lowest_states():
           "parameters": {**CHAIN["parameters"], "lam": {"range": [0, 2]}}}, "at least 10 realizations"),
         ({**CHAIN, "measure": {"realizations": 10}, "edge": {"functions": {"q": "exp"}},
           "parameters": {**CHAIN["parameters"], "lam": {"range": [0, 2]}}}, "for some of E, lam one or two of"),
+        ({**CHAIN, "measure": {"realizations": 10}, "edge": {"functions": {"lam": ["exp", {}]}},
+          "parameters": {**CHAIN["parameters"], "lam": {"range": [0, 2]}}}, "for some of E, lam one or two of"),
+        (with_lattice(hopping={}), "for each distance"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_in_a_sentence(data, sentence):
     with pytest.raises(InputError, match=sentence):
         load_problem(data, name="mine")
+
+
+def test_energies_near_the_largest_float_are_compared_without_overflow():
+    ranges = {"lam": {"range": [0.2, 8e307]}}
+    load_problem({**CHAIN, "parameters": {**CHAIN["parameters"], **ranges}}, name="mine")
 
 
 def test_keys_of_lattices_need_one():

@@ -151,8 +151,10 @@ class _Reading:
             units = tuple(tuple(int(a == b) for b in range(len(sites))) for a in range(len(sites)))
             return (Hopping(units, amplitude),)
         found = []
+        where = self.source.where("lattice.hopping")
+        if not value:
+            raise wrong_kind(where, "an amplitude, or one for each distance on a chain", value, '{"1": 1, "2": 0.3}')
         for key, text in value.items():
-            where = self.source.where("lattice.hopping")
             if len(sites) > 1 or not _is_step(key) or not 0 < abs(int(key)) < sites[0]:
                 raise wrong_kind(where, "an amplitude, or one for each distance on a chain", key, '{"1": 1, "2": 0.3}')
             found.append(Hopping(((int(key),),), self.expression(f"lattice.hopping.{key}", text, scope)))
@@ -278,8 +280,9 @@ class _Reading:
         where, inputs = self.source.where("edge.functions"), (ENERGY, *lattice.axes)
         listed = {name: [one] if isinstance(one, str) else one for name, one in given.items()} \
             if isinstance(given, dict) else None
+        known = list(FUNCTIONS)
         good = listed is not None and all(
-            name in inputs and isinstance(own, list) and len(own) in (1, 2) and set(own) <= set(FUNCTIONS)
+            name in inputs and isinstance(own, list) and len(own) in (1, 2) and all(one in known for one in own)
             for name, own in listed.items()
         )
         if not good:
@@ -330,7 +333,7 @@ class _Reading:
             values = dict(zip(lattice.parameters, corner, strict=False)) | averaged
             found = function({**values, **dict.fromkeys(site_names(lattice.dimension), n), "_": turns + 0 * n}, rng)
             sizes = np.abs(found[np.isfinite(found) & (found != 0)])
-            poles = not np.isfinite(found).all() or (sizes.size > 0 and sizes.max() > POLE * np.median(sizes))
+            poles = not np.isfinite(found).all() or (sizes.size > 0 and sizes.max() / POLE > np.median(sizes))
             if poles and not function.depends_on("draws"):
                 shown = ", ".join(f"{name} = {value:.4g}" for name, value in zip(lattice.parameters, corner,
                                                                                  strict=False))  # fmt: skip
