@@ -296,8 +296,9 @@ def _sentences(parsed: Sequence[Override] = ()) -> Iterator[None]:
         raise InputError(_unknown_key(error, parsed)) from error
     except ConfigCompositionException as error:
         cause = error.__cause__ or error
-        known = isinstance(cause, ConfigAttributeError | ConfigKeyError)
-        raise InputError(_unknown_key(cause, parsed) if known else _not_composed(cause)) from error
+        if isinstance(cause, ConfigAttributeError | ConfigKeyError):
+            raise InputError(_unknown_key(cause, parsed)) from error
+        raise InputError(_not_composed(cause)) from error
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
         raise InputError(_not_composed(error)) from error
 
