@@ -23,7 +23,17 @@ from kanpde.solving.optimizers import Iterate, Stop, StopReason
 from kanpde.solving.solution import Solution
 from kanpde.solving.tasks.interface import parameter_count
 from kanpde.solving.training.events import Event, Outcome, StageEnded, Started, StartEnded, Step
+from kanpde.solving.training.memory import free_memory
 from kanpde.solving.training.setup import Setup, Trained, derived_seed
+
+FURTHER = 4
+"""Stages that may follow those of the settings,"""
+
+HELPED = 1.5
+"""as long as each lowers the held-out figure by this factor."""
+
+MEMORY_OF_STAGE = 3
+"""Jacobians of a stage, in memory, at most; those of the next one are four times as large."""
 
 MEASURE_EVERY = 5
 """Steps after which to look at the held-out residual and the error again: what is kept depends on no clock."""
@@ -74,7 +84,7 @@ class Course:
     def __init__(self, setup: Setup, on_event: Callable[[Event], None]):
         self.setup, self.emit = setup, on_event
         self.begun = setup.clock()
-        stages = setup.settings.stages
+        stages = setup.settings.stages + (FURTHER if setup.further else 0)
         self.grids = setup.design.grids(stages) if setup.design else (0,) * stages
         self.state = State(fresh_network(setup, self.grids[0], 0))
 
@@ -181,10 +191,11 @@ class Announce:
     def __call__(self, state: State, course: Course) -> State:
         setup, parameters, points = course.setup, state.objective.theta.numel(), state.objective.size
         last = parameters
-        if setup.design is not None and course.grids[-1] != course.grids[0]:
-            last = parameter_count(fresh_network(setup, course.grids[-1], 0))
+        grids = course.grids[: setup.settings.stages]
+        if setup.design is not None and grids[-1] != grids[0]:
+            last = parameter_count(fresh_network(setup, grids[-1], 0))
         grown = interior_count(setup.sampling, last) / interior_count(setup.sampling, parameters)
-        course.emit(Started(parameters, points, course.grids, setup.goal.names, (int(points * grown), last)))
+        course.emit(Started(parameters, points, grids, setup.goal.names, (int(points * grown), last)))
         return state
 
 
@@ -224,6 +235,19 @@ class TryStarts:
 
     def _late(self, course: Course) -> bool:
         return course.elapsed() > course.setup.settings.time_limit / 4
+
+
+@dataclass(frozen=True)
+class Weigh:
+    """End the training unless the stage before helped, and the next one fits in memory."""
+
+    def __call__(self, state: State, course: Course) -> State:
+        objective, free = state.objective, free_memory()
+        needed = 4 * MEMORY_OF_STAGE * objective.size * objective.theta.numel() * objective.theta.element_size()
+        helped = state.best.heldout * HELPED <= state.before
+        if not helped or (free is not None and needed > free):
+            raise Halt(Outcome.FINISHED)
+        return state
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ class Outcome(StrEnum):
     FINISHED = "All stages were completed."
     TARGET = "The held-out residual reached its target."
     TIME = "The time limit was reached; the best state so far is kept."
+    BEHIND = "It could be foreseen that the time limit would not do to come below what had been found before."
     INTERRUPTED = "The run was interrupted; the best state so far is kept."
     DIVERGED = "The run diverged: its residual grew a thousandfold or is not a finite number. Try another seed, more \
 starts, or shorter steps."

@@ -58,6 +58,15 @@ FALLS = 2.0
 STALLED = 2
 """and how many times it may fail to."""
 
+USEFUL = 1e-2
+"""A held-out residual, relative to the solution, that a ladder has to come below by what its rungs say."""
+
+DEAR = 0.1
+"""Of the time that is left, what a rung has taken that is asked whether further ones are worth it."""
+
+SLOWEST = 1.5
+"""How many times longer the next rung takes, at least."""
+
 
 @dataclass(frozen=True)
 class Rung:
@@ -102,20 +111,45 @@ class Ladder:
     rungs: tuple[Rung, ...]
     outcome: Outcome
     reason: str
+    open: bool = False  # whether it was time alone that ended it
 
     @property
     def best(self) -> Rung:
         return min(self.rungs, key=lambda rung: (math.isnan(rung.trained.heldout), rung.trained.heldout))
 
     @property
+    def estimate(self) -> float:
+        """The error of the last solution: that of the one before, as much smaller as the held-out residual is."""
+        if len(self.rungs) < 2:
+            return math.nan
+        before, last = self.rungs[-2:]
+        return last.change * min(1.0, last.trained.heldout / max(before.trained.heldout, 1e-300))
+
+    @property
     def holds(self) -> bool:
-        """Whether successive solutions agree, the last of them being the best."""
-        return self.outcome.status == "done" and self.best is self.rungs[-1] and self.best.change <= AGREED
+        """Whether the solutions agree, the last of them being the best."""
+        return self.outcome.status == "done" and self.best is self.rungs[-1] and self.estimate <= AGREED
+
+    def forecast(self, seconds: float) -> float:
+        """The held-out residual after so many more seconds, if rungs go on to lower it, and to grow, as the last did.
+
+            s q + s q² + … + s q^k ≤ seconds,    of the last rung's s seconds, q times those of the one before
+        """
+        if len(self.rungs) < 2:
+            return self.best.trained.heldout
+        before, last = self.rungs[-2:]
+        growth = max(SLOWEST, last.seconds / max(before.seconds, 1e-9))
+        more = math.log(1 + max(seconds, 0.0) * (1 - 1 / growth) / max(last.seconds, 1e-9)) / math.log(growth)
+        fall = max(1.0, before.trained.heldout / max(last.trained.heldout, 1e-300))
+        return min(self.best.trained.heldout, last.trained.heldout * fall ** -math.floor(more))
 
     def sentence(self) -> str:
         """What it found."""
-        best = self.best
-        agreed = f"successive solutions agree to {best.change:.0e}, " if best.change <= AGREED else ""
+        best, agreed = self.best, ""
+        if best.change <= AGREED:
+            agreed = f"successive solutions agree to {best.change:.0e}, "
+        elif self.holds:
+            agreed = f"successive solutions agree to {best.change:.0e}, the last one to {self.estimate:.0e} by their fall, "
         return f"{best.size}: {agreed}held-out residual {best.trained.heldout:.1e}; {self.reason}."
 
 
@@ -131,23 +165,33 @@ def obstacle(setup: Setup) -> str:
     return ""
 
 
-def climb(setup: Setup, way: Way, seconds: float, emit: Callable[[Event], None], first: bool = True) -> Ladder | None:
+def climb(
+    setup: Setup,
+    way: Way,
+    seconds: float,
+    emit: Callable[[Event], None],
+    first: bool = True,
+    most: float | None = None,
+    below: Sequence[Rung] = (),
+) -> Ladder | None:
     """Solve in ever larger sizes until solutions agree, nothing falls, or time is short.
 
     Args:
         setup: Of the run; its optimizer and model are not asked.
         way: Which sizes.
-        seconds: That it may take.
+        seconds: In which the rungs should be solved, as far as can be foreseen.
         emit: Gets a step for every rung.
         first: Whether nothing was tried before; otherwise None comes back where no rung was finished.
+        most: Seconds after which a rung that takes longer than foreseen is given up; `seconds` unless given.
+        below: The rungs from which it goes on.
     """
-    clock = Clock(setup.clock, setup.clock(), seconds)
-    rungs: list[Rung] = []
-    outcome, reason = Outcome.FINISHED, "the ladder has no further rung"
+    clock = Clock(setup.clock, setup.clock(), seconds, most or seconds)
+    rungs: list[Rung] = [*below]
+    outcome, reason, short = Outcome.FINISHED, "the ladder has no further rung", False
     try:
         while (candidate := way(rungs)) is not None:
             if rungs and clock.left() < _forecast(rungs[-1], candidate):
-                reason = "a further rung would take longer than the time that is left"
+                reason, short = "a further rung would take longer than the time that is left", True
                 break
             if rungs and rungs[-1].change <= AGREED and candidate.unknowns > candidate.largest:
                 reason = f"a further rung would have over {candidate.largest:g} unknowns a field"
@@ -157,11 +201,11 @@ def climb(setup: Setup, way: Way, seconds: float, emit: Callable[[Event], None],
                 objective = rungs[0].trained.objective
                 emit(Started(objective.theta.numel(), objective.size, (rungs[0].grid,), setup.goal.names))
             emit(Step(_record(setup, rungs, clock)))
-            if (ended := _ended(rungs, setup.settings.target)) is not None:
+            if (ended := _ended(rungs, setup.settings.target, clock.left())) is not None:
                 outcome, reason = ended
                 break
     except Late:
-        outcome, reason = Outcome.TIME, "the time limit was reached"
+        outcome, reason, short = Outcome.TIME, "the time limit was reached", True
     except Stuck as stuck:
         reason = str(stuck)
     except KeyboardInterrupt:
@@ -172,7 +216,7 @@ def climb(setup: Setup, way: Way, seconds: float, emit: Callable[[Event], None],
         if (first and not rungs) or (want_of_memory(error) is None and not isinstance(error, RunError)):
             raise
         reason = "a further rung does not fit in memory"
-    return Ladder(tuple(rungs), outcome, reason) if rungs else None
+    return Ladder(tuple(rungs), outcome, reason, short) if rungs else None
 
 
 def _forecast(last: Rung, candidate: Candidate) -> float:
@@ -190,9 +234,12 @@ class Late(Exception):
 
 @dataclass(frozen=True)
 class Clock:
+    """The seconds of a ladder: `limit` as planned, `most` if it comes to that."""
+
     now: Callable[[], float]
     begun: float
     limit: float
+    most: float
 
     def elapsed(self) -> float:
         return self.now() - self.begun
@@ -200,8 +247,11 @@ class Clock:
     def left(self) -> float:
         return self.limit - self.elapsed()
 
+    def rest(self) -> float:
+        return self.most - self.elapsed()
+
     def check(self) -> None:
-        if self.left() < 0:
+        if self.rest() < 0:
             raise Late
 
 
@@ -326,8 +376,8 @@ def _begin_from(before: nn.Module, network: nn.Module, points: Tensor, ridge: fl
             constants.copy_(learned_vector(before))
 
 
-def _ended(rungs: Sequence[Rung], target: float | None) -> tuple[Outcome, str] | None:
-    """Whether the last rung is to be the last, and why."""
+def _ended(rungs: Sequence[Rung], target: float | None, left: float) -> tuple[Outcome, str] | None:
+    """Whether the last rung is to be the last, and why; `left` are the seconds for further ones."""
     last = rungs[-1]
     if target is not None and last.trained.heldout <= target:
         return Outcome.TARGET, "the target was reached"
@@ -338,6 +388,9 @@ def _ended(rungs: Sequence[Rung], target: float | None) -> tuple[Outcome, str] |
         return Outcome.FINISHED, "the held-out residual no longer fell"
     if len(fell) >= STALLED and not any(fell[-STALLED:]):
         return Outcome.FINISHED, "the held-out residual did not fall"
+    size, dear = last.values.square().mean().sqrt().item(), last.seconds > DEAR * left
+    if fell and dear and Ladder(tuple(rungs), Outcome.FINISHED, "").forecast(left) > USEFUL * size:
+        return Outcome.FINISHED, "further rungs would not lower it enough in the time that is left"
     return None
 
 

@@ -58,6 +58,12 @@ SHORT, NEARLY = 1 / 48, 0.01
 MOST = {1: 2048, 2: 64}
 """Cells along an axis."""
 
+PATIENCE, GRACE = 0.2, 0.5
+"""Of the time of a rung, after which its pace is asked for, and how much of it may pass before the first window."""
+
+LENIENT = 1.5
+"""How many times too slow it may look: windows become longer."""
+
 ROUGH = 0.1
 """A held-out residual above which a window's solution is none."""
 
@@ -113,6 +119,41 @@ Mesh = tuple[Tensor, ...]
 """The ends of the cells along each axis of space."""
 
 
+class Pace:
+    """How a march gets on: it is given up as soon as it can be foreseen that its time will not do.
+
+        seconds to come ≥ (end of time - now) / speed,    the larger of the speeds over all windows and over the last ones
+    """
+
+    def __init__(self, clock: Clock, begin: float, end: float):
+        self.clock, self.end = clock, end
+        self.marks = [(clock.elapsed(), begin)]  # seconds, and how far in time
+        self.tried = clock.elapsed(), 0
+
+    def check(self, now: float, cells: int) -> None:
+        """Before a window is tried on so many cells.
+
+        Raises:
+            Stuck: It would take too long.
+        """
+        seconds, (began, before) = self.clock.elapsed(), self.tried
+        if now > self.marks[-1][1]:
+            self.marks.append((seconds, now))
+        self.tried = seconds, cells
+        first, rest = self.marks[0][0], self.clock.rest()
+        spent = (seconds - first) / max(self.clock.limit - first, 1e-9)
+        grown = (seconds - began) * (cells / before) ** March.power if before else 0.0
+        slow = spent > PATIENCE and self._to_come() > LENIENT * rest if len(self.marks) > 1 else spent > GRACE
+        if slow or grown > rest:
+            raise Stuck(f"from t = {now:g} on, windows would take longer than the time that is left")
+
+    def _to_come(self) -> float:
+        last, now = self.marks[-1]
+        since = self.marks[0], self.marks[-min(3, len(self.marks))]
+        speed = max((now - there) / max(last - then, 1e-9) for then, there in since)
+        return (self.end - now) / speed
+
+
 @dataclass(frozen=True)
 class March:
     """A candidate: what may be missed, `epsilon`; cells and windows as they come."""
@@ -137,7 +178,9 @@ class March:
         corners = [[corner[axis] for axis in self._space] for corner in (problem.domain.lower, problem.domain.upper)]
         windows: list[Window] = []
         mesh, length = tuple(equal_breaks(*corners, counts)), (end - begin) / FIRST_WINDOWS
+        pace = Pace(clock, begin, end)
         while (now := windows[-1].end if windows else begin) < end:
+            pace.check(now, math.prod(len(ends) - 1 for ends in mesh))
             until = end if now + length > end - SHORTEST * (end - begin) else now + length
             tried = self._tried(mesh, windows[-1] if windows else None, now, until, clock)
             mesh, length = tried.mesh or mesh, (until - now) * tried.factor

@@ -1,6 +1,7 @@
 """Which way a run goes: layers trained together, an exact last layer, or whichever of the two holds."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from torch import nn
@@ -8,6 +9,7 @@ from torch import nn
 from kanpde.errors import InputError
 from kanpde.solving.optimizers import Auto, LeastSquares, Optimizer
 from kanpde.solving.tasks import Goal
+from kanpde.solving.training.actions import Halt
 from kanpde.solving.training.events import Event, Finished, Note, Outcome, Step
 from kanpde.solving.training.journal import Recorded
 from kanpde.solving.training.ladder import Ladder, Way, climb, obstacle, ridge_way
@@ -19,12 +21,17 @@ from kanpde.solving.training.window_by_window import train_windows
 Listener = Callable[[Event], None]
 TrackOf = Callable[[Goal], Callable[[nn.Module], float]]
 
-AT_LEAST = 0.1
-"""Of the time limit, what is left to trained layers however long the exact last layer took."""
-
-
 RIDGE_SHARE = 0.25
 """Of the time for exact last layers, what ridge splines may take before products are tried."""
+
+OVERRUN = 1.5
+"""How many times its share a rung may take that looked shorter when it began."""
+
+PATIENCE = 0.1
+"""Of the time of trained layers, after which they are asked what they may come to."""
+
+WORTH_A_TRY = 0.1
+"""Of the time limit, what has to be left for layers to be trained."""
 
 
 def train_by_route(setup: Setup, on_event: Listener, track_of: TrackOf) -> Trained:
@@ -47,31 +54,63 @@ def _exact_last_layer(setup: Setup, method: LeastSquares, on_event: Listener) ->
             f"optimizer=least_squares solves a last layer for residuals; {setup.problem.name} {reason}. Choose "
             "optimizer=lm."
         )
-    begun = setup.clock()
-    ladder = _climbed(setup, method, method.share * setup.settings.time_limit, _Seen(on_event))
+    begun, ladders = setup.clock(), _Ladders(setup, method, _Seen(on_event))
+    ladders.climb(method.share * setup.settings.time_limit)
+    ladder = ladders.climb_on(method.share * setup.settings.time_limit)
     on_event(Finished(ladder.outcome))
     return replace(_result(ladder), seconds=setup.clock() - begun)
 
 
-def _climbed(setup: Setup, method: LeastSquares, seconds: float, seen: "_Seen") -> Ladder:
-    """Ridge splines first, then spline products in space and time; the ladder that holds, or the better one."""
-    begun, found = setup.clock(), list[Ladder]()
-    for way, share in _ways(setup, method):
-        spent = setup.clock() - begun
-        ladder = climb(setup, way, share * (seconds - spent), seen.shifted(spent), first=not found)
-        found += [] if ladder is None else [ladder]
-        if ladder is not None and (ladder.holds or ladder.outcome in (Outcome.TARGET, Outcome.INTERRUPTED)):
-            break
-    return min(found, key=lambda one: (not one.holds, one.best.trained.heldout))
+class _Ladders:
+    """Ladders of exact last layers: ridge splines, then spline products in space and time."""
+
+    def __init__(self, setup: Setup, method: LeastSquares, seen: "_Seen"):
+        self.setup, self.seen, self.begun = setup, seen, setup.clock()
+        recorded = _recorded(method, setup.optimizer)
+        self.ways = [ridge_way(setup, recorded, method.ridge)]
+        if not product_obstacle(setup):
+            self.ways.append((marching_way if evolves(setup.problem) else product_way)(setup, recorded))
+        self.climbed: dict[Way, Ladder] = {}
+
+    @property
+    def best(self) -> Ladder:
+        """The one that holds, or else has the lowest held-out residual."""
+        return min(self.climbed.values(), key=lambda one: (not one.holds, one.best.trained.heldout))
+
+    def spent(self) -> float:
+        """Seconds since the first was begun."""
+        return self.setup.clock() - self.begun
+
+    def climb(self, seconds: float) -> Ladder:
+        """Ridge splines first, unless they hold products after them; the best."""
+        for place, way in enumerate(self.ways):
+            left = seconds - self.spent()
+            self._climb(way, left * (1.0 if place == len(self.ways) - 1 else RIDGE_SHARE), OVERRUN)
+            if self.climbed and (_ended(self.best) or self.spent() > seconds):
+                break
+        return self.best
+
+    def climb_on(self, seconds: float) -> Ladder:
+        """The best one further, up to so many seconds in all, if it was time that had ended it."""
+        best = self.best
+        way = next(way for way, ladder in self.climbed.items() if ladder is best)
+        left = seconds - self.spent()
+        if best.open and not _ended(best) and left > 0:
+            self._climb(way, left, 1.0)
+        return self.best
+
+    def _climb(self, way: Way, seconds: float, overrun: float) -> None:
+        spent, below = self.spent(), self.climbed[way].rungs if way in self.climbed else ()
+        listen = self.seen.shifted(spent, -sum(rung.steps for rung in below))
+        most = min(overrun * seconds, self.setup.settings.time_limit - spent)
+        ladder = climb(self.setup, way, seconds, listen, first=not self.climbed, most=most, below=below)
+        if ladder is not None:
+            self.climbed[way] = ladder
 
 
-def _ways(setup: Setup, method: LeastSquares) -> list[tuple[Way, float]]:
-    """What to try in turn, each with its share of the time that is left; windows of time are for trained layers."""
-    recorded = _recorded(method, setup.optimizer)
-    ridge = ridge_way(setup, recorded, method.ridge)
-    if product_obstacle(setup):
-        return [(ridge, 1.0)]
-    return [(ridge, RIDGE_SHARE), ((marching_way if evolves(setup.problem) else product_way)(setup, recorded), 1.0)]
+def _ended(ladder: Ladder) -> bool:
+    """Whether there is nothing to come after it."""
+    return ladder.holds or ladder.outcome in (Outcome.TARGET, Outcome.INTERRUPTED)
 
 
 def _recorded(method: LeastSquares, beside: Optimizer) -> Optimizer:
@@ -80,22 +119,33 @@ def _recorded(method: LeastSquares, beside: Optimizer) -> Optimizer:
 
 
 def _whichever_holds(setup: Setup, share: float, on_event: Listener, track_of: TrackOf) -> Trained:
-    """The exact last layer for a share of the time; where it does not hold, layers trained for the rest of it."""
-    begun, method = setup.clock(), LeastSquares()
+    """The exact last layer for a share of the time, where it does not hold trained layers, and what is better further.
+
+    Layers are given up once it can be foreseen that they do not come below what the exact last layer has, or would
+    have by then; time that they leave goes to its ladder.
+    """
+    begun, setup = setup.clock(), replace(setup, further=True)
     if reason := obstacle(setup):
         on_event(Note(f"route: trained layers; {setup.problem.name} {reason}"))
         return train_windows(setup, on_event, track_of)
     seen, limit = _Seen(on_event), setup.settings.time_limit
-    ladder = _climbed(setup, method, share * limit, seen)
-    if ladder.holds or ladder.outcome in (Outcome.TARGET, Outcome.INTERRUPTED):
+    ladders = _Ladders(setup, LeastSquares(), seen)
+    ladder, trained = ladders.climb(share * limit), None
+    left = limit - ladders.spent()
+    if not _ended(ladder) and left > WORTH_A_TRY * limit:
+        on_event(Note(f"route: trained layers, since solutions do not agree yet. {ladder.sentence()}"))
+        reach = ladder.forecast(left) if ladder.open else ladder.best.trained.heldout
+        gate = None if setup.settings.windows else Gate(reach, left, setup.goal.figure_name)
+        listen = seen.shifted(ladders.spent(), gate=gate)
+        own = replace(setup, settings=replace(setup.settings, time_limit=left))
+        trained = train_windows(own, lambda event: None if isinstance(event, Finished) else listen(event), track_of)
+    if trained is None or trained.outcome.status == "done" and trained.outcome is not Outcome.TARGET:
+        ladder = ladders.climb_on(limit)
+    if trained is None:
         on_event(Note(f"route: {ladder.sentence()}"))
-        on_event(Finished(ladder.outcome))
-        return replace(_result(ladder), seconds=setup.clock() - begun)
-    on_event(Note(f"route: trained layers, since solutions do not agree yet. {ladder.sentence()}"))
-    spent = setup.clock() - begun
-    settings = replace(setup.settings, time_limit=max(limit - spent, AT_LEAST * limit))
-    trained = train_windows(replace(setup, settings=settings), seen.shifted(spent), track_of)
-    return replace(_better(trained, ladder), seconds=setup.clock() - begun)
+    found = _result(ladder) if trained is None else _better(trained, ladder)
+    on_event(Finished(found.outcome))
+    return replace(found, seconds=setup.clock() - begun)
 
 
 def _better(trained: Trained, ladder: Ladder) -> Trained:
@@ -103,13 +153,47 @@ def _better(trained: Trained, ladder: Ladder) -> Trained:
     exact = ladder.best.trained
     if exact.heldout < trained.heldout and trained.outcome is not Outcome.INTERRUPTED:
         said = f"{ladder.sentence()} Trained layers came to {trained.heldout:.1e}."
-        return replace(exact, outcome=trained.outcome, sentence=said)
+        return replace(exact, outcome=ladder.outcome, sentence=said)
     said = f"{trained.sentence} Route: trained layers; the exact last layer came to {exact.heldout:.1e}."
     return replace(trained, sentence=said)
 
 
 def _result(ladder: Ladder) -> Trained:
     return replace(ladder.best.trained, outcome=ladder.outcome, sentence=ladder.sentence())
+
+
+class Gate:
+    """Ends a training that, as it gets on, will not come below what is wanted in the time that it has.
+
+        h(T) ≥ h(t) (t/T)^(2p),    p = log₂ h(t/2)/h(t),    of the lowest held-out residuals h so far
+
+    Args:
+        reach: The held-out residual that is wanted.
+        seconds: T.
+        figure: What a step's record calls the held-out residual.
+    """
+
+    def __init__(self, reach: float, seconds: float, figure: str):
+        self.reach, self.seconds, self.figure = reach, seconds, figure
+        self.marks: list[tuple[float, float]] = []
+
+    def check(self, record: Mapping[str, float]) -> None:
+        """After a step.
+
+        Raises:
+            Halt: It is of no use to go on.
+        """
+        now, found = record["time_s"], record.get(self.figure, math.nan)
+        if not math.isfinite(found):
+            return
+        lowest = min(found, *(mark for _, mark in self.marks[-1:]), math.inf)
+        self.marks.append((now, lowest))
+        before = [mark for when, mark in self.marks if when <= now / 2]
+        if not before or now < PATIENCE * self.seconds:
+            return
+        power = 2 * math.log2(max(before[-1] / max(lowest, 1e-300), 1.0))
+        if lowest * (now / self.seconds) ** power > self.reach:
+            raise Halt(Outcome.BEHIND)
 
 
 class _Seen:
@@ -123,14 +207,17 @@ class _Seen:
             self.steps = int(event.record["step"])
         self.emit(event)
 
-    def shifted(self, seconds: float) -> Listener:
-        """Gets the events of a further part, which begins so many seconds later."""
-        before = self.steps
+    def shifted(self, seconds: float, steps: int = 0, gate: "Gate | None" = None) -> Listener:
+        """Gets the events of a further part, which begins so many seconds later, and whose steps count on."""
+        before = self.steps + steps
 
         def listen(event: Event) -> None:
-            if isinstance(event, Step):
-                at = {"step": before + event.record["step"], "time_s": seconds + event.record["time_s"]}
-                event = Step({**event.record, **at})
-            self(event)
+            if not isinstance(event, Step):
+                self(event)
+                return
+            at = {"step": before + event.record["step"], "time_s": seconds + event.record["time_s"]}
+            self(Step({**event.record, **at}))
+            if gate is not None:
+                gate.check(event.record)
 
         return listen

@@ -33,6 +33,7 @@ class Setup:
     track: Callable[[nn.Module], float]  # the relative error of a network, NaN if unknown
     network: nn.Module | None = None
     clock: Callable[[], float] = time.perf_counter
+    further: bool = False  # whether stages go on after the last one, while they help and there is time
 
 
 @dataclass(frozen=True)

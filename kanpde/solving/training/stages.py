@@ -23,6 +23,7 @@ from kanpde.solving.training.actions import (
     Keep,
     Minimize,
     TryStarts,
+    Weigh,
     kept,
 )
 from kanpde.solving.training.events import Event, Finished, Outcome
@@ -37,6 +38,8 @@ EVEN_CELLS = 16
 def schedule(settings: Training, grids: tuple[int, ...], starts: int) -> Iterator[Action]:
     """The actions of a training: `starts` short ones, then a stage for each grid.
 
+    Stages beyond those of the settings are gone through while they help.
+
     >>> [type(action).__name__ for action in schedule(Training(steps=5, resample=3), (0,), 1)]
     ['Draw', 'Keep', 'Announce', 'Begin', 'Minimize', 'Draw', 'Minimize', 'EndStage']
     """
@@ -44,6 +47,8 @@ def schedule(settings: Training, grids: tuple[int, ...], starts: int) -> Iterato
     if starts > 1:
         yield TryStarts(starts, settings.start_steps)
     for stage, grid in enumerate(grids):
+        if stage >= settings.stages:
+            yield Weigh()
         if stage:
             yield Enter(stage)
             if settings.adapt:
