@@ -14,6 +14,9 @@ from kanpde.runs.settings import compose
 from kanpde.solving.optimizers import TRAINERS, LeastSquares
 from kanpde.solving.optimizers.least_squares import solved
 from kanpde.solving.training import ladder, routes
+from kanpde.solving.training.actions import FURTHER, Halt
+from kanpde.solving.training.events import Outcome
+from kanpde.solving.training.setup import Trained
 from kanpde.studies.records import record_of
 from kanpde.studies.runner import plan_of
 
@@ -181,3 +184,50 @@ def test_a_study_takes_no_route_of_its_own():
 def test_wrong_settings_are_refused(settings):
     with pytest.raises(InputError, match="Least squares need"):
         replace(LeastSquares(), **settings)
+
+
+# What is given up, and what goes on
+
+
+def rung(heldout: float, seconds: float, change: float = 1e-3) -> ladder.Rung:
+    trained = Trained(torch.nn.Identity(), {}, heldout)
+    return ladder.Rung("a size", 10, 1, trained, torch.ones(4), change, 1, seconds, 0.0)
+
+
+def test_a_ladder_foresees_what_it_would_come_to():
+    """Rungs that take twice as long and fall tenfold: 7 s are enough for one of 4 s, 13 s for one of 8 s more."""
+    climbed = ladder.Ladder((rung(1e-2, 1.0), rung(1e-3, 2.0)), Outcome.FINISHED, "", open=True)
+    found = [climbed.forecast(seconds) for seconds in (3.0, 7.0, 13.0)]
+    assert found == pytest.approx([1e-3, 1e-4, 1e-5])
+    assert climbed.estimate == pytest.approx(1e-4) and not climbed.holds
+    assert ladder.Ladder((rung(1e-2, 1.0), rung(1e-3, 2.0, 5e-8)), Outcome.FINISHED, "").holds, "by the fall"
+
+
+def test_dear_rungs_that_fall_too_slowly_end_it():
+    slow = [rung(0.9, 1.0), rung(0.4, 8.0)]
+    assert ladder._ended(slow, None, 60.0)[1].startswith("further rungs would not lower it enough")
+    assert ladder._ended(slow, None, 600.0) is None, "cheap ones may go on"
+    assert ladder._ended([rung(0.9, 1.0), rung(0.01, 8.0)], None, 60.0) is None
+
+
+@pytest.mark.parametrize(("power", "given_up"), [(0.5, True), (4.0, False)])
+def test_layers_are_given_up_that_would_not_come_below_what_there_is(power, given_up):
+    gate, ended = routes.Gate(1e-5, 100.0, "heldout_residual"), None
+    for now in range(1, 100):
+        try:
+            gate.check({"time_s": float(now), "heldout_residual": 0.1 * now**-power})
+        except Halt:
+            ended = now
+            break
+    assert (ended == 10) if given_up else ended is None
+
+
+def test_stages_go_on_while_they_help_and_time_is_left(monkeypatch):
+    monkeypatch.setattr(routes, "obstacle", lambda setup: "is tried without")
+    long = {"stages": 1, "starts": 1, "steps": 12}
+    once = kanpde.solve("poisson_2d", optimizer="lm", **SMALL, training=long, model={"width": [4]})
+    more = kanpde.solve("poisson_2d", optimizer="auto", **SMALL, training=long, model={"width": [4]})
+    assert once.history["stage"].max() == 0 < more.history["stage"].max() <= FURTHER
+    assert more.metrics["rel_l2"] < once.metrics["rel_l2"] / 2
+    ends = [more.history["heldout_residual"][more.history["stage"] == stage] for stage in (0, 1)]
+    assert np.nanmin(ends[1]) < np.nanmin(ends[0])

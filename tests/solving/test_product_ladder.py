@@ -129,3 +129,22 @@ def test_windows_that_cannot_be_short_enough_are_said(monkeypatch):
     monkeypatch.setattr(marching, "LOOSEST", 1e-12)
     run = kanpde.solve(WAVE, **{**EXACT, "training": {"time_limit": 20}})
     assert run.data.model.kind == "ridge", "what was there before is kept"
+
+
+def test_a_march_that_is_too_slow_is_given_up():
+    seconds = [0.0]
+    pace = marching.Pace(ladder.Clock(lambda: seconds[0], 0.0, 100.0, 100.0), 0.0, 1.0)
+    for step in range(1, 60):  # a hundredth of time in each second: it just does
+        seconds[0] = float(step)
+        pace.check(step / 100, 50)
+    slow = marching.Pace(ladder.Clock(lambda: seconds[0], seconds[0], 100.0, 100.0), 0.0, 1.0)
+    with pytest.raises(ladder.Stuck, match="windows would take longer"):
+        for step in range(1, 60):
+            seconds[0] += 1
+            slow.check(step / 1000, 50)
+    assert step == 21, "as soon as patience is over"
+    costly = marching.Pace(ladder.Clock(lambda: seconds[0], seconds[0], 100.0, 100.0), 0.0, 1.0)
+    costly.check(0.0, 50)
+    seconds[0] += 4
+    with pytest.raises(ladder.Stuck):
+        costly.check(0.0, 500)

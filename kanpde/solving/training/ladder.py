@@ -149,7 +149,7 @@ class Ladder:
         if best.change <= AGREED:
             agreed = f"successive solutions agree to {best.change:.0e}, "
         elif self.holds:
-            agreed = f"successive solutions agree to {best.change:.0e}, the last one to {self.estimate:.0e} by their fall, "
+            agreed = f"the last solution is good to {self.estimate:.0e}, as they fall, "
         return f"{best.size}: {agreed}held-out residual {best.trained.heldout:.1e}; {self.reason}."
 
 

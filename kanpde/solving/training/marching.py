@@ -122,7 +122,7 @@ Mesh = tuple[Tensor, ...]
 class Pace:
     """How a march gets on: it is given up as soon as it can be foreseen that its time will not do.
 
-        seconds to come ≥ (end of time - now) / speed,    the larger of the speeds over all windows and over the last ones
+        seconds to come = (end of time - now) / speed,    the larger one of over all windows and over the last two
     """
 
     def __init__(self, clock: Clock, begin: float, end: float):
