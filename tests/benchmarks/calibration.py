@@ -1,6 +1,6 @@
 """Are verdicts to be believed? Many runs, good and bad, each with its true error and with the estimate made without it.
 
-    python tests/benchmarks/calibration.py [FOLDER] [--report]
+    python tests/benchmarks/calibration.py [FOLDER] [--report] [--variants route,route_3,route_1]
 
 Runs shipped problems and variants with starved budgets, low degrees, few points, small networks, other methods and
 harder parameters; each run is a line of FOLDER/calibration.csv, and a run that is there is not made again. `--report`
@@ -25,6 +25,9 @@ from kanpde.solving.ansatz.exact_conditions import ansatz_of
 
 LIMIT = 8
 VARIANTS = {
+    "route": {"model": None, "training": {"time_limit": LIMIT}},  # the default: no model named, the route chosen
+    "route_3": {"model": None, "training": {"time_limit": 3}},
+    "route_1": {"model": None, "training": {"time_limit": 1}},
     "short": {"training": {"time_limit": LIMIT}},
     "starved": {"training": {"stages": 1, "steps": 4, "starts": 1, "time_limit": LIMIT}},
     "two_stages": {"training": {"stages": 2, "steps": 15, "starts": 1, "time_limit": LIMIT}},
@@ -55,9 +58,10 @@ def row(name: str, variant: str, settings: dict) -> dict | None:
     settings = dict(settings)
     model = settings.pop("model", "kan")
     model = {"kind": "kan", **model} if isinstance(model, dict) else model
+    settings |= {} if model is None else {"model": model}
     settings["training"] = {"windows": None, **settings["training"]} if variant == "one_stage" else settings["training"]
     try:
-        run = kanpde.solve(name, model=model, threads=1, **settings)
+        run = kanpde.solve(name, threads=1, **settings)
     except kanpde.errors.InputError:  # a variant that a problem does not take
         return None
     if "rel_l2" not in run.metrics:
@@ -95,10 +99,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", default="outputs/calibration", type=Path)
     parser.add_argument("--report", action="store_true")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help="some of them, with commas between")
     options = parser.parse_args()
     torch.set_num_threads(1)
     path = options.folder / "calibration.csv"
-    print(*summary(kept_rows(path, COLUMNS, 2, () if options.report else cases(), row)), sep="\n")
+    chosen = options.variants.split(",")
+    asked = [] if options.report else [case for case in cases() if case[1] in chosen]
+    print(*summary(kept_rows(path, COLUMNS, 2, asked, row)), sep="\n")
 
 
 if __name__ == "__main__":

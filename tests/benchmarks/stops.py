@@ -5,7 +5,7 @@
 After the first training step nothing may be lost: a signal leaves an archive that opens, without a traceback; kill -9
 leaves no half file; the same command then ends with the parameters of an undisturbed run, bit for bit, and leaves
 neither drafts nor locks nor a checkpoint behind. One moment in three is drawn from the end, where the run is measured,
-archived and drawn. Runs are forked from one process that has imported everything.
+archived and, in single runs, drawn. Runs are forked from one process that has imported everything.
 """
 
 import os
