@@ -30,6 +30,7 @@ from kanpde.problems.listing import problem_data, problem_folders, problem_names
 from kanpde.problems.problem import Condition, Problem
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.problem_file import read_statement
+from kanpde.problems.reading.shape_lists import listed_shapes
 from kanpde.problems.tasks.lattice import Lattice
 
 __all__ = [
@@ -194,8 +195,10 @@ def _with_folder(data: dict, folder: Path) -> dict:
 
 
 def _with_files(data: dict, place: Callable[[str], str]) -> dict:
-    """The data with another name for each file that it names: those of coefficients, of the reference and of data."""
+    """The data with another name for each file that it names: those of coefficients, shapes, the reference and data."""
     moved = dict(data)
+    if isinstance(shapes := data.get("shapes"), dict):
+        moved["shapes"] = {name: _moved(listed_shapes(value), place) for name, value in shapes.items()}
     if isinstance(coefficients := data.get("coefficients"), dict):
         moved["coefficients"] = {name: _moved(value, place) for name, value in coefficients.items()}
     return moved | {key: _moved(data[key], place) for key in ("data", "reference") if key in data}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from scipy.special import ellipe
+from scipy.special import ellipe, elliprg
 
 from kanpde.errors import InputError
 from kanpde.problems.catalog import load_problem
@@ -14,7 +14,7 @@ from kanpde.problems.geometry.boxes import Box, box_sides
 from kanpde.problems.geometry.regions import ShapeBoundary, inside_points, piece_points, sampled_inside
 from kanpde.problems.geometry.sampling import uniform_points
 from kanpde.problems.geometry.samplings import GaussSampling, SobolSampling
-from kanpde.problems.geometry.shapes import Cuboid, Polygon, Round, facet_points, perimeter
+from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Polygon, Round, facet_points, perimeter
 from kanpde.problems.grids import measuring_points
 
 DISK, ELLIPSE, BALL = Round((0.2, -0.1), (0.5, 0.5)), Round((0.0, 0.1), (0.8, 0.3)), Round((0.1, 0, 0), (0.6,) * 3)
@@ -26,6 +26,13 @@ CASES = [
     (Cuboid((-0.5, 0.0), (0.5, 0.3)), 0.3, 2.6),
     (Cuboid((-0.5, 0.0, 0.0), (0.5, 0.3, 0.2)), 0.06, 2 * (0.3 + 0.2 + 0.06)),
     (TRIANGLE, 0.6, 1 + 2 * 1.3),
+    (SHAPES["triangle"].of([0, 0, 1, 0, 0, 1]), 0.5, 2 + math.sqrt(2)),
+    (SHAPES["annulus"].of([0.1, 0, 0.5, 1]), math.pi * 0.75, 3 * math.pi),
+    (SHAPES["sector"].of([0, 0.2, 1, 0.5, 3.5]), 1.5, 5),
+    (SHAPES["rounded_box"].of([0, 1, 0, 2, 0.2]), 2 - 0.16 + 0.04 * math.pi, 6 - 1.6 + 0.4 * math.pi),
+    (SHAPES["ball"].of([0, 0, 0.1, 0, 0.5]), math.pi**2 / 32, math.pi**2 / 4),
+    (SHAPES["ellipsoid"].of([0, 0, 0, 1, 0.5, 0.25]), math.pi / 6, math.pi / 2 * elliprg(1, 4, 16)),
+    (SHAPES["cylinder"].of([0, 0, 0, 1, 1, 1, 0.3]), math.pi * 0.09 * 3**0.5, math.pi * (0.6 * 3**0.5 + 0.18)),
 ]
 
 
@@ -34,7 +41,7 @@ def test_measures_and_the_divergence_theorem(shape, volume, surface):
     """∫ x·n dS = d |shape|, by sampling the boundary; |shape| by counting points inside."""
     dimension = len(shape.bounds[0])
     box = Box(*shape.bounds)
-    inside = shape.contains(uniform_points(box, 2**14, 0)).double().mean().item() * math.prod(box.lengths)
+    inside = shape.contains(uniform_points(box, 2**16, 0)).double().mean().item() * math.prod(box.lengths)
     assert inside == pytest.approx(volume, rel=5e-3)
     assert perimeter(shape) == pytest.approx(surface, rel=1e-5)
     flux = 0.0

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kanpde.problems.geometry.boxes import Box, Side
 from kanpde.problems.geometry.sampling import Sample, sobol_unit, uniform_points
-from kanpde.problems.geometry.shapes import Cuboid, Facet, Flat, Shape
+from kanpde.problems.geometry.shapes import Cuboid, Facet, Shape
 from kanpde.problems.language import compile_expression
 
 STEP = 1e-6
@@ -150,8 +150,6 @@ def on_boundary(region: Region | None, box: Box, piece: Piece, points: Tensor) -
 def on_flat(region: Region, boundary: ShapeBoundary, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
     """Which points lie on a shape's flat facet, as those of a side of the box that a polygon shares."""
     space = points[:, list(region.axes)]
-    if not isinstance(boundary.facet, Flat):
-        return torch.zeros(len(points), dtype=torch.bool)
     return boundary.facet.passes(space) & (region.signs(boundary.facet, space) == boundary.sign)
 
 

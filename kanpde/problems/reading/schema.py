@@ -152,7 +152,11 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
         "with `resolution: 200` if need be; or `{method: file, file: known.npz}`",
         {"anyOf": [METHOD, REFERENCE, {"type": "null"}]},
     ),
-    "shapes": ('shapes by name: `{hole: "disk(0.3, 0.3, 0.1)"}`', mapping_of(TEXT)),
+    "shapes": (
+        'shapes by name: `{hole: "disk(0.3, 0.3, 0.1)"}`, or many in a file, a line of numbers each: '
+        "`{holes: {disks: holes.csv}}`",
+        mapping_of({"anyOf": [TEXT, mapping_of(TEXT)]}),
+    ),
     "domain": ("the box with shapes cut out, added or shared: `box - hole`; `+`, `-`, `&` and brackets", TEXT),
     "data": (
         "measured values to fit: `{file: observations.csv}`, or `{points: 50, of: exact, noise: 0.01, seed: 0}`",

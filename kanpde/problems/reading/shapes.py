@@ -12,6 +12,7 @@ from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Misshapen, Shape
 from kanpde.problems.language import ExpressionError, Scope, check_name, constant_value, parse_expression, shortened
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
+from kanpde.problems.reading.shape_lists import shape_list
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.BitAnd: "&"}
 CELLS = ({1: 4001, 2: 301, 3: 61}, {1: 4001, 2: 1501, 3: 121})
@@ -50,6 +51,8 @@ def read_region(statement: Source, scope: Scope, box: Box) -> Region | None:
 def _shape(statement: Source, name: str, text: object, scope: Scope, bounds: Cuboid) -> Shape:
     where = statement.where(f"shapes.{name}")
     check_name(name, "shape", statement.where("shapes"))
+    if isinstance(text, dict):
+        return shape_list(statement, name, text, bounds)
     if name in (*scope.names, "box"):
         raise InputError(f"{where} needs a name of its own; {name} is taken already. Rename the shape.")
     match = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", text, re.DOTALL) if isinstance(text, str) else None

@@ -5,10 +5,11 @@ from kanpde.problems.geometry.shapes.cuboid import Cuboid
 from kanpde.problems.geometry.shapes.interface import Facet, Flat, Misshapen, Shape, facet_points, perimeter
 from kanpde.problems.geometry.shapes.polygon import Polygon
 from kanpde.problems.geometry.shapes.round import Ball, Disk, Ellipse, Round
+from kanpde.problems.geometry.shapes.together import Together
 
 SHAPES: dict[str, type[Shape]] = leaves(__name__, __path__, Shape, "kind", first=Disk)
 
 __all__ = [
     "SHAPES", "Ball", "Cuboid", "Disk", "Ellipse", "Facet", "Flat", "Misshapen", "Polygon", "Round", "Shape",
-    "facet_points", "perimeter",
+    "Together", "facet_points", "perimeter",
 ]  # fmt: skip

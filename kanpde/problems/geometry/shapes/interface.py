@@ -45,6 +45,10 @@ class Facet(ABC):
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         """The outward unit normal in the coordinates."""
 
+    def passes(self, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
+        """Which points lie on it, to rounding, where it is flat and may share a side with the box."""
+        return torch.zeros(len(points), dtype=torch.bool)
+
     @property
     @abstractmethod
     def measure(self) -> float:

@@ -1,4 +1,4 @@
-"""Polygons, convex or not."""
+"""Polygons, convex or not, and triangles."""
 
 from __future__ import annotations
 
@@ -78,6 +78,16 @@ class Polygon(Shape):
             length = math.hypot(dx, dy)
             facets.append(Flat((x1, y1), ((dx, dy),), (sign * dy / length, -sign * dx / length)))
         return tuple(facets)
+
+
+@dataclass(frozen=True)
+class Triangle(Polygon):
+    kind: ClassVar[str] = "triangle"
+    form: ClassVar[str] = "triangle(x1, y1, x2, y2, x3, y3)"
+
+    @classmethod
+    def takes(cls, count: int, dimension: int) -> bool:
+        return count == 6
 
 
 def _turn(p: Point, q: Point, r: Point) -> float:

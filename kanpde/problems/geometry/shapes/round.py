@@ -1,6 +1,6 @@
-"""Disks, ellipses and balls, one class with three ways to write it.
+"""Disks, ellipses, ellipsoids, and balls in any dimension, one class with four ways to write it.
 
-    disk(x, y, r)   ball(x, y, z, r)   ellipse(x, y, a, b)
+    disk(x, y, r)   ball(x, y, z, …, r)   ellipse(x, y, a, b)   ellipsoid(x, y, z, a, b, c)
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
+import scipy.special
 import sympy
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from kanpde.problems.language.functions import sqrt
 
 @dataclass(frozen=True)
 class Round(Shape, Facet):
-    """{x: Σ ((x_i - c_i)/a_i)² ≤ 1}: a disk, an ellipse or, with equal semi-axes, a ball. Its one facet is itself."""
+    """{x: Σ ((x_i - c_i)/a_i)² ≤ 1}: a disk, a ball, an ellipse or an ellipsoid. Its one facet is itself."""
 
     center: tuple[float, ...]
     axes: tuple[float, ...]
@@ -64,15 +65,38 @@ class Round(Shape, Facet):
         return tuple(c - a for c, a in pairs), tuple(c + a for c, a in pairs)
 
     def place(self, unit: Tensor) -> Tensor:  # [n, d-1] in (0, 1) -> [n, d]
-        """Evenly by arc length (by area on a ball, whose height is uniform: Archimedes)."""
+        """Evenly by arc length or by area."""
         center, axes = unit.new_tensor(self.center), unit.new_tensor(self.axes)
-        if len(self.center) == 3:
-            height, turn = 2 * unit[:, 0] - 1, 2 * torch.pi * unit[:, 1]
-            across = (1 - height.square()).sqrt()
-            return center + axes * torch.stack([across * turn.cos(), across * turn.sin(), height], dim=1)
+        if len(self.center) > 2:
+            return center + axes * _on_sphere(self._spread(unit))
         angles, lengths = self._arc_lengths()
         angle = torch.from_numpy(np.interp(unit[:, 0].numpy() * lengths[-1], lengths, angles))
         return center + axes * torch.stack([angle.cos(), angle.sin()], dim=1)
+
+    def _spread(self, unit: Tensor) -> Tensor:  # [n, d-1] -> [n, d-1]
+        """Places on the unit sphere that are even on the ellipsoid: first by height, then around at that height.
+
+        An area of the sphere at x grows by a·b·c·√(Σ (x_i/a_i)²).
+        """
+        if len(set(self.axes)) == 1:
+            return unit
+        density, middles = self._growth()
+        heights = np.concatenate([[0.0], np.cumsum(density.mean(1))]) / density.mean(1).sum()
+        edges = np.linspace(0, 1, len(middles) + 1)
+        height = np.interp(unit[:, 0].numpy(), heights, edges)
+        row = density[np.minimum((height * len(middles)).astype(int), len(middles) - 1)]
+        around = np.concatenate([np.zeros((len(row), 1)), np.cumsum(row, axis=1)], axis=1)
+        around /= around[:, -1:]
+        turn = [np.interp(u, sums, edges) for u, sums in zip(unit[:, 1].numpy(), around, strict=True)]
+        return torch.from_numpy(np.stack([height, np.array(turn)], axis=1))
+
+    def _growth(self) -> tuple[np.ndarray, np.ndarray]:  # [m, m], [m]
+        """By how much areas of the unit sphere grow, in equal cells of height and turn; and the cells' middles."""
+        middles = (np.arange(256) + 0.5) / 256
+        places = np.stack(np.meshgrid(middles, middles, indexing="ij"), axis=-1).reshape(-1, 2)
+        sphere = _on_sphere(torch.from_numpy(places)).numpy()
+        growth = math.prod(self.axes) * np.linalg.norm(sphere / np.array(self.axes), axis=1)
+        return growth.reshape(256, 256), middles
 
     def _arc_lengths(self) -> tuple[np.ndarray, np.ndarray]:
         """Angles, and the arc length up to each by the midpoint rule, which a periodic integrand makes exact."""
@@ -100,7 +124,24 @@ class Round(Shape, Facet):
 
     @property
     def measure(self) -> float:
-        return 4 * math.pi * self.axes[0] ** 2 if len(self.center) == 3 else float(self._arc_lengths()[1][-1])
+        dimension = len(self.center)
+        if dimension == 2:
+            return float(self._arc_lengths()[1][-1])
+        sphere = 2 * math.pi ** (dimension / 2) / math.gamma(dimension / 2)
+        if len(set(self.axes)) == 1:
+            return sphere * self.axes[0] ** (dimension - 1)
+        return sphere * float(self._growth()[0].mean())
+
+
+def _on_sphere(unit: Tensor) -> Tensor:  # [n, d-1] in (0, 1) -> [n, d]
+    """Evenly on the unit sphere: the last coordinate s has the density (1 - s²)^((d-3)/2), the others a sphere's."""
+    if unit.shape[1] == 1:
+        turn = 2 * torch.pi * unit[:, 0]
+        return torch.stack([turn.cos(), turn.sin()], dim=1)
+    power = unit.shape[1] / 2
+    share = unit[:, 0] if power == 1 else torch.from_numpy(scipy.special.betaincinv(power, power, unit[:, 0].numpy()))
+    last = (2 * share - 1)[:, None]
+    return torch.cat([(1 - last.square()).sqrt() * _on_sphere(unit[:, 1:]), last], dim=1)
 
 
 @dataclass(frozen=True)
@@ -112,8 +153,33 @@ class Disk(Round):
 @dataclass(frozen=True)
 class Ball(Round):
     kind: ClassVar[str] = "ball"
-    form: ClassVar[str] = "ball(x, y, z, r)"
+    form: ClassVar[str] = "ball(x, y, z, …, r)"
+
+    @classmethod
+    def dimension(cls, asked: int) -> int:
+        return max(asked, 2)
+
+    @classmethod
+    def takes(cls, count: int, dimension: int) -> bool:
+        return count == dimension + 1
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        *center, radius = values
+        if not 0 < radius < math.inf:
+            raise Misshapen("positive radii")
+        return cls(tuple(center), (radius,) * len(center))
+
+
+@dataclass(frozen=True)
+class Ellipsoid(Round):
+    kind: ClassVar[str] = "ellipsoid"
+    form: ClassVar[str] = "ellipsoid(x, y, z, a, b, c)"
     lives: ClassVar[int] = 3
+
+    @classmethod
+    def takes(cls, count: int, dimension: int) -> bool:
+        return count == 6
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,77 @@
+"""Many shapes in one entry, `shapes: {holes: {disks: holes.csv}}`: a line of numbers each, as in `disk(x, y, r)`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from kanpde.errors import InputError
+from kanpde.files.arrays import comma_separated
+from kanpde.files.regular import Unreadable
+from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Misshapen, Shape, Together
+from kanpde.problems.named_files import Arrays, text_of
+from kanpde.problems.reading.entries import Source
+from kanpde.problems.reading.messages import wrong_kind
+
+MOST_BYTES, MOST_LISTED = 1_000_000, 100
+KEYS = {"each", "file", "sha256"}
+
+
+def listed_shapes(value: object) -> object:
+    """`{disks: holes.csv}` in the form that names files, `{each: disks, file: holes.csv}`; anything else as it is."""
+    if isinstance(value, dict) and len(value) == 1 and "file" not in value:
+        (kind, name), = value.items()
+        return {"each": kind, "file": name}
+    return value
+
+
+def shape_list(statement: Source, name: str, entry: dict, bounds: Cuboid) -> Shape:
+    """The union of the shapes of a file.
+
+    Raises:
+        InputError: for a kind that there is not, a file that cannot be read, and lines that are no shape in the box.
+    """
+    where, dimension = statement.where(f"shapes.{name}"), len(bounds.lower)
+    kind = SHAPES.get(str(entry.get("each")).removesuffix("s").replace("boxe", "box"))
+    if not set(entry) <= KEYS or not {"each", "file"} <= set(entry) or kind is None:
+        raise wrong_kind(where, f"one of {', '.join(SHAPES)} in the plural, and a file", entry, "{disks: holes.csv}")
+    read = statement.files.arrays
+    rows = read(f"shapes.{name}", entry, where, lambda path: _numbers(path))["numbers"]
+    if kind.dimension(dimension) != dimension or not kind.takes(rows.shape[1], dimension):
+        raise InputError(
+            f"{where} needs the numbers of {kind.form} in every line, in {kind.dimension(dimension)} space dimensions; "
+            f"it has {rows.shape[1]} in {dimension}. Correct the file."
+        )
+    if len(rows) > MOST_LISTED:
+        raise InputError(f"{where} may have {MOST_LISTED} shapes; the file has {len(rows)}. Use fewer.")
+    parts = [_part(kind, row.tolist(), number, where) for number, row in enumerate(rows, 1)]
+    for number, part in enumerate(parts, 1):
+        if not part.meets(bounds):
+            raise InputError(f"{where} needs shapes that meet the box; line {number} lies outside it. Move it.")
+    return Together(tuple(parts))
+
+
+def _part(kind: type[Shape], values: list[float], number: int, where: str) -> Shape:
+    try:
+        return kind.of(values)
+    except Misshapen as wanted:
+        raise InputError(f"{where} needs {wanted}; line {number} of the file is another. Correct the numbers.") from None
+
+
+def _numbers(path: Path) -> Arrays:
+    """Lines of numbers; a first line of words is their heading."""
+    lines = [line for _, line in comma_separated(text_of(path, MOST_BYTES))]
+    if lines and not _row(lines[0]):
+        lines = lines[1:]
+    rows = [_row(line) for line in lines]
+    if not rows or any(not row or len(row) != len(rows[0]) for row in rows):
+        raise Unreadable("needs as many numbers in every line")
+    return {"numbers": np.array(rows)}
+
+
+def _row(words: list[str]) -> list[float]:
+    try:
+        return [float(word) for word in words]
+    except ValueError:
+        return []
