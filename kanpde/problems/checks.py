@@ -293,7 +293,8 @@ def _statements(problem: Problem) -> Iterator[tuple[str, sympy.Expr, Tensor]]:
     for name, residual in problem.equations.items():
         yield f"equations.{name}", residual, points
     for condition in problem.conditions:
-        key = f"{condition.kind}.{condition.name}" if condition.kind != "initial" else "initial"
+        key = condition.kind if condition.kind == "initial" else f"{condition.kind}.{condition.name}"
+        key = key.replace("final.", "boundary.")
         yield key, condition.residual, piece_points(problem.region, problem.domain, condition.side, POINTS, SEED)
 
 

@@ -46,7 +46,8 @@ class Condition:
         side: Where it holds: a side of the box, a part of one, or of a shape's boundary; the side at the start of
             time for initial conditions.
         residual: Zero where the condition is met; in coordinates, fields and their derivatives.
-        kind: `boundary`, `initial`, or `constraint` for what holds of integrals and values elsewhere.
+        kind: `boundary`, `initial`, `final` at the end of time, or `constraint` for what holds of integrals and values
+            elsewhere.
         fields: The fields that occur.
         written: The condition as the file has it.
     """
@@ -295,6 +296,11 @@ class Problem:
             inner = [own for own, _ in jets_of(name.density)] if isinstance(name, Integrated) else [name]
             places += [own.place[self.time] for own in inner if isinstance(own, Placed)]
         return any(place != now for place in places)
+
+    def evolves(self) -> bool:
+        """Whether it goes on from the start of time: conditions there, and none at the end."""
+        kinds = {condition.kind for condition in self.conditions}
+        return self.time is not None and "initial" in kinds and "final" not in kinds
 
     def order(self) -> int:
         """The highest order of derivative in the equations."""

@@ -81,20 +81,25 @@ def _jumping(problem: Problem, expr: sympy.Expr) -> str:
 
 
 def backward_warnings(problem: Problem) -> Iterator[str]:
-    """u_t = -u_xx smooths backward in time: from data at the start, errors grow without bound."""
+    """u_t = -u_xx smooths backward in time: errors of data at the start grow without bound; u_t = u_xx from the end."""
     if problem.time is None:
         return
+    begun, ends = ({field for c in problem.conditions if c.kind == kind for field in c.fields}
+                   for kind in ("initial", "final"))  # fmt: skip
     for name, residual in problem.equations.items():
         slopes = _slopes(problem, residual)
         for field in problem.fields:
-            if problem.order_along(field, problem.time) != 1 or _fourth_order(problem, field):
+            if problem.order_along(field, problem.time) != 1 or _fourth_order(problem, field) or field in begun & ends:
                 continue
             rate = slopes.get((field, _along(problem, problem.time, 1)))
             diffusions = [slopes.get((field, _along(problem, axis, 2))) for axis in _space(problem)]
-            if rate is not None and any(d is not None and _same_sign(problem, rate, d) for d in diffusions):
+            if rate is not None and any(
+                d is not None and _same_sign(problem, -rate if field in ends else rate, d) for d in diffusions
+            ):
+                signs, edge = ("opposite signs", "end") if field in ends else ("the same sign", "start")
                 yield (
-                    f"{name} is a diffusion backward in time: {field}_t and a second derivative of {field} have the "
-                    "same sign on one side, so the smallest error at the start grows without bound. Change the sign, "
+                    f"{name} is a diffusion backward in time: {field}_t and a second derivative of {field} have "
+                    f"{signs} on one side, so the smallest error at the {edge} grows without bound. Change the sign, "
                     "or let time run the other way."
                 )
                 break

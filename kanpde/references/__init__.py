@@ -17,6 +17,7 @@ from kanpde.problems.data_in_place import determined_by_data
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.geometry.sampling import uniform_points
 from kanpde.problems.problem import Problem
+from kanpde.problems.time_reversal import ends_alone, reversed_in_time
 from kanpde.references.cache import NUMBERS, load_values, store_values
 from kanpde.references.families import Family, combinations, family_axes, member, middle, node_counts
 from kanpde.references.interface import Field, NotSolved, OutOfMeans, Solved, time_limit
@@ -88,7 +89,7 @@ def method_for(problem: Problem) -> str | None:
 def applicable_method(problem: Problem) -> str | None:
     """The first solver that can take the problem, or each problem of a family."""
     try:
-        one = middle(problem)
+        one = _forward(middle(problem))
     except NotSolved:
         return None
     return next((name for name, solver in METHODS.items() if not _reason_against(one, solver)), None)
@@ -137,6 +138,9 @@ def reference_of(problem: Problem, method: str, seconds: float = SECONDS) -> Ref
         return _from_file(problem)
     if method not in METHODS:
         raise NotSolved(f"is not in this version, which has {', '.join(METHODS)}")
+    if ends_alone(problem) and not problem.remotes():
+        found = reference_of(_forward(problem), method, seconds)
+        return replace(found, values=Backward(found.values, problem.time, sum(_ends(problem))))
     one = middle(problem)
     if (problem.remotes() or determined_by_data(problem)) and (reason := _reason_against(one, METHODS[method])):
         raise NotSolved(reason)
@@ -151,6 +155,29 @@ def reference_of(problem: Problem, method: str, seconds: float = SECONDS) -> Ref
     if allowed == SECONDS or found.seconds < UNHURRIED * allowed:  # else more time would have found more
         store_values(problem, method, ladder, found.values, {name: getattr(found, name) for name in NUMBERS})
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class Backward:
+    """A field of a problem run backward in time: t → total - t."""
+
+    values: Field
+    time: int
+    total: float
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:  # [n, d] -> [n, fields]
+        points = np.array(points, dtype=float)
+        points[:, self.time] = self.total - points[:, self.time]
+        return self.values(points)
+
+
+def _forward(problem: Problem) -> Problem:
+    """With conditions at the start of time, where they stand at its end alone."""
+    return reversed_in_time(problem) if ends_alone(problem) and not problem.remotes() else problem
+
+
+def _ends(problem: Problem) -> tuple[float, float]:
+    return problem.domain.lower[problem.time], problem.domain.upper[problem.time]
 
 
 def _from_file(problem: Problem) -> Reference:

@@ -89,8 +89,7 @@ def estimated_error(solution: Solution, ansatz: Ansatz) -> ErrorEstimate | None:
 def _windows(solution: Solution) -> list[Problem]:
     """The problem in equal parts of its time, as many as were trained and at least a few."""
     problem = solution.problem
-    initial = any(condition.kind == "initial" for condition in problem.conditions)
-    if problem.time is None or not initial or problem.reaches_through_time():
+    if not problem.evolves() or problem.reaches_through_time():
         return [problem]
     trained = len(solution.pieces) if isinstance(solution, Chained) else 1
     count = min(max(trained, FEWEST_WINDOWS), MOST_WINDOWS)

@@ -60,10 +60,9 @@ def window_ends(problem: Problem, windows: int | tuple[float, ...] | None) -> tu
 
 
 def _check_marching(problem: Problem) -> None:
-    evolves = problem.time is not None and any(c.kind == "initial" for c in problem.conditions)
     whole = "data" if problem.data else "learned parameters" if problem.learned else ""
     whole = "fields at other times in its equations" if problem.reaches_through_time() else whole
-    if not evolves or whole:
+    if not problem.evolves() or whole:
         raise InputError(
             f"{problem.name}: training.windows needs a problem that evolves from initial conditions and is known by "
             f"them alone; this one has {whole or 'no time or no initial conditions'}. Set training.windows=null."

@@ -16,6 +16,7 @@ from kanpde.solving.losses.residuals import build_blocks
 CASES = Path(__file__).parent / "cases"
 
 EXPRESSED = {
+    "black_scholes": "lines",
     "chain_where": "finite_elements", "delay": "chebyshev", "fokker_planck_norm": "chebyshev", "integral_pde": None,
     "heated_part": None, "disk_polar": None, "inflow_poly": "finite_elements", "lorenz_issue": "ordinary",
     "periodic_pinned": "chebyshev", "porous_triangle_where": "finite_elements", "robertson": "ordinary",
@@ -32,7 +33,6 @@ WARNED = {
 }
 FREE = {"cylinder_potential": "up to a constant", "taylor_green": "up to a function of t"}
 REFUSED = {
-    "black_scholes": "count it from the end: with s = T - t",
     "neumann_incompatible": "source and fluxes need to balance",
     "schrodinger_complex": "Declare complex fields",
     "stefan_comma": "needs quotes around what has a comma",

@@ -55,7 +55,7 @@ def test_files_that_are_no_list(folder, text, entry, reason):
 
 
 @pytest.mark.parametrize(("shape", "edges", "u", "tolerance"), [
-    ("annulus(0, 0, 0.4, 0.9)", 2, lambda x, y: np.log(np.hypot(x, y)), 2e-6),
+    ("annulus(0, 0, 0.4, 0.9)", 2, lambda x, y: np.log(np.hypot(x, y)), 1e-5),
     ("sector(0, 0, 0.9, 0, 2)", 3, lambda x, y: x * x - y * y, 2e-6),
     ("rounded_box(-0.8, 0.8, -0.6, 0.6, 0.3)", 8, lambda x, y: np.exp(x) * np.sin(y), 2e-6),
     ("triangle(-0.8, -0.8, 0.8, -0.8, 0, 0.7)", 3, lambda x, y: np.exp(x) * np.sin(y), 2e-6),
@@ -72,7 +72,8 @@ def test_finite_elements_on_new_shapes(shape, edges, u, tolerance):
 
 def test_the_end_of_a_cylinder_may_be_a_side_of_the_box():
     stated = {"coordinates": {"x": [-1, 1], "y": [-1, 1], "z": [0, 1]}, "fields": ["u"], "domain": "rod",
-              "equations": {"poisson": "-lap(u) = 1"}, "shapes": {"rod": "cylinder(0, 0, 0, 0, 0, 1, 0.5)"}}  # fmt: skip
+              "shapes": {"rod": "cylinder(0, 0, 0, 0, 0, 1, 0.5)"},
+              "equations": {"poisson": "-lap(u) = 1"}}  # fmt: skip
     ends = {"rod[2]": "dn(u) = 0", "rod[3]": "dn(u) = 0"}
     problem = load_problem(stated | {"boundary": {"rod[1]": "u = 0", **ends}})
     assert [c.name for c in problem.conditions] == ["rod[1]", "rod[2]", "rod[3]"]

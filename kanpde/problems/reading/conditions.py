@@ -130,7 +130,7 @@ class _Conditions:
 
     def residuals(self, piece: Piece, place: str, text: object) -> tuple[sympy.Expr, ...]:
         """One for each component of an equation between vectors."""
-        normal = None if piece.name in ("t-", "at") else self.normal(piece)
+        normal = None if piece.name in ("t-", "t+", "at") else self.normal(piece)
         scope = replace(self.scope, normal=normal, place=self.place(piece))
         residuals = self.statement.residuals(place, text, scope, self.exact)
         for residual in residuals:
@@ -163,7 +163,7 @@ class _Conditions:
         names = [name] if len(pieces) == 1 else [f"{name}[{n}]" for n in range(1, len(pieces) + 1)]
         return [
             Condition(
-                own, piece, residual, "initial" if piece.name == "t-" else "boundary",
+                own, piece, residual, {"t-": "initial", "t+": "final"}.get(piece.name, "boundary"),
                 fields_of(residual),
             )
             for own, piece, residual in zip(names, pieces, residuals, strict=True)
@@ -291,14 +291,10 @@ class _Conditions:
     def side(self, name: str, sides: Mapping[str, Side]) -> Side:
         where = self.statement.where("boundary")
         possible = [side.name for side in sides.values() if self.takes_conditions(side)]
-        if name in ("t-", "t+") and name in sides:
-            end = (
-                "If time runs backward from a final condition, count it from the end: with s = T - t the equation's "
-                "u_t becomes -u_s; name s t and the condition stands under initial."
-            )
+        if name == "t-" and name in sides:
             raise InputError(
-                f"{where} takes conditions in space; it has {name}. Write conditions at the start of time under "
-                f"initial; if t is no time, call it otherwise.{f' {end}' * (name == 't+')}"
+                f"{where} takes conditions in space and at the end of time, t+; it has {name}. Write conditions at the "
+                "start of time under initial; if t is no time, call it otherwise."
             )
         if name not in sides or sides[name].axis in map(self.scope.coordinates.index, self.scope.family):
             hint = suggestion(name, possible) or ""

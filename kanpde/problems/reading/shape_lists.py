@@ -21,7 +21,7 @@ KEYS = {"each", "file", "sha256"}
 def listed_shapes(value: object) -> object:
     """`{disks: holes.csv}` in the form that names files, `{each: disks, file: holes.csv}`; anything else as it is."""
     if isinstance(value, dict) and len(value) == 1 and "file" not in value:
-        (kind, name), = value.items()
+        ((kind, name),) = value.items()
         return {"each": kind, "file": name}
     return value
 
@@ -56,7 +56,9 @@ def _part(kind: type[Shape], values: list[float], number: int, where: str) -> Sh
     try:
         return kind.of(values)
     except Misshapen as wanted:
-        raise InputError(f"{where} needs {wanted}; line {number} of the file is another. Correct the numbers.") from None
+        raise InputError(
+            f"{where} needs {wanted}; line {number} of the file is another. Correct the numbers."
+        ) from None
 
 
 def _numbers(path: Path) -> Arrays:

@@ -58,7 +58,8 @@ def applicable(problem: Problem) -> bool:
     coordinates.
     """
     smooth = not any(len(walls_of(problem, axis)) for axis in range(problem.domain.dimension))
-    marched = problem.time is not None and not problem.remotes() and not problem.narrow
+    final = any(condition.kind == "final" for condition in problem.conditions)
+    marched = problem.time is not None and not (problem.remotes() or problem.narrow or final)
     whole = is_whole_box(_without_places(problem)) and not marched
     return bool(problem.equations) and whole and problem.domain.dimension <= 3 and smooth
 

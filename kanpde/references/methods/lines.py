@@ -47,6 +47,7 @@ def applicable(problem: Problem) -> bool:
     """Whether the method is for the problem: time derivatives of every field on a box of up to three dimensions."""
     return (
         problem.time is not None and bool(problem.equations) and is_whole_box(problem) and not problem.narrow
+        and not any(condition.kind == "final" for condition in problem.conditions)
         and 1 <= len(_space(problem)) <= 3 and all(problem.order_along(field, problem.time) for field in problem.fields)
         and not any(len(walls_of(problem, axis)) for axis in _space(problem))
     )  # fmt: skip

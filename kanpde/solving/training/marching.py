@@ -70,10 +70,9 @@ ROUGH = 0.1
 
 def evolves(problem: Problem) -> bool:
     """Whether it goes on from initial conditions, and is known by them and the equations alone."""
-    initial = any(condition.kind == "initial" for condition in problem.conditions)
     still = any(problem.time in axes for axes in problem.narrow.values())
     whole = problem.data or problem.learned or problem.time in problem.periodic or problem.remotes() or still
-    return problem.time is not None and initial and not whole and 2 <= problem.domain.dimension <= 3
+    return problem.evolves() and not whole and 2 <= problem.domain.dimension <= 3
 
 
 def marching_way(setup: Setup, method: Optimizer) -> Way:
