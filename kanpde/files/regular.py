@@ -7,8 +7,8 @@ was asked for may have grown by the time the file is read.
 import os
 import stat
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from kanpde.errors import InputError
 
@@ -46,7 +46,7 @@ def read_regular(path: str | os.PathLike[str], most: int, links: bool = False) -
     return content
 
 
-def open_regular(path: str | os.PathLike[str], links: bool = False) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str], links: bool = False) -> BufferedReader:
     """A plain file opened for reading, see `read_regular`."""
     _check_kind(lambda: os.stat(path) if links else os.lstat(path))  # before opening: that alone can move a tape
     flags = os.O_RDONLY | _NEVER_WAIT | _BINARY | (0 if links else getattr(os, "O_NOFOLLOW", 0))
@@ -91,7 +91,7 @@ def _check_kind(status: Callable[[], os.stat_result]) -> None:
         raise Unreadable("is no plain file")
 
 
-def _read(file: BinaryIO, most: int) -> bytes:
+def _read(file: BufferedReader, most: int) -> bytes:
     try:
         return file.read(most)
     except OSError as error:

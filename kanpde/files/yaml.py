@@ -11,6 +11,7 @@ import numbers
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from typing import Any, overload
 
 import yaml
 
@@ -26,6 +27,9 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
 _HYDRA_KEYS = ("defaults", "hydra")
+
+Entries = dict[str, Any]
+"""A mapping of plain data, whose values nobody has looked at yet."""
 
 
 def read_yaml(text: str, label: str) -> object:
@@ -53,6 +57,10 @@ def read_yaml(text: str, label: str) -> object:
         raise _too_deep(label) from None
 
 
+@overload
+def plain_data(value: Mapping[Any, Any], label: str) -> Entries: ...
+@overload
+def plain_data(value: object, label: str) -> object: ...
 def plain_data(value: object, label: str) -> object:
     """A copy of data from Python as `read_yaml` would have returned it, under the same limits."""
     return _Copying(label).copy(value, "", 0)

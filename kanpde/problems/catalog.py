@@ -17,13 +17,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kanpde.errors import InputError
 from kanpde.files.regular import Unreadable, open_regular, own_path, plain_name
 from kanpde.files.texts import shortened, suggestion
-from kanpde.files.yaml import plain_data
+from kanpde.files.yaml import Entries, plain_data
 from kanpde.problems.checks import check_problem
 from kanpde.problems.language import ExpressionError
 from kanpde.problems.listing import problem_data, problem_folders, problem_names, read_problem_text
@@ -40,8 +41,8 @@ __all__ = [
 
 
 def load_problem(
-    source: str | os.PathLike | Mapping,
-    parameters: Mapping | None = None,
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    parameters: Mapping[str, Any] | None = None,
     name: str | None = None,
     label: str | None = None,
     samples: Mapping[str, np.ndarray] | None = None,
@@ -75,7 +76,9 @@ def load_problem(
         raise InputError(f"{label} {error}") from None
 
 
-def changed_problem(problem: str | os.PathLike | Mapping | Problem, changes: Mapping | None) -> Problem:
+def changed_problem(
+    problem: str | os.PathLike[str] | Mapping[str, Any] | Problem, changes: Mapping[str, Any] | None
+) -> Problem:
     """A problem as it is given, some entries of its file replaced: {"title": "Mine", "parameters.nu": 0.1}.
 
     Raises:
@@ -90,7 +93,7 @@ def changed_problem(problem: str | os.PathLike | Mapping | Problem, changes: Map
     return load_problem(data, name=loaded.name, samples=loaded.samples or None)
 
 
-def _replace(data: dict, path: list[str], key: str, value: object) -> None:
+def _replace(data: Entries, path: list[str], key: str, value: object) -> None:
     """Replace one entry by its dotted name, in a copy of each mapping on the way; a new one only at the top."""
     first, *rest = path
     if not rest:
@@ -105,7 +108,7 @@ def _replace(data: dict, path: list[str], key: str, value: object) -> None:
     _replace(data[first], rest, key, value)
 
 
-def read_problem_file(path: str | os.PathLike) -> dict:
+def read_problem_file(path: str | os.PathLike[str]) -> Entries:
     """The plain data of a problem file, safe but unchecked: strings, numbers, lists, mappings."""
     path = Path(path)
     return _with_folder(problem_data(path), path.parent)
@@ -114,7 +117,7 @@ def read_problem_file(path: str | os.PathLike) -> dict:
 # finding and naming
 
 
-def _read(source: str | os.PathLike | Mapping, name: str | None) -> tuple[dict, str, str]:
+def _read(source: str | os.PathLike[str] | Mapping[str, Any], name: str | None) -> tuple[Entries, str, str]:
     """The data, the label for messages and the name."""
     if isinstance(source, Mapping):
         label = name or "problem"
@@ -125,7 +128,7 @@ def _read(source: str | os.PathLike | Mapping, name: str | None) -> tuple[dict, 
     return read_problem_file(path), path.name, path.stem
 
 
-def _problem_path(source: str | os.PathLike) -> Path:
+def _problem_path(source: str | os.PathLike[str]) -> Path:
     text = os.fspath(source)
     if not isinstance(source, str) or text.endswith((".yaml", ".yml")) or "/" in text or os.sep in text:
         return own_path(text)
@@ -149,7 +152,7 @@ def _checked_problem_name(name: str) -> str:
     return name
 
 
-def confined(data: dict, folder: str | os.PathLike) -> dict:
+def confined(data: Entries, folder: str | os.PathLike[str]) -> Entries:
     """The data of a stranger's problem, whose files are those of one folder and no others.
 
     >>> confined({"reference": {"method": "file", "file": "u.npz"}}, "/srv/upload")["reference"]["file"]
@@ -174,10 +177,15 @@ def confined(data: dict, folder: str | os.PathLike) -> dict:
     return _with_files(data, inside)
 
 
-def file_contents(data: dict) -> tuple[str, ...]:
+def file_contents(data: Entries) -> tuple[str, ...]:
     """What the files that a problem names hold, as hashes: another content is another problem."""
     names: list[str] = []
-    _with_files(data, lambda name: names.append(name) or name)
+
+    def noted(name: str) -> str:
+        names.append(name)
+        return name
+
+    _with_files(data, noted)
     return tuple(map(_content_hash, names))
 
 
@@ -189,12 +197,12 @@ def _content_hash(name: str) -> str:
         return str(reason)
 
 
-def _with_folder(data: dict, folder: Path) -> dict:
+def _with_folder(data: Entries, folder: Path) -> Entries:
     """The data with absolute names of files, so that they mean the same anywhere."""
     return _with_files(data, lambda name: str((folder / name).absolute()))
 
 
-def _with_files(data: dict, place: Callable[[str], str]) -> dict:
+def _with_files(data: Entries, place: Callable[[str], str]) -> Entries:
     """The data with another name for each file that it names: those of coefficients, shapes, the reference and data."""
     moved = dict(data)
     if isinstance(shapes := data.get("shapes"), dict):
@@ -205,11 +213,12 @@ def _with_files(data: dict, place: Callable[[str], str]) -> dict:
 
 
 def _moved(value: object, place: Callable[[str], str]) -> object:
-    named = isinstance(value, dict) and isinstance(value.get("file"), str)
-    return {**value, "file": place(value["file"])} if named else value
+    if isinstance(value, dict) and isinstance(value.get("file"), str):
+        return {**value, "file": place(value["file"])}
+    return value
 
 
-def _with_parameters(data: dict, parameters: Mapping, label: str) -> dict:
+def _with_parameters(data: Entries, parameters: Mapping[str, Any], label: str) -> Entries:
     own = data.get("parameters") or {}
     if not isinstance(own, dict):
         raise wrong_kind(f"{label}: parameters", "a mapping", own, "{nu: 0.01}")

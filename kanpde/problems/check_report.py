@@ -66,7 +66,7 @@ def _place_of(condition: Condition, problem: Problem) -> str:
 def _shape_lines(problem: Problem) -> Iterator[str]:
     """What of the box is the domain, and the shapes by name."""
     shapes = problem.source.get("shapes")
-    if problem.region is not None and isinstance(shapes, dict):
+    if not problem.region.whole and isinstance(shapes, dict):
         named = ", ".join(f"{name} = {_plain(shape)}" for name, shape in shapes.items())
         yield f"  domain: {problem.source.get('domain', 'box')}, {named}"
 

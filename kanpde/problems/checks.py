@@ -110,8 +110,9 @@ def check_learned_used(problem: Problem, label: str) -> None:
 def check_initial_conditions(problem: Problem, label: str) -> None:
     """As many conditions at the start of time as the equations have time derivatives: u, u_t, …"""
     for field in problem.fields if problem.time is not None else ():
-        conditions = _conditions(problem, field, problem.time)
-        order, given = problem.order_along(field, problem.time), [_time_order(c, field, problem) for c in conditions]
+        conditions = _conditions(problem, field, problem.time_axis)
+        order = problem.order_along(field, problem.time_axis)
+        given = [_time_order(c, field, problem) for c in conditions]
         if not determined_by_data(problem):
             _check_initial_complete(problem, field, order, given, label)
         if given and max(given) >= max(order, 1):
@@ -142,7 +143,7 @@ def check_boundary_conditions(problem: Problem, label: str) -> Iterator[str]:
     if determined_by_data(problem):
         yield from data_sentences(problem)
         return
-    if problem.region is not None or any(isinstance(c.side, SubSide) for c in problem.conditions):
+    if not problem.region.whole or any(isinstance(c.side, SubSide) for c in problem.conditions):
         check_covered(problem, label)
         check_shared(problem, label)
         return
@@ -179,8 +180,8 @@ def _check_sides(problem: Problem, field: str, axis: int, label: str) -> Iterato
 def check_covered(problem: Problem, label: str) -> None:
     """Every point of the region's boundary has ⌊q/2⌋ conditions for a field of order q."""
     axes = [a for a in range(len(problem.coordinates)) if a != problem.time and a not in problem.periodic]
-    carriers = [side for side in box_sides(problem.coordinates) if side.axis in axes]
-    if problem.region is not None:
+    carriers: list[Side | ShapeBoundary] = [side for side in box_sides(problem.coordinates) if side.axis in axes]
+    if not problem.region.whole:
         shapes = dict(problem.region.shapes)
         carriers += [ShapeBoundary(n, facet, sign) for n in problem.region.names() for facet in shapes[n].facets()
                      for sign in (1, -1)]  # fmt: skip
@@ -213,7 +214,7 @@ def check_shared(problem: Problem, label: str) -> None:
             )
 
 
-def _check_piece_covered(problem: Problem, field: str, carrier, wanted: int, label: str) -> None:
+def _check_piece_covered(problem: Problem, field: str, carrier: Side | ShapeBoundary, wanted: int, label: str) -> None:
     points = piece_points(problem.region, problem.domain, carrier, POINTS, SEED)
     count = torch.zeros(len(points), dtype=torch.int)
     for condition in problem.conditions:
@@ -258,7 +259,7 @@ def _conditions(problem: Problem, field: str, axis: int) -> list[Condition]:
 
 
 def _time_order(condition: Condition, field: str, problem: Problem) -> int:
-    return max(index[problem.time] for name, index in jets_of(condition.residual) if name == field)
+    return max(index[problem.time_axis] for name, index in jets_of(condition.residual) if name == field)
 
 
 def _time_derivative(problem: Problem, field: str, count: int) -> str:
@@ -454,15 +455,15 @@ def corner_warnings(problem: Problem) -> Iterator[str]:
     yield from _disagreements(problem, rates, "rates of change", "a kink")
 
 
-Set = tuple[Condition, str, sympy.Expr]
-"""A condition, the field that it sets, and to what."""
+Setting = tuple[Condition, Side, str, sympy.Expr]
+"""A condition on a side of the box, the side, the field that it sets, and to what."""
 
 
-def _disagreements(problem: Problem, pairs: Iterable[tuple[Set, Set]], what: str, has: str) -> Iterator[str]:
-    for (a, field_a, value_a), (b, field_b, value_b) in pairs:
-        if field_a == field_b and a.side.axis != b.side.axis:
-            points = side_points(problem.domain, a.side, b.side)
-            if problem.region is not None:
+def _disagreements(problem: Problem, pairs: Iterable[tuple[Setting, Setting]], what: str, has: str) -> Iterator[str]:
+    for (a, side_a, field_a, value_a), (b, side_b, field_b, value_b) in pairs:
+        if field_a == field_b and side_a.axis != side_b.axis:
+            points = side_points(problem.domain, side_a, side_b)
+            if not problem.region.whole:
                 points = points[problem.region.contains(points)]
             if not len(points):
                 continue
@@ -488,15 +489,16 @@ def slope_warnings(problem: Problem) -> Iterator[str]:
 
     With u = g(x) at the start, a condition r(u, u_x, …) = 0 leaves r(g, g_x, …) where its side meets the start.
     """
-    start = [(c, field, value) for c, field, value in _set_values(problem) if c.kind == "initial"]
+    start = [(side, field, value) for c, side, field, value in _set_values(problem) if c.kind == "initial"]
     known = {field: value for _, field, value in start}
     for condition in problem.conditions:
         slopes = [jet for jet in jets_of(condition.residual) if any(jet[1])]
-        asked = isinstance(condition.side, Side) and condition.kind == "boundary" and slopes
-        if not asked or not set(condition.fields) <= set(known) or any(i[problem.time] for _, i in slopes):
+        if not isinstance(condition.side, Side) or condition.kind != "boundary" or not slopes:
             continue
-        points = side_points(problem.domain, condition.side, start[0][0].side)
-        points = points if problem.region is None else points[problem.region.contains(points)]
+        if not set(condition.fields) <= set(known) or any(index[problem.time_axis] for _, index in slopes):
+            continue
+        points = side_points(problem.domain, condition.side, start[0][0])
+        points = points if problem.region.whole else points[problem.region.contains(points)]
         try:
             left = substituted(condition.residual, known)
             both = left, size_of_terms(left)
@@ -513,33 +515,38 @@ def slope_warnings(problem: Problem) -> Iterator[str]:
             )
 
 
-def _set_values(problem: Problem) -> Iterator[tuple[Condition, str, sympy.Expr]]:
+def _solved_on_sides(problem: Problem) -> Iterator[tuple[Condition, Side, Jet, sympy.Expr]]:
     for condition in problem.conditions:
         solved = condition.solved(problem.coordinates)
-        if isinstance(condition.side, Side) and solved is not None and not any(solved[0][1]):
-            yield condition, solved[0][0], solved[1]
+        if isinstance(condition.side, Side) and solved is not None:
+            yield condition, condition.side, *solved
 
 
-def _first_rates(problem: Problem) -> Iterator[Set]:
+def _set_values(problem: Problem) -> Iterator[Setting]:
+    for condition, side, (field, index), value in _solved_on_sides(problem):
+        if not any(index):
+            yield condition, side, field, value
+
+
+def _first_rates(problem: Problem) -> Iterator[Setting]:
     """What initial conditions say of u_t."""
-    for condition in problem.conditions:
-        solved = condition.solved(problem.coordinates)
-        if condition.kind == "initial" and solved is not None and sum(i := solved[0][1]) == i[problem.time] == 1:
-            yield condition, solved[0][0], solved[1]
+    for condition, side, (field, index), value in _solved_on_sides(problem):
+        if condition.kind == "initial" and sum(index) == index[problem.time_axis] == 1:
+            yield condition, side, field, value
 
 
-def _boundary_rates(problem: Problem) -> Iterator[Set]:
+def _boundary_rates(problem: Problem) -> Iterator[Setting]:
     """How what a boundary sets changes in time, where that is no jump."""
-    for condition, field, value in _set_values(problem):
+    for condition, side, field, value in _set_values(problem):
         if condition.kind == "boundary" and problem.time is not None:
             with contextlib.suppress(ExpressionError):
-                yield condition, field, derivative(value, coordinate_symbols(problem.coordinates)[problem.time])
+                yield condition, side, field, derivative(value, coordinate_symbols(problem.coordinates)[problem.time])
 
 
 def periodic_warnings(problem: Problem) -> Iterator[str]:
     """Data on other sides join smoothly across a period; a kink there ruins an answer whose residual looks fine."""
     for axis in problem.periodic:
-        for condition, field, value in _set_values(problem):
+        for condition, _, field, value in _set_values(problem):
             for order, jump, scale in _periodic_jumps(value, problem, axis, problem.order_along(field, axis)):
                 if jump > 1e-6 * max(scale, 1e-3):
                     if order == 1 and diffusivity(problem, field, axis) is not None:

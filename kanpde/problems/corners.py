@@ -18,7 +18,7 @@ from kanpde.problems.geometry.regions import (
     Piece,
     ShapeBoundary,
     carrier_of,
-    in_domain,
+    in_box,
     on_boundary,
     piece_points,
 )
@@ -41,12 +41,12 @@ SetValue = tuple[Condition, str, sympy.Expr]
 
 def examined(problem: Problem) -> bool:
     """Whether all that meets is compared: boxes, and shapes in the plane."""
-    return problem.region is None or len(problem.region.axes) == 2
+    return problem.region.whole or len(problem.region.axes) == 2
 
 
 def shape_corner_warnings(problem: Problem) -> Iterator[str]:
     """Where boundaries of shapes meet other ones, the values that conditions set for a field agree."""
-    if problem.region is None or not examined(problem):
+    if problem.region.whole or not examined(problem):
         return
     for a, b in combinations(_set_values(problem), 2):
         shapes = [isinstance(carrier_of(one[0].side), ShapeBoundary) for one in (a, b)]
@@ -100,7 +100,7 @@ def _boundary(facet: Piece) -> ShapeBoundary:
 
 def _space(problem: Problem) -> list[int]:
     """The axes of the region."""
-    return [] if problem.region is None else list(problem.region.axes)
+    return [] if problem.region.whole else list(problem.region.axes)
 
 
 def _curve(facet: Piece, s: float | list[float] | Tensor) -> Tensor:  # -> [n, 2]
@@ -165,5 +165,5 @@ def _touches(problem: Problem, other: Piece, points: Tensor) -> bool:
             point[:, axis] += sign * APART * problem.domain.lengths[axis]
             moved.append(point)
     near = torch.cat(moved)
-    near = near[in_domain(None, problem.domain, (), near)]
+    near = near[in_box(problem.domain, (), near)]
     return bool(on_boundary(problem.region, problem.domain, other, near).any())

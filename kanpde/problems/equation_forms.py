@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 import sympy
@@ -10,6 +11,7 @@ import sympy
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.language import (
     ExpressionError,
+    Jet,
     compile_expression,
     coordinate_symbols,
     derivative,
@@ -18,6 +20,8 @@ from kanpde.problems.language import (
     jets_of,
 )
 from kanpde.problems.problem import Problem
+
+Slopes = Mapping[Jet, sympy.Expr]
 
 POINTS, SEED = 64, 11
 WIDEST = 0.2
@@ -76,14 +80,14 @@ def diffusivity(problem: Problem, field: str, axis: int) -> float | None:
         return None
     rate = float(found[0])
     box = problem.domain
-    return rate if 2 * (rate * box.lengths[problem.time]) ** 0.5 < WIDEST * box.lengths[axis] else None
+    return rate if 2 * (rate * box.lengths[problem.time_axis]) ** 0.5 < WIDEST * box.lengths[axis] else None
 
 
 def _space(problem: Problem) -> list[int]:
     return [axis for axis in range(len(problem.coordinates)) if axis != problem.time and axis not in problem.family]
 
 
-def _principal(slopes: dict, field: str, problem: Problem) -> dict[tuple[int, int], sympy.Expr]:
+def _principal(slopes: Slopes, field: str, problem: Problem) -> dict[tuple[int, int], sympy.Expr]:
     """a_ij by pairs of axes, symmetric."""
     found = {}
     for (name, index), slope in slopes.items():
@@ -94,7 +98,9 @@ def _principal(slopes: dict, field: str, problem: Problem) -> dict[tuple[int, in
     return found
 
 
-def _gap(slopes: dict, principal: dict, field: str, axis: int, problem: Problem) -> sympy.Expr:
+def _gap(
+    slopes: Slopes, principal: dict[tuple[int, int], sympy.Expr], field: str, axis: int, problem: Problem
+) -> sympy.Expr:
     """b_i - Σ_j ∂_j a_ij."""
     symbols = coordinate_symbols(problem.coordinates)
     unit = tuple(int(a == axis) for a in range(len(symbols)))
@@ -102,7 +108,7 @@ def _gap(slopes: dict, principal: dict, field: str, axis: int, problem: Problem)
     return slopes.get((field, unit), sympy.S.Zero) - sum(flux)
 
 
-def _vanishes(problem: Problem):
+def _vanishes(problem: Problem) -> Callable[[sympy.Expr], bool]:
     points = inside_points(problem.region, problem.domain, POINTS, SEED)
 
     def vanishes(expr: sympy.Expr) -> bool:

@@ -14,9 +14,11 @@ import numpy as np
 import scipy
 import sympy
 import torch
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.str import StrPrinter
 from torch import Tensor
 
-from kanpde.problems.language.functions import Elementary, raised
+from kanpde.problems.language.functions import Elementary, Evaluation, raised
 from kanpde.problems.language.refusals import ExpressionError
 
 
@@ -51,9 +53,9 @@ class Cells:
             return (x >= self.inner).astype(float)
         z = (x - self.inner) / self.smooth
         if order == 0:
-            return (1 + scipy.special.erf(z)) / 2
+            return (1 + np.asarray(scipy.special.erf(z))) / 2
         hermite = (-1) ** (order - 1) * scipy.special.eval_hermite(order - 1, z)
-        return hermite * np.exp(-(z**2)) / math.sqrt(math.pi) / self.smooth**order
+        return np.asarray(hermite * np.exp(-(z**2)) / math.sqrt(math.pi) / self.smooth**order)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Splines:
 
     @property
     def knots(self) -> np.ndarray:
-        return scipy.interpolate.make_interp_spline(self.samples, np.zeros(self.count), self.degree).t
+        return np.asarray(scipy.interpolate.make_interp_spline(self.samples, np.zeros(self.count), self.degree).t)
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,16 @@ class Table:
     @cached_property
     def _spline(self) -> scipy.interpolate.NdBSpline | None:
         """Evaluates the few splines that do not vanish at a point; None for cells."""
-        if not all(isinstance(axis, Splines) for axis in self.axes):
+        axes = [axis for axis in self.axes if isinstance(axis, Splines)]
+        if len(axes) < len(self.axes):
             return None
         return scipy.interpolate.NdBSpline(
-            tuple(axis.knots for axis in self.axes), self.values, tuple(axis.degree for axis in self.axes)
+            tuple(axis.knots for axis in axes), self.values, tuple(axis.degree for axis in axes)
         )
 
     def _product(self, points: np.ndarray, index: tuple[int, ...]) -> np.ndarray:  # [n, d] -> [n]
-        parts = zip(self.axes, points.T, index, strict=True)
+        axes = [axis for axis in self.axes if isinstance(axis, Cells)]
+        parts = zip(axes, points.T, index, strict=True)
         first, *rest = (axis.matrix(column, order) for axis, column, order in parts)
         total = np.tensordot(first, self.values, 1)
         for matrix in rest:
@@ -143,7 +147,7 @@ class Coefficient(Elementary):
     index: tuple[int, ...]
     title: str
 
-    def fdiff(self, argindex=1):
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
         index = tuple(order + (axis == argindex - 1) for axis, order in enumerate(self.index))
         if not self.table.axes[argindex - 1].differentiable(index[argindex - 1]):
             raise ExpressionError(
@@ -156,15 +160,15 @@ class Coefficient(Elementary):
     def evaluate(cls, *columns: Tensor) -> Tensor:
         return cls.table(cls.index, *columns)
 
-    def operation(self):
+    def operation(self) -> Evaluation:
         return type(self).evaluate, self.args, ("table", self.func)
 
-    def _sympystr(self, printer):
+    def _sympystr(self, printer: StrPrinter) -> str:
         names = map(str, self.args)
         steps = [f"{name}, {count}" for name, count in zip(names, self.index, strict=True) if count]
         return f"D({self.title}, {', '.join(steps)})" if steps else self.title
 
-    def _latex(self, printer, exp=None):
+    def _latex(self, printer: LatexPrinter, exp: str | None = None) -> str:
         names = [name for name, count in zip(map(str, self.args), self.index, strict=True) for _ in range(count)]
         title, *letters = (printer._print(sympy.Symbol(name)) for name in (self.title, *names))
         return raised(f"{title}_{{{' '.join(letters)}}}" if letters else title, exp)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import sympy
@@ -41,17 +41,25 @@ class Hopping:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A fixed value, or a range from which each realization draws; averaged ones are no axis of what is shown."""
+    """A range from which each realization draws, or both ends of it one value; averaged ones are no axis of plots."""
 
-    value: float
-    low: float | None = None
-    high: float | None = None
+    low: float
+    high: float
     average: bool = False
     irrational: bool = False
 
+    @classmethod
+    def fixed(cls, value: float, irrational: bool = False) -> Self:
+        return cls(value, value, irrational=irrational)
+
+    @property
+    def value(self) -> float:
+        """The value, or the middle of the range."""
+        return self.low if self.low == self.high else (self.low + self.high) / 2
+
     @property
     def drawn(self) -> bool:
-        return self.low is not None
+        return self.low < self.high
 
     def described(self) -> str:
         """The value, or where it is drawn from."""
@@ -137,6 +145,8 @@ class SiteFunction:
         needed = {name: np.asarray(values[name], float) for name in self.columns if not name.startswith("draw_")}
         shape = np.broadcast_shapes(*(np.shape(v) for v in values.values()))
         for place, node in enumerate(self.draws):
+            if rng is None:
+                raise ValueError("A formula with random numbers needs a generator; none came.")
             kind = rng.random if type(node) is DRAWS["uniform"] else rng.standard_normal
             needed[f"draw_{place}"] = kind(shape)
         if not needed:

@@ -9,7 +9,7 @@ from pathlib import Path
 from kanpde.errors import InputError
 from kanpde.files.regular import Unreadable, own_path, read_regular
 from kanpde.files.texts import shortened
-from kanpde.files.yaml import MAX_BYTES, read_yaml
+from kanpde.files.yaml import MAX_BYTES, Entries, read_yaml
 
 SEARCH_PATH = "KANPDE_PROBLEM_PATH"
 LONGEST_TITLE = 200
@@ -33,7 +33,7 @@ def problem_names() -> dict[str, Path]:
     return dict(sorted(names.items()))
 
 
-def problem_data(path: Path) -> dict:
+def problem_data(path: Path) -> Entries:
     """What is written in a problem file.
 
     Raises:
@@ -51,7 +51,7 @@ def problem_data(path: Path) -> dict:
     return read_problem_text(text, path.name)
 
 
-def read_problem_text(text: str, label: str) -> dict:
+def read_problem_text(text: str, label: str) -> Entries:
     """The plain data of a problem given as YAML text, e.g. out of an archive; see `problem_data`."""
     data = read_yaml(text, label)
     if not isinstance(data, dict):
@@ -62,7 +62,7 @@ def read_problem_text(text: str, label: str) -> dict:
     return data
 
 
-def title_of(data: dict, name: str, label: str) -> str:
+def title_of(data: Entries, name: str, label: str) -> str:
     """The title of a problem, by default its name.
 
     >>> title_of({"title": "Heat in a rod"}, "heat", "heat.yaml")

@@ -11,11 +11,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kanpde.errors import InputError
 from kanpde.files.regular import Unreadable, plain_name, read_regular
+from kanpde.files.yaml import Entries
 
 DIGEST = "sha256"
 PLACES = ("file", "dataset")
@@ -40,7 +42,7 @@ class NamedFiles:
         """Whether samples can be had; a file that is to be read always counts."""
         return self.given is None or bool(self._handed(what))
 
-    def arrays(self, what: str, entry: Mapping, where: str, read: Callable[[Path], Arrays]) -> Arrays:
+    def arrays(self, what: str, entry: Mapping[str, Any], where: str, read: Callable[[Path], Arrays]) -> Arrays:
         """The samples of one entry, finite doubles by name.
 
         Args:
@@ -74,7 +76,7 @@ class NamedFiles:
         given = self.given or {}
         return {key.removeprefix(start): values for key, values in given.items() if key.startswith(start)}
 
-    def sealed(self, data: dict) -> dict:
+    def sealed(self, data: Entries) -> Entries:
         """The problem's data with the bare name and the hash of every file that was read."""
         sealed = dict(data)
         for what, digest in self.digests.items():
@@ -86,12 +88,12 @@ class NamedFiles:
         return sealed
 
 
-def _entry(entry: dict, digest: str) -> dict:
+def _entry(entry: Entries, digest: str) -> Entries:
     name = Path(entry["file"]).name
     return {**entry, "file": name if plain_name(name) and "${" not in name else "samples", DIGEST: digest}
 
 
-def without_places(data: dict) -> dict:
+def without_places(data: Entries) -> Entries:
     """The problem's data without the names of files whose content is known: what a run's key depends on.
 
     >>> without_places({"title": "t", "data": {"file": "obs.csv", "sha256": "3c9d", "seed": 1}})
@@ -113,7 +115,7 @@ def samples_sha256(arrays: Mapping[str, np.ndarray]) -> str:
     for name in sorted(arrays):
         values = np.ascontiguousarray(arrays[name], dtype="<f8")
         found.update(json.dumps([name, values.shape]).encode())
-        found.update(values)
+        found.update(values.tobytes())
     return found.hexdigest()
 
 

@@ -31,8 +31,6 @@ class Data:
         same = (self.fields, self.test) == (other.fields, other.test)
         return same and np.array_equal(self.points, other.points) and np.array_equal(self.values, other.values)
 
-    __hash__ = None
-
     def fitted(self) -> Observations:
         """What the fit sees."""
         return self._rows(sorted(set(range(len(self.points))) - set(self.test)))
@@ -62,4 +60,5 @@ def left_out(count: int, fraction: float, seed: int) -> tuple[int, ...]:
 def noisy(values: np.ndarray, noise: float, seed: int) -> np.ndarray:  # [n, fields]
     """Values with independent Gaussian noise of standard deviation `noise` times each field's root mean square."""
     sizes = np.sqrt(np.mean(values**2, axis=0))
-    return values + noise * sizes * np.random.default_rng(seed).standard_normal(values.shape)
+    drawn = np.random.default_rng(seed).standard_normal(values.shape)
+    return np.asarray(values + noise * sizes * drawn)

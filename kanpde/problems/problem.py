@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 import sympy
 
-from kanpde.files.yaml import write_yaml
+from kanpde.files.yaml import Entries, write_yaml
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.geometry.regions import Piece, Region
 from kanpde.problems.known_functions import table_of
@@ -174,6 +174,7 @@ class Problem:
         title: One line for people.
         coordinates: Names, in the order of the network's inputs.
         domain: The box they range over.
+        region: What the shapes leave of the box's space coordinates.
         fields: The unknown functions of the coordinates.
         time: Axis of the coordinate t, if there is one.
         periodic: Axes along which the solution is periodic.
@@ -190,7 +191,6 @@ class Problem:
         narrow: Axes along which fields of fewer coordinates do not vary.
         data: Measured values that the solution is fitted to.
         coefficients: What the names of known functions stand for.
-        region: What the shapes leave of the box's space coordinates; None is all of it.
         settings: What suits it, by `group.name`, in place of the defaults.
         warnings: What the checks found worth a sentence.
         source: The plain data it was made from, overrides applied; files with the hash of what they hold.
@@ -201,6 +201,7 @@ class Problem:
     title: str
     coordinates: tuple[str, ...]
     domain: Box
+    region: Region
     fields: tuple[str, ...]
     time: int | None
     periodic: tuple[int, ...]
@@ -217,11 +218,21 @@ class Problem:
     narrow: dict[str, tuple[int, ...]] = field(default_factory=dict)
     data: Data | None = None
     coefficients: dict[str, sympy.Expr] = field(default_factory=dict)
-    region: Region | None = None
     settings: dict[str, object] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    source: dict = field(default_factory=dict)
+    source: Entries = field(default_factory=dict)
     samples: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)  # their hashes are in the source
+
+    @property
+    def time_axis(self) -> int:
+        """`time`, of a problem that has it.
+
+        Raises:
+            ValueError: It has none.
+        """
+        if self.time is None:
+            raise ValueError(f"{self.name} has no coordinate t")
+        return self.time
 
     def __repr__(self) -> str:
         return f"<Problem {self.name}: {'; '.join(self._lines())}>"
@@ -247,7 +258,7 @@ class Problem:
         """
         return write_yaml(self.source)
 
-    def content(self) -> dict:
+    def content(self) -> Entries:
         """What the problem is, by content: its data without the names of files, whose hashes stand there."""
         return without_places(self.source)
 

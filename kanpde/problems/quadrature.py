@@ -30,7 +30,7 @@ JITTER = 0.25
 def quadrature(problem: Problem, count: int, seed: int) -> Sample:
     """About `count` points, or more where walls ask for them, and weights that add up to the domain's measure."""
     box = problem.domain
-    if problem.region is not None or box.dimension not in FEWEST:
+    if not problem.region.whole or box.dimension not in FEWEST:
         return _sobol(problem, count, seed)
     generator = np.random.default_rng(seed)
     along = math.ceil(count ** (1 / box.dimension))
@@ -43,7 +43,7 @@ def quadrature(problem: Problem, count: int, seed: int) -> Sample:
 def _sobol(problem: Problem, count: int, seed: int) -> Sample:
     points = uniform_points(problem.domain, count, seed)
     weight = math.prod(problem.domain.lengths) / len(points)
-    if problem.region is not None:
+    if not problem.region.whole:
         points = points[problem.region.contains(points)]
     return Sample(points, torch.full((len(points),), weight, dtype=points.dtype))
 

@@ -159,7 +159,7 @@ def _poisson_parts(
     problem: Problem, residual: sympy.Expr
 ) -> tuple[float, sympy.Expr, list[tuple[Side, sympy.Expr]]] | None:
     """(a, f, [(side, g)]) of a Δu + f = 0 in a box with fluxes alone; None for whatever is not that."""
-    box_alone = problem.region is None and problem.time is None and not problem.family and not problem.learned
+    box_alone = problem.region.whole and problem.time is None and not problem.family and not problem.learned
     if not box_alone or len(problem.fields) != 1 or problem.data or not free_fields(problem):
         return None
     field, slopes = problem.fields[0], _slopes(problem, residual)
@@ -167,8 +167,8 @@ def _poisson_parts(
     if set(slopes) != wanted or len(set(slopes.values())) != 1 or problem.domain.dimension > MOST_AXES:
         return None
     diffusivity = next(iter(slopes.values()))
-    fluxes = [_flux(condition, problem) for condition in problem.conditions]
-    if not diffusivity.is_number or None in fluxes:
+    fluxes = [flux for condition in problem.conditions if (flux := _flux(condition, problem)) is not None]
+    if not diffusivity.is_number or len(fluxes) < len(problem.conditions):
         return None
     return float(diffusivity), _at_zero(problem, residual), fluxes
 
@@ -187,9 +187,12 @@ def _integral(problem: Problem, expr: sympy.Expr, side: Side | None) -> tuple[fl
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     points, factors = [], []
     for axis, (low, length) in enumerate(zip(problem.domain.lower, problem.domain.lengths, strict=True)):
-        fixed = side is not None and axis == side.axis
-        points.append(np.array([low + length * side.end]) if fixed else low + length * (nodes + 1) / 2)
-        factors.append(np.ones(1) if fixed else weights * length / 2)
+        if side is not None and axis == side.axis:
+            points.append(np.array([low + length * side.end]))
+            factors.append(np.ones(1))
+        else:
+            points.append(low + length * (nodes + 1) / 2)
+            factors.append(weights * length / 2)
     grid = torch.from_numpy(np.stack([x.ravel() for x in np.meshgrid(*points, indexing="ij")], axis=1))
     weight = np.prod(np.meshgrid(*factors, indexing="ij"), axis=0).ravel()
     values = compile_expression(expr, problem.coordinates, ())(grid).numpy()

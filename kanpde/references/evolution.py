@@ -129,7 +129,7 @@ class Evolution:
         """M⁻¹ where it is the same at all points and times."""
         slopes = [[one.slopes.get(jet) for jet in self.highest] for one in self.equations]
         points = torch.zeros((1, len(self.problem.coordinates)), dtype=torch.float64)
-        if any(one is not None and (one.jets or one._inputs) for row in slopes for one in row):
+        if any(one is not None and not one.is_constant for row in slopes for one in row):
             return None
         matrix = torch.tensor([[0.0 if one is None else float(one(points)) for one in row] for row in slopes],
                               dtype=torch.float64)  # fmt: skip

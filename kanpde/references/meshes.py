@@ -99,7 +99,7 @@ def boundary_arcs(problem: Problem) -> tuple[Arc, ...]:
     """What bounds the region, cut at corners and where a condition on a part of a side begins or ends."""
     box = Cuboid(problem.domain.lower, problem.domain.upper)
     carriers = list(zip(box_sides(problem.coordinates), box.facets(), strict=True))
-    if problem.region is not None:
+    if not problem.region.whole:
         shapes = dict(problem.region.shapes)
         carriers += [(facet, facet) for name in problem.region.names() for facet in shapes[name].facets()]
     return tuple(arc for carrier, facet in carriers for arc in _arcs(problem, carrier, facet))
@@ -274,7 +274,7 @@ def _free(problem: Problem, boundary: np.ndarray, points: np.ndarray, apart: np.
 
 
 def _within(problem: Problem, points: np.ndarray) -> np.ndarray:  # [n, 2] -> bool [n]
-    if problem.region is not None:
+    if not problem.region.whole:
         return problem.region.holds(torch.from_numpy(points)).numpy()
     return ((points >= problem.domain.lower) & (points <= problem.domain.upper)).all(1)
 

@@ -36,7 +36,7 @@ def _equations(problem: Problem) -> Child:
         return _hamiltonian(problem.task)
     box = zip(problem.coordinates, problem.domain.lower, problem.domain.upper, strict=True)
     where = ", ".join(f"{name} from {low:g} to {high:g}" for name, low, high in box)
-    region = "; of the box, what the shapes leave" if problem.region is not None else ""
+    region = "; of the box, what the shapes leave" if not problem.region.whole else ""
     shown = [equation(residual, where=name if len(problem.equations) > 1 else "")
              for name, residual in problem.equations.items()]  # fmt: skip
     return [shown, _integrals(problem), element("p", f"for {where}{region}")]

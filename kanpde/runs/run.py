@@ -468,8 +468,8 @@ def _fields(solution: Solution, axes: dict[str, np.ndarray], reference: Referenc
     """Every field on the grid, with the exact or reference values and the error where they are known."""
     points, shape = grid_points(axes), [len(x) for x in axes.values()]
     found = solution.values(points)
-    if (region := solution.problem.region) is not None:
-        found[~region.contains(torch.from_numpy(points)).numpy()] = np.nan
+    if not solution.problem.region.whole:
+        found[~solution.problem.region.contains(torch.from_numpy(points)).numpy()] = np.nan
     known = known_values(solution.problem, torch.from_numpy(points), reference)
     if known is not None:
         known = aligned(solution.problem, torch.from_numpy(points), torch.from_numpy(found), known)

@@ -102,7 +102,7 @@ def _density_along(solution: Solution, axis: int, scale: np.ndarray, cells: int)
     indices = closure((second,), box.dimension)
     points = points.flatten(0, 1)
     bend = solution.jets(points, indices)[:, indices.index(second)].cpu().double().abs().nan_to_num(0.0, 0.0)
-    if solution.problem.region is not None:
+    if not solution.problem.region.whole:
         bend[~solution.problem.region.contains(points)] = 0
     bend = bend.numpy().reshape(ACROSS, CELLS, -1).max(axis=0) * ((upper - lower) / 2) ** 2 / scale
     return density_of(1 + np.sqrt(bend.max(axis=1)), lower, upper, cells)

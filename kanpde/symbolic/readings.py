@@ -98,7 +98,7 @@ def field_samples(solution: Solution, place: int, seed: int) -> Samples:
         return torch.from_numpy(solution.values(x.numpy()))[:, place]
 
     found = drawn(values, problem.domain.lower, problem.domain.upper, seed)
-    if problem.region is None:
+    if problem.region.whole:
         return found
     own, held = problem.region.contains(found.x), problem.region.contains(found.held_x)
     return Samples(found.x[own], found.y[own], found.held_x[held], found.held_y[held])

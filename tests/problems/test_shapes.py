@@ -263,7 +263,7 @@ def test_parts_of_sides():
     plain = stated(shapes=None, domain=None, boundary={"x-": parts, "*": "u = auto"})
     problem = load_problem(plain)
     pieces = [c.side for c in problem.conditions if c.side.name == "x-"]
-    low, high = (piece_points(None, problem.domain, piece, 200, 0)[:, 1] for piece in pieces)
+    low, high = (piece_points(problem.region, problem.domain, piece, 200, 0)[:, 1] for piece in pieces)
     assert low.max() < 0.5 <= high.min() and len(low) == len(high) == 200
     listed = [{"on": "x-", **part} for part in parts] + [{"on": "*", "condition": "u = auto"}]
     assert load_problem(plain | {"boundary": listed}).conditions == problem.conditions

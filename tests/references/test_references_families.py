@@ -42,7 +42,7 @@ def test_a_family_against_its_exact_solution(monkeypatch):
     problem = load_problem("diffusion_parametric")
     assert references.applicable_method(problem) == "lines"
     found = reference_of(problem, "lines")
-    x, t, kappa = (points := inside_points(None, problem.domain, 500, 9).numpy()).T
+    x, t, kappa = (points := inside_points(problem.region, problem.domain, 500, 9).numpy()).T
     known = np.exp(-kappa * np.pi**2 * t) * np.sin(np.pi * x)
     assert relative(found.values(points)[:, 0], known) < 3 * found.error + 1e-9 < 1e-7
     monkeypatch.setattr(references, "_family", lambda *_: pytest.fail("solved again"))
@@ -53,7 +53,7 @@ def test_burgers_at_any_viscosity_against_cole_and_hopf(monkeypatch):
     monkeypatch.setattr("kanpde.references.families.COUNTS", {1: (3, 5)})
     data = {**load_problem("burgers_parametric").source, "reference": {"method": "lines", "resolution": 84}}
     problem = load_problem(data)
-    found, points = reference_of(problem, "lines"), inside_points(None, problem.domain, 300, 9).numpy()
+    found, points = reference_of(problem, "lines"), inside_points(problem.region, problem.domain, 300, 9).numpy()
     known = np.array([oracles.cole_hopf(point[None, :2], point[2])[0] for point in points])
     assert relative(found.values(points)[:, 0], known) < found.error < 5e-2
     assert method_for(load_problem("burgers_parametric")) == "lines"
@@ -66,7 +66,7 @@ def test_a_family_of_stationary_problems_in_two_parameters():
     }  # fmt: skip
     problem = load_problem({**data, "reference": {"method": "chebyshev", "resolution": 32}})
     found = reference_of(problem, "chebyshev")
-    x, a, b = (points := inside_points(None, problem.domain, 300, 9).numpy()).T
+    x, a, b = (points := inside_points(problem.region, problem.domain, 300, 9).numpy()).T
     known = a / b * (1 - np.cosh(np.sqrt(b) * (x - 0.5)) / np.cosh(np.sqrt(b) / 2))
     assert relative(found.values(points)[:, 0], known) < 3 * found.error + 1e-9 < 1e-6
 
@@ -119,7 +119,8 @@ def stated(path, **more):
 @pytest.mark.parametrize("suffix", [".npz", ".h5", ".csv"])
 def test_values_are_read_and_interpolated(tmp_path, suffix):
     problem = load_problem(stated(written(tmp_path, suffix, arrays())))
-    found, points = reference_of(problem, method_for(problem)), inside_points(None, problem.domain, 500, 9).numpy()
+    found = reference_of(problem, method_for(problem))
+    points = inside_points(problem.region, problem.domain, 500, 9).numpy()
     true = relative(found.values(points)[:, 0], heat(*points.T))
     assert true < found.error < 1e-5 and found.method == "file"
     said = reference_of(load_problem(stated(tmp_path / f"known{suffix}", error=1e-3)), "file")
@@ -139,7 +140,7 @@ def test_an_archive_is_such_a_file(tmp_path):
     run = kanpde.solve(HEAT, training={"stages": 2, "starts": 1, "steps": 15}, model={"width": [4]})
     run.save(tmp_path / "r.h5")
     problem = load_problem(stated(tmp_path / "r.h5"))
-    points = inside_points(None, problem.domain, 200, 9).numpy()
+    points = inside_points(problem.region, problem.domain, 200, 9).numpy()
     assert np.abs(reference_of(problem, "file").values(points) - run.solution(points)).max() < 1e-6
 
 

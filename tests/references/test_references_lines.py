@@ -38,7 +38,7 @@ def exact_values(problem, points):
 def against_exact(data, factor=1.0, **options):
     """The reference's error bar and its true error."""
     problem = load_problem({**data, "reference": {"method": "lines", **options}})
-    found, points = reference_of(problem, "lines"), inside_points(None, problem.domain, 1000, 9).numpy()
+    found, points = reference_of(problem, "lines"), inside_points(problem.region, problem.domain, 1000, 9).numpy()
     return found.error, relative(factor * found.values(points), exact_values(problem, points))
 
 
@@ -210,7 +210,7 @@ def test_shipped_problems_against_a_second_method(name):
 
 def test_burgers_against_cole_and_hopf():
     problem = load_problem({**load_problem("burgers").source, "reference": {"method": "lines", "resolution": 288}})
-    found, points = reference_of(problem, "lines"), inside_points(None, problem.domain, 1000, 9).numpy()
+    found, points = reference_of(problem, "lines"), inside_points(problem.region, problem.domain, 1000, 9).numpy()
     known = oracles.cole_hopf(points, 0.01 / np.pi)[:, None]
     assert relative(found.values(points), known) < 1e-8
     assert relative(found.values(points), known) < found.error < 1e-2
@@ -229,7 +229,7 @@ def test_polynomials_and_waves_agree():
     burgers = load_problem("burgers", parameters={"nu": 0.05}).source
     periodic = {key: value for key, value in burgers.items() if key != "boundary"} | {"periodic": ["x"]}
     one, other = (reference_of(load_problem(data), "lines") for data in (burgers, periodic))
-    points = inside_points(None, load_problem(burgers).domain, 1000, 9).numpy()
+    points = inside_points((stated := load_problem(burgers)).region, stated.domain, 1000, 9).numpy()
     assert relative(one.values(points), other.values(points)) < 3 * (one.error + other.error) < 1e-8
 
 

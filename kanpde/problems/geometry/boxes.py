@@ -16,7 +16,7 @@ class Box:
     lower: tuple[float, ...]
     upper: tuple[float, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.lower) != len(self.upper) or not all(a < b for a, b in zip(self.lower, self.upper, strict=True)):
             raise ValueError(f"A box needs lower < upper along every axis; it got {self.lower} and {self.upper}.")
 

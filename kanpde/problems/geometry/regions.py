@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self, TypeAlias
 
 import numpy as np
 import scipy
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from kanpde.problems.geometry.boxes import Box, Side
 from kanpde.problems.geometry.sampling import Sample, sobol_unit, uniform_points
+from kanpde.problems.geometry.samplings import Sampling
 from kanpde.problems.geometry.shapes import Cuboid, Facet, Shape
 from kanpde.problems.language import compile_expression
 
@@ -20,6 +22,8 @@ STEP = 1e-6
 """Length, relative to the box, of the steps to both sides of a boundary that tell where the region lies."""
 FEWEST_TRIED = 2**13
 """Points of a carrier without one on the piece, after which the piece counts as empty."""
+
+Tree: TypeAlias = "str | tuple[str, Tree, Tree]"
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,20 @@ class Region:
         axes: The space coordinates' axes.
     """
 
-    tree: str | tuple
+    tree: Tree
     shapes: tuple[tuple[str, Shape], ...]
     axes: tuple[int, ...]
     box: Cuboid
+
+    @classmethod
+    def all_of(cls, box: Box, axes: tuple[int, ...]) -> Self:
+        """All of a box, whose space coordinates have those axes."""
+        return cls("box", (), axes, Cuboid(tuple(box.lower[a] for a in axes), tuple(box.upper[a] for a in axes)))
+
+    @property
+    def whole(self) -> bool:
+        """Whether no shape takes part."""
+        return not self.shapes
 
     def contains(self, points: Tensor) -> Tensor:  # [n, d] all coordinates -> bool [n]
         return self.holds(points[:, list(self.axes)])
@@ -43,7 +57,7 @@ class Region:
     def holds(self, space: Tensor) -> Tensor:  # [n, space] -> bool [n]
         return self._holds(self.tree, space) & self.box.contains(space)
 
-    def _holds(self, tree: str | tuple, space: Tensor) -> Tensor:
+    def _holds(self, tree: Tree, space: Tensor) -> Tensor:
         if isinstance(tree, str):
             return (dict(self.shapes) | {"box": self.box})[tree].contains(space)
         operator, left, right = tree[0], self._holds(tree[1], space), self._holds(tree[2], space)
@@ -65,10 +79,10 @@ class Region:
         middles = [a + (b - a) * (np.arange(count) + 0.5) / count for a, b in zip(*self.box.bounds, strict=True)]
         grid = np.stack([x.ravel() for x in np.meshgrid(*middles, indexing="ij")], axis=1)
         inside = self.holds(torch.from_numpy(grid)).numpy().reshape([count] * len(self.axes))
-        return scipy.ndimage.label(inside)[1]
+        return int(scipy.ndimage.label(inside)[1])
 
 
-def _leaves(tree: str | tuple) -> set[str]:
+def _leaves(tree: Tree) -> set[str]:
     return {tree} if isinstance(tree, str) else _leaves(tree[1]) | _leaves(tree[2])
 
 
@@ -130,7 +144,7 @@ def carrier_of(piece: Piece) -> Side | ShapeBoundary | Place:
     return piece.side if isinstance(piece, SubSide) else piece
 
 
-def on_boundary(region: Region | None, box: Box, piece: Piece, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
+def on_boundary(region: Region, box: Box, piece: Piece, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
     """Which points of a piece's carrier (a whole side, a whole facet) belong to the piece."""
     side = carrier_of(piece)
     if isinstance(side, Place):
@@ -139,8 +153,10 @@ def on_boundary(region: Region | None, box: Box, piece: Piece, points: Tensor) -
         whole = region.signs(side.facet, points[:, list(region.axes)]) == side.sign
         return whole & piece.covers(points) if isinstance(piece, SubSide) else whole
     inside = piece.covers(points) if isinstance(piece, SubSide) else torch.ones(len(points), dtype=torch.bool)
-    if region is None or side.axis not in region.axes:
-        return inside & (region.contains(points) if region is not None else True)
+    if region.whole:
+        return inside
+    if side.axis not in region.axes:
+        return inside & region.contains(points)
     moved = points.clone()
     moved[:, side.axis] -= STEP * (2 * side.end - 1) * box.lengths[side.axis]
     # The second keeps out where a disk that touches the side is nearer to it than the step.
@@ -153,7 +169,7 @@ def on_flat(region: Region, boundary: ShapeBoundary, points: Tensor) -> Tensor: 
     return boundary.facet.passes(space) & (region.signs(boundary.facet, space) == boundary.sign)
 
 
-def piece_points(region: Region | None, box: Box, piece: Piece, count: int, seed: int) -> Tensor:  # -> [n, d]
+def piece_points(region: Region, box: Box, piece: Piece, count: int, seed: int) -> Tensor:  # -> [n, d]
     """Evenly spread points of a piece; fewer than `count`, or none, where the piece is tiny or empty."""
     if isinstance(piece, Place):
         return _carrier(region, box, piece, count, seed)
@@ -165,16 +181,21 @@ def piece_points(region: Region | None, box: Box, piece: Piece, count: int, seed
 
 
 def in_domain(
-    region: Region | None, box: Box, periodic: tuple[int, ...], points: Tensor
+    region: Region, box: Box, periodic: tuple[int, ...], points: Tensor
 ) -> Tensor:  # [n, d] -> bool [n]
     """Which points belong to a domain, its rim included; along what is periodic all do."""
+    inside, lengths = in_box(box, periodic, points), torch.tensor(box.lengths, dtype=points.dtype)
+    if region.whole or not inside.any():
+        return inside
+    return inside & _on_rim_or_in(region, points, STEP * lengths)
+
+
+def in_box(box: Box, periodic: tuple[int, ...], points: Tensor) -> Tensor:  # [n, d] -> bool [n]
+    """Which points belong to a box, its rim included; along what is periodic all do."""
     lower, upper = (torch.tensor(bound, dtype=points.dtype) for bound in (box.lower, box.upper))
     slack = 1e-9 * (upper - lower)
     axes = [axis for axis in range(box.dimension) if axis not in periodic]
-    inside = ((points >= lower - slack) & (points <= upper + slack))[:, axes].all(1)
-    if region is None or not inside.any():
-        return inside
-    return inside & _on_rim_or_in(region, points, STEP * (upper - lower))
+    return ((points >= lower - slack) & (points <= upper + slack))[:, axes].all(1)
 
 
 def _on_rim_or_in(region: Region, points: Tensor, step: Tensor) -> Tensor:
@@ -188,23 +209,27 @@ def _on_rim_or_in(region: Region, points: Tensor, step: Tensor) -> Tensor:
     return found
 
 
-def inside_points(region: Region | None, box: Box, count: int, seed: int) -> Tensor:  # -> [n, d]
+def inside_points(region: Region, box: Box, count: int, seed: int) -> Tensor:  # -> [n, d]
     """Evenly spread points of the region."""
-    if region is None:
+    if region.whole:
         return uniform_points(box, count, seed)
     return _kept(lambda n: _weightless(uniform_points(box, n, seed)), region.contains, count).points
 
 
-def sampled_inside(sampling, region: Region | None, box: Box, count: int, seed: int, periodic) -> Sample:
+def sampled_inside(
+    sampling: Sampling, region: Region, box: Box, count: int, seed: int, periodic: tuple[int, ...]
+) -> Sample:
     """The sampling's points that lie in the region, their weights of mean one again."""
-    if region is None:
+    if region.whole:
         return sampling.interior(box, count, seed, periodic)
     return _kept(lambda n: sampling.interior(box, n, seed, periodic), region.contains, count)
 
 
-def sampled_on(sampling, region: Region | None, box: Box, piece: Piece, count: int, seed: int, periodic) -> Sample:
+def sampled_on(
+    sampling: Sampling, region: Region, box: Box, piece: Piece, count: int, seed: int, periodic: tuple[int, ...]
+) -> Sample:
     """The sampling's points on a piece: those of the whole side that belong to it, even ones on a shape."""
-    if isinstance(piece, Side) and region is None:
+    if isinstance(piece, Side) and region.whole:
         return sampling.on_side(box, piece, count, seed, periodic)
     side = carrier_of(piece)
     if not isinstance(side, Side):
@@ -216,7 +241,7 @@ def sampled_on(sampling, region: Region | None, box: Box, piece: Piece, count: i
     )
 
 
-def _carrier(region: Region | None, box: Box, piece: Piece, count: int, seed: int) -> Tensor:  # -> [n, d]
+def _carrier(region: Region, box: Box, piece: Piece, count: int, seed: int) -> Tensor:  # -> [n, d]
     piece = carrier_of(piece)
     if isinstance(piece, Place):
         return piece.fixed(uniform_points(box, count, seed))

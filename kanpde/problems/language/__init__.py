@@ -24,7 +24,7 @@ from kanpde.problems.language.calculus import (
     size_of_terms,
 )
 from kanpde.problems.language.formulas import BoundFormula, Formula, compile_expression, constant_value
-from kanpde.problems.language.functions import DRAWS, RESERVED, ROUGH, TEXT_NAMES, WORDS, ExpressionError
+from kanpde.problems.language.functions import DRAWS, RESERVED, ROUGH, TEXT_NAMES, WORDS
 from kanpde.problems.language.grammar import (
     Metric,
     Scope,
@@ -35,6 +35,7 @@ from kanpde.problems.language.grammar import (
 )
 from kanpde.problems.language.printing import latex_of, subscript_of, text_of
 from kanpde.problems.language.quadratures import Rule, summed
+from kanpde.problems.language.refusals import ExpressionError
 from kanpde.problems.language.remotes import Integrated, Placed, Remote, Span, variable_of
 from kanpde.problems.language.solutions import substituted
 from kanpde.problems.language.tokens import check_name

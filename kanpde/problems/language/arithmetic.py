@@ -13,7 +13,8 @@ import sympy
 
 from kanpde.problems.language.calculus import checked_size
 from kanpde.problems.language.formulas import constant_value
-from kanpde.problems.language.functions import ExpressionError, power, sqrt
+from kanpde.problems.language.functions import power, sqrt
+from kanpde.problems.language.refusals import ExpressionError
 
 MAX_EXPONENT = 100
 MOST_FACTORS = 8
@@ -96,9 +97,9 @@ def sum_of(parts: list[tuple[bool, sympy.Expr | Vector]]) -> sympy.Expr | Vector
 
 def product_of(parts: list[tuple[bool, sympy.Expr | Vector]]) -> sympy.Expr | Vector:
     """a/b*c from [(True, a), (False, b), (True, c)]; one of the factors may be a vector."""
-    vectors = [value for keep, value in parts if keep and isinstance(value, Vector)]
-    factors = [(keep, value) for keep, value in parts if not (keep and isinstance(value, Vector))]
-    if len(vectors) > 1 or any(isinstance(value, Vector) for _, value in factors):
+    vectors = [value for _, value in parts if isinstance(value, Vector)]
+    factors = [(keep, value) for keep, value in parts if not isinstance(value, Vector)]
+    if len(vectors) > 1 or any(isinstance(value, Vector) for keep, value in parts if not keep):
         raise ExpressionError("may multiply or divide a vector by numbers only; it has two. Write dot(…, …).")
     if any(not keep and value == 0 for keep, value in factors):
         raise ExpressionError("needs finite numbers; it divides by zero. Correct the divisor.")

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 import sympy
 from sympy.core.function import AppliedUndef
 
-from kanpde.problems.language.functions import ExpressionError, absolute, choice
+from kanpde.problems.language.functions import absolute, choice
+from kanpde.problems.language.refusals import ExpressionError
 from kanpde.problems.language.remotes import Integrated, Placed, Remote, Span
 
 Jet = tuple[str, tuple[int, ...]]
@@ -128,7 +129,7 @@ def depends_on(expr: sympy.Expr) -> set[str]:
     return found
 
 
-def tree_size(expr: sympy.Basic, known: dict | None = None) -> int:
+def tree_size(expr: sympy.Basic, known: dict[sympy.Basic, int] | None = None) -> int:
     """Number of nodes, a derivative of a field counting as one."""
     known = {} if known is None else known
     if expr not in known:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 import sympy
 import torch
@@ -18,19 +19,32 @@ from torch import Tensor
 
 from kanpde.problems.language import functions as words
 from kanpde.problems.language.calculus import Jet, is_jet, jet_of
-from kanpde.problems.language.functions import ExpressionError
+from kanpde.problems.language.refusals import ExpressionError
 from kanpde.problems.language.remotes import Remote
 
+K = TypeVar("K")
+V = TypeVar("V")
 CONSTANT, POINTS, FIELDS = 0, 1, 2  # when the value of a register is known
+Operation = Callable[..., Tensor]
+"""Of tensors and numbers."""
 
 
 @dataclass(frozen=True)
 class Instruction:
     """`register[target] = function(*register[arguments])`."""
 
-    function: Callable[..., Tensor]
+    function: Operation
     arguments: tuple[int, ...]
     target: int
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The registers of what comes from outside: coordinates by their axis, jets, parameters."""
+
+    axes: dict[int, int] = field(default_factory=dict)
+    jets: dict[Jet, int] = field(default_factory=dict)
+    parameters: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -48,12 +62,17 @@ class Formula:
     coordinates: tuple[str, ...]
     jets: tuple[Jet, ...]
     parameters: tuple[str, ...]
-    _start: tuple[float | None, ...]
-    _inputs: Mapping[tuple, int]
+    _start: tuple[float, ...]  # nan where no constant is
+    _inputs: Inputs
     _at_points: tuple[Instruction, ...]
     _at_fields: tuple[Instruction, ...]
     _kept: tuple[int, ...]  # registers known once the points are, and used later
     _result: int
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it depends on nothing."""
+        return not (self._inputs.axes or self._inputs.jets or self._inputs.parameters)
 
     def __call__(
         self,
@@ -71,12 +90,12 @@ class Formula:
                 f"points need the shape [n, {len(self.coordinates)}] for {', '.join(self.coordinates)}; "
                 f"they have {list(points.shape)}."
             )
-        registers: list = list(self._start)
+        registers: list[Tensor | float] = list(self._start)
         for axis, column in enumerate(points.T.contiguous()):
-            if (target := self._inputs.get(("point", axis))) is not None:
+            if (target := self._inputs.axes.get(axis)) is not None:
                 registers[target] = column
         _run(self._at_points, registers)
-        kept = list(self._start)
+        kept: list[Tensor | float] = list(self._start)
         for register in self._kept:
             kept[register] = registers[register]
         return BoundFormula(self, points, kept)
@@ -86,8 +105,9 @@ class Formula:
         bound = self.bind(points)
         bad = torch.zeros(len(points), dtype=torch.bool, device=points.device)
         for register in self._kept:
-            if isinstance(bound.registers[register], Tensor):
-                bad = bad | ~torch.isfinite(bound.registers[register])
+            value = bound.registers[register]
+            if isinstance(value, Tensor):
+                bad = bad | ~torch.isfinite(value)
         return bad
 
 
@@ -97,18 +117,18 @@ class BoundFormula:
 
     formula: Formula
     points: Tensor  # [n, d]
-    registers: list
+    registers: list[Tensor | float]
 
     def __call__(
         self, jets: Mapping[Jet, Tensor] | None = None, parameters: Mapping[str, Tensor | float] | None = None
     ) -> Tensor:  # [n]
         formula, registers = self.formula, self.registers.copy()
         for jet in formula.jets:
-            registers[formula._inputs[jet]] = _given(jets, jet, "jets")
+            registers[formula._inputs.jets[jet]] = _given(jets, jet, "jets")
         for name in formula.parameters:
             value = _given(parameters, name, "parameters")
             value = value if isinstance(value, Tensor) else self.points.new_tensor(value)
-            registers[formula._inputs["parameter", name]] = value
+            registers[formula._inputs.parameters[name]] = value
         _run(formula._at_fields, registers)
         return self._full(registers[formula._result])
 
@@ -142,13 +162,13 @@ def constant_value(expr: sympy.Expr) -> float:
     return compilation.constant(compilation.register(expr))
 
 
-def _given(values: Mapping | None, key: Jet | str, kind: str) -> Tensor | float:
+def _given(values: Mapping[K, V] | None, key: K, kind: str) -> V:
     if values is None or key not in values:
         raise ValueError(f"the formula needs {kind}[{key!r}]; it is missing: pass all of Formula.{kind}.")
     return values[key]
 
 
-def _run(program: tuple[Instruction, ...], registers: list) -> None:
+def _run(program: tuple[Instruction, ...], registers: list[Tensor | float]) -> None:
     for step in program:
         registers[step.target] = step.function(*[registers[i] for i in step.arguments])
 
@@ -158,24 +178,23 @@ class _Compilation:
 
     def __init__(self, coordinates: tuple[str, ...], fields: tuple[str, ...]):
         self.coordinates, self.fields = coordinates, fields
-        self.start: list[float | None] = []
+        self.start: list[float] = []
         self.level: list[int] = []
         self.instructions: list[Instruction] = []
-        self.numbers: dict[tuple, int] = {}  # operation and arguments -> register
+        self.numbers: dict[tuple[object, ...], int] = {}  # operation and arguments -> register
         self.registers: dict[sympy.Basic, int] = {}
         self.levels: dict[sympy.Basic, int] = {}
-        self.inputs: dict[tuple, int] = {}
+        self.inputs = Inputs()
 
     def formula(self, expr: sympy.Expr) -> Formula:
         result = self.register(expr)
         at_points = tuple(step for step in self.instructions if self.level[step.target] == POINTS)
         at_fields = tuple(step for step in self.instructions if self.level[step.target] == FIELDS)
         used = {register for step in at_fields for register in step.arguments} | {result}
-        parameters = [key[1] for key in self.inputs if key[0] == "parameter"]
         return Formula(
             coordinates=self.coordinates,
-            jets=tuple(sorted(key for key in self.inputs if key[0] not in ("parameter", "point"))),
-            parameters=tuple(sorted(parameters)),
+            jets=tuple(sorted(self.inputs.jets)),
+            parameters=tuple(sorted(self.inputs.parameters)),
             _start=tuple(self.start),
             _inputs=self.inputs,
             _at_points=at_points,
@@ -186,7 +205,7 @@ class _Compilation:
 
     # registers
 
-    def new(self, level: int, value: float | None = None) -> int:
+    def new(self, level: int, value: float = math.nan) -> int:
         self.start.append(value)
         self.level.append(level)
         return len(self.start) - 1
@@ -205,21 +224,21 @@ class _Compilation:
     def constant(self, register: int) -> float:
         return self.start[register]
 
-    def input(self, key: tuple, level: int) -> int:
-        if key not in self.inputs:
-            self.inputs[key] = self.new(level)
-        return self.inputs[key]
+    def input(self, known: dict[K, int], key: K, level: int) -> int:
+        if key not in known:
+            known[key] = self.new(level)
+        return known[key]
 
-    def apply(self, function: Callable, *arguments: int, key: tuple | None = None) -> int:
+    def apply(self, function: Operation, *arguments: int, key: tuple[object, ...] | None = None) -> int:
         """The register of `function(*arguments)`; constants are folded at once."""
         level = max(self.level[i] for i in arguments)
         if level == CONSTANT:
             return self.number(_folded(function, [self.constant(i) for i in arguments]))
-        key = (key or function, *arguments)
-        if key not in self.numbers:
-            self.numbers[key] = self.new(level)
-            self.instructions.append(Instruction(function, arguments, self.numbers[key]))
-        return self.numbers[key]
+        own = (key or function, *arguments)
+        if own not in self.numbers:
+            self.numbers[own] = self.new(level)
+            self.instructions.append(Instruction(function, arguments, self.numbers[own]))
+        return self.numbers[own]
 
     # expressions
 
@@ -234,7 +253,7 @@ class _Compilation:
         if expr.is_Symbol:
             return self._symbol(expr.name)
         if is_jet(expr):
-            return self.input(self._jet(expr), FIELDS)
+            return self.input(self.inputs.jets, self._jet(expr), FIELDS)
         if expr.is_Add:
             return self._sum(expr)
         if expr.is_Mul:
@@ -245,8 +264,8 @@ class _Compilation:
 
     def _symbol(self, name: str) -> int:
         if name in self.coordinates:
-            return self.input(("point", self.coordinates.index(name)), POINTS)
-        return self.input(("parameter", name), FIELDS)
+            return self.input(self.inputs.axes, self.coordinates.index(name), POINTS)
+        return self.input(self.inputs.parameters, name, FIELDS)
 
     def _jet(self, expr: sympy.Expr) -> Jet:
         jet = jet_of(expr)
@@ -257,9 +276,9 @@ class _Compilation:
 
     def _sum(self, expr: sympy.Expr) -> int:
         """Add what is known early first; the fields join one by one, each with its constant factor."""
-        total: int | None = None
         terms = sorted((self._term(term) for term in expr.args), key=lambda term: self.level[term[1]])
-        for coefficient, register in terms:
+        total = self._scaled(*terms[0])
+        for coefficient, register in terms[1:]:
             total = self._added(total, coefficient, register)
         return total
 
@@ -281,9 +300,7 @@ class _Compilation:
             return FIELDS
         return POINTS if expr.is_Symbol else max(map(self._level, expr.args), default=CONSTANT)
 
-    def _added(self, total: int | None, coefficient: float, register: int) -> int:
-        if total is None:
-            return self._scaled(coefficient, register)
+    def _added(self, total: int, coefficient: float, register: int) -> int:
         if coefficient == 1:
             return self.apply(operator.add, total, register)
         if coefficient == -1:
@@ -303,17 +320,16 @@ class _Compilation:
         for factor in factors:
             inverted = factor.is_Pow and factor.exp.is_Number and factor.exp.is_negative
             (under if inverted else over).append(self.register(1 / factor if inverted else factor))
-        total: int | None = None
+        total = one = self.number(1.0)
         for level in (CONSTANT, POINTS, FIELDS):
             total = self._times(total, [i for i in over if self.level[i] == level])
             if divisor := [i for i in under if self.level[i] == level]:
-                total = self.apply(operator.truediv, self.number(1.0) if total is None else total,
-                                   self._times(None, divisor))  # fmt: skip
+                total = self.apply(operator.truediv, total, self._times(one, divisor))
         return total
 
-    def _times(self, total: int | None, registers: list[int]) -> int | None:
+    def _times(self, total: int, registers: list[int]) -> int:
         for register in registers:
-            one = total is None or (self.level[total] == CONSTANT and self.constant(total) == 1)
+            one = self.level[total] == CONSTANT and self.constant(total) == 1
             total = register if one else self.apply(operator.mul, total, register)
         return total
 
@@ -342,6 +358,6 @@ class _Compilation:
         return self.apply(words.choice.values, distance, below, above)
 
 
-def _folded(function: Callable, values: list[float]) -> float:
+def _folded(function: Operation, values: list[float]) -> float:
     value = function(*[torch.tensor(value, dtype=torch.float64) for value in values])
     return float(value)

@@ -12,11 +12,15 @@ from functools import partial
 
 import sympy
 import torch
+from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.str import StrPrinter
 from torch import Tensor
 
 from kanpde.problems.language import tensor_functions as tensors
 from kanpde.problems.language.refusals import ExpressionError
+
+Evaluation = tuple[Callable[..., Tensor], tuple[sympy.Expr, ...], tuple[object, ...] | None]
 
 
 class Elementary(sympy.Function):
@@ -46,35 +50,35 @@ class Elementary(sympy.Function):
     drawn = False
 
     @classmethod
-    def eval(cls, *arguments):
-        if arguments == (0,) and cls.at_zero is not None:
-            return sympy.Integer(cls.at_zero)
+    def eval(cls, *arguments: sympy.Expr) -> sympy.Expr | None:
+        return sympy.Integer(cls.at_zero) if arguments == (0,) and cls.at_zero is not None else None
 
     @classmethod
-    def _should_evalf(cls, arg):
+    def _should_evalf(cls, arg: sympy.Expr) -> int:
         return -1  # never by itself: exp(exp(exp(9.0))) would take all memory
 
     @classmethod
     def check(cls, arguments: Sequence[sympy.Expr]) -> None:
         """Refuse arguments that it is not defined for."""
 
-    def fdiff(self, argindex=1):
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
         return self.slopes[argindex - 1](*self.args)
 
-    def operation(self) -> tuple[Callable[..., Tensor], tuple[sympy.Expr, ...], tuple | None]:
+    def operation(self) -> Evaluation:
         """What computes it, of which expressions, and what it is known by where the first is made anew."""
-        if self.values is None:
+        values = type(self).values
+        if values is None:
             name = type(self).__name__
             raise ExpressionError(f"needs functions that can be evaluated; it has {name}. Write it in another way.")
-        return type(self).values, self.args, None
+        return values, self.args, None
 
-    def _sympystr(self, printer):
+    def _sympystr(self, printer: StrPrinter) -> str:
         arguments = self.args[:-1] if self.drawn else self.args
         return f"{word_of(type(self))}({', '.join(map(printer._print, arguments))})"
 
-    def _latex(self, printer, exp=None):
+    def _latex(self, printer: LatexPrinter, exp: str | None = None) -> str:
         if self.latex is None:
-            return printer._print_Function(self, exp)
+            return str(printer._print_Function(self, exp))
         return raised(self.latex.format(*map(printer._print, self.args)), exp)
 
 
@@ -101,7 +105,7 @@ def _quarter_turns(x: sympy.Expr) -> int | None:
 
 
 def _jump(name: str) -> Callable[..., sympy.Expr]:
-    def refused(*arguments):
+    def refused(*arguments: sympy.Expr) -> sympy.Expr:
         raise ExpressionError(
             f"needs functions that can be differentiated; it takes the derivative of {name}, which jumps. "
             "Smooth the jump with tanh or erf, or write the pieces with where(…)."
@@ -118,7 +122,7 @@ class sin(Elementary):
     values = torch.sin
 
     @classmethod
-    def eval(cls, x):
+    def eval(cls, x: sympy.Expr) -> sympy.Expr | None:
         turns = _quarter_turns(x)
         return None if turns is None else sympy.Integer((0, 1, 0, -1)[turns % 4])
 
@@ -131,7 +135,7 @@ class cos(Elementary):
     values = torch.cos
 
     @classmethod
-    def eval(cls, x):
+    def eval(cls, x: sympy.Expr) -> sympy.Expr | None:
         turns = _quarter_turns(x)
         return None if turns is None else sympy.Integer((1, 0, -1, 0)[turns % 4])
 
@@ -275,10 +279,10 @@ class power(Elementary):
     slopes = (lambda a, b: b * power(a, b - 1), lambda a, b: log(a) * power(a, b))
     values = tensors.raised
 
-    def _sympystr(self, printer):
+    def _sympystr(self, printer: StrPrinter) -> str:
         return "{}**{}".format(*(printer.parenthesize(part, PRECEDENCE["Pow"]) for part in self.args))
 
-    def _latex(self, printer, exp=None):
+    def _latex(self, printer: LatexPrinter, exp: str | None = None) -> str:
         base, exponent = self.args
         return raised(f"{printer.parenthesize(base, PRECEDENCE['Pow'])}^{{{printer._print(exponent)}}}", exp)
 
@@ -294,14 +298,14 @@ class besselj(Elementary):
     latex = r"J_{{{0}}}\left({1}\right)"
 
     @classmethod
-    def check(cls, arguments):
+    def check(cls, arguments: Sequence[sympy.Expr]) -> None:
         order = arguments[0]
         if not (order.is_Integer and 0 <= order <= 20):
             raise ExpressionError(
                 f'needs an order from 0 to 20 in besselj(order, x); it has "{str(order)[:60]}". Write a whole number.'
             )
 
-    def operation(self):
+    def operation(self) -> Evaluation:
         order = int(self.args[0])
         return partial(tensors.bessel, order), self.args[1:], ("besselj", order)
 
@@ -369,7 +373,7 @@ class remainder(Elementary):
     latex = r"\left({0} \bmod {1}\right)"
     rough = True
 
-    def _sympystr(self, printer):
+    def _sympystr(self, printer: StrPrinter) -> str:
         return "({} % {})".format(*(printer.parenthesize(part, PRECEDENCE["Pow"]) for part in self.args))
 
 
@@ -417,12 +421,12 @@ class choice(Elementary):
             return (-distance).args[0], "=", above, below
         return distance, "<", below, above
 
-    def _sympystr(self, printer):
+    def _sympystr(self, printer: StrPrinter) -> str:
         one, sign, then, otherwise = self.compared()
         one, then, otherwise = map(printer._print, (one, then, otherwise))
         return f"where({one} {'==' if sign == '=' else sign} 0, {then}, {otherwise})"
 
-    def _latex(self, printer, exp=None):
+    def _latex(self, printer: LatexPrinter, exp: str | None = None) -> str:
         one, sign, then, otherwise = self.compared()
         one, then, otherwise = map(printer._print, (one, then, otherwise))
         cases = rf"\begin{{cases}} {then} & {one} {sign} 0 \\ {otherwise} & \text{{otherwise}} \end{{cases}}"

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from typing import ClassVar
 
 import sympy
 
@@ -56,7 +57,6 @@ from kanpde.problems.language.functions import (
     OPERATORS,
     RESERVED,
     WORDS,
-    ExpressionError,
     absolute,
     choice,
     cos,
@@ -68,6 +68,7 @@ from kanpde.problems.language.functions import (
     sinh,
     sqrt,
 )
+from kanpde.problems.language.refusals import ExpressionError
 from kanpde.problems.language.remotes import Integrated, Span, variable_of
 from kanpde.problems.language.spellings import function_meant, name_meant
 from kanpde.problems.language.tokens import Token, python_token, sides_of, tokens_of, unreadable
@@ -128,7 +129,7 @@ class Scope:
         return tuple(dict.fromkeys((*self.coordinates, *unknowns, *self.parameters, *self.definitions)))
 
 
-def parse_expression(text: str | int | float, scope: Scope, where: str) -> sympy.Expr:
+def parse_expression(text: object, scope: Scope, where: str) -> sympy.Expr:
     """Read one expression of the problem language.
 
     >>> parse_expression("x^2 + 1e-3*u_xx", Scope(coordinates=("x",), fields=("u",)), "example")
@@ -180,7 +181,9 @@ def parse_components(text: str, scope: Scope, where: str) -> tuple[sympy.Expr, .
         raise InputError(f"{where} {error}") from None
 
 
-def _complex_components(left: sympy.Expr | Vector | Complex, right: sympy.Expr | Vector | Complex) -> tuple:
+def _complex_components(
+    left: sympy.Expr | Vector | Complex, right: sympy.Expr | Vector | Complex
+) -> tuple[sympy.Expr, ...]:
     if isinstance(left, Vector) or isinstance(right, Vector):
         raise ExpressionError("needs numbers on both sides of a complex equation; one is a vector. Take a part.")
     given = (AUTO, AUTO) if right == AUTO else pair_of(right)
@@ -208,7 +211,7 @@ def _components(value: sympy.Expr | Vector | Complex, count: int, vectors: bool)
     return (checked_numbers(value),) * count
 
 
-def parse_complex(text: str | int | float, scope: Scope, where: str) -> tuple[sympy.Expr, sympy.Expr]:
+def parse_complex(text: object, scope: Scope, where: str) -> tuple[sympy.Expr, sympy.Expr]:
     """The real and the imaginary part of an expression.
 
     >>> parse_complex("(2 + i)*i", Scope(complexes={"psi": ("a", "b")}), "example")
@@ -275,7 +278,7 @@ class _Reader:
     # leaves
 
     def _constant(self, node: ast.Constant, depth: int) -> sympy.Expr:
-        return number_of(node.value)
+        return _numeral(node)
 
     def _name(self, node: ast.Name, depth: int) -> sympy.Expr:
         name, scope = node.id.removeprefix("n_"), self.scope
@@ -586,8 +589,11 @@ class _Reader:
 
     def _order(self, node: ast.AST) -> int | None:
         """A whole number, as 2, 2.0 or a parameter with that value."""
-        name = node.id.removeprefix("n_") if isinstance(node, ast.Name) else None
-        value = number_of(node.value) if isinstance(node, ast.Constant) else self.scope.definitions.get(name)
+        value = None
+        if isinstance(node, ast.Constant):
+            value = _numeral(node)
+        elif isinstance(node, ast.Name):
+            value = self.scope.definitions.get(node.id.removeprefix("n_"))
         return int(value) if value is not None and value.is_Integer and value > 0 else None
 
     def _space(self, word: str) -> list[sympy.Symbol]:
@@ -655,7 +661,7 @@ class _Reader:
             raise ExpressionError(f"needs a vector in {word}(…), such as grad(u); it has a number. Write e.g. lap(u).")
         return value
 
-    READERS = {
+    READERS: ClassVar[Mapping[type[ast.AST], Callable[..., sympy.Expr | Vector]]] = {
         ast.Constant: _constant,
         ast.Name: _name,
         ast.BinOp: _operation,
@@ -709,7 +715,7 @@ def _choice(sign: type, left: sympy.Expr, right: sympy.Expr, chosen: sympy.Expr,
     raise ExpressionError(f"needs < <= > >= in where(…); it has {_described(sign())}. Use one of these.")
 
 
-def _check_count(name: str, arguments: Sequence, least: int, most: int | None) -> None:
+def _check_count(name: str, arguments: Sequence[object], least: int, most: int | None) -> None:
     if len(arguments) < least or (most is not None and len(arguments) > most):
         wanted = f"{least} argument{'s' * (least != 1)}" if least == most else f"at least {least} arguments"
         raise ExpressionError(f"needs {wanted} in {name}(…); it has {len(arguments)}. Correct the call.")
@@ -737,6 +743,13 @@ COMPLEX_WORDS: Mapping[str, Callable[[sympy.Expr, sympy.Expr], sympy.Expr | Comp
     "cosh": lambda a, b: complex_of(cosh(a) * cos(b), sinh(a) * sin(b)),
 }
 """Functions of a + i b, where a problem has complex fields."""
+
+
+def _numeral(node: ast.Constant) -> sympy.Expr:
+    """What a number in an expression stands for; tokens let no other constants through."""
+    if not isinstance(node.value, (int, float)):
+        raise TypeError(f"an expression has numbers, not {node.value!r}")
+    return number_of(node.value)
 
 
 def _described(node: ast.AST) -> str:

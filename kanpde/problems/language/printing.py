@@ -8,7 +8,7 @@ from sympy.printing.str import StrPrinter
 
 from kanpde.problems.language.calculus import jet_expression, jet_of, jets_of, readings
 from kanpde.problems.language.functions import raised
-from kanpde.problems.language.remotes import BOUND, Integrated, Placed, Remote
+from kanpde.problems.language.remotes import BOUND, Integrated, Placed
 
 
 def text_of(expr: sympy.Expr) -> str:
@@ -18,7 +18,7 @@ def text_of(expr: sympy.Expr) -> str:
     >>> text_of(parse_equation("u_t + u*u_x = 0.1*u_xx", Scope(("x", "t"), ("u",)), "example"))
     'u_t + u*u_x - 0.1*u_xx'
     """
-    return _TextPrinter().doprint(expr)
+    return str(_TextPrinter().doprint(expr))
 
 
 def latex_of(expr: sympy.Expr) -> str:
@@ -28,7 +28,7 @@ def latex_of(expr: sympy.Expr) -> str:
     >>> latex_of(parse_expression("u_xx", Scope(("x", "t"), ("u",)), "example"))
     'u_{x x}'
     """
-    return _LatexPrinter().doprint(expr)
+    return str(_LatexPrinter().doprint(expr))
 
 
 def subscript_of(index: tuple[int, ...], coordinates: tuple[str, ...]) -> str:
@@ -53,7 +53,7 @@ def _coordinates(node: sympy.Derivative) -> tuple[str, ...]:
 def _ordered_terms(expr: sympy.Add) -> list[sympy.Expr]:
     """Fields before sources, low derivatives before high ones, as equations are usually written."""
 
-    def key(term: sympy.Expr):
+    def key(term: sympy.Expr) -> tuple[object, ...]:
         jets = jets_of(term)
         return not jets, max((sum(index) for _, index in jets), default=0), len(jets), term.sort_key()
 
@@ -61,24 +61,23 @@ def _ordered_terms(expr: sympy.Add) -> list[sympy.Expr]:
 
 
 class _TextPrinter(StrPrinter):
-    def _as_ordered_terms(self, expr, order=None):
+    def _as_ordered_terms(self, expr: sympy.Add, order: object = None) -> list[sympy.Expr]:
         return _ordered_terms(expr)
 
-    def _print_AppliedUndef(self, expr):
-        name = expr.func.__name__
-        if not isinstance(name, Remote):
+    def _print_AppliedUndef(self, expr: sympy.Expr) -> str:
+        name: str = expr.func.__name__
+        if isinstance(name, Integrated):
+            return f"integral({', '.join(map(self._print, _arguments(name)))})"
+        if not isinstance(name, Placed):
             return name
         coordinates = tuple(symbol.name for symbol in expr.args)
-        parts = map(self._print, name.place if isinstance(name, Placed) else _arguments(name))
-        if isinstance(name, Integrated):
-            return f"integral({', '.join(parts)})"
-        field, places = self._print(jet_expression(name.jet, coordinates)), tuple(parts)
+        field, places = str(self._print(jet_expression(name.jet, coordinates))), tuple(map(self._print, name.place))
         return field if places == coordinates else f"{field}({', '.join(places)})"
 
-    def _print_Symbol(self, expr):
-        return expr.name.removesuffix(BOUND)
+    def _print_Symbol(self, expr: sympy.Symbol) -> str:
+        return str(expr.name).removesuffix(BOUND)
 
-    def _print_Derivative(self, expr):
+    def _print_Derivative(self, expr: sympy.Derivative) -> str:
         (field, index), names = jet_of(expr), _coordinates(expr)
         subscript = subscript_of(index, names)
         if len(readings(subscript, names)) == 1:
@@ -86,16 +85,16 @@ class _TextPrinter(StrPrinter):
         steps = (f"{name}, {count}" for name, count in zip(names, index, strict=True) if count)
         return f"D({field}, {', '.join(steps)})"
 
-    def _print_Float(self, expr):
+    def _print_Float(self, expr: sympy.Float) -> str:
         return repr(float(expr))
 
 
 class _LatexPrinter(LatexPrinter):
-    def _as_ordered_terms(self, expr, order=None):
+    def _as_ordered_terms(self, expr: sympy.Add, order: object = None) -> list[sympy.Expr]:
         return _ordered_terms(expr)
 
-    def _print_AppliedUndef(self, expr, exp=None):
-        name = expr.func.__name__
+    def _print_AppliedUndef(self, expr: sympy.Expr, exp: str | None = None) -> str:
+        name: str = expr.func.__name__
         if isinstance(name, Placed):
             coordinates = tuple(symbol.name for symbol in expr.args)
             field, places = self._print(jet_expression(name.jet, coordinates)), tuple(map(self._print, name.place))
@@ -108,15 +107,15 @@ class _LatexPrinter(LatexPrinter):
             return inner if exp is None else raised(rf"\left({inner}\right)", exp)
         return raised(self._symbol(name), exp)
 
-    def _print_Symbol(self, expr, **options):
-        return super()._print_Symbol(sympy.Symbol(expr.name.removesuffix(BOUND)), **options)
+    def _print_Symbol(self, expr: sympy.Symbol, **options: object) -> str:
+        return str(super()._print_Symbol(sympy.Symbol(expr.name.removesuffix(BOUND)), **options))
 
-    def _print_Derivative(self, expr, exp=None):
+    def _print_Derivative(self, expr: sympy.Derivative, exp: str | None = None) -> str:
         field, index = jet_of(expr)
         names = [name for name, count in zip(_coordinates(expr), index, strict=True) for _ in range(count)]
         symbol, subscript = self._symbol(field), " ".join(map(self._symbol, names))
         own = symbol.endswith("}") and "_{" in symbol  # as psi_re, which takes no second subscript
         return raised(f"{symbol[:-1]}, {subscript}}}" if own else f"{symbol}_{{{subscript}}}", exp)
 
-    def _symbol(self, name):
-        return self._print(sympy.Symbol(name))
+    def _symbol(self, name: str) -> str:
+        return str(self._print(sympy.Symbol(name)))

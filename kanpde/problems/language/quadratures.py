@@ -11,11 +11,12 @@ from functools import lru_cache
 import numpy as np
 import sympy
 import torch
+from sympy.printing.str import StrPrinter
 from torch import Tensor
 
 from kanpde.problems.language.arithmetic import number_of
 from kanpde.problems.language.formulas import Formula, compile_expression
-from kanpde.problems.language.functions import Elementary
+from kanpde.problems.language.functions import Elementary, Evaluation
 from kanpde.problems.language.remotes import Span
 
 NODES, MOVING = {1: 64, 2: 20, 3: 10}, {1: 24, 2: 12, 3: 8}
@@ -97,10 +98,10 @@ class Summed(Elementary):
         columns = tuple(span.variable.name for span in spans)
         return compile_expression(density, columns)(nodes) @ weights[0]
 
-    def operation(self):
+    def operation(self) -> Evaluation:
         return type(self).evaluate, self.args, ("summed", self.func)
 
-    def _sympystr(self, printer):
+    def _sympystr(self, printer: StrPrinter) -> str:
         return f"integral({self.func.density})"
 
 

@@ -43,7 +43,7 @@ class Remote(str):
     def __hash__(self) -> int:
         return hash((type(self), self.parts))
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
         return type(self), self.parts
 
 
@@ -52,11 +52,12 @@ class Placed(Remote):
 
     @property
     def jet(self) -> tuple[str, tuple[int, ...]]:
-        return self.parts[0]
+        name, index = self.parts[0]
+        return name, index
 
     @property
     def place(self) -> tuple[sympy.Expr, ...]:
-        return self.parts[1]
+        return (*self.parts[1],)
 
 
 class Integrated(Remote):
@@ -68,7 +69,7 @@ class Integrated(Remote):
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        return self.parts[1]
+        return (*self.parts[1],)
 
 
 def variable_of(name: str) -> sympy.Symbol:

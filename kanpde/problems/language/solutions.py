@@ -16,8 +16,8 @@ from kanpde.problems.language.calculus import (
     too_large,
     tree_size,
 )
-from kanpde.problems.language.functions import ExpressionError
 from kanpde.problems.language.quadratures import summed
+from kanpde.problems.language.refusals import ExpressionError
 from kanpde.problems.language.remotes import Integrated, Placed
 
 
@@ -36,7 +36,7 @@ def substituted(expr: sympy.Expr, solution: Mapping[str, sympy.Expr]) -> sympy.E
 
 
 def _symbols(node: sympy.Expr) -> tuple[sympy.Symbol, ...]:
-    return node.expr.args if isinstance(node, sympy.Derivative) else node.args
+    return (*(node.expr.args if isinstance(node, sympy.Derivative) else node.args),)
 
 
 def _value(jet: Jet, symbols: tuple[sympy.Symbol, ...], solution: Mapping[str, sympy.Expr]) -> sympy.Expr:

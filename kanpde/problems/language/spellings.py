@@ -93,7 +93,7 @@ GREEK = {
 }  # fmt: skip
 
 
-def _subscripted(derivative: re.Match) -> str:
+def _subscripted(derivative: re.Match[str]) -> str:
     below = [(match["name"], match["order"]) for match in _BELOW.finditer(derivative["below"])]
     return f"{derivative['field'][:40]}_{''.join(name * _count(order) for name, order in below)[:40]}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +12,11 @@ from kanpde.problems.language.refusals import ExpressionError
 
 
 def raised(base: Tensor | float, exponent: Tensor | float) -> Tensor:
-    return torch.pow(base, exponent)
+    if isinstance(base, Tensor):
+        return torch.pow(base, exponent)
+    if isinstance(exponent, Tensor):
+        return torch.pow(base, exponent)
+    raise TypeError("One of base and exponent needs to be a tensor; two numbers came.")
 
 
 def remainder(value: Tensor | float, divisor: Tensor | float) -> Tensor:
@@ -53,24 +58,26 @@ class _Bessel(torch.autograd.Function):
         return sign * _bessel_values(abs(order), x)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[int, Tensor], output: Tensor) -> None:
         ctx.order, x = inputs
         ctx.save_for_backward(x)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
         (x,) = ctx.saved_tensors
-        return None, gradient * 0.5 * (_Bessel.apply(ctx.order - 1, x) - _Bessel.apply(ctx.order + 1, x))
+        return None, gradient * 0.5 * (bessel(ctx.order - 1, x) - bessel(ctx.order + 1, x))
 
 
 def bessel(order: int, x: Tensor) -> Tensor:
-    return _Bessel.apply(order, x)
+    found: Tensor = _Bessel.apply(order, x)  # type: ignore[no-untyped-call]  # torch's
+    return found
 
 
 def _bessel_values(order: int, x: Tensor) -> Tensor:
     """J_n(x) = 1/N Σ_k cos(n τ_k - x sin τ_k), τ_k = 2πk/N: exact up to J_{N-n}(x), tiny for N > |x| + n + 40."""
     if order < 2:
-        return (torch.special.bessel_j0, torch.special.bessel_j1)[order](x)
+        small: Tensor = (torch.special.bessel_j0, torch.special.bessel_j1)[order](x)
+        return small
     reach = float(torch.nan_to_num(x.abs(), posinf=0.0).max()) if x.numel() else 0.0
     if reach > 1000:
         raise ExpressionError(
@@ -78,4 +85,4 @@ def _bessel_values(order: int, x: Tensor) -> Tensor:
         )
     count = int(reach) + order + 50
     angles = [2 * math.pi * k / count for k in range(count)]
-    return sum(torch.cos(order * angle - x * math.sin(angle)) for angle in angles) / count
+    return sum((torch.cos(order * angle - x * math.sin(angle)) for angle in angles), torch.zeros_like(x)) / count

@@ -30,7 +30,7 @@ class Token:
     text: str
 
 
-def tokens_of(text: str | int | float) -> list[Token]:
+def tokens_of(text: object) -> list[Token]:
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
         raise ExpressionError(f"needs an expression; it is {shortened(text)}. Write a formula or a number.")
     written = text if isinstance(text, str) else repr(text)

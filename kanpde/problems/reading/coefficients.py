@@ -14,6 +14,7 @@ from kanpde.errors import InputError
 from kanpde.files.arrays import file_kind, numbers, read_npy
 from kanpde.files.hdf5 import read_dataset
 from kanpde.files.regular import Unreadable
+from kanpde.files.yaml import Entries
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.known_functions import Cells, Splines, Table, coefficient, random_cells, tabulated
 from kanpde.problems.language import Scope, check_name, coordinate_symbols, parse_expression, shortened
@@ -27,7 +28,7 @@ FILE_KEYS = {"file", "dataset", "interpolation", "sha256"}
 EXAMPLE = "{random_cells: {cells: [50], low: 0, high: 4, seed: 0}}"
 
 
-def read_coefficients(data: dict, scope: Scope, box: Box, where: str, files: NamedFiles) -> dict[str, sympy.Expr]:
+def read_coefficients(data: Entries, scope: Scope, box: Box, where: str, files: NamedFiles) -> dict[str, sympy.Expr]:
     """What each name stands for in expressions: a formula, or a table applied to the space coordinates."""
     values: dict[str, sympy.Expr] = {}
     space = [axis for axis, name in enumerate(scope.coordinates) if name not in (scope.time, *scope.family)]
@@ -57,12 +58,12 @@ def _table(value: object, bounds: list[tuple[float, float]], where: str, arrays:
     raise wrong_kind(where, "a formula, random_cells or a file", value, EXAMPLE)
 
 
-def _random(options: dict, bounds: list[tuple[float, float]], where: str) -> Table:
+def _random(options: Entries, bounds: list[tuple[float, float]], where: str) -> Table:
     if unknown := set(options) - CELL_KEYS:
         raise InputError(f"{where} takes {', '.join(sorted(CELL_KEYS))}; it has {shortened(min(unknown))}. Remove it.")
     counts = options.get("cells")
     good = isinstance(counts, list) and all(type(count) is int and count > 0 for count in counts)
-    if not good or len(counts) != len(bounds) or math.prod(counts) > MAX_CELLS:
+    if not isinstance(counts, list) or not good or len(counts) != len(bounds) or math.prod(counts) > MAX_CELLS:
         wanted = f"{len(bounds)} whole numbers (one a space coordinate, at most {MAX_CELLS} cells in all)"
         raise wrong_kind(f"{where}.cells", wanted, counts, f"cells: {[50] * len(bounds)}")
     defaults = {"low": 0, "high": 1, "smooth": 0}
@@ -78,14 +79,14 @@ def _random(options: dict, bounds: list[tuple[float, float]], where: str) -> Tab
     return random_cells(axes, low, high, seed)
 
 
-def _number(options: dict, key: str, where: str, default: float) -> float:
+def _number(options: Entries, key: str, where: str, default: float) -> float:
     value = options.get(key, default)
     if type(value) not in (int, float) or not math.isfinite(value):
         raise wrong_kind(f"{where}.{key}", "a number", value, f"{key}: 1")
     return float(value)
 
 
-def _from_file(options: dict, bounds: list[tuple[float, float]], where: str, arrays: Callable[..., Arrays]) -> Table:
+def _from_file(options: Entries, bounds: list[tuple[float, float]], where: str, arrays: Callable[..., Arrays]) -> Table:
     kinds = {"linear": 1, "cubic": 3}
     kind = options.get("interpolation", "cubic")
     if not isinstance(kind, str) or kind not in kinds:
@@ -105,12 +106,12 @@ def _from_file(options: dict, bounds: list[tuple[float, float]], where: str, arr
 
 
 def _samples(path: Path, dataset: object, where: str) -> Arrays:
-    kind = file_kind(path)
-    if (kind == "hdf5") != isinstance(dataset, str):
+    kind, named = file_kind(path), isinstance(dataset, str)
+    if (kind == "hdf5") != named:
         raise wrong_kind(where, "a dataset's name in an HDF5 file, and none for others", dataset, "dataset: /fields/v")
     if kind == "npz":
         raise Unreadable("holds several arrays, where one is needed; np.save writes one")
-    if kind == "hdf5":
+    if isinstance(dataset, str):
         return {"values": read_dataset(path, dataset, MAX_BYTES)}
     if kind == "npy":
         return {"values": read_npy(path, MAX_BYTES)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, pairwise
@@ -45,7 +45,7 @@ def read_conditions(
     scope: Scope,
     exact: dict[str, sympy.Expr],
     periodic: tuple[int, ...],
-    region: Region | None,
+    region: Region,
     box: Box,
 ) -> tuple[Condition, ...]:
     """Every condition, in the order of the coordinates; those on shapes last."""
@@ -60,7 +60,7 @@ class _Conditions:
     scope: Scope
     exact: dict[str, sympy.Expr]
     periodic: tuple[int, ...]
-    region: Region | None
+    region: Region
     box: Box
 
     def all(self) -> tuple[Condition, ...]:
@@ -107,9 +107,9 @@ class _Conditions:
             raise InputError(f"{where} needs a point of the domain; {shortened(str(entry))} lies outside. Move it.")
         return piece
 
-    def pieces(self, side: Side | str, place: str, text: object) -> tuple[list[Piece], object]:
+    def pieces(self, side: Side | str, place: str, text: object) -> tuple[Sequence[Piece], object]:
         """Where a condition holds, and its text: a side, a part of one, or the facets of a shape."""
-        whole = [side] if isinstance(side, Side) else self.facets(side)
+        whole: Sequence[Side | ShapeBoundary] = [side] if isinstance(side, Side) else self.facets(side)
         if not isinstance(text, dict):
             return whole, text
         where = self.statement.where(place)
@@ -155,7 +155,7 @@ class _Conditions:
         return {self.scope.coordinates[side.axis]: ends[side.axis]}
 
     def numbered(
-        self, side: Side | str, number: int, pieces: list[Piece], residuals: tuple[sympy.Expr, ...]
+        self, side: Side | str, number: int, pieces: Sequence[Piece], residuals: tuple[sympy.Expr, ...]
     ) -> list[Condition]:
         """A condition for each piece: `hole`, `hole.2`, or `notch[1]`, `notch[2]`, … where there are several."""
         name = side if isinstance(side, str) else side.name
@@ -169,7 +169,7 @@ class _Conditions:
             for own, piece, residual in zip(names, pieces, residuals, strict=True)
         ]  # fmt: skip
 
-    def facets(self, name: str) -> list[ShapeBoundary]:
+    def facets(self, name: str) -> Sequence[ShapeBoundary]:
         """The pieces of a shape's boundary that bound the region."""
         if name in self.edges:
             return [self.edges[name]]
@@ -184,7 +184,7 @@ class _Conditions:
     def bounding(self) -> dict[str, list[ShapeBoundary]]:
         """Of each shape, the pieces that bound the region; found by trial points, so looked for once."""
         found = {}
-        for name in self.region.names() if self.region else ():
+        for name in self.region.names():
             facets = dict(self.region.shapes)[name].facets()
             pieces = [ShapeBoundary(name, facet, sign) for facet in facets for sign in (1, -1)]
             found[name] = [piece for piece in pieces if len(piece_points(self.region, self.box, piece, 4, 0))]
@@ -201,28 +201,31 @@ class _Conditions:
         piece = carrier_of(piece)
         if isinstance(piece, Side):
             return tuple(map(sympy.Integer, piece.normal(len(self.scope.coordinates))))
-        symbols = coordinate_symbols(self.scope.coordinates)
-        parts = dict(zip(self.region.axes, piece.normal_expressions([symbols[a] for a in self.region.axes]),
-                         strict=True))  # fmt: skip
+        if isinstance(piece, Place):
+            raise TypeError(f"{piece.name} is a point, which has no normal")
+        symbols, axes = coordinate_symbols(self.scope.coordinates), self.region.axes
+        parts = dict(zip(axes, piece.normal_expressions(tuple(symbols[a] for a in axes)), strict=True))
         return tuple(parts.get(axis, sympy.S.Zero) for axis in range(len(symbols)))
 
-    def texts(self) -> list[tuple[Side | str, str, list]]:
+    def texts(self) -> list[tuple[Side | str, str, list[object]]]:
         """The conditions of each side in the order of the coordinates, and the key they stand under."""
         sides = {side.name: side for side in box_sides(self.scope.coordinates)}
-        shapes = self.region.names() if self.region else ()
+        shapes = self.region.names()
         given = self.merged(self.statement.data.get("boundary"))
-        if given is not None and not isinstance(given, dict):
+        if given is None:
+            given = {}
+        if not isinstance(given, dict):
             raise wrong_kind(self.statement.where("boundary"), "a condition for each side", given, "{x-: u = 0}")
         found = {
             name if name in shapes or name in self.edges else self.side(name, sides).name: (f"boundary.{name}", texts)
-            for name, texts in (given or {}).items()
+            for name, texts in given.items()
             if name != "*"
         }
-        if "*" in (given or {}):
+        if "*" in given:
             rest = [
                 side.name
                 for side in sides.values()
-                if self.takes_conditions(side) and side.name not in found and (self.region is None or self.bounds(side))
+                if self.takes_conditions(side) and side.name not in found and (self.region.whole or self.bounds(side))
             ]
             apart = {name.rpartition("[")[0] for name in found if name in self.edges}
             rest += [name for name in shapes if name not in found and self.bounding[name] and name not in apart]
@@ -248,7 +251,7 @@ class _Conditions:
         """The list form, entries {on: side, where: …, condition: …}, as the mapping of sides that it stands for."""
         if not isinstance(given, list):
             return given
-        found: dict[str, list] = {}
+        found: dict[str, list[object]] = {}
         for entry in given:
             if isinstance(entry, str) and (side := self.side_meant(entry)):
                 found.setdefault(side, []).append(entry)
@@ -315,7 +318,7 @@ class _Conditions:
                 "Add t to coordinates, or move the condition to boundary."
             )
 
-    def listed(self, key: str, texts: object) -> list:
+    def listed(self, key: str, texts: object) -> list[object]:
         texts = texts if isinstance(texts, list) else [texts]
         if not texts:
             raise wrong_kind(self.statement.where(key), "a condition", texts, f"{self.scope.fields[0]} = 0")

@@ -19,7 +19,7 @@ from kanpde.problems.reading.messages import wrong_kind
 
 
 def read_constraints(
-    source: Source, scope: Scope, exact: dict[str, sympy.Expr], region: Region | None, box: Box
+    source: Source, scope: Scope, exact: dict[str, sympy.Expr], region: Region, box: Box
 ) -> tuple[Condition, ...]:
     """The conditions under `constraints`."""
     found = []
@@ -38,7 +38,7 @@ def read_constraints(
 
 
 def parted(
-    equations: dict[str, sympy.Expr], scope: Scope, region: Region | None, box: Box, written: dict[str, object]
+    equations: dict[str, sympy.Expr], scope: Scope, region: Region, box: Box, written: dict[str, object]
 ) -> tuple[dict[str, sympy.Expr], tuple[Condition, ...]]:
     """Equations that hold all over the domain, and those that are constraints."""
     apart = {name: residual for name, residual in equations.items() if _is_constraint(residual, scope)}
@@ -67,7 +67,7 @@ def _is_constraint(residual: sympy.Expr, scope: Scope) -> bool:
     return not here and not set(scope.coordinates) <= depends_on(residual)
 
 
-def _condition(name: str, residual: sympy.Expr, text: str, scope: Scope, region: Region | None, box: Box) -> Condition:
+def _condition(name: str, residual: sympy.Expr, text: str, scope: Scope, region: Region, box: Box) -> Condition:
     needed, middle = depends_on(residual), inside_points(region, box, 1, 0)[0].tolist()
     values = (None if own in needed else value for own, value in zip(scope.coordinates, middle, strict=True))
     return Condition(name, Place(tuple(values)), residual, "constraint", fields_of(residual), text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -34,7 +35,7 @@ def read_data(
     box: Box,
     exact: dict[str, sympy.Expr],
     test_share: float,
-    region: Region | None = None,
+    region: Region,
 ) -> Data | None:
     """The observations, if the problem has any; `test_share` of them are held out unless the file says another."""
     given = statement.data.get("data")
@@ -45,11 +46,16 @@ def read_data(
     return _Reader(statement, given, fields, coordinates, box, exact, test_share, region).data()
 
 
+@dataclass(frozen=True)
 class _Reader:
-    def __init__(self, statement, given, fields, coordinates, box, exact, test_share, region):
-        self.statement, self.given, self.all_fields = statement, given, fields
-        self.coordinates, self.box, self.exact, self.test_share = coordinates, box, exact, test_share
-        self.region = region
+    statement: Source
+    given: dict[str, object]
+    all_fields: tuple[str, ...]
+    coordinates: tuple[str, ...]
+    box: Box
+    exact: dict[str, sympy.Expr]
+    test_share: float
+    region: Region
 
     def data(self) -> Data:
         self.check_keys()

@@ -9,6 +9,7 @@ import sympy
 from kanpde.errors import InputError
 from kanpde.problems.language import (
     ExpressionError,
+    Jet,
     Scope,
     constant_value,
     jet_expression,
@@ -37,7 +38,7 @@ def read_density(text: object, scope: Scope, where: str) -> sympy.Expr:
     return density
 
 
-def _slopes(expr: sympy.Expr, scope: Scope, where: str) -> dict:
+def _slopes(expr: sympy.Expr, scope: Scope, where: str) -> dict[Jet, sympy.Expr]:
     try:
         return jet_slopes(expr, scope.coordinates)
     except ExpressionError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sympy
 
 from kanpde.errors import InputError
+from kanpde.files.yaml import Entries
 from kanpde.problems.language import (
     AUTO,
     ExpressionError,
@@ -30,14 +31,14 @@ from kanpde.problems.reading.parameter_entries import checked_entry, is_learned,
 class Source:
     """The data of one problem, the name of its file, and the files that it names in turn."""
 
-    data: dict
+    data: Entries
     label: str
     files: NamedFiles
 
     def where(self, key: str) -> str:
         return f"{self.label}: {key}"
 
-    def mapping(self, key: str, example: str) -> dict:
+    def mapping(self, key: str, example: str) -> Entries:
         value = self.data.get(key)
         if value is None:
             return {}

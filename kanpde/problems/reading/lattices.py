@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import sympy
 
 from kanpde.errors import InputError
+from kanpde.files.yaml import Entries
 from kanpde.problems.geometry.boxes import Box
+from kanpde.problems.geometry.regions import Region
 from kanpde.problems.language import (
     Scope,
     check_name,
@@ -59,9 +62,10 @@ def read_lattice(statement: Source, name: str, title: str) -> Problem:
             raise InputError(
                 f"{statement.label} has the key {shortened(key)}, which is none of a lattice problem.{hint}"
             )
-    lattice = _Reading(statement).lattice()
+    lattice, nowhere = _Reading(statement).lattice(), Box((), ())
     return Problem(
-        name=name, title=title, coordinates=(), domain=Box((), ()), fields=(), time=None, periodic=(),
+        name=name, title=title, coordinates=(), domain=nowhere, region=Region.all_of(nowhere, ()), fields=(),
+        time=None, periodic=(),
         parameters={key: value.value for key, value in lattice.parameters.items() if not value.drawn},
         equations={}, conditions=(), exact={}, task=lattice, settings=read_settings(statement), source=statement.data,
     )  # fmt: skip
@@ -74,7 +78,7 @@ class _Reading:
         self.source = source
         self.own = self.section("lattice", "{sites: [610], onsite: 2*lam*cos(2*pi*b*n), hopping: 1}")
 
-    def section(self, key: str, example: str) -> dict:
+    def section(self, key: str, example: str) -> Entries:
         found, known = self.source.mapping(key, example), LATTICE_KEYS[key][1]["properties"]
         for name in found:
             if name not in known:
@@ -126,7 +130,7 @@ class _Reading:
         ends = self.own.get("ends", "periodic")
         if ends not in ("periodic", "open"):
             raise wrong_kind(self.source.where("lattice.ends"), "periodic or open", ends, "ends: open")
-        return ends == "periodic"
+        return bool(ends == "periodic")
 
     def reach(self, sites: tuple[int, ...], periodic: bool) -> int:
         """The largest distance of hopping."""
@@ -134,7 +138,7 @@ class _Reading:
         most = sites[0] // 2 if periodic else sites[0] - 1
         if value == "all":
             value = most
-        if not _is_count(value) or value < 1:
+        if not isinstance(value, int) or not _is_count(value) or value < 1:
             raise wrong_kind(where, "a whole number from 1 or the word all", value, "range: 3")
         if value > most:
             raise InputError(f"{where} may be up to {most} on {sites[0]} sites; it is {value}. Lower it, or write all.")
@@ -173,17 +177,19 @@ class _Reading:
             found[name] = self.parameter(entry, where, found, sites, periodic)
         return found
 
-    def parameter(self, entry: object, where: str, before: dict, sites: tuple[int, ...], periodic: bool) -> Parameter:
+    def parameter(
+        self, entry: object, where: str, before: Mapping[str, Parameter], sites: tuple[int, ...], periodic: bool
+    ) -> Parameter:
         fixed = {name: sympy.Float(one.value) for name, one in before.items() if not one.drawn}
         scope = Scope(parameters=tuple(fixed), definitions=fixed)
         if isinstance(entry, str) and entry in IRRATIONAL:
             value = IRRATIONAL[entry]
             exact = approximant(value, sites[0], where) if periodic else value
-            return Parameter(exact, irrational=True)
+            return Parameter.fixed(exact, irrational=True)
         if not isinstance(entry, dict):
             if isinstance(entry, bool) or not isinstance(entry, (str, int, float)):
                 raise wrong_kind(where, "a number, an expression or golden", entry, "1.5")
-            return Parameter(constant_value(parse_expression(entry, scope, where)))
+            return Parameter.fixed(constant_value(parse_expression(entry, scope, where)))
         if set(entry) - {"range", "average"} or entry.get("average", False) not in (True, False):
             raise wrong_kind(where, "a range, with average: true if it is averaged over", entry, "{range: [0.2, 3]}")
         ends = entry.get("range")
@@ -192,7 +198,7 @@ class _Reading:
         low, high = (constant_value(parse_expression(end, scope, where)) for end in ends)
         if not low < high:
             raise InputError(f"{where} needs a range [low, high] with low < high; it has [{low:g}, {high:g}].")
-        return Parameter((low + high) / 2, low, high, entry.get("average", False))
+        return Parameter(low, high, entry.get("average", False))
 
     # what is asked
 
@@ -222,15 +228,15 @@ class _Reading:
         return Measures(**values, states=None if states == "all" else states, near=near, sizes=tuple(sizes),
                         landscape=landscape)  # fmt: skip
 
-    def check_size(self, states: object, count: int) -> None:
+    def check_size(self, states: str | int, count: int) -> None:
         where = self.source.where("measure.states")
-        if states == "all" and count > LARGEST_FULL:
+        if isinstance(states, str) and count > LARGEST_FULL:
             raise InputError(
                 f"{where}: all states need a dense matrix, of at most {LARGEST_FULL} sites; there are {count}. Write "
                 "states: 40 and near: 0 for a window by shift and invert, or states: 0 and moments: 1000 for the "
                 "density of states."
             )
-        if states != "all" and states > 0 and count > LARGEST_WINDOW:
+        if isinstance(states, int) and states > 0 and count > LARGEST_WINDOW:
             raise InputError(
                 f"{where}: a window by shift and invert needs at most {LARGEST_WINDOW:.0e} sites; there are {count}. "
                 "Write states: 0 and moments: 1000 for the density of states by the kernel polynomial method."
@@ -278,10 +284,10 @@ class _Reading:
     def functions(self, given: object, lattice: Lattice) -> dict[str, tuple[str, ...]]:
         """What the edges of an input are, by hand: one function, or one into the sum and one into the product."""
         where, inputs = self.source.where("edge.functions"), (ENERGY, *lattice.axes)
-        listed = {name: [one] if isinstance(one, str) else one for name, one in given.items()} \
-            if isinstance(given, dict) else None
+        stated = given if isinstance(given, dict) else {"": []}
+        listed: dict[str, list[str]] = {name: [one] if isinstance(one, str) else one for name, one in stated.items()}
         known = list(FUNCTIONS)
-        good = listed is not None and all(
+        good = all(
             name in inputs and isinstance(own, list) and len(own) in (1, 2) and all(one in known for one in own)
             for name, own in listed.items()
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sympy
 
 from kanpde.errors import InputError
+from kanpde.files.yaml import Entries
 from kanpde.problems.language import constant_value
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
@@ -26,7 +27,7 @@ def read_learned(statement: Source, parameters: dict[str, sympy.Expr]) -> dict[s
     return learned
 
 
-def _start(statement: Source, name: str, text: dict, value: sympy.Expr) -> float:
+def _start(statement: Source, name: str, text: Entries, value: sympy.Expr) -> float:
     known = statement.data.get("exact") is not None
     start = text.get("start", 1.0 if known else constant_value(value))
     if isinstance(start, bool) or not isinstance(start, (int, float)) or not abs(start) < 1e30:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kanpde.errors import InputError
+from kanpde.files.yaml import Entries
 from kanpde.problems.reading.messages import wrong_kind
 
 LEARNED_KEYS = ("value", "learn", "start", "bounds")
@@ -13,7 +14,7 @@ def is_learned(text: object) -> bool:
     return isinstance(text, dict) and text.get("learn") is True
 
 
-def checked_entry(text: dict, where: str) -> object:
+def checked_entry(text: Entries, where: str) -> object:
     """The value in a parameter's mapping; for a learned one without, its start."""
     if set(text) - set(LEARNED_KEYS) or text.get("learn", False) not in (True, False):
         raise wrong_kind(where, "a value, with learn: true and a start if it is learned", text,

@@ -10,6 +10,7 @@ import numpy as np
 import sympy
 
 from kanpde.errors import InputError
+from kanpde.files.yaml import Entries
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.language import (
     ExpressionError,
@@ -49,7 +50,9 @@ MAX_DIMENSION = 20
 SHORTEST = 1e-30
 
 
-def read_statement(data: dict, label: str, name: str, samples: Mapping[str, np.ndarray] | None = None) -> Problem:
+def read_statement(
+    data: Entries, label: str, name: str, samples: Mapping[str, np.ndarray] | None = None
+) -> Problem:
     """The problem that plain data states, its solvability not yet checked.
 
     The files that it names are read, unless their `samples` are given: then no disk is looked at.
@@ -107,6 +110,7 @@ class ProblemFile(Source):
             title=self.title(name),
             coordinates=coordinates,
             domain=box,
+            region=region,
             fields=fields,
             time=coordinates.index("t") if "t" in coordinates else None,
             periodic=periodic,
@@ -123,7 +127,6 @@ class ProblemFile(Source):
             family=tuple(map(coordinates.index, family)),
             data=data,
             coefficients=coefficients,
-            region=region,
             settings=read_settings(self),
             warnings=(*self.unused(), *metric_warnings(self, coordinates)),
             source=self.files.sealed(self.data),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from kanpde.files.arrays import Members, comma_separated, file_kind, read_npz
 from kanpde.files.discovery import module_names
 from kanpde.files.hdf5 import read_datasets
 from kanpde.files.regular import Missing, Unreadable
+from kanpde.files.yaml import Entries
 from kanpde.problems.language import shortened, suggestion
 from kanpde.problems.named_files import Arrays, text_of
 from kanpde.problems.reading.entries import Source
@@ -25,7 +27,7 @@ MOST_BYTES = 500_000_000
 LEAST_RESOLVED, MOST_RESOLVED = 8, 20_000
 
 
-def check_reference(statement: Source, exact: dict) -> None:
+def check_reference(statement: Source, exact: Mapping[str, object]) -> None:
     """Refuse what no reference can be found by; the file itself is read by `read_reference`."""
     reference = statement.data.get("reference")
     if reference is None:
@@ -46,7 +48,7 @@ def check_reference(statement: Source, exact: dict) -> None:
     _check_resolution(asked.get("resolution", LEAST_RESOLVED), f"{where}.resolution")
 
 
-def _check_file(asked: dict, where: str) -> None:
+def _check_file(asked: Entries, where: str) -> None:
     name, error = asked.get("file"), asked.get("error", 0.0)
     if not isinstance(name, str) or not name.strip():
         raise wrong_kind(f"{where}.file", "the name of a file (.npz, .h5 or .csv)", name, "file: solution.npz")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 
 from kanpde.errors import InputError
 from kanpde.problems.geometry.boxes import Box
-from kanpde.problems.geometry.regions import Region, inside_points
+from kanpde.problems.geometry.regions import Region, Tree, inside_points
 from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Misshapen, Shape
 from kanpde.problems.language import ExpressionError, Scope, check_name, constant_value, parse_expression, shortened
 from kanpde.problems.reading.entries import Source
@@ -21,20 +22,20 @@ LONGEST = 400
 MOST_CORNERS, MOST_SHAPES = 200, 100
 
 
-def read_region(statement: Source, scope: Scope, box: Box) -> Region | None:
-    """The region that `domain` states, or None for the whole box.
+def read_region(statement: Source, scope: Scope, box: Box) -> Region:
+    """The region that `domain` states, all of the box without it.
 
     Raises:
         InputError: for what is no shape, and for a domain that is empty or falls apart.
     """
     axes = tuple(axis for axis, name in enumerate(scope.coordinates) if name != "t" and name not in scope.family)
-    bounds = Cuboid(tuple(box.lower[a] for a in axes), tuple(box.upper[a] for a in axes))
+    whole = Region.all_of(box, axes)
     stated = statement.mapping("shapes", '{hole: "disk(0, 0, 0.1)"}')
     if len(stated) > MOST_SHAPES:
         raise InputError(
             f"{statement.where('shapes')} may have {MOST_SHAPES} shapes; it has {len(stated)}. Use fewer."
         )
-    shapes = {name: _shape(statement, name, text, scope, bounds) for name, text in stated.items()}
+    shapes = {name: _shape(statement, name, text, scope, whole.box) for name, text in stated.items()}
     text = statement.data.get("domain")
     if text is None:
         if shapes:
@@ -42,8 +43,8 @@ def read_region(statement: Source, scope: Scope, box: Box) -> Region | None:
                 f"{statement.where('shapes')} needs domain, which says what they are for; there is none. "
                 f"Add domain: box - {next(iter(shapes))}."
             )
-        return None
-    region = Region(_tree(statement, text, shapes), tuple(shapes.items()), axes, bounds)
+        return whole
+    region = replace(whole, tree=_tree(statement, text, shapes), shapes=tuple(shapes.items()))
     _check_region(statement, region, box)
     return region
 
@@ -104,7 +105,7 @@ def _made(kind: type[Shape], values: list[float], dimension: int, where: str) ->
         raise InputError(f"{where} needs {wanted}; it has {numbers}. Correct the numbers.") from None
 
 
-def _tree(statement: Source, text: object, shapes: dict[str, Shape]) -> str | tuple:
+def _tree(statement: Source, text: object, shapes: dict[str, Shape]) -> Tree:
     where = statement.where("domain")
     example = f"box - {next(iter(shapes), 'hole')}"
     if not isinstance(text, str) or len(text) > LONGEST or not re.fullmatch(r"[\w\s()+&-]+", text, re.ASCII):
@@ -116,7 +117,7 @@ def _tree(statement: Source, text: object, shapes: dict[str, Shape]) -> str | tu
     return _branch(node, ("box", *shapes), where, text)
 
 
-def _branch(node: ast.AST, names: tuple[str, ...], where: str, text: str) -> str | tuple:
+def _branch(node: ast.AST, names: tuple[str, ...], where: str, text: str) -> Tree:
     if isinstance(node, ast.Name) and node.id in names:
         return node.id
     if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:

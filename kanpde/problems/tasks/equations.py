@@ -75,7 +75,7 @@ def _condition_findings(problem: Problem, axis: int, name: str) -> Iterator[str]
         order = problem.order_along(field, axis)
         if axis in problem.periodic:
             yield f"{name}: {field} is periodic"
-        elif problem.region is not None and axis != problem.time:
+        elif not problem.region.whole and axis != problem.time:
             yield f"{name}: conditions on {field} cover the whole boundary"
         else:
             count = sum(c.side.axis == axis and field in c.fields for c in problem.conditions)

@@ -53,7 +53,7 @@ def applicable(problem: Problem) -> bool:
     return (
         problem.domain.dimension == 2 and problem.time is None and not problem.family and not problem.periodic
         and (bool(problem.equations) or len(problem.task.integrals()) == 1)
-        and (problem.region is not None or parts)
+        and (not problem.region.whole or parts)
         and not any(isinstance(condition.side, Place) for condition in problem.conditions)
     )  # fmt: skip
 

@@ -93,7 +93,7 @@ def _is_smooth_torus(evolution: Evolution) -> bool:
                if jet not in evolution.highest and sum(evolution.variable(jet)[1]) == order]  # fmt: skip
     return (
         set(_space(problem)) == set(problem.periodic) and evolution._inverse is not None
-        and not any(slope.jets or slope._inputs for slope in leading)
+        and all(slope.is_constant for slope in leading)
     )  # fmt: skip
 
 

@@ -81,7 +81,9 @@ def region_of(data: RunData) -> Region | None:
         problem = archived_problem(data, "archive")
     except InputError:  # of a version with other rules
         return None
-    drawn = tuple(problem.coordinates[axis] for axis in problem.region.axes) if problem.region else ()
+    if problem.region.whole:
+        return None
+    drawn = tuple(problem.coordinates[axis] for axis in problem.region.axes)
     return problem.region if drawn == shown_axes(tuple(data.axes))[::-1] else None
 
 

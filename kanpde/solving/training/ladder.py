@@ -349,7 +349,7 @@ def _network(setup: Setup, design: RidgeDesign) -> nn.Module:
 def _objective(setup: Setup, network: nn.Module) -> Any:
     """The problem's residuals at points enough for the unknowns."""
     problem = setup.problem
-    gauss = problem.region is None and problem.domain.dimension <= 3
+    gauss = problem.region.whole and problem.domain.dimension <= 3
     share = (PER_UNKNOWN if gauss else MANY_PER_UNKNOWN) / max(1, len(problem.equations))
     points = int(share * network.layers[-1].weight.numel())
     sampling = GaussSampling(points=points) if gauss else SobolSampling(points=points)

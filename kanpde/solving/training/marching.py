@@ -229,7 +229,7 @@ class March:
 
     def _finer(self, network: SplineProducts, missed: dict[int, Tensor]) -> Mesh:
         worst = min(self.epsilon, max(eta.max().item() for eta in missed.values()))
-        least = 0.0 if self.setup.problem.region is not None else WELL_BELOW * worst
+        least = 0.0 if not self.setup.problem.region.whole else WELL_BELOW * worst
         return tuple(halved(network, axis, eta, least) for axis, eta in missed.items())
 
     def _network(self, mesh: Mesh, begin: float, end: float) -> SplineProducts:

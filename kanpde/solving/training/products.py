@@ -60,7 +60,7 @@ def product_way(setup: Setup, method: Optimizer) -> Way:
             return Products(setup, method, tuple(equal_breaks(box.lower, box.upper, (FIRST[dimension],) * dimension)))
         network = rungs[-1].trained.network
         missed = [missing(network, axis) for axis in range(dimension)]
-        least = 0.0 if setup.problem.region is not None else WORTH * max(eta.max().item() for eta in missed)
+        least = 0.0 if not setup.problem.region.whole else WORTH * max(eta.max().item() for eta in missed)
         return Products(setup, method, tuple(halved(network, axis, eta, least) for axis, eta in enumerate(missed)))
 
     return following

@@ -29,7 +29,7 @@ class GaussSampling(Sampling):
     points: int | None = None
     boundary_points: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_counts(self)
 
     def interior(self, box: Box, count: int, seed: int, periodic: tuple[int, ...] = ()) -> Sample:

@@ -30,7 +30,7 @@ class SobolSampling(Sampling):
     boundary_points: int | None = None
     clustering: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_counts(self)
         if not 0 <= self.clustering <= 1:
             raise InputError(f"sampling.clustering must lie between 0 and 1; {self.clustering} came. Set it so.")

@@ -27,11 +27,13 @@ class Facet(ABC):
     """A smooth piece of a boundary, placed by parameters in (0, 1), with its outward normal.
 
     closed: Whether it goes on where it began, as the rim of a disk.
-    radius: Its smallest radius of curvature.
     """
 
     closed: ClassVar[bool] = False
-    radius: float = math.inf
+    @property
+    def radius(self) -> float:
+        """The smallest radius of curvature."""
+        return math.inf
 
     @abstractmethod
     def place(self, unit: Tensor) -> Tensor:  # [n, d-1] in (0, 1) -> [n, d]
@@ -127,7 +129,8 @@ class Flat(Facet):
         spans = points.new_tensor(self.spans).reshape(-1, points.shape[1])
         offset = points - points.new_tensor(self.origin)
         along = offset @ torch.linalg.pinv(spans)
-        near = (offset - along @ spans).norm(dim=1) <= 1e-9 * (1 + spans.norm())
+        off, size = (offset - along @ spans).square().sum(1).sqrt(), spans.square().sum().sqrt()
+        near = off <= 1e-9 * (1 + size)
         return near & (along > -1e-9).all(1) & (along < 1 + 1e-9).all(1)
 
     @property

@@ -108,7 +108,8 @@ class Round(Shape, Facet):
 
     def normals(self, points: Tensor) -> Tensor:  # [n, d] -> [n, d]
         slope = (points - points.new_tensor(self.center)) / points.new_tensor(self.axes).square()
-        return slope / slope.norm(dim=1, keepdim=True)
+        lengths: Tensor = slope.norm(dim=1, keepdim=True)
+        return slope / lengths
 
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         """The normal on the boundary in the coordinates; (x - c)/r where all semi-axes are r."""
