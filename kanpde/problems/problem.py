@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 
 from kanpde.files.yaml import Entries, write_yaml
-from kanpde.problems.geometry.boxes import Box
+from kanpde.problems.geometry.boxes import Box, Side
 from kanpde.problems.geometry.regions import Piece, Region
 from kanpde.problems.known_functions import table_of
 from kanpde.problems.language import (
@@ -58,6 +58,17 @@ class Condition:
     kind: str
     fields: tuple[str, ...]
     written: str = field(default="", compare=False)
+
+    @property
+    def whole_side(self) -> Side:
+        """`side`, of a condition on a whole side of the box.
+
+        Raises:
+            ValueError: It holds elsewhere.
+        """
+        if not isinstance(self.side, Side):
+            raise ValueError(f"{self.name} is a condition on no whole side")
+        return self.side
 
     def solved(self, coordinates: tuple[str, ...]) -> tuple[Jet, sympy.Expr] | None:
         """(jet, g) if the condition says jet = g(coordinates), as `u = sin(x)` or `u_t = 0` do; None otherwise."""

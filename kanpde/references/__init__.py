@@ -199,10 +199,13 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
     What two rungs below have found stands, whatever becomes of finer ones.
     """
     solver, points = METHODS[method], inside_points(problem.region, problem.domain, POINTS, seed=5).numpy()
-    begun, fine, error, reason = time.perf_counter(), None, np.nan, None
+    begun, error = time.perf_counter(), np.nan
+    coarse: Solved | None = None
+    fine: Solved | None = None
+    reason: NotSolved | None = None
     for resolution in ladder:
         try:
-            coarse, fine = fine, solver.solve(problem, resolution)
+            finer: Solved = solver.solve(problem, resolution)
         except OutOfMeans as limit:
             reason = limit
             break
@@ -213,12 +216,13 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
                 raise
             reason, fine = failure, None
             continue
+        coarse, fine = fine, finer
         if coarse is not None:
             error = _difference(_nearest(coarse, fine, points), fine.values(points))
             gaps = np.abs(fine.energies - coarse.energies)
         if error < AGREED:
             break
-    if not np.isfinite(error):
+    if fine is None or not np.isfinite(error):
         raise reason or NotSolved("did not converge: its values are not finite")
     return Reference(method, fine.values, error, time.perf_counter() - begun, fine.unknowns, fine.energies, gaps)
 
@@ -227,7 +231,8 @@ def _family(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
     """At more and more nodes of the parameters, until two sets agree as well as their members do."""
     points, begun = uniform_points(problem.domain, POINTS, seed=5).numpy(), time.perf_counter()
     known: dict[tuple[float, ...], Reference] = {}
-    found, coarse, error = None, None, np.nan
+    found: Reference | None = None
+    coarse: np.ndarray | None = None
     for count in node_counts(problem):
         try:
             family, members = _members(problem, method, ladder, count, known)
@@ -244,10 +249,14 @@ def _family(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
             if error < max(AGREED, 2 * own):
                 break
         coarse = fine
+    if found is None:
+        raise ValueError("a family needs two sets of nodes, to be compared")
     return found
 
 
-def _members(problem: Problem, method: str, ladder: tuple[int, ...], count: int, known: dict) -> tuple:
+def _members(
+    problem: Problem, method: str, ladder: tuple[int, ...], count: int, known: dict[tuple[float, ...], Reference]
+) -> tuple[Family, list[Reference]]:
     """The family on so many nodes of each parameter, and its members; those solved before are taken from `known`."""
     axes = family_axes(problem, count)
     for values in combinations(axes):

@@ -6,8 +6,10 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,13 +20,12 @@ from kanpde.files.caches import cache_folder
 from kanpde.files.regular import Unreadable
 from kanpde.problems.problem import Problem
 from kanpde.references.families import Family
-from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant, Pieces, Triangles
+from kanpde.references.interface import Field
+from kanpde.references.interpolants import Axis, Chebyshev, Fourier, Function, Interpolant, Pieces, Triangles
 
-AXES = {"chebyshev": Chebyshev, "fourier": Fourier, "pieces": Pieces}
+AXES: dict[str, type[Chebyshev | Fourier | Pieces]] = {"chebyshev": Chebyshev, "fourier": Fourier, "pieces": Pieces}
 VERSION = 3
 """To be raised when a solver changes: what was stored before is then solved anew."""
-
-Function = Interpolant | Triangles
 
 CHECKSUM, MOST_BYTES = "sha256", 2**31
 NUMBERS = ("error", "seconds", "unknowns", "energies", "energy_errors")
@@ -37,7 +38,9 @@ def cache_path(problem: Problem, method: str, ladder: tuple[int, ...]) -> Path:
     return cache_folder() / f"reference-{hashlib.sha256(stated.encode()).hexdigest()[:24]}.npz"
 
 
-def load_values(problem: Problem, method: str, ladder: tuple[int, ...]) -> tuple[Function | Family, dict] | None:
+def load_values(
+    problem: Problem, method: str, ladder: tuple[int, ...]
+) -> tuple[Function | Family, dict[str, Any]] | None:
     """What was stored; None where there is nothing, or nothing that can be read."""
     try:
         stored = _stored(cache_path(problem, method, ladder))
@@ -80,7 +83,7 @@ def _real(stored: Mapping[str, np.ndarray], name: str) -> np.ndarray:
 
 
 def store_values(
-    problem: Problem, method: str, ladder: tuple[int, ...], values: Function | Family, numbers: dict
+    problem: Problem, method: str, ladder: tuple[int, ...], values: Field, numbers: Mapping[str, Any]
 ) -> None:
     """Keep a solution; a folder that cannot be written to keeps nothing."""
     path = cache_path(problem, method, ladder)
@@ -103,16 +106,19 @@ def _values(stored: Mapping[str, np.ndarray], problem: Problem) -> Function | Fa
     if not problem.family:
         return _function(stored, "", space, len(problem.fields))
     axes = tuple(_axis(stored, f"family_axis_{place}") for place in range(len(problem.family)))
+    chebyshev = tuple(axis for axis in axes if isinstance(axis, Chebyshev))
     count = math.prod(map(_length, axes))
+    if len(chebyshev) < len(axes):
+        raise ValueError("a family on other nodes than Chebyshev's")
     if f"member_{count}_values" in stored or f"member_{count - 1}_values" not in stored:
         raise ValueError("not as many members as nodes")
     members = (_function(stored, f"member_{number}_", space, len(problem.fields)) for number in range(count))
-    return Family(axes, tuple(members))
+    return Family(chebyshev, tuple(members))
 
 
 def _function(stored: Mapping[str, np.ndarray], prefix: str, dimension: int, fields: int) -> Function:
     if f"{prefix}cells" in stored:
-        return _triangles({name: _real(stored, f"{prefix}{name}") for name in Triangles.__dataclass_fields__}, fields)
+        return _triangles({name: _real(stored, f"{prefix}{name}") for name in _parts(Triangles)}, fields)
     axes = tuple(_axis(stored, f"{prefix}axis_{place}") for place in range(dimension))
     values = _real(stored, f"{prefix}values")
     if values.shape != (fields, *(_length(axis) for axis in axes)):
@@ -144,31 +150,40 @@ def _length(axis: Chebyshev | Fourier | Pieces) -> int:
     return (len(axis.breaks) - 1) * (len(axis.unit) - 1) + 1 if isinstance(axis, Pieces) else axis.count
 
 
-def _packed(values: Function, prefix: str) -> dict[str, np.ndarray]:
+def _packed(values: Field, prefix: str) -> dict[str, np.ndarray]:
     if isinstance(values, Triangles):
-        return {f"{prefix}{name}": getattr(values, name) for name in Triangles.__dataclass_fields__}
+        return {f"{prefix}{name}": getattr(values, name) for name in _parts(Triangles)}
+    if not isinstance(values, Interpolant):
+        raise TypeError(f"What is kept is given by nodes; {type(values).__name__} is not.")
     return {f"{prefix}values": values.values, **_packed_axes(values.axes, prefix)}
 
 
-def _packed_axes(axes: tuple, prefix: str) -> dict[str, np.ndarray]:
+def _packed_axes(axes: Sequence[Axis], prefix: str) -> dict[str, np.ndarray]:
     arrays = {}
     for place, axis in enumerate(axes):
         name = f"{prefix}axis_{place}"
-        arrays[f"{name}_kind"] = np.array(next(kind for kind, cls in AXES.items() if isinstance(axis, cls)))
-        arrays |= {f"{name}_{own}": np.asarray(getattr(axis, own)) for own in type(axis).__dataclass_fields__}
+        kind, form = next((kind, form) for kind, form in AXES.items() if isinstance(axis, form))
+        arrays[f"{name}_kind"] = np.array(kind)
+        arrays |= {f"{name}_{own}": np.asarray(getattr(axis, own)) for own in _parts(form)}
     return arrays
+
+
+def _parts(form: type[Chebyshev | Fourier | Pieces | Triangles]) -> list[str]:
+    """The arrays that make one."""
+    return [part.name for part in fields(form)]
 
 
 def _npz(arrays: dict[str, np.ndarray]) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
 def _axis(stored: Mapping[str, np.ndarray], name: str) -> Chebyshev | Fourier | Pieces:
     kind = AXES[str(stored[f"{name}_kind"])]
-    own = {own: _real(stored, f"{name}_{own}") for own in kind.__dataclass_fields__}
-    axis = kind(**{name: value if value.ndim else value.item() for name, value in own.items()})
+    own = {own: _real(stored, f"{name}_{own}") for own in _parts(kind)}
+    parts: dict[str, Any] = {name: value if value.ndim else value.item() for name, value in own.items()}
+    axis = kind(**parts)
     whole = isinstance(axis, Pieces) or type(axis.count) is int
     rank = 1 if isinstance(axis, Pieces) else 0
     if not whole or _length(axis) < 2 or any(value.ndim != rank for value in own.values()):

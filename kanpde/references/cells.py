@@ -30,7 +30,8 @@ MOST_DENSE = 1e4
 class Line(Protocol):
     """One axis of a grid."""
 
-    inner: np.ndarray  # [n] points where equations hold
+    @property
+    def inner(self) -> np.ndarray: ...  # [n] points where equations hold
 
     def values(self, x: np.ndarray, order: int, free: int) -> np.ndarray:  # [k] -> [k, n + free]
         """Derivatives at x of the n functions that are one at an inner point each, then of those that vanish there."""

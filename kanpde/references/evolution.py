@@ -47,7 +47,7 @@ def statement(problem: Problem, residual: sympy.Expr) -> Statement:
         slopes = jet_slopes(residual, problem.coordinates)
     except ExpressionError as error:
         raise NotSolved(f"needs slopes of every equation; one of them {error}") from error
-    time = coordinate_symbols(problem.coordinates)[problem.time]
+    time = coordinate_symbols(problem.coordinates)[problem.time_axis]
     return Statement(
         compile_expression(residual, problem.coordinates, problem.fields),
         {jet: compile_expression(slope, problem.coordinates, problem.fields) for jet, slope in slopes.items()},
@@ -74,7 +74,7 @@ class Evolution:
     @cached_property
     def highest(self) -> tuple[Jet, ...]:
         """The jets solved for, one a field."""
-        size, time = len(self.problem.coordinates), self.problem.time
+        size, time = len(self.problem.coordinates), self.problem.time_axis
         return tuple((field, tuple(order * (axis == time) for axis in range(size)))
                      for field, order in self.orders.items())  # fmt: skip
 
@@ -86,7 +86,7 @@ class Evolution:
     def variable(self, jet: Jet) -> tuple[Variable, tuple[int, ...]]:
         """The variable and its space derivative that a jet is, the entry of time set to zero."""
         field, index = jet
-        time = self.problem.time
+        time = self.problem.time_axis
         return (field, index[time]), tuple(0 if axis == time else count for axis, count in enumerate(index))
 
     def order_along(self, variable: Variable, axis: int) -> int:
@@ -138,13 +138,13 @@ class Evolution:
         return torch.linalg.inv(matrix)
 
     def _named(self) -> str:
-        time = self.problem.coordinates[self.problem.time]
+        time = self.problem.coordinates[self.problem.time_axis]
         return ", ".join(f"{field}_{time * order}" for field, order in self.orders.items())
 
 
 def evolution_of(problem: Problem) -> Evolution:
     """The equations as a system of first order in time."""
-    time = problem.time
+    time = problem.time_axis
     orders = {field: problem.order_along(field, time) for field in problem.fields}
     for field, order in orders.items():
         if order == 0:
@@ -159,7 +159,7 @@ def evolution_of(problem: Problem) -> Evolution:
 
 
 def _check_solvable(evolution: Evolution, name: str, one: Statement) -> None:
-    highest, time, orders = set(evolution.highest), evolution.problem.time, evolution.orders
+    highest, time, orders = set(evolution.highest), evolution.problem.time_axis, evolution.orders
     mixed = [jet for jet in one.slopes if jet not in highest and jet[1][time] >= orders[jet[0]]]
     bent = [jet for jet in highest & set(one.slopes) if highest & set(one.slopes[jet].jets)]
     if mixed or bent or not highest & set(one.slopes):
@@ -171,7 +171,7 @@ def _check_solvable(evolution: Evolution, name: str, one: Statement) -> None:
 
 def differentiated(problem: Problem, condition: Condition, times: int) -> sympy.Expr:
     """A condition's residual, differentiated in time, so that it holds for time derivatives of the field."""
-    time = coordinate_symbols(problem.coordinates)[problem.time]
+    time = coordinate_symbols(problem.coordinates)[problem.time_axis]
     try:
         return derivative(condition.residual, time, times)
     except ExpressionError as error:

@@ -12,8 +12,8 @@ import sympy
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.language import coordinate_symbols, jet_expression, jets_of
 from kanpde.problems.problem import Problem
-from kanpde.references.interface import NotSolved
-from kanpde.references.interpolants import Chebyshev, Interpolant
+from kanpde.references.interface import Field, NotSolved
+from kanpde.references.interpolants import Chebyshev
 
 COUNTS = {1: (5, 9, 17, 33), 2: (3, 5, 9)}
 """Nodes of each parameter, each set within the next; more parameters take the first two of the last."""
@@ -29,14 +29,15 @@ class Family:
     """
 
     axes: tuple[Chebyshev, ...]
-    members: tuple[Interpolant, ...]
+    members: tuple[Field, ...]
 
     def __call__(self, points: np.ndarray) -> np.ndarray:  # [n, d] -> [n, fields]
         points = np.asarray(points, dtype=float)
         inner, outer = points[:, : -len(self.axes)], points[:, -len(self.axes) :]
-        weights = [axis.matrix(x) for axis, x in zip(self.axes, outer.T, strict=True)]
-        weights = reduce(lambda a, b: (a[:, :, None] * b[:, None]).reshape(len(points), -1), weights)
-        return sum(weights[:, i : i + 1] * member(inner) for i, member in enumerate(self.members))
+        lines = [axis.matrix(x) for axis, x in zip(self.axes, outer.T, strict=True)]
+        weights = reduce(lambda a, b: (a[:, :, None] * b[:, None]).reshape(len(points), -1), lines)
+        first, *others = (weights[:, i : i + 1] * member(inner) for i, member in enumerate(self.members))
+        return sum(others, first)
 
 
 def node_counts(problem: Problem) -> tuple[int, ...]:
@@ -92,7 +93,9 @@ def member(problem: Problem, values: tuple[float, ...]) -> Problem:
     )
 
 
-def _restricted(expr: sympy.Expr, old: tuple[str, ...], new: tuple[str, ...], fixed: dict) -> sympy.Expr:
+def _restricted(
+    expr: sympy.Expr, old: tuple[str, ...], new: tuple[str, ...], fixed: dict[sympy.Symbol, sympy.Expr]
+) -> sympy.Expr:
     """The expression with fields over fewer coordinates, the last ones fixed."""
     inward = {}
     for field, index in jets_of(expr):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kanpde.problems.problem import Problem
+from kanpde.references.interpolants import Function
 
 Field = Callable[[np.ndarray], np.ndarray]
 """Points [n, d] -> values [n, fields]."""
@@ -34,7 +35,7 @@ class Solved:
         energies: Eigenvalues in increasing order, or the one minimum of an energy; empty for equations.
     """
 
-    values: Field
+    values: Function
     unknowns: int
     energies: np.ndarray = field(default_factory=lambda: np.empty(0))
 

@@ -19,7 +19,8 @@ CHUNK = 4096
 class Axis(Protocol):
     """Nodes along one coordinate, and the rule between them."""
 
-    nodes: np.ndarray  # [N]
+    @property
+    def nodes(self) -> np.ndarray: ...  # [N]
 
     def matrix(self, x: np.ndarray) -> np.ndarray | scipy.sparse.csr_array:  # [n] -> [n, N]
         """Values at nodes → values at x."""
@@ -118,14 +119,14 @@ class Interpolant:
         return found.reshape(len(found), -1).T
 
     def _evaluated(self, points: np.ndarray) -> np.ndarray:
-        place = next((place for place, axis in enumerate(self.axes) if isinstance(axis, Pieces)), None)
-        if place is None or len(self.axes) == 1:
+        pieces = [(place, axis) for place, axis in enumerate(self.axes) if isinstance(axis, Pieces)]
+        if not pieces or len(self.axes) == 1:
             return self._contracted(points)
-        return self._cell_by_cell(points, place)
+        return self._cell_by_cell(points, *pieces[0])
 
-    def _cell_by_cell(self, points: np.ndarray, place: int) -> np.ndarray:
+    def _cell_by_cell(self, points: np.ndarray, place: int, axis: Pieces) -> np.ndarray:
         """Only a cell's own nodes count in it, along one axis in pieces."""
-        axis, found = self.axes[place], np.empty((len(points), len(self.values)))
+        found = np.empty((len(points), len(self.values)))
         cells, degree = axis.cells_of(points[:, place]), len(axis.unit) - 1
         for cell in np.unique(cells):
             own = np.flatnonzero(cells == cell)
@@ -206,6 +207,9 @@ class Triangles:
         middles, first, counts = np.unique(self.cells[:, 3:], return_index=True, return_counts=True)
         return scipy.spatial.cKDTree(self.nodes[middles[counts == 1]]), first[counts == 1] // 3
 
+
+Function = Interpolant | Triangles
+"""Fields by their values at nodes; what is kept from one run to the next."""
 
 OUTSIDE = 0.2
 """How far beyond a triangle its polynomials are continued, in its own coordinates: curves leave chords by less."""

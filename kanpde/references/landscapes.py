@@ -26,7 +26,7 @@ from kanpde.problems.language import (
 from kanpde.problems.problem import Problem
 from kanpde.problems.tasks.energy import Energy
 from kanpde.references.interface import NotSolved
-from kanpde.references.interpolants import Interpolant
+from kanpde.references.interpolants import Function
 from kanpde.references.methods import elements
 
 WELLS = 5
@@ -47,7 +47,7 @@ def landscape_problem(problem: Problem) -> Problem:
     return replace(problem, fields=(name,), task=task, conditions=tuple(conditions))
 
 
-def landscape_of(problem: Problem) -> Interpolant | None:
+def landscape_of(problem: Problem) -> Function | None:
     """u by spectral elements; None where they do not apply, or the norm is no weight times ψ²."""
     none = (0,) * len(problem.coordinates)
     if len(problem.task.integrals()) != 2 or {index for _, index in jets_of(problem.task.integrals()[1])} != {none}:
@@ -76,8 +76,8 @@ def is_landscape(problem: Problem) -> bool:
 def _residual(problem: Problem) -> sympy.Expr | None:
     """H u - 1, of the one equation or from the energy."""
     try:
-        if len(problem.task.integrals()) == 1:
-            return euler_lagrange(*problem.task.integrals(), problem.fields[0], problem.coordinates)
+        if len(integrals := problem.task.integrals()) == 1:
+            return euler_lagrange(integrals[0], problem.fields[0], problem.coordinates)
         return next(iter(problem.equations.values())) if len(problem.equations) == 1 else None
     except ExpressionError:
         return None
@@ -113,7 +113,8 @@ def _basins(u: np.ndarray) -> np.ndarray:
     """For each point the flat index of the maximum that steepest ascent leads to."""
     padded = np.pad(u, 1, constant_values=-np.inf)
     flat = np.pad(np.arange(u.size).reshape(u.shape), 1)
-    best, above = u.copy(), np.arange(u.size).reshape(u.shape)
+    best: np.ndarray = u.copy()
+    above: np.ndarray = np.arange(u.size).reshape(u.shape)
     for shift in np.ndindex(*(3,) * u.ndim):
         window = tuple(slice(s, s + n) for s, n in zip(shift, u.shape, strict=True))
         higher = padded[window] > best

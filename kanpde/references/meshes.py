@@ -98,7 +98,8 @@ def _filled(problem: Problem, arcs: tuple[Arc, ...], sizes: _Sizes) -> Mesh:
 def boundary_arcs(problem: Problem) -> tuple[Arc, ...]:
     """What bounds the region, cut at corners and where a condition on a part of a side begins or ends."""
     box = Cuboid(problem.domain.lower, problem.domain.upper)
-    carriers = list(zip(box_sides(problem.coordinates), box.facets(), strict=True))
+    sides = zip(box_sides(problem.coordinates), box.facets(), strict=True)
+    carriers: list[tuple[Side | Facet, Facet]] = list(sides)
     if not problem.region.whole:
         shapes = dict(problem.region.shapes)
         carriers += [(facet, facet) for name in problem.region.names() for facet in shapes[name].facets()]
@@ -276,7 +277,7 @@ def _free(problem: Problem, boundary: np.ndarray, points: np.ndarray, apart: np.
 def _within(problem: Problem, points: np.ndarray) -> np.ndarray:  # [n, 2] -> bool [n]
     if not problem.region.whole:
         return problem.region.holds(torch.from_numpy(points)).numpy()
-    return ((points >= problem.domain.lower) & (points <= problem.domain.upper)).all(1)
+    return np.all((points >= problem.domain.lower) & (points <= problem.domain.upper), axis=1)
 
 
 def _smoothed(problem: Problem, nodes: np.ndarray, fixed: int, sizes: _Sizes) -> np.ndarray:

@@ -38,7 +38,8 @@ Solve = Callable[[np.ndarray], np.ndarray]
 class System(Protocol):
     """y' = f(t, y) and its slopes."""
 
-    scales: tuple[slice, ...]  # parts of y that are measured each by its own size
+    @property
+    def scales(self) -> tuple[slice, ...]: ...  # parts of y that are measured each by its own size
 
     def rates(self, t: np.ndarray, y: np.ndarray) -> np.ndarray:  # [s], [s, N] -> [s, N]
         """f at several times at once."""
@@ -132,7 +133,7 @@ class _March:
         self.h = 0.1 * (end - begin) * tolerance ** (1 / (scheme.stages + 1))
         self.shortest = SHORTEST * (end - begin)
         self.sizes = np.zeros(len(system.scales))
-        self.factors: list[Solve] | None = None
+        self.factors: list[Solve] = []
         self.factored = 0.0  # the step they were made for
         self.slopes: Callable[[complex], Solve] | None = None
         self.last: np.ndarray | None = None  # values of the last step [s+1, N] and its length
@@ -196,12 +197,11 @@ class _March:
 
     def renew(self, y: np.ndarray) -> bool:
         """New slopes where there are none, new factors where the step is another; whether slopes were made."""
-        made = self.slopes is None
-        if made:
-            self.slopes = self.system.slopes(self.t, y)
+        made, slopes = self.slopes is None, self.slopes or self.system.slopes(self.t, y)
         if made or self.factored != self.h:
-            self.factors = [self.slopes(value / self.h) for value in self.scheme.modes[0]]
+            self.factors = [slopes(value / self.h) for value in self.scheme.modes[0]]
             self.factored = self.h
+        self.slopes = slopes
         return made
 
     def stages(self, y: np.ndarray) -> tuple[np.ndarray | None, float]:

@@ -25,7 +25,7 @@ import torch
 from numpy.polynomial import chebyshev as polynomials
 
 from kanpde.problems.geometry.boxes import Side
-from kanpde.problems.geometry.regions import Place
+from kanpde.problems.geometry.regions import Piece, Place
 from kanpde.problems.language import (
     BoundFormula,
     ExpressionError,
@@ -130,7 +130,10 @@ class _Waves:
         return self.axis.nodes
 
 
-def _basis(problem: Problem, axis: int, count: int) -> _Polynomials | _Waves:
+_Basis = _Polynomials | _Waves
+
+
+def _basis(problem: Problem, axis: int, count: int) -> _Basis:
     lower, upper = problem.domain.lower[axis], problem.domain.upper[axis]
     if axis in problem.periodic:
         return _Waves(Fourier(lower, upper, count | 1))  # an odd count has a sine for every cosine
@@ -184,11 +187,11 @@ class _System:
         return np.concatenate([block.jacobian(c) for block in self.blocks])
 
 
-def _system(problem: Problem, bases: tuple) -> _System:
+def _system(problem: Problem, bases: tuple[_Basis, ...]) -> _System:
     unknowns = len(problem.fields) * int(np.prod([basis.axis.count for basis in bases]))
     if unknowns > MOST_UNKNOWNS:
         raise NotSolved(f"takes up to {MOST_UNKNOWNS} unknowns; there are {unknowns}")
-    statements = [(residual, None) for residual in problem.equations.values()]
+    statements: list[tuple[sympy.Expr, Piece | None]] = [(one, None) for one in problem.equations.values()]
     statements += [(condition.residual, condition.side) for condition in problem.conditions]
     try:
         blocks = tuple(_block(problem, bases, residual, side) for residual, side in statements)
@@ -197,7 +200,7 @@ def _system(problem: Problem, bases: tuple) -> _System:
     return _System(blocks, unknowns)
 
 
-def _block(problem: Problem, bases: tuple, residual: sympy.Expr, side: Side | Place | None) -> _Block:
+def _block(problem: Problem, bases: tuple[_Basis, ...], residual: sympy.Expr, side: Piece | None) -> _Block:
     residual = with_values(problem, residual)
     jets = [jet for jet in jets_of(residual) if not isinstance(jet[0], Remote)]
     if side is None:
@@ -207,6 +210,8 @@ def _block(problem: Problem, bases: tuple, residual: sympy.Expr, side: Side | Pl
     elif isinstance(side, Place):
         lines = [basis.axis.nodes if value is None else np.array([value])
                  for basis, value in zip(bases, side.values, strict=True)]  # fmt: skip
+    elif not isinstance(side, Side):
+        raise NotSolved("takes conditions on whole sides and at points")
     else:
         lines = [np.array([side.level(problem.domain)]) if axis == side.axis else basis.axis.nodes
                  for axis, basis in enumerate(bases)]  # fmt: skip
@@ -224,7 +229,7 @@ def _block(problem: Problem, bases: tuple, residual: sympy.Expr, side: Side | Pl
     )  # fmt: skip
 
 
-def _rows(bases: tuple, points: np.ndarray, index: tuple[int, ...]) -> np.ndarray:  # [n, d] -> [n, N]
+def _rows(bases: tuple[_Basis, ...], points: np.ndarray, index: tuple[int, ...]) -> np.ndarray:  # [n, d] -> [n, N]
     """Coefficients → values of a derivative at points that need not be a grid."""
     columns = (basis.values(x, order) for basis, x, order in zip(bases, points.T, index, strict=True))
     return reduce(lambda a, b: (a[:, :, None] * b[:, None, :]).reshape(len(points), -1), columns)
@@ -240,7 +245,7 @@ def _lacking(problem: Problem, axis: int, order: int) -> int:
 # Newton
 
 
-def _start(system: _System, bases: tuple, fields: int) -> np.ndarray:
+def _start(system: _System, bases: tuple[_Basis, ...], fields: int) -> np.ndarray:
     """The first constant at which equations and slopes are finite; the constant is the first coefficient."""
     for value in STARTS:
         c = np.zeros((fields, system.unknowns // fields))
@@ -262,17 +267,19 @@ def _continued(system: _System, c: np.ndarray) -> np.ndarray:
     reached, step, first = 0.0, 0.25, system.values(c)
     while reached < 1:
         target = min(1.0, reached + step)
+        missing = (1 - target) * first
         try:
-            c = newton(
-                lambda c, rest=1 - target: system.values(c) - rest * first,
-                lambda c: _least_squares(system.jacobian(c)), c,
-            )  # fmt: skip
+            c = newton(partial(_less, system, missing), lambda c: _least_squares(system.jacobian(c)), c)
             reached, step = target, 2 * step
         except NotSolved:
             step /= 4
             if step < 1e-3:
                 raise
     return c
+
+
+def _less(system: _System, missing: np.ndarray, c: np.ndarray) -> np.ndarray:
+    return system.values(c) - missing
 
 
 def _least_squares(matrix: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

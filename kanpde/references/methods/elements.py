@@ -24,7 +24,7 @@ from numpy.polynomial import legendre
 
 from kanpde.errors import InputError
 from kanpde.problems.language import BoundFormula, ExpressionError, Jet, compile_expression, jet_slopes, jets_of
-from kanpde.problems.problem import Problem
+from kanpde.problems.problem import Condition, Problem
 from kanpde.references.applicability import is_stationary, walls_of, with_values
 from kanpde.references.interface import NotSolved, Solved
 from kanpde.references.interpolants import Interpolant, Pieces, barycentric_matrix, barycentric_weights
@@ -244,9 +244,9 @@ def _freedom(problem: Problem, mesh: _Mesh, fields: tuple[str, ...]) -> tuple[sc
     known = np.zeros((len(fields), len(mesh.nodes)), dtype=bool)
     fixed = np.zeros(known.shape)
     for condition in problem.conditions:
-        (field, _), value = condition.solved(problem.coordinates)
+        (field, _), value = _given(problem, condition)
         if field in fields:
-            row, side = fields.index(field), condition.side
+            row, side = fields.index(field), condition.whole_side
             there = mesh.nodes[:, side.axis] == side.level(problem.domain)
             points = torch.from_numpy(mesh.nodes[there])
             fixed[row, there] = compile_expression(with_values(problem, value), problem.coordinates)(points).numpy()
@@ -256,13 +256,20 @@ def _freedom(problem: Problem, mesh: _Mesh, fields: tuple[str, ...]) -> tuple[sc
     return scipy.sparse.csr_array(joined[:, np.flatnonzero(kept)]), fixed.ravel()
 
 
+def _given(problem: Problem, condition: Condition) -> tuple[Jet, sympy.Expr]:
+    solved = condition.solved(problem.coordinates)
+    if solved is None:
+        raise NotSolved(f"takes conditions that give one field's value; {condition.name} does not")
+    return solved
+
+
 # minima
 
 
 def _minimum(problem: Problem, mesh: _Mesh) -> tuple[np.ndarray, np.ndarray]:
     """Newton's method on the energy, shifted while its second derivative is not positive, with a line search."""
     free, fixed = _freedom(problem, mesh, problem.fields)
-    form = _form(problem, mesh, *problem.task.integrals(), problem.fields, free, fixed)
+    form = _form(problem, mesh, problem.task.integrals()[0], problem.fields, free, fixed)
     c = np.zeros(free.shape[1])
     for _ in range(MOST_STEPS):
         gradient, hessian = form.gradient(c), form.hessian(c)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import scipy
@@ -20,6 +21,7 @@ import sympy
 import torch
 from numpy.polynomial import legendre, polynomial
 
+from kanpde.problems.geometry.boxes import Side
 from kanpde.problems.geometry.regions import Piece, Place, ShapeBoundary, SubSide, carrier_of, on_boundary
 from kanpde.problems.language import (
     BoundFormula,
@@ -105,7 +107,7 @@ def _statements(problem: Problem) -> tuple[_Statement, ...]:
 
 
 def _stationary(problem: Problem, field: str) -> _Statement:
-    slopes = jet_slopes(with_values(problem, *problem.task.integrals()), problem.coordinates)
+    slopes = jet_slopes(with_values(problem, problem.task.integrals()[0]), problem.coordinates)
     if any(sum(index) > 1 for _, index in slopes):
         raise NotSolved("takes energies in first derivatives")
     flux = tuple(-slopes.get((field, index), sympy.S.Zero) for index in SLOPES)
@@ -139,7 +141,8 @@ def _inflow(problem: Problem, statement: _Statement, condition: Condition) -> tu
     if len(slopes) != sum(value != 0 for value in c) or any(jets_of(value) for value in c):
         raise NotSolved(f"takes conditions with first derivatives of one field; {condition.name} has others")
     normal = _normal(problem, condition.side)
-    along = [sum(n * a for n, a in zip(normal, row, strict=True)) for row in zip(*statement.principal, strict=True)]
+    columns = zip(*(statement.principal or ()), strict=True)
+    along = [sum(n * a for n, a in zip(normal, row, strict=True)) for row in columns]
     factor = sum(a * b for a, b in zip(along, c, strict=True)) / sum(b**2 for b in c)
     rest = residual.xreplace({jet_expression(jet, problem.coordinates): sympy.S.Zero for jet in slopes})
     return -factor * rest, sum((a - factor * b) ** 2 for a, b in zip(along, c, strict=True))
@@ -149,18 +152,61 @@ def _normal(problem: Problem, piece: Piece) -> tuple[sympy.Expr, ...]:
     side = carrier_of(piece)
     if isinstance(side, ShapeBoundary):
         return side.normal_expressions(coordinate_symbols(problem.coordinates))
-    return tuple(map(sympy.Integer, side.normal(2)))
+    if isinstance(side, Side):
+        return tuple(map(sympy.Integer, side.normal(2)))
+    raise NotSolved(f"takes conditions along the boundary; {piece.name} is a point")
 
 
 # the space of quartics
+
+
+class _Numbers(Protocol):
+    """scikit-fem's numbering of what lies on facets and in triangles."""
+
+    element_dofs: np.ndarray
+    facet_dofs: np.ndarray
+
+
+class _Curved(Protocol):
+    """Its mesh of quadratic triangles."""
+
+    doflocs: np.ndarray
+    facets: np.ndarray
+    dofs: _Numbers
+
+
+class _Quartic(Protocol):
+    doflocs: np.ndarray
+
+
+class _FacetNumbers(Protocol):
+    def flatten(self) -> np.ndarray: ...
+
+
+class _Basis(Protocol):
+    """Its polynomials between the nodes, at quadrature points."""
+
+    doflocs: np.ndarray
+    element_dofs: np.ndarray
+    nodal_dofs: np.ndarray
+    facet_dofs: np.ndarray
+    dx: np.ndarray
+    N: int
+
+    elem: _Quartic
+    basis: Sequence[Any]
+
+    def global_coordinates(self) -> Any: ...
+
+    def get_dofs(self, facets: np.ndarray) -> _FacetNumbers: ...
 
 
 @dataclass(frozen=True, eq=False)
 class _Space:
     """Nodes, and what scikit-fem says of the polynomials between them; its names for a mesh and its numbering."""
 
-    mesh: object  # of quadratic triangles
-    basis: object
+    mesh: _Curved
+    basis: _Basis
     edges: tuple[BoundaryEdge, ...]
     facets: np.ndarray  # the number of each edge
 
@@ -205,7 +251,7 @@ class _Rule:
     matrices: dict[tuple[int, int], scipy.sparse.csr_array]  # values at nodes → a derivative at the points, [n, N]
 
 
-def _rule(basis) -> _Rule:
+def _rule(basis: _Basis) -> _Rule:
     points = np.asarray(basis.global_coordinates()).reshape(2, -1).T.copy()
     count, rows = basis.dx.size, np.arange(basis.dx.size).reshape(basis.dx.shape)
     columns = [np.broadcast_to(dofs[:, None], rows.shape).ravel() for dofs in basis.element_dofs]
@@ -243,9 +289,8 @@ def _line_rule(space: _Space, facets: np.ndarray) -> _Rule:
 def _lagrange(s: np.ndarray, nodes: np.ndarray, order: int = 0) -> np.ndarray:  # [n], [m] -> [n, m]
     """The polynomials that are 1 at one node and 0 at the others, or their slopes."""
     coefficients = np.linalg.inv(np.vander(nodes, increasing=True))
-    if order:
-        coefficients = polynomial.polyder(coefficients, order)
-    return polynomial.polyvander(s, len(coefficients) - 1) @ coefficients
+    derived = polynomial.polyder(coefficients, order) if order else coefficients
+    return polynomial.polyvander(s, len(derived) - 1) @ derived
 
 
 # the system
@@ -333,7 +378,7 @@ def _system(problem: Problem, space: _Space, statements: tuple[_Statement, ...])
     density = None
     if problem.task.integrals():
         density = replace(
-            _integral(problem, inside, problem.fields[0], VALUE, with_values(problem, *problem.task.integrals())),
+            _integral(problem, inside, problem.fields[0], VALUE, with_values(problem, problem.task.integrals()[0])),
             test=scipy.sparse.csr_array(inside.weights[None]),
         )
     return _System(space, tuple(integrals), inject, np.nan_to_num(known.ravel()), density)
@@ -351,7 +396,7 @@ def _fix(problem: Problem, space: _Space, condition: Condition, known: np.ndarra
         raise NotSolved(f"takes conditions that give one field's values or slope; {condition.name} does not")
     (field, _), value = solved
     facets = space.on(problem, condition.side)
-    dofs = space.basis.get_dofs(facets).flatten() if len(facets) else []
+    dofs = space.basis.get_dofs(facets).flatten() if len(facets) else np.empty(0, dtype=int)
     points = torch.from_numpy(space.nodes[dofs])
     row = problem.fields.index(field)
     known[row, dofs] = compile_expression(with_values(problem, value), problem.coordinates)(points).numpy()
@@ -395,7 +440,8 @@ def _integral(problem: Problem, rule: _Rule, field: str, index: tuple[int, int],
 
 
 def _columns(problem: Problem, rule: _Rule, jet: Jet) -> scipy.sparse.csr_array:
-    own = rule.matrices[jet[1]]
+    x, y = jet[1]
+    own = rule.matrices[x, y]
     place, count = problem.fields.index(jet[0]), len(problem.fields)
     parts = [own if number == place else scipy.sparse.csr_array(own.shape) for number in range(count)]
     return scipy.sparse.csr_array(scipy.sparse.hstack(parts))

@@ -13,9 +13,10 @@ In one dimension, above ONE_CELL points, cells are made small where a first, rou
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 from itertools import product
 
 import numpy as np
@@ -28,8 +29,8 @@ from kanpde.references.applicability import is_whole_box, walls_of
 from kanpde.references.cells import Cells, Line, Waves, equidistributed
 from kanpde.references.evolution import Evolution, Statement, Variable, differentiated, evolution_of, statement
 from kanpde.references.interface import NotSolved, OutOfMeans, Solved
-from kanpde.references.interpolants import Fourier, Interpolant, Pieces
-from kanpde.references.radau import March, march, unit_nodes
+from kanpde.references.interpolants import Axis, Fourier, Interpolant, Pieces
+from kanpde.references.radau import March, Solve, march, unit_nodes
 
 PLACE = 3
 ONE_CELL = 48  # points of one polynomial; beyond, there are several
@@ -71,8 +72,8 @@ def solve(problem: Problem, resolution: int) -> Solved:
         grid = _grid(evolution, resolution)
         found = march(grid, _initial(evolution, grid), *_ends(problem), tolerance)
     axes, values = grid.nodal(found)
-    axes.insert(problem.time, Pieces(found.breaks, unit_nodes()))
-    return Solved(Interpolant(tuple(axes), np.moveaxis(values, 1, 1 + problem.time)), grid.unknowns)
+    axes.insert(problem.time_axis, Pieces(found.breaks, unit_nodes()))
+    return Solved(Interpolant(tuple(axes), np.moveaxis(values, 1, 1 + problem.time_axis)), grid.unknowns)
 
 
 def _space(problem: Problem) -> list[int]:
@@ -137,13 +138,13 @@ def _adapted(evolution: Evolution, low: float, high: float, resolution: int) -> 
 
 
 def _ends(problem: Problem) -> tuple[float, float]:
-    return problem.domain.lower[problem.time], problem.domain.upper[problem.time]
+    return problem.domain.lower[problem.time_axis], problem.domain.upper[problem.time_axis]
 
 
 def _initial(evolution: Evolution, grid: _Grid | _Torus) -> np.ndarray:  # [N]
     """The variables at the start of time."""
     problem, found = evolution.problem, {}
-    points = torch.from_numpy(grid.points(np.array([problem.domain.lower[problem.time]])))
+    points = torch.from_numpy(grid.points(np.array([problem.domain.lower[problem.time_axis]])))
     for condition in problem.conditions:
         if condition.kind != "initial":
             continue
@@ -157,11 +158,14 @@ def _initial(evolution: Evolution, grid: _Grid | _Torus) -> np.ndarray:  # [N]
     return np.concatenate([found[variable] for variable in evolution.variables])
 
 
-class _Points:
+class _Points(ABC):
     """What both kinds of grid share: inner points, and variables one after another."""
 
     evolution: Evolution
-    inner: tuple[np.ndarray, ...]
+
+    @property
+    @abstractmethod
+    def inner(self) -> tuple[np.ndarray, ...]: ...
 
     @cached_property
     def count(self) -> int:
@@ -192,7 +196,7 @@ class _Points:
 
 def _at_times(problem: Problem, space: np.ndarray, times: np.ndarray) -> np.ndarray:  # [n, d-1], [s] -> [s n, d]
     points = np.tile(space, (len(times), 1))
-    return np.insert(points, problem.time, np.repeat(times, len(space)), axis=1)
+    return np.insert(points, problem.time_axis, np.repeat(times, len(space)), axis=1)
 
 
 # Fourier
@@ -255,7 +259,7 @@ class _Torus(_Points):
     def rates(self, times: np.ndarray, y: np.ndarray) -> np.ndarray:
         return self.joined(y, self.evolution.rates(torch.from_numpy(self.points(times)), self.jets(y)).numpy())
 
-    def slopes(self, time: float, y: np.ndarray) -> Callable:
+    def slopes(self, time: float, y: np.ndarray) -> Callable[[complex], Solve]:
         evolution, variables = self.evolution, self.evolution.variables
         found = evolution.slopes(torch.from_numpy(self.points(np.array([time]))), self.jets(y[None]))
         matrix = np.zeros((*self.shape, len(variables), len(variables)), dtype=complex)
@@ -276,7 +280,7 @@ class _Torus(_Points):
 
         return solve
 
-    def nodal(self, found: March) -> tuple[list, np.ndarray]:
+    def nodal(self, found: March) -> tuple[list[Axis], np.ndarray]:
         """Axes of space, and values [fields, time nodes, …]."""
         parts = [found.values[:, self.part((field, 0))].reshape(-1, *self.shape) for field in self.evolution.orders]
         return list(self.axes), np.stack(parts)
@@ -298,7 +302,6 @@ class _Grid(_Points):
 
     def __init__(self, evolution: Evolution, lines: tuple[Line, ...]):
         self.evolution, self.lines = evolution, lines
-        self.inner = tuple(line.inner for line in lines)
         self.conditions = _assigned(evolution)
         self.free = _free(evolution, self.conditions)
         sizes = [self.size(variable) for variable in evolution.variables]
@@ -310,6 +313,10 @@ class _Grid(_Points):
             raise OutOfMeans(f"takes up to {MOST_UNKNOWNS} unknowns; there are {self.unknowns}")
         self.matrices = {jet: self.matrix(*evolution.variable(jet), self.inner) for jet in evolution.jets}
         self.border = _Border(self)
+
+    @property
+    def inner(self) -> tuple[np.ndarray, ...]:
+        return tuple(line.inner for line in self.lines)
 
     def size(self, variable: Variable) -> int:
         return int(np.prod([len(x) + k for x, k in zip(self.inner, self.free[variable], strict=True)])) - self.count
@@ -338,7 +345,7 @@ class _Grid(_Points):
         jets = self.jets(y, self.border.solved(times, y))
         return self.joined(y, self.evolution.rates(torch.from_numpy(self.points(times)), jets).numpy())
 
-    def slopes(self, time: float, y: np.ndarray) -> Callable:
+    def slopes(self, time: float, y: np.ndarray) -> Callable[[complex], Solve]:
         times = np.array([time])
         free = self.border.solved(times, y[None])
         if not np.isfinite(free).all():
@@ -353,13 +360,13 @@ class _Grid(_Points):
                 continue
             for jet, slope in found.items():
                 variable, index = self.evolution.variable(jet)
-                slope = slope[list(self.evolution.orders).index(field)].numpy()[:, None]
-                rows[:, self.part(variable)] += slope * self.matrices[jet].inside
+                own = slope[list(self.evolution.orders).index(field)].numpy()[:, None]
+                rows[:, self.part(variable)] += own * self.matrices[jet].inside
                 if any(index):
-                    rows += slope * (self.matrices[jet].border @ following[self.borders[variable]])
+                    rows += own * (self.matrices[jet].border @ following[self.borders[variable]])
         return lambda value: _factored(value, matrix)
 
-    def nodal(self, found: March) -> tuple[list, np.ndarray]:
+    def nodal(self, found: March) -> tuple[list[Axis], np.ndarray]:
         """Axes of space, and values [fields, time nodes, …]."""
         times = np.append((found.breaks[:-1, None] + np.diff(found.breaks)[:, None] * unit_nodes()[:-1]).ravel(),
                           found.breaks[-1])  # fmt: skip
@@ -375,7 +382,7 @@ class _Grid(_Points):
 
     def bends(self, found: March) -> np.ndarray:  # -> [cells]
         """√|u''|, each field in its own size, the largest at any time, in each cell of the one line."""
-        total, (axis,) = 0.0, _space(self.evolution.problem)
+        total, (axis,) = np.zeros(self.count), _space(self.evolution.problem)
         index = tuple(2 * (place == axis) for place in range(len(self.evolution.problem.coordinates)))
         steps = found.values[:: len(unit_nodes()) - 1]
         free = self.border.solved(found.breaks, steps)
@@ -403,16 +410,15 @@ def _factored(value: complex, matrix: np.ndarray) -> Callable[[np.ndarray], np.n
 
 def _assigned(evolution: Evolution) -> list[tuple[Condition, str]]:
     """Conditions on sides, each with the field whose order it uses up."""
-    problem, found = evolution.problem, []
-    spatial = [condition for condition in problem.conditions if condition.kind == "boundary"]
+    found: list[tuple[Condition, str]] = []
+
+    def left(field: str, axis: int) -> int:
+        used = sum(one.side.axis == axis and own == field for one, own in found)
+        return evolution.order_along((field, 0), axis) - used
+
+    spatial = [condition for condition in evolution.problem.conditions if condition.kind == "boundary"]
     for condition in sorted(spatial, key=lambda condition: len(condition.fields)):
-        axis = condition.side.axis
-
-        def left(field: str, axis: int = axis) -> int:
-            used = sum(one.side.axis == axis and own == field for one, own in found)
-            return evolution.order_along((field, 0), axis) - used
-
-        found.append((condition, max(condition.fields, key=left)))
+        found.append((condition, max(condition.fields, key=partial(left, axis=condition.whole_side.axis))))
     return found
 
 
@@ -453,13 +459,14 @@ class _Border:
         grid, problem = self.grid, self.problem
         one = statement(problem, differentiated(problem, condition, k))
         for field, index in one.slopes:
-            if index[problem.time] >= grid.evolution.orders[field]:
+            if index[problem.time_axis] >= grid.evolution.orders[field]:
                 raise NotSolved(
                     f"takes conditions below the highest time derivatives; the one on {condition.name} has one"
                 )
         most = [max(counts) for counts in zip(*grid.free.values(), strict=True)]
+        side = condition.whole_side
         at = tuple(
-            np.array([condition.side.level(problem.domain)]) if axis == condition.side.axis else line.axis(free).nodes
+            np.array([side.level(problem.domain)]) if axis == side.axis else line.axis(free).nodes
             for axis, line, free in zip(_space(problem), grid.lines, most, strict=True)
         )  # fmt: skip
         matrices = {jet: grid.matrix(*grid.evolution.variable(jet), at) for jet in one.slopes}
@@ -485,7 +492,9 @@ class _Border:
                  for rows in self.rows]  # fmt: skip
         return np.concatenate(parts, axis=1)
 
-    def _at(self, rows: _Rows, times: np.ndarray, y: np.ndarray, free: np.ndarray) -> tuple:
+    def _at(
+        self, rows: _Rows, times: np.ndarray, y: np.ndarray, free: np.ndarray
+    ) -> tuple[torch.Tensor, dict[Jet, torch.Tensor]]:
         """The points of a condition, and its jets there."""
         jets = {jet: self.grid.values(matrix, self.grid.evolution.variable(jet)[0], y, free).reshape(-1)
                 for jet, matrix in rows.matrices.items()}  # fmt: skip
@@ -509,7 +518,7 @@ class _Border:
 
     @cached_property
     def _always(self) -> tuple[np.ndarray, np.ndarray]:
-        start = self.problem.domain.lower[self.problem.time]
+        start = self.problem.domain.lower[self.problem.time_axis]
         return self._linear(start, np.zeros(self.grid.state), np.zeros(self.count))
 
     @cached_property

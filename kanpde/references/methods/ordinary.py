@@ -94,7 +94,7 @@ class _System:
         point, found = torch.tensor([self.problem.domain.lower], dtype=torch.float64), {}
         for condition in self.problem.conditions:
             jet, value = condition.solved(self.problem.coordinates) or (None, None)
-            if jet is None or condition.side.end:
+            if jet is None or condition.whole_side.end:
                 raise NotSolved(f"takes initial values; the condition on {condition.name} gives none by itself")
             found[jet] = float(compile_expression(value, self.problem.coordinates)(point))
         return found

@@ -128,7 +128,7 @@ class Flat(Facet):
         """Which points lie on it, to rounding."""
         spans = points.new_tensor(self.spans).reshape(-1, points.shape[1])
         offset = points - points.new_tensor(self.origin)
-        along = offset @ torch.linalg.pinv(spans)
+        along: Tensor = offset @ torch.linalg.pinv(spans)
         off, size = (offset - along @ spans).square().sum(1).sqrt(), spans.square().sum().sqrt()
         near = off <= 1e-9 * (1 + size)
         return near & (along > -1e-9).all(1) & (along < 1 + 1e-9).all(1)
