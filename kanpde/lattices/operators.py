@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from kanpde.errors import InputError
-from kanpde.problems.lattices import IRRATIONAL, Hopping, SiteFunction, approximant, site_names
+from kanpde.problems.lattices import IRRATIONAL, Hopping, Parameter, SiteFunction, approximant, site_names
 from kanpde.problems.tasks.lattice import Lattice
 
 
@@ -157,7 +157,7 @@ def resized(lattice: Lattice, size: int) -> Lattice:
         InputError: The approximant is not in lowest terms, or the range of hopping too large.
     """
     parameters = {
-        name: replace(one, value=approximant(_nearest(one.value), size, f"{name} at {size} sites"))
+        name: Parameter.fixed(approximant(_nearest(one.value), size, f"{name} at {size} sites"), irrational=True)
         if one.irrational and lattice.periodic else one
         for name, one in lattice.parameters.items()
     }  # fmt: skip

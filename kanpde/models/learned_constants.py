@@ -16,6 +16,7 @@ Statistical Learning, section 7.6, for the effective number of parameters p.
 
 import math
 from collections.abc import Mapping
+from typing import TypeVar
 
 import scipy
 import torch
@@ -27,9 +28,10 @@ RIDGE = 1e-12
 
 
 Bounds = Mapping[str, tuple[float, float]]
+N = TypeVar("N", bound=nn.Module)
 
 
-def learn(network: nn.Module, start: Mapping[str, float], bounds: Bounds | None = None) -> nn.Module:
+def learn(network: N, start: Mapping[str, float], bounds: Bounds | None = None) -> N:
     """Give a network the constants to be learned, at their first guesses; does nothing if there are none."""
     if start:
         like = next(network.parameters())
@@ -44,6 +46,14 @@ def learn(network: nn.Module, start: Mapping[str, float], bounds: Bounds | None 
 def learned_vector(network: nn.Module) -> nn.Parameter | None:  # [l]
     """What is trained of the constants of a network, in the order of `Problem.learned`."""
     return getattr(network, PLACE, None)
+
+
+def hand_on(before: nn.Module, network: nn.Module) -> None:
+    """Give a network the constants that another one learned, if there are any."""
+    constants, known = learned_vector(network), learned_vector(before)
+    if constants is not None and known is not None:
+        with torch.no_grad():
+            constants.copy_(known)
 
 
 def learned_bounds(network: nn.Module) -> Tensor | None:  # [l, 2]

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from kanpde.errors import InputError
 from kanpde.models.jets import IndexSet, MultiIndex, closure, product_matrix
+from kanpde.models.module_lists import Modules
+from kanpde.models.networks.interface import grid_of
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.problem import Condition, Problem
 from kanpde.solving.ansatz.exact_conditions import ansatz_of
@@ -27,15 +29,18 @@ from kanpde.solving.solution import Solution
 class Windows(nn.Module):
     """One network for each window of time; evaluated through `solution_of`, which chains them."""
 
+    ends: Tensor  # [w+1]
+    networks: Modules[nn.Module]
+
     def __init__(self, ends: tuple[float, ...], networks: list[nn.Module]):
         super().__init__()
         self.register_buffer("ends", torch.tensor(ends, dtype=torch.float64))
-        self.networks = nn.ModuleList(networks)
+        self.networks = Modules(networks)
 
     @property
     def grid(self) -> list[int]:
         """The resolution of each network."""
-        return [network.grid for network in self.networks]
+        return [grid_of(network) for network in self.networks]
 
 
 def window_ends(problem: Problem, windows: int | tuple[float, ...] | None) -> tuple[float, ...] | None:
@@ -47,7 +52,7 @@ def window_ends(problem: Problem, windows: int | tuple[float, ...] | None) -> tu
     if windows is None or windows == 1 or windows == ():
         return None
     _check_marching(problem)
-    begin, end = problem.domain.lower[problem.time], problem.domain.upper[problem.time]
+    begin, end = problem.domain.lower[problem.time_axis], problem.domain.upper[problem.time_axis]
     if isinstance(windows, int):
         return tuple(begin + (end - begin) * k / windows for k in range(windows)) + (end,)
     ends = (begin, *windows, end)
@@ -72,7 +77,7 @@ def _check_marching(problem: Problem) -> None:
 def in_window(problem: Problem, begin: float, end: float) -> Problem:
     """The problem in a part of its time."""
     lower, upper = list(problem.domain.lower), list(problem.domain.upper)
-    lower[problem.time], upper[problem.time] = begin, end
+    lower[problem.time_axis], upper[problem.time_axis] = begin, end
     return replace(problem, domain=Box(tuple(lower), tuple(upper)))
 
 
@@ -99,11 +104,11 @@ class CarriedAnsatz:
         return BoundAnsatz(lift, rising if base.matrix is None else base.matrix @ rising)
 
     def _orders(self) -> list[int]:
-        return [self.problem.order_along(name, self.problem.time) for name in self.problem.fields]
+        return [self.problem.order_along(name, self.problem.time_axis) for name in self.problem.fields]
 
     def _rising(self, points: Tensor, indices: IndexSet, order: int) -> Tensor:  # -> [n, s, s]
         """Multiplication by τ^m."""
-        time, box = self.problem.time, self.problem.domain
+        time, box = self.problem.time_axis, self.problem.domain
         tau = (points[:, time] - box.lower[time]) / box.lengths[time]
         slope = 1 / box.lengths[time]
         columns = [
@@ -114,7 +119,7 @@ class CarriedAnsatz:
 
     def _carried(self, points: Tensor, indices: IndexSet) -> Tensor:  # -> [n, s, fields]
         """The Taylor polynomial in t of u - L about the window's begin, with its derivatives."""
-        time = self.problem.time
+        time = self.problem.time_axis
         begin = self.problem.domain.lower[time]
         at_begin = points.clone()
         at_begin[:, time] = begin
@@ -151,11 +156,11 @@ class Chained(Solution):
 
     def __init__(self, problem: Problem, pieces: list[Solution], network: Windows):
         super().__init__(problem, pieces[0].ansatz, network)
-        self.pieces = pieces
+        self.pieces, self.ends = pieces, network.ends
 
     def jets(self, points, indices: IndexSet) -> Tensor:  # [n, d] -> [n, s, fields]
         x = self._points(points)
-        which = torch.searchsorted(self.network.ends[1:-1].to(x), x[:, self.problem.time].contiguous())
+        which = torch.searchsorted(self.ends[1:-1].to(x), x[:, self.problem.time_axis].contiguous())
         found = x.new_empty(len(x), len(indices), len(self.problem.fields))
         for place in which.unique().tolist():
             found[which == place] = self.pieces[place].jets(x[which == place], indices)

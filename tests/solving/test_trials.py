@@ -169,7 +169,7 @@ def test_an_action_leaves_its_state_as_it_was():
     course = Course(setup(load_problem("poisson_1d")), lambda event: None)
     before = course.state
     after = Draw()(before, course)
-    assert isinstance(after, State) and before.objective is None and after.objective is not None
+    assert isinstance(after, State) and before.drawn is None and after.drawn is not None
     with pytest.raises(dataclasses.FrozenInstanceError):
         before.steps = 3
 

@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +78,16 @@ def _along(axis: int, rows: list[Tensor], indices: IndexSet) -> Tensor:
     zero = torch.zeros_like(rows[0])
     pure = [sum(index) == index[axis] and index[axis] < len(rows) for index in indices]
     return torch.stack([rows[index[axis]] if keep else zero for index, keep in zip(indices, pure, strict=True)], dim=1)
+
+
+@runtime_checkable
+class Extensible(Protocol):
+    """A network whose grid can be refined."""
+
+    inputs: Inputs
+
+    def extend(self, resolution: int, points: Tensor, knots: Tensor | None = None) -> None:
+        """Go to another resolution, keeping the function; `points` say which activations there are."""
 
 
 class Layer(nn.Module):
@@ -167,6 +177,17 @@ class Chain(nn.Module):
                 outside, total = outside + int(ranged.outside(y).sum()), total + y.numel()
             y = layer(y)
         return outside / max(total, 1)
+
+
+def chain_of(network: nn.Module) -> Chain:
+    """The network, of which layers are needed.
+
+    Raises:
+        TypeError: It is another module.
+    """
+    if not isinstance(network, Chain):
+        raise TypeError(f"{type(network).__name__} is no chain of layers")
+    return network
 
 
 def ranged_part(layer: Layer) -> Basis | None:

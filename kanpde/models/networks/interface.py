@@ -133,6 +133,12 @@ class Design(ABC):
         return f"{self.label}, width {width}" + (f", grid {self.cells}" if self.cells else "")
 
 
+def grid_of(network: nn.Module) -> int:
+    """The resolution of a network; 0 where it has none."""
+    grid = getattr(network, "grid", 0)
+    return grid if isinstance(grid, int) else 0
+
+
 D = TypeVar("D", bound=Design)
 
 

@@ -111,6 +111,17 @@ class Listed(NamedTuple):
     columns: Tensor
 
 
+def products_of(network: nn.Module) -> SplineProducts:
+    """The network, of which cells are needed.
+
+    Raises:
+        TypeError: It is another module.
+    """
+    if not isinstance(network, SplineProducts):
+        raise TypeError(f"{type(network).__name__} is no product of splines")
+    return network
+
+
 class SplineProducts(nn.Module):
     """Products of splines on any knots.
 

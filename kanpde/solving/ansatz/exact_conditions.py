@@ -10,10 +10,10 @@ wherever these agree at the corners. Values on disks, ellipses and balls are add
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count, takewhile
+from itertools import chain, count, takewhile
 
 import sympy
 import torch
@@ -37,7 +37,7 @@ from kanpde.problems.problem import Condition, Problem
 from kanpde.solving.ansatz.interface import BoundAnsatz
 from kanpde.solving.ansatz.known_jets import has_quotients, known_jet
 from kanpde.solving.ansatz.periodic_kinks import rounding
-from kanpde.solving.ansatz.round_shapes import even_over, measurable, with_shapes
+from kanpde.solving.ansatz.round_shapes import even_over, measurable, round_facet, with_shapes
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Lifted:
     envelopes: tuple[Expr, ...]
     penalties: tuple[Condition, ...]
     warnings: tuple[str, ...] = ()
-    _formulas: dict = field(default_factory=dict, repr=False, compare=False)
+    _formulas: dict[tuple[Expr, tuple[int, ...]], Formula] = field(default_factory=dict, repr=False, compare=False)
 
     def bind(self, points: Tensor, indices: IndexSet) -> BoundAnsatz:
         """Evaluate lifts and envelopes with their derivatives at fixed points [n, d]."""
@@ -71,7 +71,7 @@ class Lifted:
             return known_jet(expr, points, indices, lambda part, index, x: self._derivative(part, index)(x))
         return torch.stack([self._derivative(expr, index)(points) for index in indices], dim=1)
 
-    def _derivative(self, expr: Expr, index: tuple[int, ...]):
+    def _derivative(self, expr: Expr, index: tuple[int, ...]) -> Formula:
         key = (expr, index)
         if key not in self._formulas:
             self._formulas[key] = _compiled_derivative(self.problem, expr, index)
@@ -93,7 +93,8 @@ def exact_ansatz(problem: Problem) -> Lifted:
 
     A field whose conditions contradict each other at corners keeps them all as penalties, with a warning.
     """
-    lifts, envelopes, met, warnings = list(_each(problem, 0)), list(_each(problem, 1)), [], []
+    lifts, envelopes, warnings = list(_each(problem, 0)), list(_each(problem, 1)), []
+    met: list[Condition] = []
     for place, name in enumerate(problem.fields):
         prescribed, on_shapes = _prescribed(problem, name), _prescribed_on_shapes(problem, name)
         try:
@@ -136,7 +137,7 @@ def _prescribed(problem: Problem, name: str) -> Prescribed:
 
 def _data_by_order(problem: Problem, name: str, side: Side) -> dict[int, tuple[Condition, Expr]]:
     """Conditions ∂^n u = g on one side, n the order of a derivative along its axis alone."""
-    found = {}
+    found: dict[int, tuple[Condition, Expr]] = {}
     for condition in problem.conditions:
         solved = condition.solved(problem.coordinates) if condition.side == side else None
         if solved is None:
@@ -154,14 +155,17 @@ OnShapes = Mapping[ShapeBoundary, tuple[Condition, Expr]]
 
 
 def _prescribed_on_shapes(problem: Problem, name: str) -> OnShapes:
-    found = {}
+    found: dict[ShapeBoundary, tuple[Condition, Expr]] = {}
     for condition in problem.conditions if not problem.periodic else ():
-        solved = condition.solved(problem.coordinates) if measurable(problem, condition.side) else None
+        side = condition.side
+        if not measurable(side, problem):
+            continue
+        solved = condition.solved(problem.coordinates)
         if solved is None or solved[0] != (name, (0,) * problem.domain.dimension) or problem.learns(solved[1]):
             continue
-        data = even_over(problem, condition.side, solved[1])
+        data = even_over(problem, side, solved[1])
         if data is not None:
-            found.setdefault(condition.side, (condition, data))
+            found.setdefault(side, (condition, data))
     return found
 
 
@@ -184,7 +188,7 @@ def _checked_lift(problem: Problem, name: str, prescribed: Prescribed) -> tuple[
     try:
         lift, envelope = _interpolate(problem, prescribed)
         _check_smooth(problem, name, lift)
-        worst = _largest_miss(problem, prescribed, lift)
+        worst = _largest_miss(problem, prescribed.items(), lift)
     except ExpressionError as error:
         raise _NotExact(f"no function that meets them could be built: it {error}") from None
     if not worst <= 1e-9:
@@ -199,7 +203,7 @@ def _checked_on_shapes(
 ) -> tuple[Expr, Expr]:
     """Lift and envelope with the shapes' conditions in them, if they are smooth and meet them."""
     for piece, (condition, data) in on_shapes.items():
-        center = torch.tensor([piece.facet.center], dtype=torch.float64)
+        center = torch.tensor([round_facet(piece).center], dtype=torch.float64)
         if even_over(problem, piece, data - lift) is None and problem.region.holds(center).item():
             raise _NotExact(
                 f"what else is given would be carried to the center of {condition.name}, which lies in the domain, "
@@ -209,8 +213,8 @@ def _checked_on_shapes(
     lift, envelope = with_shapes(problem, lift, envelope, _between(problem, prescribed), data)
     _check_kinks(lift)
     _check_finite(known_jet(lift, _looked_at(problem), _indices(problem, name), partial(_derivative_at, problem)))
-    sides = {piece: [(condition, data)] for piece, (condition, data) in on_shapes.items()}
-    if not _largest_miss(problem, {**prescribed, **sides}, lift) <= 1e-9:
+    shapes = [(piece, [(condition, data)]) for piece, (condition, data) in on_shapes.items()]
+    if not _largest_miss(problem, chain(prescribed.items(), shapes), lift) <= 1e-9:
         raise _NotExact("they disagree with the initial conditions where they meet. Smooth these to have them exact.")
     return lift, envelope
 
@@ -299,21 +303,23 @@ def _hermite(nodes: list[tuple[int, int]]) -> list[list[Expr]]:
         return []
     xi = sympy.Dummy()
     rows = [[(xi**p).diff(xi, order).subs(xi, end) for p in range(len(nodes))] for end, order in nodes]
-    return sympy.Matrix(rows).inv().T.tolist()
+    return [list(row) for row in sympy.Matrix(rows).inv().T.tolist()]
 
 
-def _largest_miss(problem: Problem, prescribed: Prescribed, lift: Expr) -> float:
+def _largest_miss(
+    problem: Problem, given: Iterable[tuple[Side | ShapeBoundary, list[tuple[Condition, Expr]]]], lift: Expr
+) -> float:
     """How far the lift is from its conditions at scrambled points of each side, relative to all of the field's data."""
     misses, sizes = [0.0], [0.0]
-    for side, conditions in prescribed.items():
+    for side, conditions in given:
         points = piece_points(problem.region, problem.domain, side, 64, 0)
         if not len(points):
             continue  # all of the side is cut away
         for order, (_, data) in enumerate(conditions):
             index = tuple(order if axis == side.axis else 0 for axis in range(problem.domain.dimension))
-            given = compile_expression(data, problem.coordinates, ())(points)
+            known = compile_expression(data, problem.coordinates, ())(points)
             jets = closure([index], len(index))
             found = known_jet(lift, points, jets, partial(_derivative_at, problem))[:, jets.index(index)]
-            misses.append(torch.nan_to_num((given - found).abs(), nan=math.inf).max().item())
-            sizes.append(given.abs().max().item())
+            misses.append(torch.nan_to_num((known - found).abs(), nan=math.inf).max().item())
+            sizes.append(known.abs().max().item())
     return max(misses) / (max(sizes) or 1.0)

@@ -34,7 +34,8 @@ def known_jet(
 
     def rule(part: Expr) -> Tensor:
         if part.is_Add:
-            return sum(jet(term) for term in part.args)
+            first, *rest = map(jet, part.args)
+            return sum(rest, first)
         if part.is_Mul:
             first, *rest = map(jet, part.args)
             for factor in rest:

@@ -30,9 +30,9 @@ def _rounded_seam(problem: Problem, field: str, axis: int, lift: sympy.Expr) -> 
     if rate is None:
         return sympy.S.Zero
     symbols = coordinate_symbols(problem.coordinates)
-    x, t = symbols[axis], symbols[problem.time]
+    x, t = symbols[axis], symbols[problem.time_axis]
     lower, upper = (sympy.Float(end[axis]) for end in (problem.domain.lower, problem.domain.upper))
-    begin = problem.domain.lower[problem.time]
+    begin = problem.domain.lower[problem.time_axis]
     slope = derivative(lift, x).subs(t, begin)
     jump = slope.subs(x, lower) - slope.subs(x, upper)
     if not jump.is_number or abs(float(jump)) < 1e-9:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TypeGuard
 
 import sympy
 import torch
@@ -37,7 +38,7 @@ APART = 0.01
 """Of the box: boundaries nearer to each other leave no room for a smooth lift between them."""
 
 
-def measurable(problem: Problem, piece: object) -> bool:
+def measurable(piece: object, problem: Problem) -> TypeGuard[ShapeBoundary]:
     """Whether a piece is the whole of a smooth closed boundary inside the box, apart from all others."""
     if not isinstance(piece, ShapeBoundary) or not isinstance(piece.facet, Round):
         return False
@@ -53,6 +54,13 @@ def measurable(problem: Problem, piece: object) -> bool:
         others = [facet for facet in dict(region.shapes)[name].facets() if facet != piece.facet]
         gaps += [torch.cdist(own, facet_points(facet, len(region.axes), LOOKED_AT, 0)).min().item() for facet in others]
     return min(gaps, default=math.inf) > APART * min(box.lengths[axis] for axis in region.axes)
+
+
+def round_facet(piece: ShapeBoundary) -> Round:
+    """The facet of a piece that is `measurable`."""
+    if not isinstance(piece.facet, Round):
+        raise TypeError(f"{piece.name} is not round")
+    return piece.facet
 
 
 def even_over(problem: Problem, piece: ShapeBoundary, data: Expr) -> Expr | None:
@@ -93,7 +101,7 @@ def with_shapes(
 def _level(problem: Problem, piece: ShapeBoundary) -> Expr:
     """φ: 0 on the piece, toward 1 far inside the region."""
     length = min(problem.domain.lengths[axis] for axis in problem.region.axes) / 2
-    distance = -piece.sign * sympy.Float(min(piece.facet.axes) / 2) * (_ratio_squared(problem, piece) - 1)
+    distance = -piece.sign * sympy.Float(min(round_facet(piece).axes) / 2) * (_ratio_squared(problem, piece) - 1)
     return distance / (distance + sympy.Float(length))
 
 
@@ -101,11 +109,12 @@ def _carried(problem: Problem, piece: ShapeBoundary, expr: Expr) -> Expr:
     """The value at the boundary's point on the same ray from the center."""
     ratio = sqrt(_ratio_squared(problem, piece))
     symbols = coordinate_symbols(problem.coordinates)
-    center = {symbols[axis]: sympy.Float(c) for axis, c in zip(problem.region.axes, piece.facet.center, strict=True)}
+    places = zip(problem.region.axes, round_facet(piece).center, strict=True)
+    center = {symbols[axis]: sympy.Float(c) for axis, c in places}
     return expr.xreplace({x: c + (x - c) / ratio for x, c in center.items()})
 
 
 def _ratio_squared(problem: Problem, piece: ShapeBoundary) -> Expr:
-    symbols = coordinate_symbols(problem.coordinates)
-    parts = zip(problem.region.axes, piece.facet.center, piece.facet.axes, strict=True)
+    symbols, facet = coordinate_symbols(problem.coordinates), round_facet(piece)
+    parts = zip(problem.region.axes, facet.center, facet.axes, strict=True)
     return sympy.Add(*(((symbols[axis] - sympy.Float(c)) / sympy.Float(a)) ** 2 for axis, c, a in parts))

@@ -19,6 +19,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +32,7 @@ from kanpde.models.networks import Chain
 from kanpde.problems.geometry.sampling import Sample
 from kanpde.problems.language import BoundFormula, Formula, Jet, compile_expression, jet_slopes, jets_of
 from kanpde.problems.problem import Problem
-from kanpde.solving.ansatz.interface import Ansatz
+from kanpde.solving.ansatz.interface import Ansatz, BoundAnsatz
 from kanpde.solving.reach import named_jets
 
 CHUNK = 2048
@@ -100,8 +101,8 @@ class _Part:
     points: Tensor
     weights: Tensor
     densities: tuple[BoundIntegrand, ...]
-    ansatz: object
-    prepared: object
+    ansatz: BoundAnsatz
+    prepared: Any  # by the route
 
 
 class Integrals(OfParameters, ABC):

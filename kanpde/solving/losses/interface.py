@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from kanpde.solving.optimizers.interface import Loss
+from kanpde.solving.optimizers.interface import Curved, Loss, SumOfSquares
 
 
 class Objective(Loss, Protocol):
@@ -15,8 +15,10 @@ class Objective(Loss, Protocol):
     checkpoint: Called before each chunk of points; may raise, to end the work between two of them.
     """
 
-    size: int
     checkpoint: Callable[[], None]
+
+    @property
+    def size(self) -> int: ...
 
     @property
     def theta(self) -> Tensor:  # [P]
@@ -33,3 +35,22 @@ class Objective(Loss, Protocol):
 
     def figure(self) -> float:
         """What the network as it stands is judged by."""
+
+
+class Squares(Objective, SumOfSquares, Protocol):
+    """One that is ‖r(θ)‖²."""
+
+
+def squares_of(objective: Objective) -> Squares:
+    """The objective, of which a method needs residuals.
+
+    Raises:
+        TypeError: It has none.
+    """
+    if not isinstance(objective, SumOfSquares):
+        raise TypeError(f"The method lowers sums of squares; {type(objective).__name__} is none.")
+    return objective
+
+
+class Energy(Objective, Curved, Protocol):
+    """One that is no sum of squares."""

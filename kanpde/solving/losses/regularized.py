@@ -6,23 +6,27 @@ What is held out is judged without it.
 """
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from kanpde.models.networks import Rows
-from kanpde.solving.losses.interface import Objective
-from kanpde.solving.optimizers.interface import Curved
+from kanpde.solving.losses.interface import Energy, Objective, Squares
+from kanpde.solving.optimizers.interface import Curved, SumOfSquares
 
 NAME = "regularizer"
 """What the history calls its loss."""
 
 
-class Regularized:
+Own = TypeVar("Own", bound=Objective)
+
+
+class Regularized(Generic[Own]):
     """An objective with a model's rows added to it; all else is the objective's own."""
 
-    def __init__(self, objective: Objective, network: nn.Module, rows: Rows):
+    def __init__(self, objective: Own, network: nn.Module, rows: Rows):
         self.objective, self.network, self.rows = objective, network, rows
 
     @property
@@ -38,11 +42,11 @@ class Regularized:
         return self.objective.size
 
     @property
-    def checkpoint(self) -> Any:
+    def checkpoint(self) -> Callable[[], None]:
         return self.objective.checkpoint
 
     @checkpoint.setter
-    def checkpoint(self, value: Any) -> None:
+    def checkpoint(self, value: Callable[[], None]) -> None:
         self.objective.checkpoint = value
 
     def points(self) -> dict[str, Tensor]:
@@ -67,7 +71,7 @@ class Regularized:
         return rows.detach(), torch.cat([slopes.detach(), constants], dim=1)
 
 
-class RegularizedSquares(Regularized):
+class RegularizedSquares(Regularized[Squares]):
     """Rows of a residual, after those of the problem."""
 
     def residual(self, theta: Tensor) -> Tensor:
@@ -85,7 +89,7 @@ class RegularizedSquares(Regularized):
         return self.objective.losses(problem) | {NAME: own.square().sum().item()}
 
 
-class RegularizedEnergy(Regularized):
+class RegularizedEnergy(Regularized[Energy]):
     """‖ρ‖², its gradient 2 Jᵀρ and its curvature 2 JᵀJ, beside those of an energy."""
 
     def value(self, theta: Tensor) -> float:
@@ -102,5 +106,8 @@ def regularized(objective: Objective, network: nn.Module, rows: Rows | None) -> 
     """The objective, with a model's rows where it has any."""
     if rows is None:
         return objective
-    kind = RegularizedEnergy if isinstance(objective, Curved) else RegularizedSquares
-    return kind(objective, network, rows)
+    if isinstance(objective, Curved):
+        return RegularizedEnergy(objective, network, rows)
+    if isinstance(objective, SumOfSquares):
+        return RegularizedSquares(objective, network, rows)
+    raise TypeError(f"{type(objective).__name__} is neither a sum of squares nor an energy.")

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix, hstack, vstack
+from sympy import Expr
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
@@ -148,7 +149,14 @@ def _data_block(problem: Problem, data: Data, weight: float) -> Block:
     return Block(names, formulas, rows, weight, None, indices, observed=observed, tested=data.tested())
 
 
-def _block(problem: Problem, ansatz: Ansatz, items, weight: float, side: Piece | None, dtype: torch.dtype) -> Block:
+def _block(
+    problem: Problem,
+    ansatz: Ansatz,
+    items: Sequence[tuple[str, Expr]],
+    weight: float,
+    side: Piece | None,
+    dtype: torch.dtype,
+) -> Block:
     names = tuple(name for name, _ in items)
     formulas = tuple(compile_expression(expr, problem.coordinates, problem.fields) for _, expr in items)
     local = (index for formula in formulas for name, index in formula.jets if not isinstance(name, Remote))
@@ -178,13 +186,13 @@ def _scale(problem: Problem, formula: Formula, points: Tensor, lifted: Mapping[J
     largest = max(logarithms, default=-math.inf)
     if largest == -math.inf:
         return 1.0
-    total = largest + math.log(sum(math.exp(2 * (value - largest)) for value in logarithms)) / 2
-    if not abs(total) < LARGEST_LOG_SCALE:
+    size = largest + math.log(sum(math.exp(2 * (value - largest)) for value in logarithms)) / 2
+    if not abs(size) < LARGEST_LOG_SCALE:
         raise InputError(
             f"{problem.name}: the terms of an equation or condition need sizes that double precision can hold; one has "
-            f"10^{total / math.log(10):.0f}. Choose units in which domain and coefficients are nearer to 1."
+            f"10^{size / math.log(10):.0f}. Choose units in which domain and coefficients are nearer to 1."
         )
-    return math.exp(total)
+    return math.exp(size)
 
 
 def _log_rms(slope: Tensor) -> float:
@@ -264,6 +272,8 @@ class Residuals(OfParameters):
 
     def _sparsely(self, bound: BoundBlock) -> tuple[Tensor, csr_matrix]:  # -> [n, q], [n·q, P]
         learned = None if self.learned is None else self.learned.detach()
+        if not isinstance(self.route, ProductRoute):
+            raise TypeError(f"{type(self.route).__name__} knows no sparse derivatives")
         r, rows, columns = self.route.sparse_jacobian(bound.prepared, lambda jets: bound(jets, learned))
         n, q, listed = rows.shape
         where = columns[:, None].expand_as(rows).reshape(-1).numpy()
@@ -285,14 +295,14 @@ class Residuals(OfParameters):
             return self._linearized_there(bound)
         if self.learned is None:
             return self.route.jacobian(bound.prepared, bound.block.indices, bound)
-        seen = []
+        seen, learned = list[Tensor](), self.learned.detach()
 
         def head(jets: Tensor) -> Tensor:
             seen.append(jets.detach())
-            return bound(jets, self.learned.detach())
+            return bound(jets, learned)
 
         r, j = self.route.jacobian(bound.prepared, bound.block.indices, head)
-        return r, torch.cat([j, _slopes(bound, seen[-1], self.learned.detach())], dim=-1)
+        return r, torch.cat([j, _slopes(bound, seen[-1], learned)], dim=-1)
 
     def _linearized_there(self, bound: BoundBlock) -> tuple[Tensor, Tensor]:  # -> [n, q], [n, q, P]
         """J_n = ∂r_n/∂(jets) · ∂(jets)/∂θ + Σ_v ∂r_n/∂v · ∂v/∂θ over the values v from elsewhere."""
@@ -325,7 +335,7 @@ class Residuals(OfParameters):
         with torch.enable_grad():
             jets = [part.detach().requires_grad_() for part in jets]
             own = [] if self.learned is None else [self.learned.detach()[:, None].expand(-1, count).clone()]
-            value = piece(jets, *[copies.requires_grad_() for copies in own] or [None])
+            value = piece(jets, own[0].requires_grad_() if own else None)
             slopes = torch.autograd.grad(value.sum(), [*jets, *own], materialize_grads=True)
         found = torch.zeros(count, sum(parameter.numel() for parameter in self.route.parameters)).to(value)
         for adjoint, prepared, one in zip(slopes, piece.prepared, piece.piece.value.elsewhere, strict=False):
@@ -345,7 +355,7 @@ class Residuals(OfParameters):
 
     def figure(self) -> float:
         """‖r‖ of the network as it stands."""
-        return self.residual(self.theta).norm().item()
+        return float(self.residual(self.theta).norm())
 
     def points(self) -> dict[str, Tensor]:
         """The points of the equations ("interior"), of each condition and of the data, shape [n, d]."""
@@ -359,7 +369,8 @@ class Residuals(OfParameters):
         """The loss of each equation and condition; they add up to ‖r‖². NaN without a residual vector."""
         if residual is None:
             return {name: math.nan for bound in self.blocks for name in bound.block.names}
-        losses, row = {}, 0
+        losses: dict[str, float] = {}
+        row = 0
         for bound in self.blocks:
             n, q = bound.factors.shape
             squares = residual[row : row + n * q].reshape(n, q).square().sum(0)

@@ -3,7 +3,7 @@
 import copy
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -26,12 +26,12 @@ class Adam(Optimizer):
     learning_rate: float = 1e-3
     decay: float = 0.9
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not (0 < self.learning_rate < math.inf and 0 < self.decay <= 1):
             raise InputError(f"Adam needs learning_rate > 0 and 0 < decay ≤ 1; {self} came. Set them so.")
 
     def minimize(
-        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
+        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict[str, Any] | None = None
     ) -> Ended:
         variable = theta.clone().requires_grad_()
         method = torch.optim.Adam([variable], lr=self.learning_rate)

@@ -25,7 +25,7 @@ class Auto(LevenbergMarquardt):
 
     share: float = 0.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.share < 1:
             raise InputError(f"optimizer.share needs a number between 0 and 1; {self.share} came. Write 0.5, say.")

@@ -4,9 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 
 class StopReason(StrEnum):
@@ -54,12 +57,23 @@ class Loss(Protocol):
     def gradient(self, theta: Tensor) -> tuple[float, Tensor]: ...
 
 
-class SumOfSquares(Loss, Protocol):
+@runtime_checkable
+class SumOfSquares(Protocol):
     """‖r(θ)‖²."""
 
     def residual(self, theta: Tensor) -> Tensor: ...
 
     def linearize(self, theta: Tensor) -> tuple[Tensor, Tensor]: ...
+
+
+@runtime_checkable
+class SparseSquares(SumOfSquares, Protocol):
+    """‖r(θ)‖² with a Jacobian that can be had in compressed rows, which is the way where it is `sparse`."""
+
+    @property
+    def sparse(self) -> bool: ...
+
+    def linearize_sparsely(self, theta: Tensor) -> tuple[Tensor, "csr_matrix"]: ...
 
 
 @runtime_checkable
@@ -81,6 +95,24 @@ SECOND_ORDER = 1e-9
 def stalling(objective: Loss, tolerance: float) -> float:
     """The relative fall of the loss over twenty steps at which it has stalled."""
     return tolerance * SECOND_ORDER if isinstance(objective, Curved) else tolerance
+
+
+def squares(objective: object) -> SumOfSquares:
+    """The objective, of which a method needs residuals.
+
+    Raises:
+        TypeError: It has none.
+    """
+    if not isinstance(objective, SumOfSquares):
+        raise TypeError(f"The method lowers sums of squares; {type(objective).__name__} is none.")
+    return objective
+
+
+def sparse_squares(objective: object) -> SparseSquares:
+    """Likewise, of which a method needs compressed rows."""
+    if not isinstance(objective, SparseSquares):
+        raise TypeError(f"The method takes sparse sums of squares; {type(objective).__name__} is none.")
+    return objective
 
 
 def has_stalled(losses: list[float], tolerance: float, window: int = 20) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy
@@ -37,12 +37,12 @@ class LBFGS(Optimizer):
     memory: int = 50
     tolerance: float = 1e-3
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.memory < 1 or not 0 <= self.tolerance < 1:
             raise InputError(f"L-BFGS needs memory ≥ 1 and 0 ≤ tolerance < 1; {self} came. Set them so.")
 
     def minimize(
-        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
+        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict[str, Any] | None = None
     ) -> Ended:
         course = _Course(theta, objective.gradient(theta)[0], observe, stalling(objective, self.tolerance))
         if not math.isfinite(course.loss):
@@ -53,7 +53,7 @@ class LBFGS(Optimizer):
             loss, gradient = objective.gradient(torch.from_numpy(x).to(theta))
             return loss / unit, gradient.double().cpu().numpy() / unit
 
-        def callback(intermediate_result) -> None:
+        def callback(intermediate_result: scipy.optimize.OptimizeResult) -> None:
             course.accept(torch.from_numpy(intermediate_result.x).to(theta).clone(), unit * intermediate_result.fun)
 
         options = {"maxiter": steps, "maxfun": 20 * steps, "maxcor": self.memory, "ftol": 0.0, "gtol": 0.0}
@@ -70,7 +70,8 @@ class _Course:
 
     def __init__(self, theta: Tensor, loss: float, observe: Observer, tolerance: float):
         self.theta, self.loss, self.observe, self.tolerance = theta, loss, observe, tolerance
-        self.losses, self.reason = [loss], None
+        self.losses = [loss]
+        self.reason: StopReason | None = None
 
     def accept(self, theta: Tensor, loss: float) -> None:
         self.theta, self.loss = theta, float(loss)

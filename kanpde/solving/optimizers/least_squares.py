@@ -9,7 +9,18 @@ import torch
 from torch import Tensor
 
 from kanpde.errors import InputError
-from kanpde.solving.optimizers.interface import Ended, Iterate, Observer, Optimizer, Stop, StopReason, SumOfSquares
+from kanpde.solving.optimizers.interface import (
+    Ended,
+    Iterate,
+    Loss,
+    Observer,
+    Optimizer,
+    SparseSquares,
+    Stop,
+    StopReason,
+    SumOfSquares,
+    squares,
+)
 from kanpde.solving.optimizers.sparse_systems import solved_sparsely
 
 SHORTEST = 1e-3
@@ -50,20 +61,20 @@ class LeastSquares(Optimizer):
     ridge: float = 1e-20
     share: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not (0 <= self.ridge < 1 and 0 < self.share <= 1):
             raise InputError(f"Least squares need 0 ≤ ridge < 1 and 0 < share ≤ 1; {self} came. Set them so.")
 
     def minimize(
-        self, objective: SumOfSquares, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
+        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict[str, Any] | None = None
     ) -> Ended:
-        loss, reason = math.nan, StopReason.STEPS
+        loss, reason, problem = math.nan, StopReason.STEPS, squares(objective)
         for _ in range(steps):
-            residual, step, promised = self._step(objective, theta)
+            residual, step, promised = self._step(problem, theta)
             begin, loss = residual, _square(residual)
             if not math.isfinite(loss) or not bool(step.isfinite().all()):
                 return Ended(theta, loss, StopReason.DIVERGED)
-            found = _shortened(objective, theta, step, loss)
+            found = _shortened(problem, theta, step, loss)
             if found is None:
                 lowest = loss <= AS_PROMISED * _square(promised)
                 return Ended(theta, loss, StopReason.STALLED if lowest else StopReason.NO_STEP)
@@ -79,9 +90,9 @@ class LeastSquares(Optimizer):
                 break
         return Ended(theta, loss, reason)
 
-    def _step(self, objective: Any, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _step(self, objective: SumOfSquares, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """r, the full step d and r + J d; a step that is not finite where derivatives are not."""
-        if getattr(objective, "sparse", False):
+        if isinstance(objective, SparseSquares) and objective.sparse:
             residual, jacobian = objective.linearize_sparsely(theta)
             if not np.isfinite(jacobian.data).all():
                 return residual, torch.full_like(theta, math.nan), residual
@@ -124,4 +135,4 @@ def _shortened(
 
 
 def _square(residual: Tensor) -> float:
-    return residual.square().sum().item()
+    return float(residual.square().sum())

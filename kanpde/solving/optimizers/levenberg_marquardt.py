@@ -20,6 +20,7 @@ from kanpde.solving.optimizers.interface import (
     StopReason,
     SumOfSquares,
     has_stalled,
+    squares,
     stalling,
 )
 
@@ -57,7 +58,7 @@ class LevenbergMarquardt(Optimizer):
     floor: float = 1e-2
     tolerance: float = 1e-3
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not (0 < self.damping < LARGEST_DAMPING and 0 <= self.floor < 1 and 0 <= self.tolerance < 1):
             raise InputError(
                 f"Levenberg–Marquardt needs 0 < damping < {LARGEST_DAMPING:.0e} and 0 ≤ floor, tolerance < 1; "
@@ -65,12 +66,11 @@ class LevenbergMarquardt(Optimizer):
             )
 
     def minimize(
-        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict | None = None
+        self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict[str, Any] | None = None
     ) -> Ended:
         memory, loss, reason = _Memory(**(state or {"mu": self.damping})), float("nan"), StopReason.STEPS
-        local_model = _curved if isinstance(objective, Curved) else _squares
         for _ in range(steps):
-            local = local_model(objective, theta, self)
+            local = self._local(objective, theta)
             loss = local.loss
             found = self._step(theta, local, memory) if math.isfinite(loss) else None
             if not isinstance(found, tuple):
@@ -88,7 +88,14 @@ class LevenbergMarquardt(Optimizer):
                 break
         return Ended(theta, loss, reason, memory.state)
 
-    def _step(self, theta: Tensor, local, memory) -> tuple[Tensor, tuple[float, Tensor | None]] | StopReason:
+    def _local(self, objective: Loss, theta: Tensor) -> "_Local":
+        if isinstance(objective, Curved):
+            return _curved(objective, theta, self)
+        return _squares(squares(objective), theta, self)
+
+    def _step(
+        self, theta: Tensor, local: "_Local", memory: "_Memory"
+    ) -> tuple[Tensor, tuple[float, Tensor | None]] | StopReason:
         """Raise the damping until a step lowers the loss."""
         if local.system.gradient.abs().max() <= local.rounding * abs(local.loss) ** 0.5:
             return StopReason.FLAT
@@ -104,7 +111,9 @@ class LevenbergMarquardt(Optimizer):
         memory.mu, memory.growth = self.damping, 2.0
         return StopReason.NO_STEP
 
-    def _trial(self, theta: Tensor, local, mu: float) -> tuple[Tensor, tuple[float, Tensor | None], float] | None:
+    def _trial(
+        self, theta: Tensor, local: "_Local", mu: float
+    ) -> tuple[Tensor, tuple[float, Tensor | None], float] | None:
         factor = local.system.factor(mu)
         if factor is None:
             return None
@@ -114,7 +123,7 @@ class LevenbergMarquardt(Optimizer):
             return None
         step = velocity
         if self.geodesic and local.residual is not None:
-            acceleration = self._acceleration(theta, local, factor, velocity)
+            acceleration = self._acceleration(theta, local, local.residual, factor, velocity)
             if acceleration is None or 2 * acceleration.norm() > 0.75 * velocity.norm():
                 return None
             step = velocity + acceleration / 2
@@ -122,11 +131,18 @@ class LevenbergMarquardt(Optimizer):
         found = local.evaluate(candidate)
         return (candidate, found, predicted) if math.isfinite(found[0]) else None
 
-    def _acceleration(self, theta: Tensor, local, factor, velocity: Tensor, h: float = 0.1) -> Tensor | None:
+    def _acceleration(
+        self, theta: Tensor, local: "_Local", residual: Tensor, factor: Any, velocity: Tensor, h: float = 0.1
+    ) -> Tensor | None:
         """The second-order correction, r_vv ≈ 2/h [(r(θ + h v) - r)/h - J v]."""
         ahead = local.evaluate(theta + h * velocity / local.scale)[1]
-        curvature = 2 / h * ((ahead - local.residual) / h - local.system.along(velocity))
-        return local.system.solve(factor, curvature) if bool(curvature.isfinite().all()) else None
+        if ahead is None:
+            raise TypeError("a residual here needs one there")
+        curvature = 2 / h * ((ahead - residual) / h - local.system.along(velocity))
+        if not bool(curvature.isfinite().all()):
+            return None
+        found: Tensor = local.system.solve(factor, curvature)
+        return found
 
 
 @dataclass(frozen=True)
@@ -256,8 +272,8 @@ class _Orthogonal:
         return -torch.linalg.solve_triangular(r, right[:, None], upper=True)[:, 0]
 
 
-_SYSTEMS = {"cholesky": _NormalEquations, "qr": _Orthogonal}
+_SYSTEMS: dict[str, type[_NormalEquations | _Orthogonal]] = {"cholesky": _NormalEquations, "qr": _Orthogonal}
 
 
 def _square(residual: Tensor) -> float:
-    return residual.square().sum().item()
+    return float(residual.square().sum())

@@ -45,7 +45,7 @@ class Spectrum:
 
     def metrics(self) -> dict[str, float]:
         """energy, energy_spread, energy_reference, energy_error (relative) and overlap, of each state."""
-        found = {}
+        found: dict[str, float] = {}
         for place, name in enumerate(self.names):
             found |= {name: float(self.values[place]), f"{name}_spread": float(self.spread[place])}
             if self.known is not None:

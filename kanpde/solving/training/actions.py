@@ -5,16 +5,19 @@
 States are immutable; the networks in them are PyTorch's, which optimizers change in place.
 """
 
+from __future__ import annotations
+
 import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from kanpde.models.learned_constants import learn
+from kanpde.models.networks.chains import Extensible
 from kanpde.problems.geometry.samplings.interface import interior_count
 from kanpde.solving.adaptation import Density, densities_of, first_knots, followed
 from kanpde.solving.losses.interface import Objective
@@ -40,13 +43,25 @@ MEASURE_EVERY = 5
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """What is taken at the points drawn last.
+
+    objective: The loss.
+    judge: The figure at held-out points; witness: the same, weighted as the loss is.
+    """
+
+    objective: Objective
+    judge: Objective
+    witness: Objective
+
+
+@dataclass(frozen=True)
 class State:
     """Where a training is.
 
     network: What is trained.
     densities: Along each axis, where points and knots crowd; empty where they are even.
-    objective: The loss at the points drawn last.
-    judge: The figure at held-out points; witness: the same, weighted as the loss is.
+    drawn: What is taken at the points drawn last, once there are any.
     theta: The parameters that the next minimization starts from.
     memory: What the optimizer goes on with; None for a new beginning.
     before: The figure when the stage began.
@@ -58,17 +73,34 @@ class State:
 
     network: nn.Module
     densities: dict[int, Density] = field(default_factory=dict)
-    objective: Objective | None = None
-    judge: Objective | None = None
-    witness: Objective | None = None
-    theta: Tensor | None = None
-    memory: dict | None = None
+    drawn: Drawn | None = None
+    theta: Tensor = field(default_factory=lambda: torch.empty(0))
+    memory: dict[str, Any] | None = None
     before: float = math.nan
     stage: int = 0
     steps: int = 0
     best: Trained | None = None
     reason: str = ""
     parting: float = 1.0
+
+    @property
+    def at_points(self) -> Drawn:
+        """`drawn`, which every schedule begins with.
+
+        Raises:
+            ValueError: No points are drawn yet.
+        """
+        if self.drawn is None:
+            raise ValueError("a schedule needs to draw points first")
+        return self.drawn
+
+    @property
+    def objective(self) -> Objective:
+        return self.at_points.objective
+
+    @property
+    def judge(self) -> Objective:
+        return self.at_points.judge
 
 
 class Halt(Exception):
@@ -99,8 +131,9 @@ class Course:
     def measure(self, loss: float) -> float:
         """The figure of the network as it stands; the state is kept if it is the best so far."""
         state = self.state
-        figure = state.judge.figure()
-        likewise = figure if state.witness is state.judge else state.witness.figure()
+        drawn = state.at_points
+        figure = drawn.judge.figure()
+        likewise = figure if drawn.witness is drawn.judge else drawn.witness.figure()
         parting = self.setup.goal.parting(likewise, loss)  # of what is weighted alike
         self.state = kept(replace(state, parting=parting), figure)
         return figure
@@ -118,8 +151,13 @@ def kept(state: State, figure: float) -> State:
     best = state.best
     if best is not None and not math.isnan(best.heldout) and not figure < best.heldout:
         return state
-    points = state.objective.points() if state.objective else {}
-    return replace(state, best=Trained(copy.deepcopy(state.network), points, figure))
+    return replace(state, best=as_trained(state, figure))
+
+
+def as_trained(state: State, figure: float) -> Trained:
+    """The network as it stands."""
+    points = state.drawn.objective.points() if state.drawn else {}
+    return Trained(copy.deepcopy(state.network), points, figure)
 
 
 def fresh_network(setup: Setup, grid: int, start: int) -> nn.Module:
@@ -127,6 +165,8 @@ def fresh_network(setup: Setup, grid: int, start: int) -> nn.Module:
     if setup.network is not None:
         own = copy.deepcopy(setup.network).to(device=setup.device, dtype=setup.dtype)
         return learn(own, setup.problem.learned, setup.problem.bounds)
+    if setup.design is None:
+        raise ValueError("a setup has a design, or a network of the user's own")
     generator = torch.Generator().manual_seed(derived_seed(setup.seed, start))
     box = setup.problem.domain
     network = setup.design.build(
@@ -169,11 +209,11 @@ class Draw:
         objective = regularized(drawn, state.network, setup.design.regularizer() if setup.design else None)
         objective.checkpoint = course.check_clock
         if self.redraw:
-            return replace(state, objective=objective)
+            return replace(state, drawn=replace(state.at_points, objective=objective))
         judge = witness = setup.goal.judge(state.network, state.densities)
         if state.densities:
             witness = setup.goal.judge(state.network, state.densities, weighted=False)
-        return replace(state, objective=objective, judge=judge, witness=witness)
+        return replace(state, drawn=Drawn(objective, judge, witness))
 
 
 @dataclass(frozen=True)
@@ -219,7 +259,7 @@ class TryStarts:
         _, _, network, memory = min(finite, key=lambda entry: entry[:2])
         return Draw()(replace(course.state, network=network, memory=memory), course)
 
-    def _tried(self, start: int, course: Course) -> tuple[float, dict]:
+    def _tried(self, start: int, course: Course) -> tuple[float, dict[str, Any]]:
         network = fresh_network(course.setup, course.grids[0], start)
         course.state = state = Draw()(replace(course.state, network=network), course)
 
@@ -280,6 +320,8 @@ class Extend:
 
     def __call__(self, state: State, course: Course) -> State:
         network = state.network
+        if not isinstance(network, Extensible):
+            raise TypeError(f"{type(network).__name__} has no grid to refine")
         knots = first_knots(network.inputs, state.densities, self.grid) if state.densities else None
         network.extend(self.grid, torch.cat([*state.judge.points().values()]), knots)
         return state

@@ -31,6 +31,7 @@ import torch
 from torch import Tensor
 
 from kanpde.solving.optimizers import Ended, Iterate, Loss, Observer, Optimizer, Stop, StopReason
+from kanpde.solving.optimizers.interface import squares
 
 BEGIN = "begin"
 """What the entry of a journal is asked that stands for the time before the first call."""
@@ -219,7 +220,7 @@ class Recorded(Optimizer):
         journal = self.journal
         for entry in call.entries:
             shown = entry.theta.to(theta)
-            residual = objective.residual(shown) if entry.has_residual else None
+            residual = squares(objective).residual(shown) if entry.has_residual else None
             try:
                 journal.show(entry, Iterate(shown, entry.loss, residual, entry.note), observe)
             except Stop:

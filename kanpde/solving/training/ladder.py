@@ -11,18 +11,21 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from kanpde.errors import RunError
 from kanpde.models.jets import closure
-from kanpde.models.learned_constants import learn, learned_values, learned_vector
+from kanpde.models.learned_constants import hand_on, learn, learned_values
+from kanpde.models.networks.chains import Chain, chain_of
 from kanpde.models.networks.interface import Design
-from kanpde.models.networks.ridge import RidgeDesign
+from kanpde.models.networks.products import SplineProducts
+from kanpde.models.networks.ridge import RidgeDesign, RidgeSplines
 from kanpde.problems.geometry.samplings import GaussSampling, SobolSampling
 from kanpde.problems.problem import Problem
+from kanpde.solving.losses.interface import Objective, Squares, squares_of
 from kanpde.solving.optimizers.interface import Curved, Iterate, Optimizer
 from kanpde.solving.optimizers.least_squares import solved
 from kanpde.solving.solution import Solution
@@ -76,6 +79,7 @@ class Rung:
     unknowns: int
     grid: int
     trained: Trained
+    objective: Squares
     values: Tensor  # of the fields at the held-out points
     change: float  # ‖u_k - u_{k-1}‖/‖u_k‖, NaN on the first
     steps: int  # of Newton's method; one for a linear problem
@@ -198,7 +202,7 @@ def climb(
                 break
             rungs.append(candidate.solve(rungs, clock))
             if len(rungs) == 1 and first:
-                objective = rungs[0].trained.objective
+                objective = rungs[0].objective
                 emit(Started(objective.theta.numel(), objective.size, (rungs[0].grid,), setup.goal.names))
             emit(Step(_record(setup, rungs, clock)))
             if (ended := _ended(rungs, setup.settings.target, clock.left())) is not None:
@@ -291,11 +295,11 @@ class _Ridge:
     def solve(self, below: Sequence[Rung], clock: Clock) -> Rung:
         begun, design = clock.elapsed(), self.design
         network = _network(self.setup, design)
-        objective = _objective(self.setup, network)
+        objective = squares_of(_objective(self.setup, network))
         if below:  # a first answer there is in any case
             objective.checkpoint = clock.check
         if below and below[-1].steps > 1:
-            _begin_from(below[-1].trained.network, network, _points(objective), self.ridge)
+            _begin_from(chain_of(below[-1].trained.network), network, _points(objective), self.ridge)
         taken: list[Iterate] = []
         ended = self.method.minimize(objective, objective.theta, NEWTON, taken.append)
         objective.theta = ended.theta
@@ -309,8 +313,8 @@ def rung_of(
     setup: Setup,
     size: str,
     design: Design,
-    network: nn.Module,
-    objective: Any,
+    network: Chain | SplineProducts,
+    objective: Squares,
     loss: float,
     steps: int,
     below: Sequence[Rung],
@@ -325,10 +329,10 @@ def rung_of(
     parting = setup.goal.parting(heldout, loss)
     trained = Trained(network, objective.points(), heldout, objective, parting, design=design)
     unknowns = objective.theta.numel()
-    return Rung(size, unknowns, network.grid, trained, values, change, steps, clock.elapsed() - begun, loss)
+    return Rung(size, unknowns, network.grid, trained, objective, values, change, steps, clock.elapsed() - begun, loss)
 
 
-def _network(setup: Setup, design: RidgeDesign) -> nn.Module:
+def _network(setup: Setup, design: RidgeDesign) -> RidgeSplines:
     """With its directions held and its splines at zero."""
     box = setup.problem.domain
     network = design.build(
@@ -346,7 +350,7 @@ def _network(setup: Setup, design: RidgeDesign) -> nn.Module:
     return learn(network.to(setup.device), setup.problem.learned, setup.problem.bounds)
 
 
-def _objective(setup: Setup, network: nn.Module) -> Any:
+def _objective(setup: Setup, network: RidgeSplines) -> Objective:
     """The problem's residuals at points enough for the unknowns."""
     problem = setup.problem
     gauss = problem.region.whole and problem.domain.dimension <= 3
@@ -356,15 +360,15 @@ def _objective(setup: Setup, network: nn.Module) -> Any:
     return setup.goal.objective(network, sampling, setup.seed)
 
 
-def _points(objective: Any) -> Tensor:
+def _points(objective: Objective) -> Tensor:
     return torch.cat([*objective.points().values()])
 
 
 def _relative(difference: Tensor, values: Tensor) -> float:
-    return (difference.norm() / values.norm().clamp(min=1e-300)).item()
+    return float(difference.norm() / values.norm().clamp(min=1e-300))
 
 
-def _begin_from(before: nn.Module, network: nn.Module, points: Tensor, ridge: float) -> None:
+def _begin_from(before: Chain, network: RidgeSplines, points: Tensor, ridge: float) -> None:
     """Take over the outputs of a smaller network and the constants it learned: near to where Newton's method ends."""
     last, none = network.layers[-1], closure((), points.shape[1])
     with torch.no_grad():
@@ -372,8 +376,7 @@ def _begin_from(before: nn.Module, network: nn.Module, points: Tensor, ridge: fl
         features = last.features.dense(hidden)[:, 0].flatten(1)
         weights = solved(features, -before.jet(points, none)[:, 0], ridge)
         last.weight.copy_(weights.reshape(last.weight.shape))
-        if (constants := learned_vector(network)) is not None:
-            constants.copy_(learned_vector(before))
+    hand_on(before, network)
 
 
 def _ended(rungs: Sequence[Rung], target: float | None, left: float) -> tuple[Outcome, str] | None:
@@ -397,7 +400,7 @@ def _ended(rungs: Sequence[Rung], target: float | None, left: float) -> tuple[Ou
 def _record(setup: Setup, rungs: Sequence[Rung], clock: Clock) -> dict[str, float]:
     """A rung as a row of the history."""
     rung, network = rungs[-1], rungs[-1].trained.network
-    objective, learned = rung.trained.objective, setup.problem.learned
+    objective, learned = rung.objective, setup.problem.learned
     residual = objective.residual(objective.theta)
     return {
         "step": sum(one.steps for one in rungs),

@@ -14,7 +14,7 @@ space–time collocation in splines; for ever smaller ε it is a ladder like the
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from scipy.sparse import csr_matrix
@@ -24,7 +24,9 @@ from torch import Tensor
 from kanpde.models.networks.products import ProductDesign, SplineProducts, axis_knots, equal_breaks
 from kanpde.models.splines import clamped_knots
 from kanpde.problems.problem import Problem
+from kanpde.solving.losses.interface import Squares, squares_of
 from kanpde.solving.optimizers import Iterate, Optimizer, StopReason
+from kanpde.solving.optimizers.interface import SparseSquares, sparse_squares
 from kanpde.solving.tasks import goal_of
 from kanpde.solving.time_windows import in_window
 from kanpde.solving.training.ladder import NEWTON, Candidate, Clock, Rung, Stuck, Way, rung_of
@@ -93,7 +95,7 @@ class Window:
     end: float
     network: SplineProducts
     steps: int
-    objective: Any
+    objective: Squares
     loss: float
 
     @property
@@ -172,11 +174,12 @@ class March:
 
     def solve(self, below: Sequence[Rung], clock: Clock) -> Rung:
         problem, started = self.setup.problem, clock.elapsed()
-        begin, end = problem.domain.lower[problem.time], problem.domain.upper[problem.time]
+        begin, end = problem.domain.lower[problem.time_axis], problem.domain.upper[problem.time_axis]
         counts = [FIRST[len(self._space)]] * len(self._space)
-        corners = [[corner[axis] for axis in self._space] for corner in (problem.domain.lower, problem.domain.upper)]
+        box = problem.domain
+        lower, upper = ([corner[axis] for axis in self._space] for corner in (box.lower, box.upper))
         windows: list[Window] = []
-        mesh, length = tuple(equal_breaks(*corners, counts)), (end - begin) / FIRST_WINDOWS
+        mesh, length = tuple(equal_breaks(lower, upper, counts)), (end - begin) / FIRST_WINDOWS
         pace = Pace(clock, begin, end)
         while (now := windows[-1].end if windows else begin) < end:
             pace.check(now, math.prod(len(ends) - 1 for ends in mesh))
@@ -207,16 +210,17 @@ class March:
         problem, weights = in_window(self.setup.problem, begin, end), self.setup.settings
         given = weights.boundary_weight, weights.data_weight
         goal = goal_of(problem, self.setup.goal.ansatz, given, self.setup.dtype)
-        objective = goal.objective(network, cell_points(network, {problem.time: IN_TIME + 3}), self.setup.seed)
+        points = cell_points(network, {problem.time_axis: IN_TIME + 3})
+        objective = squares_of(goal.objective(network, points, self.setup.seed))
         objective.checkpoint = clock.check
-        part, taken = _Part(objective, free), list[Iterate]()
+        part, taken = _Part(sparse_squares(objective), objective.theta, free), list[Iterate]()
         ended = self.method.minimize(part, part.theta, NEWTON, taken.append)
         objective.theta = part.whole(ended.theta)
         converged, solved = ended.reason is StopReason.STALLED, ended.loss < ROUGH**2
         missed = {axis: missing(network, axis) for axis in self._space}
-        in_time = highest(network, problem.time) / (SHARE_OF_TIME * self.epsilon)
+        in_time = highest(network, problem.time_axis) / (SHARE_OF_TIME * self.epsilon)
         in_space = max(eta.max().item() for eta in missed.values()) / self.epsilon
-        short = end - begin < SHORT * self.setup.problem.domain.lengths[problem.time]
+        short = end - begin < SHORT * self.setup.problem.domain.lengths[problem.time_axis]
         good = converged and solved and in_time <= 1
         worse = in_space > 1 and (good or in_space >= in_time) if converged else False
         if (worse or (short and not good and in_space > NEARLY)) and max(map(len, mesh)) <= MOST[len(mesh)]:
@@ -233,7 +237,7 @@ class March:
         return tuple(halved(network, axis, eta, least) for axis, eta in missed.items())
 
     def _network(self, mesh: Mesh, begin: float, end: float) -> SplineProducts:
-        problem, time = self.setup.problem, self.setup.problem.time
+        problem, time = self.setup.problem, self.setup.problem.time_axis
         knots = [
             axis_knots(ends, self._degree, axis in problem.periodic)
             for axis, ends in zip(self._space, mesh, strict=True)
@@ -251,7 +255,7 @@ class March:
         if before is None:
             return free.flatten()
         problem = self.setup.problem
-        time = problem.time
+        time = problem.time_axis
         kept = max(problem.order_along(name, time) for name in problem.fields)
         weight = self._on_cells_of(network, before.network)
         last = weight.narrow(time, IN_TIME, 1)
@@ -272,7 +276,7 @@ class March:
 
     def _joined(self, windows: list[Window], mesh: Mesh) -> SplineProducts:
         """All windows as one spline, continuous in time."""
-        time = self.setup.problem.time
+        time = self.setup.problem.time_axis
         network = self._network(mesh, windows[0].begin, windows[-1].end)
         ends = torch.tensor([windows[0].begin, *(window.end for window in windows)], dtype=torch.float64)
         knots = [network.knots(axis) for axis in range(len(network.sizes))]
@@ -310,8 +314,8 @@ class _Part:
 
     sparse = True
 
-    def __init__(self, objective: Any, free: Tensor):
-        self.objective, self.start = objective, objective.theta
+    def __init__(self, objective: SparseSquares, start: Tensor, free: Tensor):
+        self.objective, self.start = objective, start
         self.free = free.nonzero()[:, 0]
 
     @property
@@ -331,3 +335,11 @@ class _Part:
     def linearize_sparsely(self, theta: Tensor) -> tuple[Tensor, csr_matrix]:
         residual, jacobian = self.objective.linearize_sparsely(self.whole(theta))
         return residual, jacobian[:, self.free.numpy()]
+
+    def linearize(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        residual, jacobian = self.linearize_sparsely(theta)
+        return residual, torch.from_numpy(jacobian.toarray())
+
+    def gradient(self, theta: Tensor) -> tuple[float, Tensor]:
+        residual, jacobian = self.linearize_sparsely(theta)
+        return float(residual @ residual), torch.from_numpy(2 * jacobian.T @ residual.numpy())

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import torch
 
-try:
+if sys.platform != "win32":
     import resource
-except ImportError:  # Windows has none
-    resource = None
 
 OUT_OF_MEMORY = (
     "Out of memory. Fewer points (sampling.points), a smaller model.width or model.grid need less, and optimizer=lbfgs "
@@ -28,7 +26,7 @@ def bounded_memory() -> Iterator[None]:
     Nothing is bounded on other systems, nor where CUDA is in use, which maps far more addresses than it fills.
     """
     free, taken = free_memory(), _kilobytes("/proc/self/status", "VmData")
-    if free is None or taken is None or torch.cuda.is_initialized():
+    if sys.platform == "win32" or free is None or taken is None or torch.cuda.is_initialized():
         yield
         return
     before, most = resource.getrlimit(resource.RLIMIT_DATA)
@@ -61,7 +59,7 @@ def peak_memory_mb() -> float:
     """The largest resident size of this process since `forget_peak`; NaN where the system does not tell."""
     if (found := _kilobytes("/proc/self/status", "VmHWM")) is not None:
         return found / 2**20
-    if resource is None:
+    if sys.platform == "win32":
         return float("nan")
     unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -11,15 +11,16 @@ so a function that oscillates along one axis alone gets its cells there, and one
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from kanpde.models.jets import closure
-from kanpde.models.learned_constants import learn, learned_vector
-from kanpde.models.networks.products import ProductDesign, SplineProducts, axis_knots, equal_breaks
+from kanpde.models.learned_constants import hand_on, learn
+from kanpde.models.networks.products import ProductDesign, SplineProducts, axis_knots, equal_breaks, products_of
 from kanpde.problems.geometry.cell_points import CellSampling
+from kanpde.solving.losses.interface import squares_of
 from kanpde.solving.optimizers import Iterate, Optimizer
 from kanpde.solving.optimizers.sparse_systems import solved_sparsely
 from kanpde.solving.training.ladder import NEWTON, Candidate, Clock, Rung, Way, rung_of
@@ -58,7 +59,7 @@ def product_way(setup: Setup, method: Optimizer) -> Way:
         box = setup.problem.domain
         if not rungs:
             return Products(setup, method, tuple(equal_breaks(box.lower, box.upper, (FIRST[dimension],) * dimension)))
-        network = rungs[-1].trained.network
+        network = products_of(rungs[-1].trained.network)
         missed = [missing(network, axis) for axis in range(dimension)]
         least = 0.0 if not setup.problem.region.whole else WORTH * max(eta.max().item() for eta in missed)
         return Products(setup, method, tuple(halved(network, axis, eta, least) for axis, eta in enumerate(missed)))
@@ -136,13 +137,13 @@ class Products:
         begun, setup, degree = clock.elapsed(), self.setup, DEGREES[len(self.breaks)]
         periodic = setup.problem.periodic
         knots = [axis_knots(ends, degree, axis in periodic) for axis, ends in enumerate(self.breaks)]
-        network = SplineProducts(knots, [degree] * len(knots), periodic, len(setup.problem.fields))
-        network = learn(network.to(setup.dtype), setup.problem.learned, setup.problem.bounds)
-        objective = setup.goal.objective(network, cell_points(network), setup.seed)
+        bare = SplineProducts(knots, [degree] * len(knots), periodic, len(setup.problem.fields))
+        network = learn(bare.to(setup.dtype), setup.problem.learned, setup.problem.bounds)
+        objective = squares_of(setup.goal.objective(network, cell_points(network), setup.seed))
         if below:
             objective.checkpoint = clock.check
             if below[-1].steps > 1:
-                begin_from(below[-1].trained.network, network, objective.points()["interior"])
+                begin_from(products_of(below[-1].trained.network), network, objective.points()["interior"])
         taken: list[Iterate] = []
         ended = self.method.minimize(objective, objective.theta, NEWTON, taken.append)
         objective.theta = ended.theta
@@ -162,13 +163,12 @@ def cell_points(network: SplineProducts, counts: dict[int, int] | None = None) -
     return CellSampling(breaks, chosen, boundary_points=2 * along)
 
 
-def begin_from(before: nn.Module, network: SplineProducts, points: Tensor) -> None:
+def begin_from(before: SplineProducts, network: SplineProducts, points: Tensor) -> None:
     """Take over the outputs of another network and the constants it learned."""
-    from_points: Any = closure((), points.shape[1])
+    values_alone = closure((), points.shape[1])
     with torch.no_grad():
         features = network.features(points)
-        for output, values in enumerate(before.jet(points, from_points)[:, 0].unbind(1)):
+        for output, values in enumerate(before.jet(points, values_alone)[:, 0].unbind(1)):
             weights, _ = solved_sparsely(features, -values, 0.0)
             network.weight.data[..., output] = weights.reshape(network.sizes)
-        if (constants := learned_vector(network)) is not None:
-            constants.copy_(learned_vector(before))
+    hand_on(before, network)

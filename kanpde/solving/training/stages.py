@@ -24,7 +24,7 @@ from kanpde.solving.training.actions import (
     Minimize,
     TryStarts,
     Weigh,
-    kept,
+    as_trained,
 )
 from kanpde.solving.training.events import Event, Finished, Outcome
 from kanpde.solving.training.memory import want_of_memory
@@ -77,24 +77,25 @@ def train(setup: Setup, on_event: Callable[[Event], None]) -> Trained:
     except KeyboardInterrupt:
         outcome = Outcome.INTERRUPTED
     except (MemoryError, RuntimeError) as error:
-        note = str(error) if isinstance(error, RunError) else want_of_memory(error)
-        if note is None or course.state.best is None:  # another fault, or nothing to keep
+        short = str(error) if isinstance(error, RunError) else want_of_memory(error)
+        if short is None or course.state.best is None:  # another fault, or nothing to keep
             raise
-        outcome = Outcome.TOO_LARGE
+        outcome, note = Outcome.TOO_LARGE, short
     trained = _result(course, outcome, note)
     on_event(Finished(trained.outcome))
     return trained
 
 
 def _result(course: Course, outcome: Outcome, note: str) -> Trained:
-    state = course.state if course.state.best is not None else kept(course.state, math.nan)
-    if outcome.status == "done" and not math.isfinite(state.best.heldout):
+    state = course.state
+    best = state.best or as_trained(state, math.nan)
+    if outcome.status == "done" and not math.isfinite(best.heldout):
         outcome = Outcome.DIVERGED
     if outcome is Outcome.FINISHED:
         note = f"The last stage ended because {state.reason}."
     return replace(
-        state.best,
-        objective=state.objective,
+        best,
+        objective=state.drawn.objective if state.drawn else None,
         parting=state.parting,
         outcome=outcome,
         sentence=f"{outcome.value} {note}".strip(),

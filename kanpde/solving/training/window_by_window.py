@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from kanpde.errors import InputError
+from kanpde.models.networks.chains import chain_of
 from kanpde.solving.solution import Solution
 from kanpde.solving.tasks import Goal, goal_of
 from kanpde.solving.time_windows import Windows, in_window, next_piece, window_ends
@@ -48,7 +49,13 @@ def train_windows(
 class _InTurn:
     """The windows trained so far."""
 
-    def __init__(self, setup: Setup, on_event, track_of, ends: tuple[float, ...]):
+    def __init__(
+        self,
+        setup: Setup,
+        on_event: Callable[[Event], None],
+        track_of: Callable[[Goal], Track],
+        ends: tuple[float, ...],
+    ):
         self.setup, self.emit, self.track_of, self.ends = setup, on_event, track_of, ends
         self.begun = setup.clock()
         self.pieces: list[Solution] = []
@@ -150,8 +157,8 @@ class _InTurn:
         """Those trained; windows that were not reached go on from the last state without change."""
         networks = [trained.network for trained in self.trained]
         for begin, end in list(pairwise(self.ends))[len(networks) :]:
-            still = copy.deepcopy(networks[-1])
-            still.inputs.lower[self.setup.problem.time], still.inputs.upper[self.setup.problem.time] = begin, end
+            still, time = chain_of(copy.deepcopy(networks[-1])), self.setup.problem.time_axis
+            still.inputs.lower[time], still.inputs.upper[time] = begin, end
             for parameter in still.layers[-1].parameters():  # the bias of an MLP as well
                 parameter.data.zero_()
             networks.append(still)
