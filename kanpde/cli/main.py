@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def command_of(name: str) -> Command:
     """The command, whose module is imported now and no other: some need PyTorch, which takes seconds to load."""
-    return getattr(importlib.import_module(f"kanpde.cli.{name}"), f"{name}_command")
+    command: Command = getattr(importlib.import_module(f"kanpde.cli.{name}"), f"{name}_command")
+    return command
 
 
 def command_lines() -> dict[str, str]:
@@ -60,19 +61,18 @@ def command_lines() -> dict[str, str]:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         for node in ast.parse(path.read_bytes()).body:
             if isinstance(node, ast.FunctionDef) and node.name == f"{path.stem}_command":
-                lines[path.stem] = ast.get_docstring(node)
+                lines[path.stem] = ast.get_docstring(node) or ""
     return lines
 
 
 def argument_parser() -> argparse.ArgumentParser:
+    lines = command_lines()
     parser = argparse.ArgumentParser(
         prog="kanpde",
-        description=kanpde.__doc__,
+        description=f"{kanpde.__doc__}\n\ncommands:\n" + "\n".join(f"{name:9} {line}" for name, line in lines.items()),
         epilog="kanpde COMMAND --help says more. python -m kanpde … does the same.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"kanpde {kanpde.__version__}")
-    lines = command_lines()
     parser.add_argument("command", nargs="?", choices=list(lines), metavar="COMMAND", help=argparse.SUPPRESS)
-    parser.description += "\n\ncommands:\n" + "\n".join(f"{name:9} {line}" for name, line in lines.items())
     return parser

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from kanpde.results.metrics import ROWS, metric_text
 
-_RANKED = [row for row in ROWS if row.rank is not None]
-FIRST_METRICS = tuple(row.name for row in sorted(_RANKED, key=lambda row: row.rank))
+_RANKED = [(row.rank, row.name) for row in ROWS if row.rank is not None]
+FIRST_METRICS = tuple(name for _, name in sorted(_RANKED, key=lambda ranked: ranked[0]))
 
 
 def metric_lines(metrics: Mapping[str, float]) -> list[str]:

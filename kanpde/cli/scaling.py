@@ -19,7 +19,7 @@ STUDY = """settings of the study:
 def scaling_command(words: Sequence[str]) -> int:
     """compare KAN and MLP over sizes at equal budgets: a study that goes on where it stopped"""
     parser = settings_parser(scaling_command)
-    parser.epilog = STUDY + parser.epilog
+    parser.epilog = STUDY + (parser.epilog or "")
     plan = plan_of(parser.parse_intermixed_args(words).settings)
     say(f"study: {plan.folder}")
     outcome = run_study(plan, lambda line: print(line, flush=True))

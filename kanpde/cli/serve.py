@@ -7,11 +7,6 @@ from kanpde.cli.parsing import command_parser
 from kanpde.errors import InputError
 from kanpde.files.regular import typed_path
 
-try:
-    from kanpde.service.server import Options, serve
-except ImportError as missing:  # fastapi or uvicorn
-    Options, MISSING = None, missing
-
 
 def serve_command(words: Sequence[str]) -> int:
     """serve a folder of runs: submit, watch and evaluate over HTTP, with a page"""
@@ -29,8 +24,11 @@ def serve_command(words: Sequence[str]) -> int:
     parser.add_argument("--stop-jobs", action="store_true", help="stop running jobs as well when the service ends")
     parser.add_argument("--no-open", action="store_true", help="open no browser")
     given = parser.parse_args(words)
-    if Options is None:
-        raise InputError(f'kanpde serve needs fastapi and uvicorn; {MISSING}. Run: pip install "kanpde[service]"')
+    try:
+        from kanpde.service.server import Options, serve  # noqa: PLC0415, an optional extra
+    except ImportError as missing:  # fastapi or uvicorn
+        needed = f"kanpde serve needs fastapi and uvicorn; {missing}"
+        raise InputError(f'{needed}. Run: pip install "kanpde[service]"') from None
     if given.workers < 1 or (given.threads is not None and given.threads < 1):
         raise InputError("--workers and --threads need 1 or more; less came. Leave them out for the default.")
     options = Options(

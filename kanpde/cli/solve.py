@@ -48,8 +48,8 @@ def _report_sweep(results: Sequence[Result]) -> int:
         say(*(f"{'':11}  warning: {sentence}" for sentence in result.warnings))
     counts = Counter(result.state for result in results)
     unsolved = sum(result.unsolved for result in results)
-    words = [f"{counts[state]} {state.value}" for state in State if counts[state]]
-    say(", ".join([*words, *([f"{unsolved} of them unsolved"] if unsolved else [])]))
+    counted = [f"{counts[state]} {state.value}" for state in State if counts[state]]
+    say(", ".join([*counted, *([f"{unsolved} of them unsolved"] if unsolved else [])]))
     codes = {result.exit_code for result in results}
     return next((code for code in WORST_FIRST if code in codes), 0)
 

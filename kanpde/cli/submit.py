@@ -144,7 +144,7 @@ def _attached(value: Any, folder: Path, files: dict[str, bytes]) -> Any:
 
 def _followed(job: Job) -> int:
     """Show a job until it ends: a line that is written over on a terminal, notes elsewhere."""
-    terminal, latest, status = sys.stderr.isatty(), {}, "failed"
+    terminal, latest, status = sys.stderr.isatty(), dict[str, Any](), "failed"
     for event, data in job.events():
         if event == "step":
             latest |= {key: value for key, value in data.items() if value is not None}

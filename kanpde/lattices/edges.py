@@ -107,8 +107,9 @@ def learn_edge(lattice: Lattice, measured: Measured, design, seed: int) -> Edge:
                        torch.from_numpy(samples.labels[~samples.held_out].astype(float)))  # fmt: skip
         by_hand = {samples.names.index(name): own for name, own in asked.functions.items()}
         shape = Shape(design.grid, design.degree, bool(design.width), by_hand)
-        network: Chain = pruned_network(data, shape, seed, STARTS)
-        found = named(network, data)
+        pruned = pruned_network(data, shape, seed, STARTS)
+        network: Chain = pruned
+        found = named(pruned, data)
         terms = tuple(formula_terms(found, samples.names)) if is_named(found) else terms
     else:
         network = train(design, *_parts(samples), seed)

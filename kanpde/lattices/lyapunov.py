@@ -11,7 +11,7 @@ Source: Pichard and Sarma, J. Phys. C 14, L127 (1981); MacKinnon and Kramer, Z. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -30,10 +30,12 @@ BETWEEN = 8
 def exact_parameters(lattice: Lattice) -> dict[str, float]:
     """Irrational parameters as they are, without a ring's approximant: a transfer matrix needs no ring."""
     return {
-        name: min(IRRATIONAL.values(), key=lambda exact, own=one.value: abs(exact - own))
-        for name, one in lattice.parameters.items()
-        if one.irrational
+        name: _nearest(one.value, IRRATIONAL.values()) for name, one in lattice.parameters.items() if one.irrational
     }
+
+
+def _nearest(value: float, numbers: Iterable[float]) -> float:
+    return min(numbers, key=lambda number: abs(number - value))
 
 
 def has_transfer_matrix(lattice: Lattice) -> bool:

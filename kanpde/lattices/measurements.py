@@ -241,7 +241,7 @@ def _kept(path: Path) -> Arrays | None:
 def _keep(path: Path, found: Arrays) -> None:
     """A folder that cannot be written to keeps nothing."""
     buffer = io.BytesIO()
-    np.savez(buffer, **found)
+    np.savez(buffer, allow_pickle=False, **found)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, buffer.getvalue())

@@ -114,7 +114,8 @@ def _settings(data: RunData) -> list[tuple[str, Child]]:
     described = mapping_of(data.model.config_json)
     design = described.get("design")
     design = design if isinstance(design, dict) else {}
-    rows = [("model", data.model.kind)] + [(str(key), str(value)) for key, value in design.items()]
+    rows: list[tuple[str, Child]] = [("model", data.model.kind)]
+    rows += [(str(key), str(value)) for key, value in design.items()]
     return rows + [(name, str(described[name])) for name in ("conditions", "dtype") if name in described]
 
 

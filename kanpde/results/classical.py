@@ -51,7 +51,7 @@ def _reference(problem: Problem) -> Reference | None:
 def _ladder(
     method: str, solver: ModuleType, problem: Problem, points: torch.Tensor, known: torch.Tensor
 ) -> list[Classical]:
-    found = []
+    found: list[Classical] = []
     for resolution in _resolutions(solver.resolutions(problem)):
         begun = time.perf_counter()
         try:

@@ -93,21 +93,25 @@ def _windows(solution: Solution) -> list[Problem]:
         return [problem]
     trained = len(solution.pieces) if isinstance(solution, Chained) else 1
     count = min(max(trained, FEWEST_WINDOWS), MOST_WINDOWS)
-    begin, length = problem.domain.lower[problem.time], problem.domain.lengths[problem.time]
+    begin, length = problem.domain.lower[problem.time_axis], problem.domain.lengths[problem.time_axis]
     ends = [begin + length * place / count for place in range(count + 1)]
     return [in_window(problem, *pair) for pair in pairwise(ends)]
+
+
+ErrorJets = Callable[[Tensor, IndexSet], Tensor]
+"""[n, d] -> [n, s, fields]"""
 
 
 @dataclass(frozen=True)
 class _Part:
     """The error in one window, and the squares that the estimate is made of: of e, u, L e + R and R."""
 
-    error: Callable[[Tensor, IndexSet], Tensor]  # [n, d] -> [n, s, fields]
+    error: ErrorJets
     squares: tuple[float, float, float, float]
 
 
 def _solved(
-    solution: Solution, ansatz: Ansatz, window: Problem, blocks: Sequence[Block], before: Callable | None
+    solution: Solution, ansatz: Ansatz, window: Problem, blocks: Sequence[Block], before: ErrorJets | None
 ) -> _Part | None:
     features = min(FEATURES, MOST_UNKNOWNS // len(window.fields))
     space = _ErrorSpace(ansatz, window, features)
@@ -125,17 +129,17 @@ def _solved(
     error = partial(space.error, coefficients)
     found = torch.from_numpy(solution.values(inside))
     sizes = error(inside, _values(window))[:, 0], found, matrix @ coefficients + residual
-    squares = tuple(part.square().mean().item() for part in sizes[:2])
-    return _Part(error, (*squares, sizes[2].square().sum().item(), residual.square().sum().item()))
+    own, whole = (float(part.square().mean()) for part in sizes[:2])
+    return _Part(error, (own, whole, float(sizes[2].square().sum()), float(residual.square().sum())))
 
 
 def _values(problem: Problem) -> IndexSet:
     return ((0,) * len(problem.coordinates),)
 
 
-def _carried_rows(space: _ErrorSpace, window: Problem, before: Callable, count: int) -> tuple[Tensor, Tensor]:
+def _carried_rows(space: _ErrorSpace, window: Problem, before: ErrorJets, count: int) -> tuple[Tensor, Tensor]:
     """e and its time derivatives at a window's begin are those at the end of the window before."""
-    time, box = window.time, window.domain
+    time, box = window.time_axis, window.domain
     points = uniform_points(box, count, seed=SEED)
     points[:, time] = box.lower[time]
     order = max(window.order_along(name, time) for name in window.fields)
@@ -164,13 +168,15 @@ class _ErrorSpace:
             (box.dimension, features, 1), lower=box.lower, upper=box.upper, periodic=window.periodic,
             dtype=torch.float64, generator=generator,
         )  # fmt: skip
-        first = network.layers[0]
+        first, biases = network.layers[0], network.layers[0].bias
+        if biases is None:
+            raise TypeError("an MLP has biases")
         directions = torch.randn(first.weight.shape, dtype=torch.float64, generator=generator)
         directions /= directions.norm(dim=0, keepdim=True)
         steepness = STEEPEST ** torch.rand(features, dtype=torch.float64, generator=generator)
         centers = 2 * torch.rand(features, first.weight.shape[0], dtype=torch.float64, generator=generator) - 1
         first.weight.data = directions * steepness
-        first.bias.data = -(first.weight.data[:, 0].T * centers).sum(1)
+        biases.data = -(first.weight.data[:, 0].T * centers).sum(1)
         self.network = network
 
     def jets(self, points: Tensor, indices: IndexSet) -> Tensor:  # [n, d] -> [n, s, fields or 1, m]

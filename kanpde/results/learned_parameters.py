@@ -15,15 +15,16 @@ def data_metrics(setup: Setup, solution: Solution) -> dict[str, float]:
     problem = setup.problem
     if problem.data is None:  # constants that equations and constraints determine
         return _parameter_metrics(problem, solution)
-    values = {"data_misfit": _misfit(solution, problem.data.fitted())}
+    fields = problem.data.fields
+    values = {"data_misfit": _misfit(solution, fields, problem.data.fitted())}
     if (tested := problem.data.tested()) is not None:
-        values["test_error"] = _misfit(solution, tested)
+        values["test_error"] = _misfit(solution, fields, tested)
     return values | _parameter_metrics(problem, solution) | _intervals(setup, solution)
 
 
-def _misfit(solution: Solution, observed: Observations) -> float:
+def _misfit(solution: Solution, fields: tuple[str, ...], observed: Observations) -> float:
     """‖u - d‖ / ‖d‖ over the observations."""
-    places = [solution.problem.fields.index(name) for name in solution.problem.data.fields]
+    places = [solution.problem.fields.index(name) for name in fields]
     found = torch.from_numpy(solution.values(observed.points))[:, places]
     size = observed.values.norm().item()
     return (found - observed.values).norm().item() / (size if size > 0 else 1.0)
@@ -54,4 +55,7 @@ def _intervals(setup: Setup, solution: Solution) -> dict[str, float]:
 
 
 def _residuals(setup: Setup, solution: Solution) -> Residuals:
-    return setup.goal.objective(solution.network, setup.sampling, seed=5)
+    found = setup.goal.objective(solution.network, setup.sampling, seed=5)
+    if not isinstance(found, Residuals):
+        raise TypeError(f"Intervals are of residuals; {type(found).__name__} has none.")
+    return found

@@ -112,8 +112,9 @@ class Measurement:
 
 def outside_fraction(network: nn.Module, points: Tensor) -> float | None:
     """The largest share of hidden activations that lie off their grids, of each network in its own part."""
-    chains = network.networks if isinstance(network, Windows) else [network]
-    if not all(isinstance(chain, Chain) for chain in chains):
+    parts = [*network.networks] if isinstance(network, Windows) else [network]
+    chains = [part for part in parts if isinstance(part, Chain)]
+    if len(chains) < len(parts):
         return None
     placed = [points.to(chain.inputs.lower) for chain in chains]
     own = [((x >= c.inputs.lower) & (x <= c.inputs.upper)).all(1) for x, c in zip(placed, chains, strict=True)]

@@ -25,7 +25,7 @@ def _version(name: str) -> str:
 
 def hardware(device: torch.device) -> dict[str, str | int]:
     """Processor, cores, threads and accelerator."""
-    found = {
+    found: dict[str, str | int] = {
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count() or 0,

@@ -57,7 +57,9 @@ class ProblemSource(ConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         path = problem_file(config_path.removeprefix("problem/"))
-        config = OmegaConf.create(_literal(read_problem_file(path)))
+        if path is None:
+            raise ValueError(f"{config_path} is no problem, though Hydra was told so")
+        config = OmegaConf.create({key: _literal(value) for key, value in read_problem_file(path).items()})
         return ConfigResult(provider=self.provider, path=str(path), config=config, header={"package": None})
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:

@@ -78,14 +78,19 @@ class Result:
     @property
     def unsolved(self) -> bool:
         """Whether it came to its end, now or before, and is not to be believed."""
+        return self._disbelieved is not None
+
+    @property
+    def _disbelieved(self) -> Verdict | None:
+        """The verdict of a run that came to its end and is not to be believed."""
         ended = self.state in (State.DONE, State.SKIPPED)
-        return ended and self.verdict is not None and self.verdict.word is Word.UNSOLVED
+        return self.verdict if ended and self.verdict is not None and self.verdict.word is Word.UNSOLVED else None
 
     def note(self) -> str:
         """The error where one was measured, else the sentence on how the job ended."""
         error = self.metrics.get("rel_l2")
-        if self.unsolved:
-            return f"unsolved: {self.verdict.reason}"
+        if (verdict := self._disbelieved) is not None:
+            return f"unsolved: {verdict.reason}"
         told = self.state in (State.DONE, State.SKIPPED, State.INTERRUPTED) and error is not None
         return f"rel_l2 {error:.2e}" if told else self.sentence
 
@@ -332,7 +337,8 @@ def _open_folder(folder: Path, composition: Composition) -> None:
 
 def _write(run: Run, config: Config, composition: Composition, checkpoint: Checkpoint) -> tuple[str, ...]:
     """Archive a run; one that did not end well stands beside a finished one, whose files stay."""
-    archive, warnings = config.folder / ARCHIVE, ()
+    archive = config.folder / ARCHIVE
+    warnings: tuple[str, ...] = ()
     if run.status != State.DONE.value and finished(config.folder) is not None:
         archive = _beside(archive, run)
         warnings = (f"{ARCHIVE} of an earlier run that was finished is kept; this one is in {archive.name}.",)

@@ -198,7 +198,7 @@ def write_history(path: Path, columns: Mapping[str, Any], status: str, reason: s
     """Write a history anew from its columns; numbers that are whole are written so."""
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     records = [dict(zip(columns, map(_whole, row), strict=True)) for row in rows]
-    lines = [_line(record) for record in (*records, {"status": status, "reason": reason})]
+    lines = [*map(_line, records), _line({"status": status, "reason": reason})]
     path.write_text("".join(lines), encoding="utf-8")
 
 

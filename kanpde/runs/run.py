@@ -495,19 +495,18 @@ def _model_data(config: Config, setup: Setup, trained: Trained) -> ModelData:
     network, design = trained.network, trained.design or setup.design
     trainable = {name for name, _ in network.named_parameters()}
     arrays = {name: value.detach().cpu().double().numpy() for name, value in network.state_dict().items()}
-    own = design is not None
     described = {
         "conditions": config.training.conditions,
         "dtype": config.dtype,
-        "design": design.description() if own else None,
-        "grid": network.grid if own else 0,
+        "design": design.description() if design is not None else None,
+        "grid": network.grid if design is not None else 0,
         "inputs": config.problem.domain.dimension,
         "outputs": len(config.problem.fields),
         "periodic": list(config.problem.periodic),
         "windows": network.ends.tolist() if isinstance(network, Windows) else None,
     }
     return ModelData(
-        kind=design.kind if own else "module",
+        kind=design.kind if design is not None else "module",
         config_json=json.dumps(described),
         parameters={name: value for name, value in arrays.items() if name in trainable},
         grids={name: value for name, value in arrays.items() if name not in trainable},

@@ -248,7 +248,7 @@ def flat_settings(config: Config) -> dict[str, Any]:
     >>> flat_settings(compose(["model=mlp"]))["model.width"]
     (20, 20)
     """
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in _parts(config).items():
         flat |= {f"{name}.{key}": entry for key, entry in value.items()} if isinstance(value, dict) else {name: value}
     return flat
@@ -272,12 +272,19 @@ def _canonical(config: Config) -> str:
 
 def _resolved(settings: DictConfig) -> dict[str, Any]:
     try:
-        return OmegaConf.to_container(settings, resolve=True)
+        return {str(key): value for key, value in _container(settings).items()}
     except OmegaConfBaseException as error:
         reason = str(error).partition("\n")[0]
         raise InputError(
             f"Settings may refer to others as ${{seed}} does; {reason}. Write the value itself."
         ) from error
+
+
+def _container(settings: DictConfig) -> dict[Any, Any]:
+    found = OmegaConf.to_container(settings, resolve=True)
+    if not isinstance(found, dict):
+        raise TypeError("settings are a mapping")
+    return found
 
 
 def _words(key: str, value: Any) -> list[str]:

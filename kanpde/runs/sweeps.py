@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.callbacks import Callbacks
 from hydra.core.hydra_config import HydraConfig
@@ -59,8 +60,9 @@ def sweep(words: Sequence[str]) -> list[Result]:
     """
     master = _master(words)
     jobs = checked_jobs(words)
-    results = {job.config.folder: skipped(job.config) for job in jobs}
-    pending = [job for job in jobs if results[job.config.folder] is None]
+    before = {job.config.folder: skipped(job.config) for job in jobs}
+    results = {folder: result for folder, result in before.items() if result is not None}
+    pending = [job for job in jobs if job.config.folder not in results]
     print(f"{len(jobs)} jobs, {len(pending)} of them to do", file=sys.stderr, flush=True)
     if pending:
         results |= {job.config.folder: result for job, result in zip(pending, _launched(pending, master), strict=True)}
@@ -202,7 +204,7 @@ class SweepTask:
 
     def __call__(self, settings: DictConfig) -> Result:
         self._settle_in()
-        hydra = HydraConfig.get()
+        hydra: Any = HydraConfig.get()  # a DictConfig, which Hydra declares as what it is made of
         composition = Composition(settings, hydra)
         config = config_of(composition)
         if self.stop.exists():

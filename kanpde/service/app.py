@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from kanpde.errors import InputError
 from kanpde.service import pages, um_bridge
 from kanpde.service.bodies import (
+    Body,
     CheckBody,
     EvaluateBody,
     Refused,
@@ -37,7 +38,7 @@ CONFORMS = [
     f"http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/{part}"
     for part in ("core", "ogc-process-description", "json", "job-list", "dismiss")
 ]
-PROCESSES = {
+PROCESSES: dict[str, tuple[str, str, type[Body]]] = {
     "solve": ("Train a network on a problem", "async-execute", SolveBody),
     "scaling": ("Compare KAN and MLP over sizes", "async-execute", ScalingBody),
     "check": ("Check a problem with settings", "sync-execute", CheckBody),

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from pkgutil import resolve_name
 from time import monotonic
@@ -133,7 +134,7 @@ def engine_of(name: str, children: Children, state: Path, share: dict[str, Any])
     Raises:
         InputError: Its package is missing, or what it talks to.
     """
-    made = {
+    made: dict[str, Callable[[], Engine]] = {
         "local": lambda: LocalEngine(children, share),
         "slurm": lambda: SlurmEngine(state / "slurm", share),
         "ray": lambda: RayEngine(share),

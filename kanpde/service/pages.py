@@ -279,7 +279,7 @@ def _run_cells(row: dict[str, Any]) -> list[Markup]:
     link = element("a", row.get("title") or name, href=f"/runs/{name}")
     first = element("th", link, element("br"), element("span", name, class_="faint"), scope="row")
     plain = [row.get("status", ""), row.get("kind", ""), str(row.get("seed", ""))]
-    shown = [(text, None) for text in plain]
+    shown: list[tuple[str, str | None]] = [(text, None) for text in plain]
     shown += [(_number(metrics.get(key)), _exact(metrics.get(key))) for key in RUN_FIGURES]
     shown.append((_time(row.get("created", "")), None))
     cells = [

@@ -16,7 +16,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from kanpde.errors import InputError
-from kanpde.files.yaml import plain_data
+from kanpde.files.yaml import Entries, plain_data
 from kanpde.problems.catalog import confined, load_problem, problem_names, read_problem_text
 from kanpde.runs.hydra_composition import Composition, compositions, without_foreign
 from kanpde.runs.settings import Config, config_of, override_words
@@ -64,8 +64,8 @@ def _check_setting(key: str, value: object) -> None:
             raise InputError(f"settings.{key} needs the name of a choice or settings; {choice!r:.60} came. Write kan.")
     elif key not in GROUPS and isinstance(value, (dict, list)):
         raise InputError(f"settings.{key} needs one value; a list or a mapping came. To run several, use sweep.")
-    for inner in value if isinstance(value, dict) else ():
-        if not _KEY.fullmatch(inner) or isinstance(value[inner], dict):
+    for inner, given in value.items() if isinstance(value, dict) else ():
+        if not _KEY.fullmatch(inner) or isinstance(given, dict):
             raise InputError(f"settings.{key}.{inner:.40}: a setting's name and a value are needed. Leave it out.")
 
 
@@ -87,7 +87,7 @@ def jobs_of(settings: object, sweep: object, limits: Limits) -> tuple[list[list[
     return without_foreign(lists) if len(lists) > 1 else (lists, [])
 
 
-def _nested(key: str, value: object) -> dict:
+def _nested(key: str, value: object) -> Entries:
     group, _, name = key.partition(".")
     return {group: {name: value}} if name else {group: value}
 
@@ -122,13 +122,13 @@ def name_of(asked: Asked) -> str:
         if not _NAME.fullmatch(asked.name):
             raise InputError(f"name needs letters, digits, - and _; {asked.name!r:.60} came. Rename it.")
         return asked.name
-    title = str(read_problem_text(asked.text, LABEL).get("title", ""))
+    title = str(read_problem_text(asked.text or "", LABEL).get("title", ""))
     return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:40] or "problem"
 
 
-def problem_data(asked: Asked) -> dict:
+def problem_data(asked: Asked) -> Entries:
     """The data of a problem that came as text; its files are those that came with it."""
-    return confined(read_problem_text(asked.text, LABEL), asked.files or "/nowhere")
+    return confined(read_problem_text(asked.text or "", LABEL), asked.files or "/nowhere")
 
 
 def checked_sizes(config: Config, limits: Limits) -> dict[str, float]:

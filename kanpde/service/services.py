@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kanpde.files.atomic import replace_file
-from kanpde.service.bodies import CheckBody, Refused
+from kanpde.service.bodies import CheckBody, Refused, ScalingBody, SolveBody
 from kanpde.service.children import Children, Unanswered
 from kanpde.service.engines import Engine
 from kanpde.service.folders import JobFolder
@@ -114,7 +114,7 @@ class Service:
         files = await self._stored(body)
         return await self.ask("check", **body.asked(), files=files, settings=body.settings, limits=asdict(self.limits))
 
-    async def submit(self, process: str, body: CheckBody, key: str | None) -> list[Row]:
+    async def submit(self, process: str, body: SolveBody | ScalingBody, key: str | None) -> list[Row]:
         """The jobs of a submission, which are those of an equal one that waits or runs, or had the same key."""
         sha = body.sha(process)
         if found := self._before(key, sha):
@@ -122,7 +122,7 @@ class Service:
         self._check_room()
         files = await self._stored(body)
         asked = {**body.asked(), "files": files, "settings": body.settings, "limits": asdict(self.limits)}
-        if process == "solve":
+        if isinstance(body, SolveBody):
             answer = await self.ask("prepare", PATIENCE, **asked, sweep=body.sweep)
         else:
             answer = await self.ask("prepare_study", PATIENCE, **asked, preset=body.preset, study=body.study)

@@ -12,7 +12,7 @@ import signal
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -378,7 +378,7 @@ def _check_study(study: Study, bounds: Limits) -> None:
 def plain_study(study: object) -> dict[str, Any]:
     """The settings of a study, names and values checked as those of a group are."""
     words_of({"training": study})
-    return dict(study)
+    return dict(study) if isinstance(study, dict) else {}
 
 
 def problems() -> dict[str, Any]:
@@ -473,7 +473,7 @@ def titles() -> dict[str, Any]:
     return {row.name: row.title for row in ROWS if row.title}
 
 
-def _finite(values: dict[str, Any]) -> dict[str, Any]:
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _number(value) for name, value in values.items()}
 
 

@@ -171,7 +171,7 @@ def read_outcome(path: Path) -> Outcome:
                 f"{path}: a study of schema {SCHEMA} is needed; this is another file. Give a scaling.h5 that "
                 "`kanpde scaling` or `kanpde collect` wrote."
             )
-        lists = {name: _items(texts.pop(f"{name}_json"), cls) for name, cls in LISTS.items()}
+        lists = {name: _items(str(texts.pop(f"{name}_json")), cls) for name, cls in LISTS.items()}
     except InputError:
         raise
     except (Unsafe, OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:

@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations, product
 
 import numpy as np
@@ -83,7 +83,7 @@ class Series:
     @cached_property
     def laws(self) -> dict[str, PowerLaw]:
         """The exponent against each budget."""
-        return {name: self._law(lambda size, name=name: size.budget(name)) for name in BUDGETS}
+        return {name: self._law(partial(Size.budget, name=name)) for name in BUDGETS}
 
     @cached_property
     def order(self) -> PowerLaw | None:
@@ -306,12 +306,12 @@ def _law_sentences(comparison: Comparison) -> list[str]:
         else:
             lines.append(f"{one.name}: the exponent is not resolved; {law.reason}.")
         if one.order is not None and one.order.resolved:
-            lines.append(_order_sentence(one))
+            lines.append(_order_sentence(one, one.order))
     return lines
 
 
-def _order_sentence(series: Series) -> str:
-    order, theory = series.order, series.degree + 1
+def _order_sentence(series: Series, order: PowerLaw) -> str:
+    theory = series.degree + 1
     where = (
         f"{series.name}: the order in the grid spacing is {order.exponent:.3g} ({order.low:.2g} to {order.high:.2g})"
     )

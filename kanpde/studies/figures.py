@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -155,14 +156,14 @@ def _plain_number(value: float, _: object) -> str:
 
 
 def _add_legend(figure: Figure, panels: Sequence[Axes], columns: int) -> None:
-    found: dict[str, object] = {}
+    found: dict[str, Artist] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             name = label.replace(": α", ":\nα") if columns == 1 else label.partition(": α")[0]
             found.setdefault(name, handle)
     if found:
         legend = figure.legend(
-            found.values(), found.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5
+            list(found.values()), list(found), loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5
         )
         for text in legend.get_texts():
             text.set_parse_math(False)  # names may be a stranger's

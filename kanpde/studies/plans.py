@@ -6,7 +6,7 @@ A job is a list of words as on the command line, so that each run of a study is 
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,9 +18,15 @@ from kanpde.problems.problem import Problem
 from kanpde.solving.optimizers import TRAINERS
 from kanpde.studies.comparisons import BUDGETS, TOLERANCES, Size
 
+if TYPE_CHECKING:
+    ActivationName = str
+    TrainerName = str
+    BudgetName = str
+else:
+    ActivationName, TrainerName, BudgetName = Literal[*ACTIVATIONS], Literal[*TRAINERS], Literal[*BUDGETS]
+
 TUNING_SEED = 10_000
 """The first seed of tuning: far from those of the study, which start at 0."""
-
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Study:
     kan_degrees: tuple[int, ...]
     kan_widths: tuple[int, ...]
     mlp_depths: tuple[int, ...]
-    mlp_activations: tuple[Literal[tuple(ACTIVATIONS)], ...]
+    mlp_activations: tuple[ActivationName, ...]
     tuning_seeds: int
     grids: tuple[int, ...]
     widths: tuple[int, ...]
@@ -66,8 +72,8 @@ class Study:
     start_steps: int
     time_limit: float
     own_optimizer: bool
-    optimizers: tuple[Literal[tuple(TRAINERS)], ...]
-    match: tuple[Literal[tuple(BUDGETS)], ...]
+    optimizers: tuple[TrainerName, ...]
+    match: tuple[BudgetName, ...]
 
     def __post_init__(self):
         if len(set(self.models)) < 2:

@@ -94,7 +94,7 @@ def fit_power_law(sizes: Sequence[float], errors: Sequence[Sequence[float]], see
     reason = _why_not(x, y, kept)
     low, high = math.nan, math.nan
     if number >= FEWEST_SIZES and _usual_seeds(y, kept) >= FEWEST_SEEDS:
-        shape = _bootstrap_shape(x[kept], [y[i] for i in np.flatnonzero(kept)], seed)
+        shape = _bootstrap_shape(x[kept], [y[i] for i in np.flatnonzero(kept).tolist()], seed)
         low, high = (-slope - q * error * student(number - 2) for q in shape)
         reason = reason or ("" if low > 0 else f"the interval from {low:.2g} to {high:.2g} does not lie above 0")
     with np.errstate(over="ignore"):  # sizes almost equal, as measured times can be: the line is almost vertical
@@ -130,7 +130,7 @@ def _all_above(x: Array, y: Array, first: int, standard_error: float) -> bool:
 def _flat(x: Array, y: Array, standard_error: float) -> bool:
     """Whether the line through these sizes falls by no more than a factor 2 and what chance does to its ends."""
     slope, _, _ = _line(x, y)
-    return -slope * np.ptp(x) <= math.log(2) + STANDARD_ERRORS * math.sqrt(2) * standard_error
+    return -slope * float(np.ptp(x)) <= math.log(2) + STANDARD_ERRORS * math.sqrt(2) * standard_error
 
 
 def seed_scatter(y: Sequence[Array]) -> float:
@@ -196,7 +196,7 @@ def _why_not(x: Array, y: Sequence[Array], kept: NDArray[np.bool_]) -> str:
 
 
 def _usual_seeds(y: Sequence[Array], kept: NDArray[np.bool_]) -> float:
-    return float(np.median([len(y[i]) for i in np.flatnonzero(kept)]))
+    return float(np.median([len(y[i]) for i in np.flatnonzero(kept).tolist()]))
 
 
 # Comparisons at one size

@@ -105,7 +105,7 @@ def _legend(one: Comparison) -> Markup:
 
 def _laws(series: Iterable[Series]) -> Markup:
     """A row for each series; what there is to say of a cell stands below, under its number."""
-    rows, reasons = [], []
+    rows, reasons = [], list[str]()
     for one in series:
         if one.growth:
             laws = [one.laws[budget] for budget in BUDGETS] + ([one.order] if one.order else [])

@@ -5,10 +5,11 @@ activations under every curve; named edges in color with their function; product
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from torch import Tensor
@@ -59,7 +60,7 @@ class _Diagram:
         self.height = max(tallest * (PANEL[1] + 0.42) + 0.6, 2.2)
         self.width = len(network.layers) * COLUMN + 1.3
         self.figure = Figure(figsize=(self.width, self.height))
-        self.canvas = self.figure.add_axes([0, 0, 1, 1])
+        self.canvas = self.figure.add_axes((0, 0, 1, 1))
         self.canvas.set(xlim=(0, self.width), ylim=(0, self.height))
         self.canvas.axis("off")
         self.places = self._places()
@@ -76,7 +77,7 @@ class _Diagram:
         for depth, count in enumerate(self.network.widths):
             used = [i for i in range(count) if self._used(depth, i)]
             if depth:
-                used.sort(key=lambda i, depth=depth: -self._pull(depth, i, places))
+                used.sort(key=lambda i: -self._pull(depth, i, places))  # noqa: B023, sorted at once
             for i, y in zip(used, self._spread(len(used), 0.45), strict=True):
                 places[depth, i] = (0.55 + depth * COLUMN, y)
         return places
@@ -85,7 +86,7 @@ class _Diagram:
         last = depth == len(self.network.layers)
         return last or any(key[0] == depth and key[1] == i for key in self.edges)
 
-    def _pull(self, depth: int, i: int, places) -> float:
+    def _pull(self, depth: int, i: int, places: Mapping[tuple[int, int], tuple[float, float]]) -> float:
         below = [
             places[depth - 1, key[1]][1]
             for key in self.edges
@@ -117,12 +118,12 @@ class _Diagram:
         for start, end in (((x0 + 0.16, y0), (left, y)), ((left + PANEL[0], y), (x1 - 0.16, y1))):
             self._line(start, end, color, strength)
         axes = self.figure.add_axes(
-            [left / self.width, (y - PANEL[1] / 2) / self.height, PANEL[0] / self.width, PANEL[1] / self.height]
+            (left / self.width, (y - PANEL[1] / 2) / self.height, PANEL[0] / self.width, PANEL[1] / self.height)
         )
         axes.set_gid("edge-" + "-".join(map(str, key)))
         self._curve(axes, key, half, color, strength)
 
-    def _line(self, start, end, color: str, strength: float) -> None:
+    def _line(self, start: tuple[float, float], end: tuple[float, float], color: str, strength: float) -> None:
         s = np.linspace(0, 1, 40)
         ease = s * s * (3 - 2 * s)
         self.canvas.plot(
@@ -130,19 +131,20 @@ class _Diagram:
             alpha=0.12 + 0.88 * strength, lw=0.5 + 1.6 * strength, zorder=1, solid_capstyle="round",
         )  # fmt: skip
 
-    def _curve(self, axes, key: Key, half: float, color: str, strength: float) -> None:
+    def _curve(self, axes: Axes, key: Key, half: float, color: str, strength: float) -> None:
         u, v = self.activations[key[0]][:, key[1]], self.values[key]
         order, middle = u.argsort(), (v.max() + v.min()) / 2
         low, high = float(u.min()), float(u.max())
         bottom, top = middle - 1.15 * half, middle + 1.15 * half
-        counts, ends = np.histogram(u, 24)
+        counts, bins = np.histogram(u, 24)
         steps = bottom + 0.35 * half * np.repeat(counts / max(counts.max(), 1), 2)
-        axes.fill_between(np.repeat(ends, 2)[1:-1], bottom, steps, color=MASS, lw=0)
+        axes.fill_between(np.repeat(bins, 2)[1:-1], bottom, steps, color=MASS, lw=0)
         axes.plot(u[order], v[order], color=color, lw=1.6, alpha=max(0.35, strength))
         axes.set(xlim=(low, high) if high > low else (low - 1, low + 1), ylim=(bottom, top))
         axes.set_xticks([low, high], [_number(low), _number(high)], fontsize=6.5)
-        for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
-            label.set_ha(side)
+        first, last = axes.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
         ends = [float(v.min()), float(v.max())] if np.ptp(v) > 0.5 * half else [middle]
         ends = [0.0 if abs(end) < NOUGHT * half else end for end in ends]
         axes.set_yticks(ends, [_number(end) for end in ends], fontsize=6.5)
@@ -154,8 +156,8 @@ class _Diagram:
             spine.set(linewidth=0.6, color=GRAY if color == INK else color)
         axes.text(0.5, 1.03, self._heading(key), transform=axes.transAxes, ha="center", va="bottom",
                   fontsize=6, color=GRAY)  # fmt: skip
-        if self.edges[key].name is not None:
-            self._name(axes, key)
+        if (name := self.edges[key].name) is not None:
+            self._name(axes, name)
 
     def _heading(self, key: Key) -> str:
         """The edge's share, and the constants that it has beside its name."""
@@ -168,11 +170,10 @@ class _Diagram:
         outer = ("" if a == 1 else f"{_number(a)}·") + f"f({inner})" + (f"{d:+.2g}".replace("-", "−") if d else "")
         return f"{share}   {outer}"
 
-    def _name(self, axes, key: Key) -> Text:
-        name = self.edges[key].name
+    def _name(self, axes: Axes, name: str) -> Text:
         box = {"fc": "white", "ec": "none", "pad": 0.6, "alpha": 0.8}
-        style = {"va": "top", "fontsize": 8, "color": NAMED, "style": "italic", "bbox": box}
-        return axes.text(0.03, 0.96, SIGNS.get(name, name), transform=axes.transAxes, **style)
+        return axes.text(0.03, 0.96, SIGNS.get(name, name), transform=axes.transAxes, va="top", fontsize=8,
+                         color=NAMED, style="italic", bbox=box)  # fmt: skip
 
     def _node(self, node: tuple[int, int], place: tuple[float, float]) -> None:
         depth, i = node

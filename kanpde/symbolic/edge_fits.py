@@ -76,7 +76,7 @@ def _promising(
 ) -> tuple[list[Univariate], Tensor]:  # -> [F], [F, 3, 2]
     """Families whose best starts come closest, complexity counted or not, and those starts."""
     found = []
-    for row in map(LIBRARY.get, names):
+    for row in (LIBRARY[name] for name in names):
         starts = _starts(row.name)
         rest = _projected(row(starts[:, :1] * u + starts[:, 1:]), v)[2]
         best = rest.argsort()[:3]

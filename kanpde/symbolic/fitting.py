@@ -17,6 +17,7 @@ from torch import Tensor
 from kanpde.models.differentiation import ChainRoute, OfParameters
 from kanpde.models.networks import Chain
 from kanpde.models.networks.edges import Edge, EdgeNetwork, Key, roughness
+from kanpde.solving.optimizers.interface import SquaresByJacobian
 from kanpde.solving.optimizers.levenberg_marquardt import LevenbergMarquardt
 from kanpde.symbolic.samples import Samples
 
@@ -56,7 +57,7 @@ def rough_rows(network: EdgeNetwork, weight: float) -> Tensor:  # -> [R, P]
     return torch.cat(blocks)
 
 
-class Values(OfParameters):
+class Values(OfParameters, SquaresByJacobian):
     """The residual (N(x) - y)/√n, and rows below it."""
 
     def __init__(self, network: Chain, x: Tensor, y: Tensor, rows: Tensor):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import torch
 
 from kanpde.errors import InputError
-from kanpde.models.networks.edges import Edge, Key, edge_network, random_splines
+from kanpde.models.networks.edges import Edge, EdgeNetwork, Key, edge_network, random_splines
 from kanpde.models.univariate import LIBRARY
 from kanpde.symbolic.samples import Samples
 from kanpde.symbolic.templates import Template
@@ -61,9 +61,10 @@ class Hypothesis(Template):
 
     written: dict[Key, Edge] = field(default_factory=dict)
 
-    def build(self, samples: Samples, grid: int, degree: int, seed: int):
+    def build(self, samples: Samples, grid: int, degree: int, seed: int) -> EdgeNetwork:
         edges = random_splines(self.widths, grid, degree, torch.Generator().manual_seed(seed))
-        edges = {key: self.written.get(key, edge) for key, edge in edges.items() if key in self.mask}
+        on = edges if self.mask is None else self.mask
+        edges = {key: self.written.get(key, edge) for key, edge in edges.items() if key in on}
         # what was written holds for f, what is fitted is standardized
         edges[len(self.widths) - 1, 0, 0] = _fixed((1 / samples.scale, 1.0, 0.0, -samples.shift / samples.scale), "x")
         network = edge_network((*self.widths, 1), edges, grid, degree, samples.lower, samples.upper)

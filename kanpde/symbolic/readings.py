@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from kanpde.models.bases import BSplines
 from kanpde.models.jets import IndexSet
 from kanpde.models.networks.chains import Inputs
-from kanpde.models.networks.edges import Edge, EdgeNetwork, Nodes
+from kanpde.models.networks.edges import Edge, EdgeNetwork, Key, Nodes
 from kanpde.results.archive import RunData
 from kanpde.solving.solution import Solution
 from kanpde.symbolic.discovery import DEFAULT, Found, Search, discover, discover_in
@@ -72,7 +73,8 @@ def read_formulas(
     Raises:
         InputError: `assume` is no hypothesis.
     """
-    problem, fields = solution.problem, {}
+    problem = solution.problem
+    fields: dict[str, Found] = {}
     for place, field in enumerate(problem.fields):
         samples = field_samples(solution, place, seed)
         if assume is None:
@@ -82,9 +84,9 @@ def read_formulas(
             template = hypothesis(assume, problem.coordinates)
             fields[field] = discover_in([template], samples, problem.coordinates, search, seed, watch)
     reading = Reading(fields)
+    formulas = {field: found.formula for field, found in fields.items() if found.formula is not None}
     if not reading.found:
         return reading
-    formulas = {field: found.formula for field, found in fields.items()}
     verification = verified(problem, formulas)
     exact = verification is not None and verification.holds and offered(problem, formulas)
     return replace(reading, verification=verification, exact=exact)
@@ -131,7 +133,7 @@ def with_reading(data: RunData, reading: Reading) -> RunData:
     arrays: dict[str, np.ndarray] = {}
     for field, found in reading.fields.items():
         attributes |= _attributes(field, found)
-        if found.network is not None:
+        if found.network is not None and found.samples is not None:
             described, own = network_data(found.network, field)
             attributes[f"network_{field}_json"] = json.dumps({
                 **described, "shift": found.samples.shift, "scale": found.samples.scale, "outer": found.samples.outer,
@@ -146,7 +148,8 @@ def with_reading(data: RunData, reading: Reading) -> RunData:
 
 
 def _attributes(field: str, found: Found) -> dict[str, str | int | float]:
-    own = {f"template_{field}": found.template, f"found_{field}": int(found.formula is not None)}
+    own: dict[str, str | int | float] = {f"template_{field}": found.template}
+    own[f"found_{field}"] = int(found.formula is not None)
     own |= {f"error_before_{field}": found.network_error, f"error_after_{field}": found.error}
     own[f"sentence_{field}"] = found.sentence
     if found.formula is not None:
@@ -161,7 +164,7 @@ def _key_text(key: Sequence[int]) -> str:
     return ",".join(map(str, key))
 
 
-def network_data(network: EdgeNetwork, prefix: str) -> tuple[dict, dict[str, np.ndarray]]:
+def network_data(network: EdgeNetwork, prefix: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """A network of edges as plain data: what it is, and its arrays by name."""
     described = {
         "degree": network.layers[0].features.degree,
@@ -178,7 +181,7 @@ def network_data(network: EdgeNetwork, prefix: str) -> tuple[dict, dict[str, np.
     return described, arrays
 
 
-def network_from(described: Mapping, arrays: Mapping[str, np.ndarray], prefix: str) -> EdgeNetwork:
+def network_from(described: Mapping[str, Any], arrays: Mapping[str, np.ndarray], prefix: str) -> EdgeNetwork:
     """The network again, to evaluate or to train further.
 
     Raises:
@@ -192,14 +195,15 @@ def network_from(described: Mapping, arrays: Mapping[str, np.ndarray], prefix: s
     inputs = Inputs(lower, upper, dtype=torch.float64)
     nodes = [Nodes(int(sums), int(products)) for sums, products in described["nodes"]]
     features = [BSplines(tensor(f"grid.{depth}"), int(described["degree"])) for depth in range(len(nodes))]
-    edges = {}
+    edges: dict[Key, Edge] = {}
     for entry in described["edges"]:
-        key = tuple(int(place) for place in entry["key"])
+        depth, i, o = (int(place) for place in entry["key"])
+        key = depth, i, o
         edges[key] = Edge(tensor(f"edge.{_key_text(key)}"), entry["name"], tuple(entry["fixed"]))
     return EdgeNetwork(inputs, features, nodes, edges)
 
 
-def stored_network(data: RunData, field: str) -> tuple[EdgeNetwork, dict] | None:
+def stored_network(data: RunData, field: str) -> tuple[EdgeNetwork, dict[str, Any]] | None:
     """The symbolic network of a field out of an archive, and its shift, scale and outer function."""
     text = data.symbolic_attributes.get(f"network_{field}_json")
     if text is None:

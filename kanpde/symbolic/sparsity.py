@@ -147,13 +147,13 @@ def _largest_threshold(network: EdgeNetwork, score: Mapping[Key, float]) -> floa
 
 def prune(network: EdgeNetwork, samples: Samples, tolerance: float, steps: int = 12) -> EdgeNetwork:
     """Weakest spline first: its mean in its place, refit, kept where the held-out error stays within `tolerance`."""
-    error, kept = robust_error(network, samples), set()
+    error, kept = robust_error(network, samples), set[Key]()
     while True:
         score = scores(network, samples.x)
         left = {k: v for k, v in score.items() if k not in kept and network.edges[k].name is None}
         if not left or min(left.values()) > 0.7:
             return network
-        weakest = min(left, key=left.get)
+        weakest = min(left, key=lambda key: left[key])
         alone = not any(k[0] == weakest[0] and k[2] == weakest[2] and k != weakest for k in network.edges)
         if alone:  # the last edge of a sum is no candidate: a factor would vanish
             kept.add(weakest)

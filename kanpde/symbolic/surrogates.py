@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +24,7 @@ HEALTHY = 1e-3
 def approximate(network: Chain, x: Tensor, y: Tensor, steps: int) -> float:
     """Train a chain on values y [n] at x [n, d], in place; returns the root of the mean square."""
     size = sum(parameter.numel() for parameter in network.parameters())
-    objective: Any = Values(network, x, y, torch.zeros(0, size, dtype=x.dtype))
+    objective = Values(network, x, y, torch.zeros(0, size, dtype=x.dtype))
     ended = LevenbergMarquardt().minimize(objective, objective.theta, steps, lambda iterate: None)
     objective.theta = ended.theta
     return ended.loss**0.5

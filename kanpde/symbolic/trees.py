@@ -92,6 +92,8 @@ def tree_of(network: EdgeNetwork, shift: float = 0.0, scale: float = 1.0) -> Sum
     for layer in network.layers:
         sums = [Sum() for _ in range(layer.nodes.received)]
         for (i, o), edge in sorted(layer.edges.items()):
+            if edge.name is None:
+                raise ValueError("a formula needs a name for every edge; a spline is left")
             a, b, c, d = (float(v) for v in edge.values)
             inner = nodes[i].scaled(b).plus(Sum(c))
             sums[o] = sums[o].plus(applied(edge.name, a, d, inner))

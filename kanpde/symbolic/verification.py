@@ -99,7 +99,7 @@ def verified(problem: Problem, formulas: Mapping[str, Formula]) -> Verification 
     if not own:
         return None
     inside = inside_points(problem.region, problem.domain, POINTS, SEED)
-    statements = [*own, *((c.name, c.residual, c.side) for c in problem.conditions)]
+    statements: list[Statement] = [*own, *((c.name, c.residual, c.side) for c in problem.conditions)]
     residuals = tuple(_residual(problem, exact, *statement, inside) for statement in statements)
     return Verification(residuals, STATIONARY) if problem.task.integrals() else Verification(residuals)
 

@@ -16,8 +16,8 @@ MOST_BLOCKS = 6
 
 def draw_history(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
     grid = cell.subgridspec(1, 2)
-    for part, (caption, shown, labels) in zip(grid, courses_of(data), strict=True):
-        axes = figure.add_subplot(part)
+    for part, (caption, shown, labels) in enumerate(courses_of(data)):
+        axes = figure.add_subplot(grid[0, part])
         draw_columns(axes, shown, labels)
         label(axes, caption, "step", None)
 

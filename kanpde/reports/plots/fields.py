@@ -75,7 +75,7 @@ def _draw_maps(figure: Figure, cell: SubplotSpec, view: View) -> None:
 
 
 def error_title(view: View) -> str:
-    most, where = largest(view.error), " in this slice" if view.where else ""
+    most, where = largest(view.error) if view.error is not None else None, " in this slice" if view.where else ""
     return f"|error of {view.name}|, " + ("unknown" if most is None else f"max {most:.2g}{where}")
 
 

@@ -129,7 +129,10 @@ def _contour(axes: Axes, lattice: Lattice, name: str, spectrum, function: SiteFu
 
 def _edges(axes: Axes, data: RunData) -> None:
     """φ(x) of every edge of the first layer, each over its own spread, against its input over its range."""
-    network, described = stored_network(data, "edge")
+    stored = stored_network(data, "edge")
+    if stored is None:
+        raise ValueError("the archive has no network of an edge")
+    network, described = stored
     names, u = described["inputs"], np.linspace(-1, 1, 101)
     box = [network.layers[0].features.lower.numpy(), network.layers[0].features.upper.numpy()]
     x = box[0] + (u[:, None] + 1) / 2 * (box[1] - box[0])

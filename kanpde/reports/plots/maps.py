@@ -1,6 +1,7 @@
 """Maps of values over a plane, with color bars, gray where there is no domain."""
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib import colormaps
@@ -42,7 +43,7 @@ def draw_map(
     palette = colormaps[colors].with_extremes(bad=MISSING)
     # Interpolated colors look smooth on coarse grids; they cannot leave out values, and are slow on fine grids.
     smooth = drawable(values).all() and min(len(x), len(y)) > 1 and values.size <= MOST_SMOOTHED
-    shading = "gouraud" if smooth else "nearest"
+    shading: Literal["gouraud", "nearest"] = "gouraud" if smooth else "nearest"
     mesh = axes.pcolormesh(x, y, finite(values), cmap=palette, vmin=limits[0], vmax=limits[1], shading=shading)
     if min(len(x), len(y)) > 1:
         axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
@@ -85,7 +86,7 @@ def _cover_outside(axes: Axes, view: View) -> None:
 
 def _add_color_bar(figure: Figure, axes: Axes, mesh: QuadMesh) -> None:
     """As high as the map, whatever its aspect; every tick says its whole number."""
-    label_bar(figure.colorbar(mesh, cax=axes.inset_axes([1.03, 0, 0.05, 1]), ticks=MaxNLocator(6)))
+    label_bar(figure.colorbar(mesh, cax=axes.inset_axes((1.03, 0, 0.05, 1)), ticks=MaxNLocator(6)))
 
 
 def label_bar(bar: Colorbar) -> None:

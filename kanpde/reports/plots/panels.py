@@ -1,8 +1,10 @@
 """The same as the picture of a run, a small figure for each panel: for pages that may be narrow."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -22,8 +24,7 @@ PANEL_WIDTH = 3.9
 def panel_figures(data: RunData) -> list[tuple[str, Figure]]:
     """The same as `solution_figure`, a small figure for each panel with its caption: for pages that may be narrow."""
     if is_lattice(data):
-        return [(caption, _panel(lambda figure, draw=draw: draw(figure.subplots())))
-                for caption, draw in lattice_panels(data)]  # fmt: skip
+        return [(caption, _panel(partial(_draw_alone, draw))) for caption, draw in lattice_panels(data)]
     found, region = [], region_of(data)
     if has_potentials(data):
         found.append(("Potential and effective potential 1/u", _panel(lambda figure: _draw_potentials(figure, data))))
@@ -31,8 +32,12 @@ def panel_figures(data: RunData) -> list[tuple[str, Figure]]:
         view = view_of(data, name, region)
         found += [(caption, _panel(draw)) for caption, draw in _field_panels(view)]
     for caption, shown, labels in courses_of(data):
-        found.append((f"{caption}, by step", _panel(lambda f, d=shown, names=labels: _draw_course(f, d, names))))
+        found.append((f"{caption}, by step", _panel(partial(_draw_course, data=shown, labels=labels))))
     return found
+
+
+def _draw_alone(draw: Callable[[Axes], None], figure: Figure) -> None:
+    draw(figure.subplots())
 
 
 def _draw_potentials(figure: Figure, data: RunData) -> None:
@@ -58,7 +63,10 @@ def _field_panels(view: View) -> list[tuple[str, Callable[[Figure], None]]]:
         panels.append((f"{name}, reference", view.reference, colors, scale))
     if view.error is not None:
         panels.append((error_title(view), view.error, ERROR_COLORS, (0.0, largest(view.error) or 1.0)))
-    return [(title, lambda f, rest=rest: _draw_one_map(f, view, *rest)) for title, *rest in panels]
+    return [
+        (title, partial(_draw_one_map, view=view, values=values, colors=colors, limits=limits))
+        for title, values, colors, limits in panels
+    ]
 
 
 def _draw_one_map(figure: Figure, view: View, values: np.ndarray, colors: str, limits: tuple) -> None:

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from kanpde.reports.plots.courses import draw_history
 from kanpde.reports.plots.fields import draw_view
@@ -53,11 +54,11 @@ def solution_figure(data: RunData) -> Figure:
     line = len(data.axes) == 1
     potentials = [POTENTIAL_HEIGHT if line else MAP_HEIGHT] * has_potentials(data)
     heights = [*potentials, *[PROFILE_HEIGHT if line else MAP_HEIGHT] * len(views), HISTORY_HEIGHT]
-    figure = Figure(figsize=(WIDTH, sum(heights) + CAPTION_HEIGHT), layout="constrained")
+    spaced = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, hspace=0.04)
+    figure = Figure(figsize=(WIDTH, sum(heights) + CAPTION_HEIGHT), layout=spaced)
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08, hspace=0.04)
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-    cells = list(grid)
+    cells = [grid[row, 0] for row in range(len(heights))]
     if potentials:
         (draw_potentials if line else draw_potential_maps)(figure, cells[0], data)
     for view, cell in zip(views, cells[len(potentials) :], strict=False):
@@ -72,7 +73,8 @@ def _lattice_figure(data: RunData) -> Figure:
     rows = (len(lattice_panels(data)) + 1) // 2
     figure = Figure(figsize=(WIDTH, PROFILE_HEIGHT * max(rows, 1) + CAPTION_HEIGHT), layout="constrained")
     FigureCanvasAgg(figure)
-    draw_lattice(figure, list(figure.add_gridspec(max(rows, 1), 2))[: len(lattice_panels(data))], data)
+    grid = figure.add_gridspec(max(rows, 1), 2)
+    draw_lattice(figure, [grid[divmod(place, 2)] for place in range(len(lattice_panels(data)))], data)
     _write_caption(figure, data)
     return figure
 

@@ -21,15 +21,13 @@ POTENTIAL_COLORS = "cividis"
 
 def has_potentials(data: RunData) -> bool:
     """Whether there is an effective potential to draw, over one coordinate or two."""
-    return len(data.axes) <= 2 and effective_potential(data) is not None
+    return len(data.axes) <= 2 and not {EFFECTIVE, LANDSCAPE}.isdisjoint(data.coefficients)
 
 
-def effective_potential(data: RunData) -> np.ndarray | None:
-    """1/u on the grid of the solution; infinite where u vanishes."""
+def effective_potential(data: RunData) -> np.ndarray:
+    """1/u on the grid of the solution, of a run that has it; infinite where u vanishes."""
     if EFFECTIVE in data.coefficients:
         return data.coefficients[EFFECTIVE]
-    if LANDSCAPE not in data.coefficients:
-        return None
     with np.errstate(divide="ignore"):
         return 1 / data.coefficients[LANDSCAPE]
 
@@ -70,8 +68,8 @@ def _draw_wells(axes: Axes, x: np.ndarray, data: RunData) -> None:
     for name in potentials_of(data):
         axes.fill_between(x, data.coefficients[name], step="mid", color="#d9d9d9", lw=0, label=name)
     axes.plot(x, effective_potential(data), color=INK, lw=1.4, label="1/u")
-    drawn = [data.coefficients[name] for name in potentials_of(data)]
-    drawn = np.concatenate([*drawn, list(_states(data).values()), [0.0]])
+    own = [data.coefficients[name] for name in potentials_of(data)]
+    drawn = np.concatenate([*own, list(_states(data).values()), [0.0]])
     top, bottom = float(np.nanmax(drawn)), float(np.nanmin(drawn))
     axes.set_ylim(bottom, bottom + 1.15 * (top - bottom) if top > bottom else None)
     _draw_states(axes, x, data, height=0.25 * (top - bottom))

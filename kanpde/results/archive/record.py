@@ -103,8 +103,10 @@ def _check_axis(name: str, values: np.ndarray) -> None:
 def _check_names(data: RunData) -> None:
     """A slash would make a group of the name, and a dot is the group itself."""
     model = data.model
-    groups = (data.axes, data.fields, data.history, data.metrics, data.points)
-    groups += (data.coefficients, data.spectrum, data.samples, data.symbolic)
+    groups: tuple[Iterable[str], ...] = (
+        data.axes, data.fields, data.history, data.metrics, data.points,
+        data.coefficients, data.spectrum, data.samples, data.symbolic,
+    )  # fmt: skip
     for names in (*groups, model.parameters, model.grids):
         for name in names:
             if not name or name == "." or "/" in name or "\0" in name:

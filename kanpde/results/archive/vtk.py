@@ -28,8 +28,8 @@ def link_image(root: h5py.File, data: RunData) -> None:
 
     Source: VTK documentation, VTKHDF format specification, "Image data".
     """
-    steps = [spacing(axis) for axis in data.axes.values()]
-    if not 1 <= len(steps) <= 3 or None in steps or not data.fields:
+    steps = [step for axis in data.axes.values() if (step := spacing(axis)) is not None]
+    if not 1 <= len(steps) <= 3 or len(steps) < len(data.axes) or not data.fields:
         return
     group = root.create_group(GROUP, track_order=True)
     group.attrs["Version"] = np.array(VERSION, dtype=np.int64)

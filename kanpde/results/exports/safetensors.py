@@ -22,7 +22,8 @@ def safetensors_files(data: RunData) -> dict[str, bytes]:
     """
     arrays = {**data.model.parameters, **data.model.grids}
     about = {name: str(data.attributes[name]) for name in ABOUT if name in data.attributes}
-    header = {"__metadata__": {"kind": data.model.kind, "config_json": data.model.config_json, **about}}
+    model = {"kind": data.model.kind, "config_json": data.model.config_json}
+    header: dict[str, dict[str, object]] = {"__metadata__": {**model, **about}}
     numbers = b""
     for name, values in arrays.items():
         raw = np.ascontiguousarray(values, dtype=np.asarray(values).dtype.newbyteorder("<"))

@@ -40,23 +40,25 @@ class Following:
         self.tracker: Tracker | None = None
 
     def __call__(self, event: object) -> None:
-        if isinstance(event, Started) and self.make is not None:
-            self._try(self._begin)
-        elif isinstance(event, Step) and self.tracker is not None:
+        make, tracker = self.make, self.tracker
+        if isinstance(event, Started) and make is not None:
+            self._try(lambda: self._begin(make))
+        elif isinstance(event, Step) and tracker is not None:
             values = {name: value for name, value in event.record.items() if name != "step"}
-            self._try(lambda: self.tracker.record(event.record["step"], finite(values)))
+            self._try(lambda: tracker.record(int(event.record["step"]), finite(values)))
 
     def ended(self, status: str, metrics: Mapping[str, float]) -> None:
-        if self.tracker is not None:
-            self._try(lambda: self.tracker.end(status, finite(metrics)))
+        tracker = self.tracker
+        if tracker is not None:
+            self._try(lambda: tracker.end(status, finite(metrics)))
         self.tracker = None
 
     def close(self) -> None:
         """For a run that ended by an error, before there were metrics."""
         self.ended("failed", {})
 
-    def _begin(self) -> None:
-        self.tracker = self.make()
+    def _begin(self, make: Callable[[], Tracker]) -> None:
+        self.tracker = make()
 
     def _try(self, call: Callable[[], None]) -> None:
         try:

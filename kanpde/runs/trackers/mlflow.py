@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from kanpde.runs.trackers.interface import Tracked, Tracker
 
@@ -23,7 +24,8 @@ class MlflowTracker(Tracker):
         self.entities = mlflow.entities
         self.client = mlflow.MlflowClient()
         self.run_id = self.client.create_run(self._experiment(run.problem), run_name=run.name).info.run_id
-        self.waiting, self.sent, self.step = [], 0.0, 0
+        self.waiting: list[Any] = []  # of its metrics
+        self.sent, self.step = 0.0, 0
         settings = [self.entities.Param(name, value[:LONGEST_VALUE]) for name, value in run.settings.items()]
         for first in range(0, len(settings), MOST_SETTINGS):
             self.client.log_batch(self.run_id, params=settings[first : first + MOST_SETTINGS])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 
 from kanpde.runs.trackers.interface import Tracked, Tracker
@@ -34,7 +35,8 @@ class TensorboardTracker(Tracker):
 def _writer_class() -> type:
     """PyTorch's, which needs TensorBoard itself, or tensorboardX, which is smaller and needs not even that."""
     try:
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
+        found = importlib.import_module("torch.utils.tensorboard")
     except ImportError:
-        from tensorboardX import SummaryWriter  # noqa: PLC0415
-    return SummaryWriter
+        found = importlib.import_module("tensorboardX")
+    writer: type = found.SummaryWriter
+    return writer

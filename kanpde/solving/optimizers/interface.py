@@ -66,6 +66,20 @@ class SumOfSquares(Protocol):
     def linearize(self, theta: Tensor) -> tuple[Tensor, Tensor]: ...
 
 
+class SquaresByJacobian(ABC):
+    """‖r(θ)‖² whose gradient is 2 Jᵀr."""
+
+    @abstractmethod
+    def residual(self, theta: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def linearize(self, theta: Tensor) -> tuple[Tensor, Tensor]: ...
+
+    def gradient(self, theta: Tensor) -> tuple[float, Tensor]:
+        residual, jacobian = self.linearize(theta)
+        return float(residual @ residual), 2 * jacobian.mT @ residual
+
+
 @runtime_checkable
 class SparseSquares(SumOfSquares, Protocol):
     """‖r(θ)‖² with a Jacobian that can be had in compressed rows, which is the way where it is `sparse`."""

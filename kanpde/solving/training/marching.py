@@ -26,7 +26,7 @@ from kanpde.models.splines import clamped_knots
 from kanpde.problems.problem import Problem
 from kanpde.solving.losses.interface import Squares, squares_of
 from kanpde.solving.optimizers import Iterate, Optimizer, StopReason
-from kanpde.solving.optimizers.interface import SparseSquares, sparse_squares
+from kanpde.solving.optimizers.interface import SparseSquares, SquaresByJacobian, sparse_squares
 from kanpde.solving.tasks import goal_of
 from kanpde.solving.time_windows import in_window
 from kanpde.solving.training.ladder import NEWTON, Candidate, Clock, Rung, Stuck, Way, rung_of
@@ -309,7 +309,7 @@ def highest(network: SplineProducts, axis: int) -> float:
     return (differences.abs().max() * 2.0 ** (1 - 2 * degree) / weight.abs().max().clamp(min=1e-300)).item()
 
 
-class _Part:
+class _Part(SquaresByJacobian):
     """A sparse objective as a function of the weights that are free."""
 
     sparse = True
@@ -339,7 +339,3 @@ class _Part:
     def linearize(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         residual, jacobian = self.linearize_sparsely(theta)
         return residual, torch.from_numpy(jacobian.toarray())
-
-    def gradient(self, theta: Tensor) -> tuple[float, Tensor]:
-        residual, jacobian = self.linearize_sparsely(theta)
-        return float(residual @ residual), torch.from_numpy(2 * jacobian.T @ residual.numpy())
