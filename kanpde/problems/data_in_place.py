@@ -27,12 +27,14 @@ def determined_by_data(problem: Problem) -> bool:
     if problem.data is None or not problem.equations:
         return False
     own = len(problem.equations) - sum(map(len, problem.narrow.values()))
-    return own < len(problem.fields) or problem.region is None and any(True for _ in lacking(problem))
+    return own < len(problem.fields) or problem.region.whole and any(True for _ in lacking(problem))
 
 
 def data_sentences(problem: Problem) -> Iterator[str]:
     """What data stand in for, a warning each."""
-    for field, axis, order, count in lacking(problem) if determined_by_data(problem) and problem.region is None else ():
+    if not determined_by_data(problem) or not problem.region.whole:
+        return
+    for field, axis, order, count in lacking(problem):
         yield (
             f"{field} has order {order} along {problem.coordinates[axis]} and {count or 'no'} condition"
             f"{'s' * (count > 1)}: the data stand in place of what is missing. Add conditions if there are any."

@@ -319,7 +319,7 @@ def error_figure(rows: Sequence[Row]) -> Figure:
     for axes in list(panels):  # those that are left
         axes.set_axis_off()
     lines = [line for panel in figure.axes for line in panel.get_lines()]
-    marks = {line.get_label(): line for line in lines}
+    marks = {str(line.get_label()): line for line in lines}
     if marks:
         figure.legend(list(marks.values()), list(marks), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
     figure.supxlabel("seconds of training", fontsize=9)

@@ -35,7 +35,7 @@ def stationary(problem: Problem, exact: Mapping[str, sympy.Expr]) -> list[Statem
     """
     pairs = _pairs(problem)
     free = [(field, side) for field, *_ in pairs for side in _free_sides(problem, field)]
-    if free and (problem.region is not None or any(_order(problem, e) > 1 for _, e, _ in pairs)):
+    if free and (not problem.region.whole or any(_order(problem, e) > 1 for _, e, _ in pairs)):
         return None
     try:
         return [statement for pair in pairs for statement in _statements(problem, exact, *pair)]

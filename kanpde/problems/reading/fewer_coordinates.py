@@ -12,8 +12,9 @@ from kanpde.problems.reading.entries import Source
 def coordinates_of(value: object, coordinates: object) -> tuple[str, ...] | None:
     """The coordinates that an entry of `fields` names; None where it says something else."""
     known = [str(name) for name in coordinates] if isinstance(coordinates, (dict, list, tuple)) else []
-    names = isinstance(value, list) and bool(value) and all(isinstance(part, str) for part in value)
-    return tuple(value) if names and set(value) <= set(known) else None
+    if not isinstance(value, list) or not value or not all(isinstance(part, str) for part in value):
+        return None
+    return tuple(value) if set(value) <= set(known) else None
 
 
 def fewer_coordinates(statement: Source, scope: Scope) -> dict[str, tuple[int, ...]]:

@@ -284,7 +284,7 @@ class Weigh:
     def __call__(self, state: State, course: Course) -> State:
         objective, free = state.objective, free_memory()
         needed = 4 * MEMORY_OF_STAGE * objective.size * objective.theta.numel() * objective.theta.element_size()
-        helped = state.best.heldout * HELPED <= state.before
+        helped = state.best is not None and state.best.heldout * HELPED <= state.before
         if not helped or (free is not None and needed > free):
             raise Halt(Outcome.FINISHED)
         return state

@@ -12,7 +12,7 @@ space–time collocation in splines; for ever smaller ε it is a ladder like the
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -213,7 +213,7 @@ class March:
         points = cell_points(network, {problem.time_axis: IN_TIME + 3})
         objective = squares_of(goal.objective(network, points, self.setup.seed))
         objective.checkpoint = clock.check
-        part, taken = _Part(sparse_squares(objective), objective.theta, free), list[Iterate]()
+        part, taken = _Part(sparse_squares(objective), objective.theta, free, objective.checkpoint), list[Iterate]()
         ended = self.method.minimize(part, part.theta, NEWTON, taken.append)
         objective.theta = part.whole(ended.theta)
         converged, solved = ended.reason is StopReason.STALLED, ended.loss < ROUGH**2
@@ -314,16 +314,13 @@ class _Part(SquaresByJacobian):
 
     sparse = True
 
-    def __init__(self, objective: SparseSquares, start: Tensor, free: Tensor):
-        self.objective, self.start = objective, start
+    def __init__(self, objective: SparseSquares, start: Tensor, free: Tensor, checkpoint: Callable[[], None]):
+        self.objective, self.start, self.checkpoint = objective, start, checkpoint
         self.free = free.nonzero()[:, 0]
 
     @property
     def theta(self) -> Tensor:
         return self.start[self.free]
-
-    def checkpoint(self) -> None:
-        self.objective.checkpoint()
 
     def whole(self, theta: Tensor) -> Tensor:
         """All weights."""
