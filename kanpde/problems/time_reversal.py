@@ -22,7 +22,7 @@ def reversed_in_time(problem: Problem) -> Problem:
 
     Fields at other places and times must not occur.
     """
-    time = problem.time
+    time = problem.time_axis
     t, total = coordinate_symbols(problem.coordinates)[time], problem.domain.lower[time] + problem.domain.upper[time]
 
     def of(expr: sympy.Expr) -> sympy.Expr:
@@ -32,11 +32,9 @@ def reversed_in_time(problem: Problem) -> Problem:
         return plain.xreplace({name: (-1) ** jet[1][time] * here[jet] for jet, name in jets.items()})
 
     start = Side(time, 0, "t-")
-    conditions = (
-        replace(c, residual=of(c.residual), **({"name": c.name.replace("t+", "t-"), "side": start, "kind": "initial"}
-                                               if c.kind == "final" else {}))
-        for c in problem.conditions
-    )  # fmt: skip
+    first = {c.name: replace(c, name=c.name.replace("t+", "t-"), side=start, kind="initial")
+             for c in problem.conditions if c.kind == "final"}  # fmt: skip
+    conditions = (replace(first.get(c.name, c), residual=of(c.residual)) for c in problem.conditions)
     return replace(
         problem, equations={name: of(residual) for name, residual in problem.equations.items()},
         conditions=tuple(conditions), exact={}, data=None,

@@ -140,7 +140,7 @@ def reference_of(problem: Problem, method: str, seconds: float = SECONDS) -> Ref
         raise NotSolved(f"is not in this version, which has {', '.join(METHODS)}")
     if ends_alone(problem) and not problem.remotes():
         found = reference_of(_forward(problem), method, seconds)
-        return replace(found, values=Backward(found.values, problem.time, sum(_ends(problem))))
+        return replace(found, values=Backward(found.values, problem.time_axis, sum(_ends(problem))))
     one = middle(problem)
     if (problem.remotes() or determined_by_data(problem)) and (reason := _reason_against(one, METHODS[method])):
         raise NotSolved(reason)
@@ -177,7 +177,7 @@ def _forward(problem: Problem) -> Problem:
 
 
 def _ends(problem: Problem) -> tuple[float, float]:
-    return problem.domain.lower[problem.time], problem.domain.upper[problem.time]
+    return problem.domain.lower[problem.time_axis], problem.domain.upper[problem.time_axis]
 
 
 def _from_file(problem: Problem) -> Reference:

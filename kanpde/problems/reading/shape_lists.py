@@ -9,6 +9,7 @@ import numpy as np
 from kanpde.errors import InputError
 from kanpde.files.arrays import comma_separated
 from kanpde.files.regular import Unreadable
+from kanpde.files.yaml import Entries
 from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Misshapen, Shape, Together
 from kanpde.problems.named_files import Arrays, text_of
 from kanpde.problems.reading.entries import Source
@@ -26,7 +27,7 @@ def listed_shapes(value: object) -> object:
     return value
 
 
-def shape_list(statement: Source, name: str, entry: dict, bounds: Cuboid) -> Shape:
+def shape_list(statement: Source, name: str, entry: Entries, bounds: Cuboid) -> Shape:
     """The union of the shapes of a file.
 
     Raises:

@@ -15,7 +15,7 @@ import sympy
 import torch
 from torch import Tensor
 
-from kanpde.problems.geometry.shapes.interface import Facet, Flat, Misshapen, Shape
+from kanpde.problems.geometry.shapes.interface import Facet, Flat, Misshapen, Shape, lengths_of
 
 TURN = 2 * math.pi
 
@@ -41,7 +41,7 @@ class Bow(Facet):
 
     def normals(self, points: Tensor) -> Tensor:  # [n, 2] -> [n, 2]
         offset = points - points.new_tensor(self.center)
-        return self.sign * offset / offset.norm(dim=1, keepdim=True)
+        return self.sign * offset / lengths_of(offset)[:, None]
 
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         scale = sympy.Float(self.sign * self.radius)
@@ -67,7 +67,7 @@ class _Plane(Shape):
 
 
 def _from(points: Tensor, center: tuple[float, float]) -> Tensor:  # [n, 2] -> [n]
-    return (points - points.new_tensor(center)).norm(dim=1)
+    return lengths_of(points - points.new_tensor(center))
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Sector(_Plane):
     def contains(self, points: Tensor) -> Tensor:  # [n, 2] -> bool [n]
         offset = points - points.new_tensor(self.center)
         turned = torch.remainder(torch.atan2(offset[:, 1], offset[:, 0]) - self.begin, TURN)
-        return (offset.norm(dim=1) <= self.radius) & (turned <= self.end - self.begin)
+        return (lengths_of(offset) <= self.radius) & (turned <= self.end - self.begin)
 
     def facets(self) -> tuple[Facet, ...]:
         bow = Bow(self.center, self.radius, self.begin, self.end)
@@ -170,7 +170,7 @@ class RoundedBox(_Plane):
     def contains(self, points: Tensor) -> Tensor:  # [n, 2] -> bool [n]
         """No farther than the radius from the rectangle of the circles' centers."""
         low, high = points.new_tensor(self.lower) + self.radius, points.new_tensor(self.upper) - self.radius
-        return (points - torch.minimum(torch.maximum(points, low), high)).norm(dim=1) <= self.radius
+        return lengths_of(points - torch.minimum(torch.maximum(points, low), high)) <= self.radius
 
     def facets(self) -> tuple[Facet, ...]:
         (x0, y0), (x1, y1), r = self.lower, self.upper, self.radius

@@ -11,7 +11,7 @@ import sympy
 import torch
 from torch import Tensor
 
-from kanpde.problems.geometry.shapes.interface import Facet, Misshapen, Shape
+from kanpde.problems.geometry.shapes.interface import Facet, Misshapen, Shape, lengths_of
 
 Point = tuple[float, float, float]
 
@@ -41,7 +41,7 @@ class Mantle(Facet):
         foot, axis = _line(self.foot, self.head, points)
         offset = points - foot
         across = offset - (offset @ axis / axis.dot(axis))[:, None] * axis
-        return across / across.norm(dim=1, keepdim=True)
+        return across / lengths_of(across)[:, None]
 
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         """(x - foot - axis·(x - foot) axis)/r, the axis of length one."""
@@ -72,7 +72,7 @@ class Cap(Facet):
 
     def normals(self, points: Tensor) -> Tensor:  # [n, 3] -> [n, 3]
         axis = _line(self.other, self.middle, points)[1]
-        return (axis / axis.norm()).expand_as(points)
+        return (axis / lengths_of(axis[None])).expand_as(points)
 
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         length = math.dist(self.middle, self.other)
@@ -80,10 +80,10 @@ class Cap(Facet):
 
     def passes(self, points: Tensor) -> Tensor:  # [n, 3] -> bool [n]
         other, axis = _line(self.other, self.middle, points)
-        offset, length = points - other - axis, axis.norm()
+        offset, length = points - other - axis, lengths_of(axis[None])
         level = offset @ axis / length
         across = offset - (level / length)[:, None] * axis
-        return (level.abs() <= 1e-9 * (1 + length)) & (across.norm(dim=1) <= self.rim * (1 + 1e-9))
+        return (level.abs() <= 1e-9 * (1 + length)) & (lengths_of(across) <= self.rim * (1 + 1e-9))
 
     @property
     def measure(self) -> float:
@@ -128,7 +128,7 @@ class Cylinder(Shape):
         foot, axis = _line(self.foot, self.head, points)
         offset = points - foot
         along = offset @ axis / axis.dot(axis)
-        return (along >= 0) & (along <= 1) & ((offset - along[:, None] * axis).norm(dim=1) <= self.radius)
+        return (along >= 0) & (along <= 1) & (lengths_of(offset - along[:, None] * axis) <= self.radius)
 
     def facets(self) -> tuple[Facet, ...]:
         return (

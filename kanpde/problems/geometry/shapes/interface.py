@@ -24,12 +24,13 @@ class Misshapen(Exception):
 
 
 class Facet(ABC):
-    """A smooth piece of a boundary, placed by parameters in (0, 1), with its outward normal.
+    """A smooth piece of a boundary, placed by parameters in (0, 1), with its outward normal."""
 
-    closed: Whether it goes on where it began, as the rim of a disk.
-    """
+    @property
+    def closed(self) -> bool:
+        """Whether it goes on where it began, as the rim of a disk."""
+        return False
 
-    closed: ClassVar[bool] = False
     @property
     def radius(self) -> float:
         """The smallest radius of curvature."""
@@ -138,6 +139,11 @@ class Flat(Facet):
         """Length or area."""
         spans = np.array(self.spans).reshape(len(self.spans), len(self.origin))
         return math.sqrt(np.linalg.det(spans @ spans.T)) if len(spans) else 1.0
+
+
+def lengths_of(vectors: Tensor) -> Tensor:  # [n, d] -> [n]
+    found: Tensor = vectors.norm(dim=1)
+    return found
 
 
 def perimeter(shape: Shape) -> float:

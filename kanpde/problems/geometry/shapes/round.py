@@ -16,7 +16,7 @@ import sympy
 import torch
 from torch import Tensor
 
-from kanpde.problems.geometry.shapes.interface import Facet, Misshapen, Shape
+from kanpde.problems.geometry.shapes.interface import Facet, Misshapen, Shape, lengths_of
 from kanpde.problems.language.functions import sqrt
 
 
@@ -108,8 +108,7 @@ class Round(Shape, Facet):
 
     def normals(self, points: Tensor) -> Tensor:  # [n, d] -> [n, d]
         slope = (points - points.new_tensor(self.center)) / points.new_tensor(self.axes).square()
-        lengths: Tensor = slope.norm(dim=1, keepdim=True)
-        return slope / lengths
+        return slope / lengths_of(slope)[:, None]
 
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         """The normal on the boundary in the coordinates; (x - c)/r where all semi-axes are r."""
@@ -128,9 +127,9 @@ class Round(Shape, Facet):
         dimension = len(self.center)
         if dimension == 2:
             return float(self._arc_lengths()[1][-1])
-        sphere = 2 * math.pi ** (dimension / 2) / math.gamma(dimension / 2)
+        sphere: float = 2 * math.pi ** (dimension / 2) / math.gamma(dimension / 2)
         if len(set(self.axes)) == 1:
-            return sphere * self.axes[0] ** (dimension - 1)
+            return sphere * math.pow(self.axes[0], dimension - 1)
         return sphere * float(self._growth()[0].mean())
 
 
