@@ -235,7 +235,7 @@ def _sizes(problem: Problem, arcs: tuple[Arc, ...], resolution: float) -> _Sizes
 
 def _along(arc: Arc, resolution: float, largest: float) -> float:
     """The size that an arc's curvature asks for."""
-    return min(largest, ANGLE * arc.facet.radius / resolution)
+    return min(largest, ANGLE * arc.facet.smallest_radius / resolution)
 
 
 def _gaps(samples: list[np.ndarray], place: int, near: float) -> np.ndarray:  # -> [200]

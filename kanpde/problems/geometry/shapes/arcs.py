@@ -35,6 +35,10 @@ class Bow(Facet):
         """A whole circle goes on where it began."""
         return math.isclose(self.end - self.begin, TURN)
 
+    @property
+    def smallest_radius(self) -> float:
+        return self.radius
+
     def place(self, unit: Tensor) -> Tensor:  # [n, 1] in (0, 1) -> [n, 2]
         angle = self.begin + (self.end - self.begin) * unit[:, 0]
         return unit.new_tensor(self.center) + self.radius * torch.stack([angle.cos(), angle.sin()], dim=1)

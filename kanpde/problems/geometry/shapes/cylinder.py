@@ -32,6 +32,10 @@ class Mantle(Facet):
     head: Point
     radius: float
 
+    @property
+    def smallest_radius(self) -> float:
+        return self.radius
+
     def place(self, unit: Tensor) -> Tensor:  # [n, 2] in (0, 1) -> [n, 3]
         foot, axis = _line(self.foot, self.head, unit)
         angle = 2 * torch.pi * unit[:, 1]

@@ -32,8 +32,8 @@ class Facet(ABC):
         return False
 
     @property
-    def radius(self) -> float:
-        """The smallest radius of curvature."""
+    def smallest_radius(self) -> float:
+        """Of curvature, anywhere on it."""
         return math.inf
 
     @abstractmethod

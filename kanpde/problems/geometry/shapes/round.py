@@ -119,7 +119,7 @@ class Round(Shape, Facet):
         return tuple(slope / sqrt(sympy.Add(*(s**2 for s in slopes))) for slope in slopes)
 
     @property
-    def radius(self) -> float:
+    def smallest_radius(self) -> float:
         return min(self.axes) ** 2 / max(self.axes)
 
     @property
