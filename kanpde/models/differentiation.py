@@ -22,6 +22,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from kanpde.models.jets import IndexSet
 from kanpde.models.learned_constants import PLACE
 from kanpde.models.networks import Chain
+from kanpde.models.networks.enriched import Enriched
 from kanpde.models.networks.linear_maps import Tap
 from kanpde.models.networks.products import Listed, SplineProducts
 
@@ -159,6 +160,36 @@ class ProductRoute(Route):
         return residuals.detach(), rows, weights
 
 
+class EnrichedRoute(Route):
+    """A network by its own route, and functions beside it: ∂r_n/∂c = Σ_α s_{nα} ⊗ A_{nα}."""
+
+    network: Enriched
+
+    def __init__(self, network: Enriched):
+        super().__init__(network)
+        self.base = route_for(network.base)
+        self.parameters = [*self.base.parameters, network.coefficients]
+
+    def prepare(self, points: Tensor, indices: IndexSet) -> tuple[Any, Tensor]:
+        return self.base.prepare(points, indices), self.network.features(points, indices)
+
+    def jets(self, prepared: tuple[Any, Tensor], indices: IndexSet) -> Tensor:
+        return self.base.jets(prepared[0], indices) + prepared[1] @ self.network.coefficients
+
+    def jacobian(self, prepared: tuple[Any, Tensor], indices: IndexSet, head: Head) -> tuple[Tensor, Tensor]:
+        inner, features = prepared
+        added = (features @ self.network.coefficients).detach()
+        residuals, jacobian = self.base.jacobian(inner, indices, lambda jets: head(jets + added))
+        with torch.enable_grad():
+            jets = self.jets(prepared, indices).detach().requires_grad_()
+            columns = head(jets).unbind(1)
+            adjoints = [
+                torch.autograd.grad(c.sum(), jets, retain_graph=True, materialize_grads=True)[0] for c in columns
+            ]
+        own = [(features.mT @ adjoint).flatten(1) for adjoint in adjoints]
+        return residuals, torch.cat([jacobian, torch.stack(own, dim=1)], dim=-1)
+
+
 class NestedRoute(Route):
     """Nested reverse-mode differentiation of an arbitrary module that maps [n, d] to [n, out]."""
 
@@ -204,7 +235,9 @@ def _first(function: Callable[[Tensor], Tensor], axis: int) -> Callable[[Tensor]
 
 
 def route_for(network: nn.Module) -> Route:
-    """The fast route for a chain, all of it trained or parts frozen, and for products; the general one for the rest."""
+    """The fast route for a chain, all of it trained or parts frozen, products and enriched ones; else the general one."""
     if isinstance(network, SplineProducts):
         return ProductRoute(network)
+    if isinstance(network, Enriched):
+        return EnrichedRoute(network)
     return ChainRoute(network) if isinstance(network, Chain) else NestedRoute(network)

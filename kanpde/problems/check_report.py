@@ -15,6 +15,7 @@ from kanpde.problems.geometry.regions import Place, SubSide
 from kanpde.problems.language import compile_expression, jet_expression, latex_of, text_of
 from kanpde.problems.problem import Condition, Problem
 from kanpde.problems.reading.fewer_coordinates import still_equations
+from kanpde.problems.singularities import singularities
 
 
 def statement_lines(problem: Problem) -> Iterator[str]:
@@ -40,6 +41,7 @@ def statement_lines(problem: Problem) -> Iterator[str]:
         yield f"  {condition.name}{_place_of(condition, problem)}: {text_of(condition.residual)} = 0"
         if _says_more(condition.written, problem):
             yield f"    written {condition.written}"
+    yield from (f"  {place}" for place in singularities(problem) if place.strong)
     if problem.periodic:
         yield "  periodic in " + ", ".join(problem.coordinates[axis] for axis in problem.periodic)
     for name, value in problem.exact.items():

@@ -379,7 +379,7 @@ def _finished(
     reference: Reference | None,
     notes: tuple[str, ...],
 ) -> Run:
-    solution = solution_of(config.problem, config.training.conditions, trained.network)
+    solution = solution_of(config.problem, _met(config, trained), trained.network)
     if reference is not None:
         reference = setup.goal.turned(reference, solution, tracking_points(config.problem).numpy())
     measured = setup.goal.measured(trained.network, reference)
@@ -415,8 +415,13 @@ def _judged(config: Config, setup: Setup, trained: Trained, solution: Solution, 
         if config.problem.task.integrals():
             signs = energy_signs(trained.parting)
         else:
-            signs = equation_signs(solution, ansatz_of(config.problem, config.training.conditions), metrics)
+            signs = equation_signs(solution, ansatz_of(config.problem, _met(config, trained)), metrics)
     return verdict_of(metrics, signs, failed)
+
+
+def _met(config: Config, trained: Trained) -> str:
+    """How the conditions are met: as was set, or as the route chose."""
+    return trained.conditions or config.training.conditions
 
 
 def _unmeasured(
@@ -434,7 +439,7 @@ def _unmeasured(
     data = RunData(
         attributes={**_attributes(config, setup, trained), "reference": _method(config.problem, None)},
         axes=axes,
-        fields=_fields(solution_of(config.problem, config.training.conditions, trained.network), axes, None),
+        fields=_fields(solution_of(config.problem, _met(config, trained), trained.network), axes, None),
         history=_columns(history),
         metrics=metrics,
         model=_model_data(config, setup, trained),
@@ -496,7 +501,7 @@ def _model_data(config: Config, setup: Setup, trained: Trained) -> ModelData:
     trainable = {name for name, _ in network.named_parameters()}
     arrays = {name: value.detach().cpu().double().numpy() for name, value in network.state_dict().items()}
     described = {
-        "conditions": config.training.conditions,
+        "conditions": _met(config, trained),
         "dtype": config.dtype,
         "design": design.description() if design is not None else None,
         "grid": network.grid if design is not None else 0,

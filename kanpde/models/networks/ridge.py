@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.quasirandom import SobolEngine
 
 from kanpde.errors import InputError
 from kanpde.models.bases import BSplines, Identity
 from kanpde.models.networks.chains import Chain, Layer, basis_of, scaled_inputs
+from kanpde.models.networks.enriched import beside
 from kanpde.models.networks.grid_extension import kept_or_moved, refine
 from kanpde.models.networks.interface import Design, Smoothness
 from kanpde.models.networks.kan import halved_grids
@@ -51,6 +52,10 @@ class RidgeDesign(Design):
     def build(self, inputs: int, outputs: int, grid: int, **options: Any) -> "RidgeSplines":
         """The network; options are lower, upper, periodic, dtype, generator."""
         return RidgeSplines([inputs, *self.width, outputs], grid, self.degree, **options)
+
+    def rebuilt(self, inputs: int, outputs: int, grid: int, arrays: dict[str, Any], **options: Any) -> nn.Module:
+        """With the singular functions that are archived beside it."""
+        return beside(self.build(inputs, outputs, grid, **options), arrays, outputs)
 
     def smoothness(self, order: int) -> Smoothness:
         remedy = f"Set model.degree={order + 1} or more."

@@ -20,9 +20,10 @@ from kanpde.errors import RunError
 from kanpde.models.jets import closure
 from kanpde.models.learned_constants import hand_on, learn, learned_values
 from kanpde.models.networks.chains import Chain, chain_of
+from kanpde.models.networks.enriched import Enriched
 from kanpde.models.networks.interface import Design
 from kanpde.models.networks.products import SplineProducts
-from kanpde.models.networks.ridge import RidgeDesign, RidgeSplines
+from kanpde.models.networks.ridge import RidgeDesign
 from kanpde.problems.geometry.samplings import GaussSampling, SobolSampling
 from kanpde.problems.problem import Problem
 from kanpde.solving.losses.interface import Objective, Squares, squares_of
@@ -119,6 +120,9 @@ class Ladder:
 
     @property
     def best(self) -> Rung:
+        """The last one where solutions are the same up to rounding, which is all that residuals tell there."""
+        if self.rungs[-1].change <= FINE:
+            return self.rungs[-1]
         return min(self.rungs, key=lambda rung: (math.isnan(rung.trained.heldout), rung.trained.heldout))
 
     @property
@@ -266,12 +270,12 @@ def designs(problem: Problem) -> Iterator[RidgeDesign]:
         yield RidgeDesign((directions,), cells, degree)
 
 
-def ridge_way(setup: Setup, method: Optimizer, ridge: float) -> Way:
-    """Ridge splines of the sizes in `RUNGS`; outputs are handed on from rung to rung with `ridge`."""
+def ridge_way(setup: Setup, method: Optimizer, ridge: float, table: Tensor | None = None) -> Way:
+    """Ridge splines of the sizes in `RUNGS`, handed on from rung to rung, and singular functions beside them."""
     sizes = list(designs(setup.problem))
 
     def following(rungs: Sequence[Rung]) -> Candidate | None:
-        return _Ridge(setup, method, ridge, sizes[len(rungs)]) if len(rungs) < len(sizes) else None
+        return _Ridge(setup, method, ridge, sizes[len(rungs)], table) if len(rungs) < len(sizes) else None
 
     return following
 
@@ -284,6 +288,7 @@ class _Ridge:
     method: Optimizer
     ridge: float
     design: RidgeDesign
+    table: Tensor | None = None  # [K, 10], of singular functions
 
     power: ClassVar[float] = 3.0
     largest: ClassVar[float] = LARGE
@@ -294,18 +299,19 @@ class _Ridge:
 
     def solve(self, below: Sequence[Rung], clock: Clock) -> Rung:
         begun, design = clock.elapsed(), self.design
-        network = _network(self.setup, design)
+        network = _network(self.setup, design, self.table)
         objective = squares_of(_objective(self.setup, network))
         if below:  # a first answer there is in any case
             objective.checkpoint = clock.check
         if below and below[-1].steps > 1:
-            _begin_from(chain_of(below[-1].trained.network), network, _points(objective), self.ridge)
+            _begin_from(below[-1].trained.network, network, _points(objective), self.ridge)
         taken: list[Iterate] = []
         ended = self.method.minimize(objective, objective.theta, NEWTON, taken.append)
         objective.theta = ended.theta
         kept = copy.deepcopy(network)
-        kept.layers[0].weight.requires_grad_(True)
+        _splines(kept).layers[0].weight.requires_grad_(True)
         size = f"Exact last layer on {design.width[0]} directions, {design.grid} cells, degree {design.degree}"
+        size += "" if self.table is None else f", {len(self.table)} singular functions"
         return rung_of(self.setup, size, design, kept, objective, ended.loss, len(taken), below, clock, begun)
 
 
@@ -313,7 +319,7 @@ def rung_of(
     setup: Setup,
     size: str,
     design: Design,
-    network: Chain | SplineProducts,
+    network: Chain | Enriched | SplineProducts,
     objective: Squares,
     loss: float,
     steps: int,
@@ -327,12 +333,13 @@ def rung_of(
     values = torch.from_numpy(Solution(setup.problem, setup.goal.ansatz, network).values(_points(judge)))
     change = _relative(values - below[-1].values, values) if below else math.nan
     parting = setup.goal.parting(heldout, loss)
-    trained = Trained(network, objective.points(), heldout, objective, parting, design=design)
+    met = setup.settings.conditions
+    trained = Trained(network, objective.points(), heldout, objective, parting, design=design, conditions=met)
     unknowns = objective.theta.numel()
     return Rung(size, unknowns, network.grid, trained, objective, values, change, steps, clock.elapsed() - begun, loss)
 
 
-def _network(setup: Setup, design: RidgeDesign) -> RidgeSplines:
+def _network(setup: Setup, design: RidgeDesign, table: Tensor | None = None) -> Chain | Enriched:
     """With its directions held and its splines at zero."""
     box = setup.problem.domain
     network = design.build(
@@ -347,15 +354,21 @@ def _network(setup: Setup, design: RidgeDesign) -> RidgeSplines:
     )
     network.layers[0].weight.requires_grad_(False)
     network.layers[-1].weight.data.zero_()
-    return learn(network.to(setup.device), setup.problem.learned, setup.problem.bounds)
+    whole: Chain | Enriched = network if table is None else Enriched(network, table, len(setup.problem.fields))
+    return learn(whole.to(setup.device), setup.problem.learned, setup.problem.bounds)
 
 
-def _objective(setup: Setup, network: RidgeSplines) -> Objective:
+def _splines(network: nn.Module) -> Chain:
+    """The ridge splines, of a network that may have singular functions beside them."""
+    return chain_of(network.base if isinstance(network, Enriched) else network)
+
+
+def _objective(setup: Setup, network: nn.Module) -> Objective:
     """The problem's residuals at points enough for the unknowns."""
     problem = setup.problem
     gauss = problem.region.whole and problem.domain.dimension <= 3
     share = (PER_UNKNOWN if gauss else MANY_PER_UNKNOWN) / max(1, len(problem.equations))
-    points = int(share * network.layers[-1].weight.numel())
+    points = int(share * _splines(network).layers[-1].weight.numel())
     sampling = GaussSampling(points=points) if gauss else SobolSampling(points=points)
     return setup.goal.objective(network, sampling, setup.seed)
 
@@ -368,14 +381,17 @@ def _relative(difference: Tensor, values: Tensor) -> float:
     return float(difference.norm() / values.norm().clamp(min=1e-300))
 
 
-def _begin_from(before: Chain, network: RidgeSplines, points: Tensor, ridge: float) -> None:
+def _begin_from(before: nn.Module, network: nn.Module, points: Tensor, ridge: float) -> None:
     """Take over the outputs of a smaller network and the constants it learned: near to where Newton's method ends."""
-    last, none = network.layers[-1], closure((), points.shape[1])
+    splines, none = _splines(network), closure((), points.shape[1])
+    last = splines.layers[-1]
     with torch.no_grad():
-        hidden = network.layers[0](network.inputs(points))
+        hidden = splines.layers[0](splines.inputs(points))
         features = last.features.dense(hidden)[:, 0].flatten(1)
-        weights = solved(features, -before.jet(points, none)[:, 0], ridge)
+        weights = solved(features, -_splines(before).jet(points, none)[:, 0], ridge)
         last.weight.copy_(weights.reshape(last.weight.shape))
+        if isinstance(network, Enriched) and isinstance(before, Enriched):
+            network.coefficients.copy_(before.coefficients)
     hand_on(before, network)
 
 

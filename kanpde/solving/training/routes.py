@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from torch import nn
 
 from kanpde.errors import InputError
+from kanpde.problems.singularities import singularities
 from kanpde.solving.optimizers import Auto, LeastSquares, Optimizer
 from kanpde.solving.tasks import Goal
 from kanpde.solving.training.actions import Halt
@@ -16,13 +17,14 @@ from kanpde.solving.training.ladder import Ladder, Way, climb, obstacle, ridge_w
 from kanpde.solving.training.marching import evolves, marching_way
 from kanpde.solving.training.products import product_obstacle, product_way
 from kanpde.solving.training.setup import Setup, Trained
+from kanpde.solving.training.singular_ways import singular_setup, table_of
 from kanpde.solving.training.window_by_window import train_windows
 
 Listener = Callable[[Event], None]
 TrackOf = Callable[[Goal], Callable[[nn.Module], float]]
 
-RIDGE_SHARE = 0.25
-"""Of the time for exact last layers, what ridge splines may take before products are tried."""
+RIDGE_SHARE, SINGULAR_SHARE = 0.25, 0.6
+"""Of the time for exact last layers, what ridge splines may take before products, alone and with singular functions."""
 
 OVERRUN = 1.5
 """How many times its share a rung may take that looked shorter when it began."""
@@ -42,35 +44,45 @@ def train_by_route(setup: Setup, on_event: Listener, track_of: TrackOf) -> Train
     """
     method = setup.optimizer.optimizer if isinstance(setup.optimizer, Recorded) else setup.optimizer
     if isinstance(method, LeastSquares):
-        return _exact_last_layer(setup, method, on_event)
+        return _exact_last_layer(setup, method, on_event, track_of)
     if isinstance(method, Auto):
         return _whichever_holds(setup, method.share, on_event, track_of)
     return train_windows(setup, on_event, track_of)
 
 
-def _exact_last_layer(setup: Setup, method: LeastSquares, on_event: Listener) -> Trained:
+def _exact_last_layer(setup: Setup, method: LeastSquares, on_event: Listener, track_of: TrackOf) -> Trained:
     if reason := obstacle(setup):
         raise InputError(
             f"optimizer=least_squares solves a last layer for residuals; {setup.problem.name} {reason}. Choose "
             "optimizer=lm."
         )
-    begun, ladders = setup.clock(), _Ladders(setup, method, _Seen(on_event))
+    begun, ladders = setup.clock(), _Ladders(setup, method, _Seen(on_event), track_of)
     ladders.climb(method.share * setup.settings.time_limit)
     ladder = ladders.climb_on(method.share * setup.settings.time_limit)
     on_event(Finished(ladder.outcome))
     return replace(_result(ladder), seconds=setup.clock() - begun)
 
 
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    """One kind of ladder: its setup, what it tries in turn, and its share of the time that is left."""
+
+    setup: Setup
+    way: Way
+    share: float
+
+
 class _Ladders:
     """Ladders of exact last layers: ridge splines, then spline products in space and time."""
 
-    def __init__(self, setup: Setup, method: LeastSquares, seen: "_Seen"):
+    def __init__(self, setup: Setup, method: LeastSquares, seen: "_Seen", track_of: TrackOf):
         self.setup, self.seen, self.begun = setup, seen, setup.clock()
         recorded = _recorded(method, setup.optimizer)
-        self.ways = [ridge_way(setup, recorded, method.ridge)]
+        self.kinds = [_ridge_kind(setup, recorded, method.ridge, track_of)]
         if not product_obstacle(setup):
-            self.ways.append((marching_way if evolves(setup.problem) else product_way)(setup, recorded))
-        self.climbed: dict[Way, Ladder] = {}
+            products = marching_way if evolves(setup.problem) else product_way
+            self.kinds.append(_Kind(setup, products(setup, recorded), 1.0))
+        self.climbed: dict[_Kind, Ladder] = {}
 
     @property
     def best(self) -> Ladder:
@@ -83,9 +95,9 @@ class _Ladders:
 
     def climb(self, seconds: float) -> Ladder:
         """Ridge splines first, unless they hold products after them; the best."""
-        for place, way in enumerate(self.ways):
+        for kind in self.kinds:
             left = seconds - self.spent()
-            self._climb(way, left * (1.0 if place == len(self.ways) - 1 else RIDGE_SHARE), OVERRUN)
+            self._climb(kind, left * (1.0 if kind is self.kinds[-1] else kind.share), OVERRUN)
             if self.climbed and (_ended(self.best) or self.spent() > seconds):
                 break
         return self.best
@@ -93,19 +105,28 @@ class _Ladders:
     def climb_on(self, seconds: float) -> Ladder:
         """The best one further, up to so many seconds in all, if it was time that had ended it."""
         best = self.best
-        way = next(way for way, ladder in self.climbed.items() if ladder is best)
+        kind = next(kind for kind, ladder in self.climbed.items() if ladder is best)
         left = seconds - self.spent()
         if best.open and not _ended(best) and left > 0:
-            self._climb(way, left, 1.0)
+            self._climb(kind, left, 1.0)
         return self.best
 
-    def _climb(self, way: Way, seconds: float, overrun: float) -> None:
-        spent, below = self.spent(), self.climbed[way].rungs if way in self.climbed else ()
+    def _climb(self, kind: _Kind, seconds: float, overrun: float) -> None:
+        spent, below = self.spent(), self.climbed[kind].rungs if kind in self.climbed else ()
         listen = self.seen.shifted(spent, -sum(rung.steps for rung in below))
         most = min(overrun * seconds, self.setup.settings.time_limit - spent)
-        ladder = climb(self.setup, way, seconds, listen, first=not self.climbed, most=most, below=below)
+        ladder = climb(kind.setup, kind.way, seconds, listen, first=not self.climbed, most=most, below=below)
         if ladder is not None:
-            self.climbed[way] = ladder
+            self.climbed[kind] = ladder
+
+
+def _ridge_kind(setup: Setup, method: Optimizer, ridge: float, track_of: TrackOf) -> _Kind:
+    """Ridge splines, with singular functions beside them where the solution has such places."""
+    found = singularities(setup.problem)
+    if not any(one.strong for one in found):
+        return _Kind(setup, ridge_way(setup, method, ridge), RIDGE_SHARE)
+    own = singular_setup(setup, track_of)
+    return _Kind(own, ridge_way(own, method, ridge, table_of(found)), SINGULAR_SHARE)
 
 
 def _ended(ladder: Ladder) -> bool:
@@ -129,7 +150,7 @@ def _whichever_holds(setup: Setup, share: float, on_event: Listener, track_of: T
         on_event(Note(f"route: trained layers; {setup.problem.name} {reason}"))
         return train_windows(setup, on_event, track_of)
     seen, limit = _Seen(on_event), setup.settings.time_limit
-    ladders = _Ladders(setup, LeastSquares(), seen)
+    ladders = _Ladders(setup, LeastSquares(), seen, track_of)
     ladder, trained = ladders.climb(share * limit), None
     left = limit - ladders.spent()
     if not _ended(ladder) and left > WORTH_A_TRY * limit:

@@ -49,6 +49,7 @@ class Trained:
     sentence: str = ""
     seconds: float = 0.0
     design: Design | None = None  # of the network, where it is not that of the setup
+    conditions: str = ""  # how they are met, where it is not as in the setup
 
 
 def derived_seed(seed: int, place: int) -> int:

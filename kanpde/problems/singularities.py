@@ -1,0 +1,268 @@
+"""What a solution in the plane is like near its corners and holes: singular functions that solve its leading terms.
+
+    lap(u) + …    r^a sin aθ where u is given on both edges of an angle ω, a = kπ/ω; cos where its normal derivative is;
+                  a = (k - 1/2)π/ω where each is on one edge; and Im z^m log z where a would be a whole number m
+    lap(u) + …    log r and r^-k cos kθ, r^-k sin kθ about disks that are cut out
+
+Geometry comes from `vertices`, derivatives from `kanpde.models.singular_functions`, whose rows are given here.
+Source: P. Grisvard, Elliptic Problems in Nonsmooth Domains (1985); R. Lehman, J. Math. Mech. 8 (1959) 727.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import sympy
+import torch
+
+from kanpde.problems.geometry.boxes import Side
+from kanpde.problems.geometry.regions import ShapeBoundary, carrier_of, on_boundary, on_flat
+from kanpde.problems.geometry.vertices import Vertex, holes, vertices
+from kanpde.problems.language import (
+    ExpressionError,
+    compile_expression,
+    coordinate_symbols,
+    derivative,
+    jet_slopes,
+    jets_of,
+)
+from kanpde.problems.problem import Condition, Problem
+
+HIGHEST = 6.0
+"""Largest power of r at a corner: smoother ones are left to splines."""
+
+WHOLE = 1e-9
+"""Distance of an exponent from a whole number below which it is one."""
+
+ALONG = 1e-3
+"""Of the box's shorter side: how far from a corner it is looked what holds on its edges."""
+
+SMALLEST, FEWEST, MOST = 1e-10, 4, 24
+"""What the last of a hole's functions amounts to on the nearest boundary, and how many powers there are."""
+
+JUMP = 1e-9
+"""Relative difference of what two edges say of the same."""
+
+Row = tuple[float, ...]
+"""c_x, c_y, φ, ω, ρ, Re a, Im a, l, b, imaginary."""
+
+
+@dataclass(frozen=True)
+class Singularity:
+    """A place where a solution is singular, or nearly.
+
+    place: In words.
+    rows: Of the table of its functions.
+    law: The leading one, in words.
+    strong: Whether it is there for certain: whatever the data are, or since they do not fit together.
+    """
+
+    place: str
+    law: str
+    rows: tuple[Row, ...]
+    strong: bool
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.law}"
+
+
+def singularities(problem: Problem) -> tuple[Singularity, ...]:
+    """All of a problem with constant leading coefficients in the plane; none of others."""
+    if len(problem.coordinates) != 2 or problem.time is not None:
+        return ()
+    if problem.family or problem.periodic or problem.narrow:
+        return ()
+    return tuple(_found(problem))
+
+
+def _found(problem: Problem) -> Iterator[Singularity]:
+    harmonic = [name for name in problem.fields if _is_laplacian(problem, name)]
+    if not harmonic:
+        return
+    for vertex in vertices(problem.region):
+        for kinds in dict.fromkeys(_kinds(problem, vertex, name) for name in harmonic):
+            if kinds is not None:
+                yield from _at_corner(problem, vertex, kinds, [n for n in harmonic if _kinds(problem, vertex, n) == kinds])
+    for center, radius in holes(problem.region):
+        yield _at_hole(problem, center, radius)
+
+
+# Which equations
+
+
+def _is_laplacian(problem: Problem, name: str) -> bool:
+    """Whether the second derivatives of a field stand as a·lap(u) in one equation, and none are higher."""
+    found = []
+    for residual in problem.equations.values():
+        try:
+            slopes = jet_slopes(residual, problem.coordinates)
+        except ExpressionError:
+            return False
+        own = {index: slope for (field, index), slope in slopes.items() if field == name and sum(index) >= 2}
+        if own:
+            found.append(own)
+    if len(found) != 1 or any(sum(index) > 2 for index in found[0]):
+        return False
+    a, b, c = (found[0].get(index, sympy.S.Zero) for index in ((2, 0), (1, 1), (0, 2)))
+    return bool(a != 0 and b == 0 and sympy.expand(a - c) == 0)
+
+
+def is_pure(problem: Problem) -> bool:
+    """Whether there is nothing but second derivatives and data, so that the functions solve the whole equation."""
+    return all(sum(index) == 2 and not jets_of(slope) and not slope.free_symbols
+               for residual in problem.equations.values()
+               for (_, index), slope in jet_slopes(residual, problem.coordinates).items())  # fmt: skip
+
+
+# Corners
+
+
+def _kinds(problem: Problem, vertex: Vertex, name: str) -> tuple[bool, bool] | None:
+    """Whether the field's value is given on each edge, or its normal derivative; None if neither is on one of them."""
+    found = [_value_given(problem, vertex, end, name) for end in (0, 1)]
+    return None if None in found else (bool(found[0]), bool(found[1]))
+
+
+def _value_given(problem: Problem, vertex: Vertex, end: int, name: str) -> bool | None:
+    orders = {
+        max(sum(index) for field, index in jets_of(condition.residual) if field == name)
+        for condition in _on_edge(problem, vertex, end)
+        if name in condition.fields
+    }
+    return True if orders == {0} else False if orders == {1} else None
+
+
+def _on_edge(problem: Problem, vertex: Vertex, end: int) -> list[Condition]:
+    """The conditions next to a corner on one of its edges."""
+    point = torch.tensor([vertex.edge(end, ALONG * min(problem.domain.lengths))], dtype=torch.float64)
+    return [one for one in problem.conditions if _reaches(problem, one, point)]
+
+
+def _reaches(problem: Problem, condition: Condition, point: torch.Tensor) -> bool:
+    """Whether a condition holds at a point of the boundary."""
+    carrier = carrier_of(condition.side)
+    if isinstance(carrier, Side):
+        off = abs(float(point[0, carrier.axis]) - carrier.level(problem.domain))
+        near = off <= 1e-9 * problem.domain.lengths[carrier.axis]
+    else:
+        near = isinstance(carrier, ShapeBoundary) and bool(on_flat(problem.region, carrier, point)[0])
+    return near and bool(on_boundary(problem.region, problem.domain, condition.side, point)[0])
+
+
+def _at_corner(
+    problem: Problem, vertex: Vertex, kinds: tuple[bool, bool], names: Sequence[str]
+) -> Iterator[Singularity]:
+    """r^a and z^m log z up to the highest power."""
+    value, same, pure = kinds[0], kinds[0] == kinds[1], is_pure(problem)
+    step = math.pi / vertex.opening
+    exponents = [(k if same else k - 0.5) * step for k in range(1, int(HIGHEST / step) + 2)]
+    powers = [a for a in exponents if a <= HIGHEST and abs(a - round(a)) > WHOLE]
+    whole = [m for m in range(int(HIGHEST) + 1) if any(abs(a - m) <= WHOLE for a in exponents) or (m == 0 and all(kinds))]
+    length = min(problem.domain.lengths)
+    shifts = (0,) if pure else (0, 1)
+    rows = [_row(vertex, length, a + b, 0, b, value) for a in powers for b in shifts]
+    rows += [_row(vertex, length, m + b, 1, b, value) for m in whole for b in shifts]
+    broken = [order for name in names if (order := _disagreement(problem, vertex, name, kinds)) is not None]
+    jump = 0 in broken
+    kept = tuple(row for row in rows if jump or row[5] != row[8] or row[7] == 0)
+    laws = ["a jump, θ"] * jump
+    if powers:
+        laws.append(f"r^{_said(powers[0])} {'sin' if value else 'cos'}")
+    else:
+        laws += [f"r^{order} log r" for order in broken if order]
+    if kept:
+        place = f"corner at ({vertex.point[0]:g}, {vertex.point[1]:g}) of {vertex.degrees:.4g}°"
+        law = ", ".join(dict.fromkeys(laws)) or "at most high powers with log r"
+        yield Singularity(place, law, kept, bool(powers or broken))
+
+
+def _said(exponent: float) -> str:
+    """The exponent as a fraction where it is one."""
+    fraction = sympy.Rational(exponent).limit_denominator(24)
+    return f"({fraction})" if abs(float(fraction) - exponent) < 1e-9 else f"{exponent:.4g}"
+
+
+def _row(vertex: Vertex, length: float, a: float, logs: int, conjugates: int, imaginary: bool) -> Row:
+    return (*vertex.point, vertex.direction, vertex.opening, length, a, 0.0, logs, conjugates, float(imaginary))
+
+
+def _disagreement(problem: Problem, vertex: Vertex, name: str, kinds: tuple[bool, bool]) -> int | None:
+    """The lowest power of r at which what is given on the edges, and the equation, do not fit together; None if none.
+
+    Values that differ are one at any angle. Where edges lie along the axes, derivatives along them are compared too: at
+    order 1 those of values with a normal derivative, at order 2 the mixed ones of two normal derivatives, or the second
+    ones of values with the equation.
+    """
+    edges = [_given(problem, vertex, end, name) for end in (0, 1)]
+    if not all(edges):
+        return None
+    known = {index: value for edge in edges for index, value in edge.items()}
+    off = [index for index in edges[0] if index in edges[1] and _differ(edges[0][index], edges[1][index])]
+    if off:
+        return min(map(sum, off))
+    equation = [_defect(problem, vertex, name, known)] if kinds == (True, True) else []
+    return 2 if any(equation) else None
+
+
+def _given(problem: Problem, vertex: Vertex, end: int, name: str) -> dict[tuple[int, int], float]:
+    """The derivatives of a field at a corner that a condition on one of its edges gives, by their orders."""
+    point = torch.tensor([vertex.point], dtype=torch.float64)
+    dx, dy = (abs(b - a) for a, b in zip(vertex.edge(end, 0.0), vertex.edge(end, 1.0), strict=True))
+    axis = 0 if dy <= WHOLE else 1 if dx <= WHOLE else None
+    found: dict[tuple[int, int], float] = {}
+    for condition in _on_edge(problem, vertex, end):
+        solved = condition.solved(problem.coordinates)
+        if solved is None or solved[0][0] != name or problem.learns(solved[1]):
+            continue
+        (_, (i, j)), value = solved
+        for order in range(3 - i - j if axis is not None else 1):
+            along = value if axis is None else derivative(value, coordinate_symbols(problem.coordinates)[axis], order)
+            at = (i + order, j) if axis == 0 else (i, j + order)
+            number = float(compile_expression(along, problem.coordinates)(point)[0])
+            if math.isfinite(number):
+                found[at] = number
+    return found
+
+
+def _differ(a: float, b: float) -> bool:
+    return not abs(a - b) <= JUMP * max(1.0, abs(a), abs(b))
+
+
+def _defect(problem: Problem, vertex: Vertex, name: str, known: Mapping[tuple[int, int], float]) -> bool:
+    """Whether an equation that needs no more than these derivatives is not met by them."""
+    point = torch.tensor([vertex.point], dtype=torch.float64)
+    for residual in problem.equations.values():
+        formula = compile_expression(residual, problem.coordinates, problem.fields)
+        if not all(field == name and index in known for field, index in formula.jets):
+            continue
+        jets = {(name, index): torch.tensor([known[index]], dtype=torch.float64) for _, index in formula.jets}
+        size = max(1.0, *(abs(value) for value in known.values()))
+        if not abs(float(formula(point, jets, problem.learned)[0])) <= JUMP * size:
+            return True
+    return False
+
+
+# Holes
+
+
+def _at_hole(problem: Problem, center: tuple[float, float], radius: float) -> Singularity:
+    """log r, and r^-k cos kθ and sin kθ until they have died away on the nearest boundary."""
+    ratio = radius / _room(problem, center)
+    count = min(MOST, max(FEWEST, math.ceil(math.log(SMALLEST) / math.log(ratio)))) if ratio < 1 else MOST
+    about = (*center, 0.0, 0.0, radius)
+    rows = [(*about, 0.0, 0.0, 1.0, 0.0, 0.0)]
+    rows += [(*about, -float(k), 0.0, 0.0, 0.0, part) for k in range(1, count + 1) for part in (0.0, 1.0)]
+    place = f"hole at ({center[0]:g}, {center[1]:g}) of radius {radius:g}"
+    return Singularity(place, f"log r and r^-k up to k = {count}", tuple(rows), True)
+
+
+def _room(problem: Problem, center: tuple[float, float]) -> float:
+    """Distance from a hole's center to the nearest other boundary."""
+    box = problem.domain
+    room = min(min(x - low, high - x) for x, low, high in zip(center, box.lower, box.upper, strict=True))
+    for other, radius in holes(problem.region):
+        if other != center:
+            room = min(room, math.dist(center, other) - radius)
+    return room

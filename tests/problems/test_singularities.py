@@ -1,0 +1,116 @@
+"""Corners found by geometry, and which singular functions belong to them."""
+
+import math
+
+import pytest
+
+import kanpde
+from kanpde.problems.check_report import statement_lines
+from kanpde.problems.geometry.vertices import vertices
+from kanpde.problems.singularities import singularities
+
+L = {
+    "title": "L",
+    "coordinates": {"x": [-1, 1], "y": [-1, 1]},
+    "fields": ["u"],
+    "shapes": {"notch": "box(0, 1, -1, 0)"},
+    "domain": "box - notch",
+    "equations": {"poisson": "-lap(u) = 1"},
+    "boundary": {"*": "u = 0"},
+}
+SQUARE = {key: L[key] for key in ("title", "coordinates", "fields", "equations", "boundary")}
+
+
+def of(**changed):
+    return kanpde.load_problem({**L, **changed})
+
+
+def strong(problem):
+    return [str(one) for one in singularities(problem) if one.strong]
+
+
+def corners(problem):
+    return {one.point: round(one.degrees, 9) for one in vertices(problem.region)}
+
+
+def test_an_l_has_six_corners_one_of_them_reentrant():
+    found = corners(of())
+    assert len(found) == 6 and found[0.0, 0.0] == 270
+    assert all(angle == 90 for point, angle in found.items() if point != (0.0, 0.0))
+
+
+def test_a_polygon_s_corners_have_its_angles_whatever_it_is_written_by():
+    triangle = of(shapes={"t": "polygon(-1, -1, 1, -1, -1, 0)"}, domain="t")
+    found = corners(triangle)
+    assert found == pytest.approx({(-1.0, -1.0): 90, (1.0, -1.0): math.degrees(math.atan(0.5)),
+                                   (-1.0, 0.0): math.degrees(math.atan(2))})  # fmt: skip
+    hole = corners(of(shapes={"hole": "box(-0.5, 0.5, -0.5, 0.5)"}, domain="box - hole"))
+    assert sorted(hole.values()) == [90] * 4 + [270] * 4
+
+
+def test_shapes_that_only_touch_make_two_sectors():
+    bow = of(shapes={"a": "polygon(-1, -1, 0, 0, -1, 1)", "b": "polygon(1, -1, 1, 1, 0, 0)"}, domain="a + b")
+    found = [one for one in vertices(bow.region) if one.point == (0.0, 0.0)]
+    assert len(found) == 2 and all(one.degrees == pytest.approx(90) for one in found)
+
+
+def test_joined_boxes_have_no_corner_where_their_sides_go_on():
+    joined = of(shapes={"a": "box(-1, 0, -1, 1)", "b": "box(0, 1, 0, 1)"}, domain="a + b")
+    assert corners(joined) == corners(of())
+
+
+def test_a_round_edge_makes_no_straight_corner():
+    assert (1.0, 0.0) not in corners(of(shapes={"d": "disk(1, 1, 1)"}, domain="box - d"))
+
+
+@pytest.mark.parametrize(
+    ("boundary", "law"),
+    [
+        ({"*": "u = 0"}, "r^(2/3) sin"),
+        ({"x-": "u = 0", "*": "dn(u) = 0"}, "r^(2/3) cos"),
+        ({"x-": "u = 0", "notch": "dn(u) = 0", "*": "u = 0"}, "r^(2/3) cos"),
+    ],
+)
+def test_the_law_is_that_of_what_is_given_on_the_edges(boundary, law):
+    assert f"corner at (0, 0) of 270°: {law}" in strong(of(boundary=boundary))
+
+
+def test_a_mixed_corner_has_half_the_exponent():
+    square = kanpde.load_problem({**SQUARE, "boundary": {"x-": "u = 0", "*": "dn(u) = 0"}})
+    assert strong(square) == []  # (k - 1/2)π/ω is a whole number
+    wedge = of(shapes={"t": "polygon(-1, -1, 1, -1, -1, 1)"}, domain="t",
+               boundary={"x-": "u = 0", "y-": "dn(u) = 0", "*": "u = 0"})  # fmt: skip
+    assert strong(wedge) == []  # 2, 6 and 10 at 45°, and 1, 3, 5 between the two values
+
+
+def test_a_square_is_singular_where_what_is_given_does_not_fit_together():
+    """At (x, 1): values that jump; a normal derivative beside values; a source where u is zero on both edges."""
+
+    def laws(**changed):
+        return {one.split(": ")[1] for one in strong(kanpde.load_problem({**SQUARE, **changed}))}
+
+    harmonic, lid = {"laplace": "lap(u) = 0"}, {"y+": "u = 1", "*": "u = 0"}
+    assert laws() == {"r^2 log r"}
+    assert laws(equations=harmonic, boundary=lid) == {"a jump, θ"}
+    assert laws(equations=harmonic, boundary={"y+": "u = x", "y-": "u = x", "*": "dn(u) = 0"}) == {"r^1 log r"}
+    assert laws(equations=harmonic, boundary={"y+": "u = x", "y-": "u = x", "x-": "u_x = 1", "x+": "u_x = 1"}) == set()
+    assert laws(equations={"one": "-lap(u) = cos(pi*x/2)*cos(pi*y/2)"}) == set()
+    assert laws(equations={"one": "-lap(u) + u**3 = exp(x)*(1 - x**2)*(1 - y**2)"}) == set()
+    plain = singularities(kanpde.load_problem("poisson_2d"))
+    assert len(plain) == 4 and not any(one.strong for one in plain)
+    assert all(row[7] == 1 and row[5] >= 2 for one in plain for row in one.rows)
+
+
+def test_other_leading_terms_have_none():
+    for equation in ("-u_xx - 2*u_yy = 1", "lap(u) + u_xy/2 = 1"):
+        assert strong(of(equations={"one": equation})) == []
+    assert strong(of(equations={"one": "-div((1 + u**2)*grad(u)) + u = x"}))
+
+
+def test_holes_have_logarithms_and_poles():
+    found = strong(kanpde.load_problem("laplace_holes"))
+    assert len(found) == 4 and all("hole at" in one and "log r" in one for one in found)
+
+
+def test_check_names_them():
+    assert "  corner at (0, 0) of 270°: r^(2/3) sin" in list(statement_lines(of()))

@@ -1,0 +1,44 @@
+"""Singular functions beside the exact last layer: what they reach, and their archive."""
+
+import numpy as np
+import pytest
+
+import kanpde
+from kanpde.solving.training import ladder, routes
+from tests.problems.test_singularities import L, SQUARE
+
+SMALL = {"output": {"resolution": 5}, "threads": 1, "optimizer": "least_squares"}
+
+
+@pytest.fixture(autouse=True)
+def two_rungs(monkeypatch):
+    """Two sizes of ridge splines, and nothing after them."""
+    monkeypatch.setattr(routes, "product_obstacle", lambda setup: "is tried without")
+    monkeypatch.setattr(ladder, "RUNGS", {2: ((12, 12, 9), (16, 20, 11))})
+
+
+def test_an_l_is_solved_to_rounding_and_read_back(tmp_path):
+    run = kanpde.solve("poisson_lshape", **SMALL)
+    assert run.metrics["rel_l2"] < 1e-13 and run.status == "done"
+    assert "singular functions" in run.stop_reason
+    run.save(tmp_path / "result.h5")
+    again = kanpde.open_run(tmp_path / "result.h5")
+    points = np.array([[-0.3, -0.4], [0.5, 0.2], [-1e-9, 1e-9]])
+    assert np.array_equal(run.solution(points), again.solution(points))
+    slopes = [one.solution.derivative("u_xx + u_yy", points[:2]) for one in (run, again)]
+    assert np.array_equal(*slopes) and np.abs(slopes[0]).max() < 1e-9
+    assert abs(run.solution.derivative("u_x", points)[2]) > 1e2  # the gradient is infinite at the corner
+
+
+def test_a_source_in_an_l_needs_them_in_every_corner():
+    """u(-1/2, 1/2) of -lap(u) = 1, as finite elements with 33,161 unknowns have it to 2e-5."""
+    run = kanpde.solve(L, reference=False, **SMALL)
+    assert run.metrics["heldout_residual_rms"] < 1e-5
+    assert run.solution(np.array([[-0.5, 0.5]]))[0, 0] == pytest.approx(0.131053, rel=2e-5)
+
+
+def test_a_square_gets_them_where_its_source_does_not_vanish_in_corners():
+    run = kanpde.solve(SQUARE, reference=False, **SMALL)
+    center = run.solution(np.zeros((1, 2)))[0, 0]
+    assert "12 singular functions" in run.stop_reason
+    assert center == pytest.approx(0.2946854131260553, rel=1e-7)  # by its series
