@@ -82,9 +82,12 @@ def _found(problem: Problem) -> Iterator[Singularity]:
     if not harmonic:
         return
     for vertex in vertices(problem.region):
-        for kinds in dict.fromkeys(_kinds(problem, vertex, name) for name in harmonic):
-            if kinds is not None:
-                yield from _at_corner(problem, vertex, kinds, [n for n in harmonic if _kinds(problem, vertex, n) == kinds])
+        alike: dict[tuple[bool, bool], list[str]] = {}
+        for name in harmonic:
+            if (kinds := _kinds(problem, vertex, name)) is not None:
+                alike.setdefault(kinds, []).append(name)
+        for kinds, names in alike.items():
+            yield from _at_corner(problem, vertex, kinds, names)
     for center, radius in holes(problem.region):
         yield _at_hole(problem, center, radius)
 
@@ -159,7 +162,7 @@ def _at_corner(
     step = math.pi / vertex.opening
     exponents = [(k if same else k - 0.5) * step for k in range(1, int(HIGHEST / step) + 2)]
     powers = [a for a in exponents if a <= HIGHEST and abs(a - round(a)) > WHOLE]
-    whole = [m for m in range(int(HIGHEST) + 1) if any(abs(a - m) <= WHOLE for a in exponents) or (m == 0 and all(kinds))]
+    whole = [0] * all(kinds) + [round(a) for a in exponents if a <= HIGHEST and abs(a - round(a)) <= WHOLE]
     length = min(problem.domain.lengths)
     shifts = (0,) if pure else (0, 1)
     rows = [_row(vertex, length, a + b, 0, b, value) for a in powers for b in shifts]
@@ -206,12 +209,12 @@ def _disagreement(problem: Problem, vertex: Vertex, name: str, kinds: tuple[bool
     return 2 if any(equation) else None
 
 
-def _given(problem: Problem, vertex: Vertex, end: int, name: str) -> dict[tuple[int, int], float]:
+def _given(problem: Problem, vertex: Vertex, end: int, name: str) -> dict[tuple[int, ...], float]:
     """The derivatives of a field at a corner that a condition on one of its edges gives, by their orders."""
     point = torch.tensor([vertex.point], dtype=torch.float64)
     dx, dy = (abs(b - a) for a, b in zip(vertex.edge(end, 0.0), vertex.edge(end, 1.0), strict=True))
     axis = 0 if dy <= WHOLE else 1 if dx <= WHOLE else None
-    found: dict[tuple[int, int], float] = {}
+    found: dict[tuple[int, ...], float] = {}
     for condition in _on_edge(problem, vertex, end):
         solved = condition.solved(problem.coordinates)
         if solved is None or solved[0][0] != name or problem.learns(solved[1]):
@@ -230,7 +233,7 @@ def _differ(a: float, b: float) -> bool:
     return not abs(a - b) <= JUMP * max(1.0, abs(a), abs(b))
 
 
-def _defect(problem: Problem, vertex: Vertex, name: str, known: Mapping[tuple[int, int], float]) -> bool:
+def _defect(problem: Problem, vertex: Vertex, name: str, known: Mapping[tuple[int, ...], float]) -> bool:
     """Whether an equation that needs no more than these derivatives is not met by them."""
     point = torch.tensor([vertex.point], dtype=torch.float64)
     for residual in problem.equations.values():

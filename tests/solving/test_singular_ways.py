@@ -5,7 +5,7 @@ import pytest
 
 import kanpde
 from kanpde.solving.training import ladder, routes
-from tests.problems.test_singularities import L, SQUARE
+from tests.problems.test_singularities import SQUARE, L
 
 SMALL = {"output": {"resolution": 5}, "threads": 1, "optimizer": "least_squares"}
 

@@ -55,7 +55,8 @@ class Enriched(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # [..., 2] -> [..., out]
         rows = x.reshape(-1, x.shape[-1])
         added = self.features(rows, closure((), 2))[:, 0] @ self.coefficients
-        return self.base(x) + added.reshape(*x.shape[:-1], -1)
+        y: Tensor = self.base(x)
+        return y + added.reshape(*x.shape[:-1], -1)
 
 
 def beside(network: Chain, arrays: Mapping[str, Any], outputs: int) -> nn.Module:

@@ -122,8 +122,10 @@ def _sectors(region: Region, segments: list[Segment], point: Point) -> Iterator[
     steps = (torch.arange(DIRECTIONS, dtype=torch.float64) + 0.37) * 2 * math.pi / DIRECTIONS
     held = _held(region, point, radius, steps)
     changes = [place for place in range(DIRECTIONS) if held[place] != held[place - 1]]
-    edges = [(_edge(region, segments, point, radius, float(steps[place - 1]), bool(held[place])), bool(held[place]))
-             for place in changes]  # fmt: skip
+    edges = []
+    for place in changes:
+        enters, before = bool(held[place]), float(steps[place - 1])
+        edges.append((_edge(region, segments, point, radius, before, enters), enters))
     for place, (begin, enters) in enumerate(edges):
         end = edges[(place + 1) % len(edges)][0]
         if enters and begin is not None and end is not None:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import ClassVar, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kanpde.errors import RunError
 from kanpde.models.jets import closure
