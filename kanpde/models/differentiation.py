@@ -235,7 +235,7 @@ def _first(function: Callable[[Tensor], Tensor], axis: int) -> Callable[[Tensor]
 
 
 def route_for(network: nn.Module) -> Route:
-    """The fast route for a chain, all of it trained or parts frozen, products and enriched ones; else the general one."""
+    """The fast route for a chain, parts of it frozen or not, and for products; the general one for the rest."""
     if isinstance(network, SplineProducts):
         return ProductRoute(network)
     if isinstance(network, Enriched):
