@@ -23,7 +23,8 @@ def solve_command(words: Sequence[str]) -> int:
     if options.multirun:
         return _report_sweep(sweep(options.settings))
     result = solve_one(options.settings)
-    _report(result)
+    if result.state is not State.BESIDE:
+        _report(result)
     return result.exit_code
 
 

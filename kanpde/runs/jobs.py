@@ -24,10 +24,11 @@ from kanpde.results.verdicts import Verdict, Word, verdict_in
 from kanpde.runs.checkpoints import CHECKPOINT, Checkpoint
 from kanpde.runs.hydra_composition import Composition, compose_mapping, own_sweep
 from kanpde.runs.progress import History, Listener, append_record, display, last_record, write_history
-from kanpde.runs.run import Run, own_threads, solve_config
+from kanpde.runs.run import Run, own_threads, solve_config, train_beside
 from kanpde.runs.settings import RETRY, Config, config_of, flat_settings
 from kanpde.runs.stops import Stops
 from kanpde.runs.trackers import Tracked, check_tracker, following
+from kanpde.solving.processes import Lost, agreed, joined, several
 from kanpde.solving.training.allocation import keep_freed_memory
 from kanpde.solving.training.events import Finished, Note, Started
 from kanpde.solving.training.memory import bounded_memory, free_memory, want_of_memory
@@ -50,6 +51,7 @@ class State(Enum):
     NOT_BEGUN = "not begun"
     ELSEWHERE = "under way"
     FAILED = "failed"
+    BESIDE = "trained for another process"
 
     @property
     def exit_code(self) -> int:
@@ -195,12 +197,31 @@ def solve_one(words: Sequence[str]) -> Result:
     Raises:
         InputError: The settings cannot be used; nothing has been written then.
     """
+    joined()
     composition = compose_mapping(words)
     config = config_of(composition)
     if swept := own_sweep(composition.hydra):
         names = ", ".join(swept)
         print(f"note: this experiment sweeps over {names}; one run is made. Add -m for all.", file=sys.stderr)
-    return skipped(config) or attempt(config, composition)
+    return _solved_together(config, composition) if several() else skipped(config) or attempt(config, composition)
+
+
+def _solved_together(config: Config, composition: Composition) -> Result:
+    """The same where torchrun has started several processes: the first one looks, writes and reports."""
+    if joined():
+        try:
+            if agreed(False):
+                train_beside(config)
+        except Lost as lost:
+            return Result(State.FAILED, "", str(lost))
+        return Result(State.BESIDE, "", "")
+    result, sound = None, False
+    try:
+        result = skipped(config)
+        sound = True
+    finally:  # the others wait for this
+        to_do = agreed(sound and result is None)
+    return attempt(config, composition) if to_do else result
 
 
 def on_terminal(config: Config) -> AbstractContextManager[Listener]:
@@ -247,7 +268,7 @@ def _claim(lock: FolderLock, config: Config) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, RunError):
+    if isinstance(error, (RunError, Lost)):
         return str(error)
     if sentence := want_of_memory(error):
         return sentence

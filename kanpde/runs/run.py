@@ -44,6 +44,7 @@ from kanpde.runs.settings import Config, compose, override_words
 from kanpde.runs.stops import Stops
 from kanpde.solving.ansatz.exact_conditions import ansatz_of
 from kanpde.solving.ansatz.interface import Ansatz
+from kanpde.solving.processes import clock, shared, shared_training
 from kanpde.solving.solution import Solution
 from kanpde.solving.tasks import Goal, goal_of
 from kanpde.solving.time_windows import Windows, solution_of, window_ends
@@ -253,7 +254,8 @@ def solve_config(
         on_event(event)
 
     setup, stops = _setup(config, ansatz, device, network, reference), stops or Stops()
-    trained = _trained(setup, listen, partial(_tracker, reference=reference), journal, history)
+    with shared_training():
+        trained = _trained(setup, listen, partial(_tracker, reference=reference), journal, history)
     try:
         stops.reopen()
         run = _finished(config, setup, trained, history, reference, note)
@@ -263,8 +265,20 @@ def solve_config(
     return run
 
 
+def train_beside(config: Config) -> None:
+    """What the other processes of a shared run do: the same training, of which they keep nothing."""
+    if isinstance(config.problem.task, Lattice):
+        return
+    ansatz = ansatz_of(config.problem, config.training.conditions)
+    setup = replace(_setup(config, ansatz, _device(config.device), None, None), track=lambda network: math.nan)
+    with shared_training(), own_threads(config.threads):
+        _trained(setup, lambda event: None, lambda goal: setup.track, None, [])
+
+
 def _trained(setup: Setup, on_event, track_of, journal: Journal | None, history: list[dict[str, float]]) -> Trained:
     """The training; an interrupt that strikes beside its steps leads to the best state by way of the journal."""
+    if shared():
+        return train_by_route(replace(setup, clock=clock), on_event, track_of)
     if journal is None:
         return train_by_route(setup, on_event, track_of)
     try:

@@ -33,6 +33,7 @@ from kanpde.runs.jobs import HISTORY, Result, State, attempt, left, no_folder, o
 from kanpde.runs.launchers import BASIC, check_launcher, children_shielded, threads_per_job
 from kanpde.runs.progress import Lines, Listener
 from kanpde.runs.settings import Config, config_of
+from kanpde.solving.processes import joined, several
 from kanpde.solving.training.events import Finished
 
 STOPPING = (
@@ -58,6 +59,12 @@ def sweep(words: Sequence[str]) -> list[Result]:
     Raises:
         InputError: The settings of a job cannot be used; nothing has been written then.
     """
+    joined()
+    if several():
+        raise InputError(
+            "Processes of torchrun train one network together; many runs came, by -m. Leave one of the two out: "
+            "hydra/launcher=joblib gives each run a process of its own."
+        )
     master = _master(words)
     jobs = checked_jobs(words)
     before = {job.config.folder: skipped(job.config) for job in jobs}

@@ -115,3 +115,13 @@ def test_refused_in_a_sentence(stated, reason):
 def test_names_stay_free():
     problem = load_problem({**LINE, "parameters": {"mean": 2}, "equations": "u_xx = mean", "boundary": {"*": "u = 0"}})
     assert problem.parameters == {"mean": 2.0}
+
+
+def test_a_mean_that_cancels_to_rounding_is_met():
+    rod = {
+        "coordinates": {"x": [0, 1]}, "fields": ["u"], "equations": {"e": "u_xx = auto"}, "boundary": {"*": "u = auto"},
+        "constraints": "mean(u) = 0",
+    }  # fmt: skip
+    assert load_problem({**rod, "exact": {"u": "sin(2*pi*x)"}}).fields == ("u",)
+    with pytest.raises(InputError, match="exact needs to satisfy constraint"):
+        load_problem({**rod, "exact": {"u": "sin(pi*x)"}})

@@ -11,7 +11,7 @@ so that an error ε in u leaves a residual of order ε. Weights w_b: 1 for equat
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -34,6 +34,7 @@ from kanpde.problems.language import Formula, Jet, Remote, compile_expression, j
 from kanpde.problems.observations import Data, Observations
 from kanpde.problems.problem import Problem
 from kanpde.solving.ansatz.interface import Ansatz
+from kanpde.solving.processes import SharedRows, chunk_of, is_own, shared, summed
 from kanpde.solving.reach import BoundValue, RemoteValue, ValuePiece, named_jets, reach_of, values_elsewhere
 
 CHUNK = 4096
@@ -218,11 +219,29 @@ class Residuals(OfParameters):
         """The weighted residual vector."""
         self.theta = theta
         with torch.no_grad():
-            parts = [self._evaluated(bound) for bound in self.blocks]
-        return torch.cat([part.reshape(-1) for part in parts])
+            if not shared():
+                return torch.cat([self._evaluated(bound).reshape(-1) for bound in self.blocks])
+            self.checkpoint()
+            found = theta.new_zeros(self.size)
+            for rows, bound in self._own():
+                found[rows] = self._evaluated(bound).reshape(-1)
+        return summed(found)
+
+    def _own(self) -> Iterator[tuple[slice, BoundBlock]]:
+        """The chunks that this process takes, with their rows."""
+        row = 0
+        for place, bound in enumerate(self.blocks):
+            if is_own(place):
+                yield slice(row, row + bound.factors.numel()), bound
+            row += bound.factors.numel()
+
+    def _check(self) -> None:
+        """May end the work; where it is shared, only between whole evaluations, at which all processes are alike."""
+        if not shared():
+            self.checkpoint()
 
     def _evaluated(self, bound: BoundBlock) -> Tensor:  # -> [n, q]
-        self.checkpoint()
+        self._check()
         remote = [self._remote(one) for one in bound.remote]
         return bound(self.route.jets(bound.prepared, bound.block.indices), self.learned, remote)
 
@@ -231,7 +250,7 @@ class Residuals(OfParameters):
         return torch.cat(parts)[remote.inverse]
 
     def _jets_of(self, piece: Prepared) -> list[Tensor]:  # -> [n·Q, s, out] each
-        self.checkpoint()
+        self._check()
         places = zip(piece.prepared, piece.piece.value.elsewhere, strict=True)
         return [self.route.jets(prepared, one.indices) for prepared, one in places]
 
@@ -247,12 +266,26 @@ class Residuals(OfParameters):
         residual, jacobian = theta.new_empty(self.size), theta.new_empty(self.size, theta.numel())
         row = 0
         for bound in self.blocks:
-            self.checkpoint()
+            self._check()
             r, j = self._linearized(bound)
             residual[row : row + r.numel()] = r.reshape(-1)
             jacobian[row : row + r.numel()] = j.reshape(r.numel(), -1)
             row += r.numel()
         return residual, jacobian
+
+    def linearize_own(self, theta: Tensor) -> tuple[Tensor, SharedRows]:  # [P] -> [N], [N, P]
+        """The same, shared out among processes."""
+        self.theta = theta
+        self.checkpoint()
+        residual, places, parts = theta.new_zeros(self.size), [], []
+        for rows, bound in self._own():
+            r, j = self._linearized(bound)
+            residual[rows] = r.reshape(-1)
+            places.append(torch.arange(rows.start, rows.stop))
+            parts.append(j.reshape(r.numel(), -1))
+        own = torch.cat(parts) if parts else theta.new_zeros(0, theta.numel())
+        where = torch.cat(places) if places else torch.zeros(0, dtype=torch.long)
+        return summed(residual), SharedRows(own, where, self.size)
 
     @property
     def sparse(self) -> bool:
@@ -339,7 +372,7 @@ class Residuals(OfParameters):
             slopes = torch.autograd.grad(value.sum(), [*jets, *own], materialize_grads=True)
         found = torch.zeros(count, sum(parameter.numel() for parameter in self.route.parameters)).to(value)
         for adjoint, prepared, one in zip(slopes, piece.prepared, piece.piece.value.elsewhere, strict=False):
-            self.checkpoint()
+            self._check()
             rows = self.route.jacobian(prepared, one.indices, partial(_weighted, adjoint[:, None]))[1]
             found += rows.reshape(count, -1, found.shape[1]).sum(1)
         return value.detach(), torch.cat([found, *(slope.mT for slope in slopes[len(jets) :])], dim=1)
@@ -420,7 +453,7 @@ def _bind(route: Route, problem: Problem, ansatz: Ansatz, block: Block, sample: 
     points = sample.points.to(like)
     scales = torch.tensor(block.scales, dtype=like.dtype, device=like.device)
     factors = (block.weight * sample.weights.to(like) / len(points)).sqrt()[:, None] / scales
-    observed, chunk = block.observed, len(points) if block.reach else CHUNK
+    observed, chunk = block.observed, len(points) if block.reach else chunk_of(len(points), CHUNK)
     values = [None] * math.ceil(len(points) / chunk) if observed is None else observed.values.to(like).split(chunk)
     return [
         BoundBlock(

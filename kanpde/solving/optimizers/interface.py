@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from kanpde.solving.processes import SharedRows, shared
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
@@ -97,6 +99,12 @@ class Curved(Loss, Protocol):
     def value(self, theta: Tensor) -> float: ...
 
     def quadratic(self, theta: Tensor) -> tuple[float, Tensor, Tensor]: ...  # f, ∇f [P], ∇²f [P, P]
+
+
+def linearized(objective: SumOfSquares, theta: Tensor) -> tuple[Tensor, Tensor | SharedRows]:  # -> [N], [N, P]
+    """r and J, whose rows are shared out where several processes train together and the objective can."""
+    own = getattr(objective, "linearize_own", None) if shared() else None
+    return objective.linearize(theta) if own is None else own(theta)
 
 
 Observer = Callable[[Iterate], None]

@@ -19,9 +19,11 @@ from kanpde.solving.optimizers.interface import (
     Stop,
     StopReason,
     SumOfSquares,
+    linearized,
     squares,
 )
 from kanpde.solving.optimizers.sparse_systems import solved_sparsely
+from kanpde.solving.processes import SharedRows
 
 SHORTEST = 1e-3
 """Of a step, below which none is taken."""
@@ -100,7 +102,11 @@ class LeastSquares(Optimizer):
                 return residual, *solved_sparsely(jacobian, residual, self.ridge)
             dense = torch.from_numpy(jacobian.toarray())
         else:
-            residual, dense = objective.linearize(theta)
+            residual, found = linearized(objective, theta)
+            if isinstance(found, SharedRows):
+                step = found.step(residual, self.ridge)
+                return residual, step, residual + found.along(step)
+            dense = found
         if not bool(dense.isfinite().all()):
             return residual, torch.full_like(theta, math.nan), residual
         step = solved(dense, residual[:, None], self.ridge)[:, 0]

@@ -20,9 +20,11 @@ from kanpde.solving.optimizers.interface import (
     StopReason,
     SumOfSquares,
     has_stalled,
+    linearized,
     squares,
     stalling,
 )
+from kanpde.solving.processes import SharedRows
 
 LARGEST_DAMPING = 1e12
 SMALLEST_DAMPING = 1e-16
@@ -162,7 +164,7 @@ def _squares(objective: SumOfSquares, theta: Tensor, settings: LevenbergMarquard
         residual = objective.residual(theta)
         return _square(residual), residual
 
-    residual, jacobian = objective.linearize(theta)
+    residual, jacobian = linearized(objective, theta)
     system = _SYSTEMS[settings.solver](jacobian, residual, settings.floor)
     return _Local(_square(residual), system.scale, system, evaluate, residual)
 
@@ -227,8 +229,8 @@ class _Hessian:
 class _NormalEquations(_Hessian):
     """(J̃ᵀJ̃ + μ) v = -J̃ᵀ r by Cholesky, J̃ = J D⁻¹; the diagonal of JᵀJ holds D², so D is free."""
 
-    def __init__(self, jacobian: Tensor, residual: Tensor, floor: float):
-        hessian = jacobian.mT @ jacobian
+    def __init__(self, jacobian: Tensor | SharedRows, residual: Tensor, floor: float):
+        hessian = jacobian.gram() if isinstance(jacobian, SharedRows) else jacobian.mT @ jacobian
         self.scale = _floored(hessian.diagonal().sqrt(), floor)
         hessian.div_(self.scale).div_(self.scale[:, None])
         self.jacobian = jacobian
@@ -236,10 +238,14 @@ class _NormalEquations(_Hessian):
 
     def along(self, velocity: Tensor) -> Tensor:
         """J̃ v."""
+        if isinstance(self.jacobian, SharedRows):
+            return self.jacobian.along(velocity / self.scale)
         return self.jacobian @ (velocity / self.scale)
 
     def pulled(self, residual: Tensor) -> Tensor:
         """J̃ᵀ r."""
+        if isinstance(self.jacobian, SharedRows):
+            return self.jacobian.pulled(residual) / self.scale
         return (self.jacobian.mT @ residual) / self.scale
 
     def solve(self, factor: Tensor, residual: Tensor) -> Tensor:
@@ -249,7 +255,8 @@ class _NormalEquations(_Hessian):
 class _Orthogonal:
     """The same minimizer from a QR factorization of [J̃; √μ], after one of J̃ alone."""
 
-    def __init__(self, jacobian: Tensor, residual: Tensor, floor: float):
+    def __init__(self, jacobian: Tensor | SharedRows, residual: Tensor, floor: float):
+        jacobian = jacobian.whole() if isinstance(jacobian, SharedRows) else jacobian
         self.scale = _floored(jacobian.norm(dim=0), floor)
         self.jacobian, self.residual = jacobian.div_(self.scale), residual
         self.gradient = jacobian.mT @ residual

@@ -23,6 +23,7 @@ from kanpde.solving.adaptation import Density, densities_of, first_knots, follow
 from kanpde.solving.losses.interface import Objective
 from kanpde.solving.losses.regularized import regularized
 from kanpde.solving.optimizers import Iterate, Stop, StopReason
+from kanpde.solving.processes import told
 from kanpde.solving.solution import Solution
 from kanpde.solving.tasks.interface import parameter_count
 from kanpde.solving.training.events import Event, Outcome, StageEnded, Started, StartEnded, Step
@@ -282,10 +283,10 @@ class Weigh:
     """End the training unless the stage before helped, and the next one fits in memory."""
 
     def __call__(self, state: State, course: Course) -> State:
-        objective, free = state.objective, free_memory()
+        objective, free = state.objective, told(free_memory() or math.inf)
         needed = 4 * MEMORY_OF_STAGE * objective.size * objective.theta.numel() * objective.theta.element_size()
         helped = state.best is not None and state.best.heldout * HELPED <= state.before
-        if not helped or (free is not None and needed > free):
+        if not helped or needed > free:
             raise Halt(Outcome.FINISHED)
         return state
 

@@ -60,7 +60,7 @@ SHORT, NEARLY = 1 / 48, 0.01
 MOST = {1: 2048, 2: 64}
 """Cells along an axis."""
 
-PATIENCE, GRACE = 0.2, 0.5
+PATIENCE, GRACE = 0.2, 0.3
 """Of the time of a rung, after which its pace is asked for, and how much of it may pass before the first window."""
 
 LENIENT = 1.5
