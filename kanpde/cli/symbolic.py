@@ -38,7 +38,7 @@ def symbolic_command(words: Sequence[str]) -> int:
             return 0
     else:
         search = Search(budget=options.budget, starts=options.starts)
-        reading = read_formulas(run.solution, search, options.seed, options.assume, watch)
+        reading = read_formulas(run.solution, search, options.seed, options.assume, watch, run.verdict.estimate)
     run = replace(run, data=with_reading(run.data, reading))
     write_archive(archive, run.data)
     if options.diagram:

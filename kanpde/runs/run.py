@@ -143,7 +143,7 @@ class Run:
             assume: A form to test, as "exp(a(x) + b(y))", a and b unknown.
             seed: Of the points and the networks.
         """
-        return read_formulas(self.solution, seed=seed, assume=assume)
+        return read_formulas(self.solution, seed=seed, assume=assume, error=self.verdict.estimate)
 
     def save(self, path: str | Path) -> None:
         """Write the archive; an existing file is replaced only once the new one is complete."""

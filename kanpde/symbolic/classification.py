@@ -27,13 +27,14 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from kanpde.models.networks.edges import Edge, EdgeNetwork, Key, edge_network, named_edge, random_splines
+from kanpde.models.networks.pruning import scores, without
 from kanpde.models.univariate import B, C, D
 from kanpde.solving.losses.cross_entropy import CrossEntropy
 from kanpde.solving.optimizers.levenberg_marquardt import LevenbergMarquardt
 from kanpde.symbolic.edge_fits import Candidate, candidates
 from kanpde.symbolic.fitting import rough_rows, size_of, weight_columns
 from kanpde.symbolic.formulas import problem_text
-from kanpde.symbolic.sparsity import scores, sparse_rows, without
+from kanpde.symbolic.sparsity import sparse_rows
 from kanpde.symbolic.trees import expression, float_number, numbers, tree_of
 
 OPTIMIZER = LevenbergMarquardt(floor=1e-6)

@@ -28,6 +28,8 @@ BASES = (
     (math.e, 4, sympy.E),
 )
 LARGEST_DENOMINATOR = 24
+MOST_SLACK = 1e-4
+"""How far from a simple number one may be because of a solver's error."""
 EXACT, CLEAN = 1e-6, 1e-4
 """Relative errors below which a formula is right but for rounding, and data are without noise but for a solver's."""
 
@@ -156,10 +158,12 @@ def rounded(
     held_y: Tensor,
     tolerance: float = 1e-6,
     logarithm: bool = False,
+    doubt: float = 0.0,
 ) -> Rounded:
     """Recognize what can be recognized; y is what the tree stands for, not standardized.
 
-    `logarithm` says that the tree stands for log f, so that its constant may be the log of something simple.
+    `logarithm` says that the tree stands for log f, so that its constant may be the log of something simple; `doubt` is
+    the relative error of the values themselves, by which numbers may be off as well.
     """
     own = _Numbers(tree, x, y, held_x, held_y)
     start = own.at.tolist()
@@ -168,6 +172,7 @@ def rounded(
     own.settle(free)
     before = own.error()
     limit = max(20 * before, 1e-11) if before < EXACT else (3 if before < CLEAN else 1.02) * before
+    limit, tolerance = max(limit, 3 * doubt), max(tolerance, min(10 * doubt, MOST_SLACK))
     slack = _slack(own, free, before, tolerance)
     left = list(free)
     while left:

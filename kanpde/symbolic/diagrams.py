@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from torch import Tensor
 
 from kanpde.models.networks.edges import EdgeNetwork, Key
-from kanpde.symbolic.sparsity import scores
+from kanpde.models.networks.pruning import scores
 
 INK, NAMED, GRAY, MASS = "#1b1b1b", "#0b6e99", "#8a8a8a", "#dfe7ec"
 PANEL = (1.15, 0.72)

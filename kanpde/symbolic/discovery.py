@@ -11,12 +11,13 @@ import sympy
 import torch
 
 from kanpde.models.networks.edges import EdgeNetwork, Key
+from kanpde.models.networks.pruning import cut
 from kanpde.symbolic.constants import rounded
 from kanpde.symbolic.fitting import CLEAN, allowed, fit, rms, robust_error
 from kanpde.symbolic.formulas import Formula, simplest
 from kanpde.symbolic.samples import OUTER, Samples, outers
 from kanpde.symbolic.snapping import explained, snap
-from kanpde.symbolic.sparsity import cut, prune, sparsify, straighten
+from kanpde.symbolic.sparsity import prune, sparsify, straighten
 from kanpde.symbolic.structure import Structure, structure_of_samples
 from kanpde.symbolic.templates import Template, suggested, templates
 from kanpde.symbolic.trees import INVERSE, INVERSE_VALUES, expression, tree_of, values
@@ -33,6 +34,7 @@ class Search:
         good: Held-out error, relative to the spread of f, below which a template is tried for names.
         exact: Held-out error at which a formula is taken for exact, and the search ends.
         budget: CPU seconds after which no further template is begun.
+        doubt: Relative error of the values themselves, as a solver leaves it; three times that cannot be told from it.
         names: Functions of the library; all unless given.
     """
 
@@ -42,6 +44,7 @@ class Search:
     good: float = 5e-3
     exact: float = 1e-9
     budget: float = 60.0
+    doubt: float = 0.0
     names: tuple[str, ...] | None = None
 
 
@@ -175,7 +178,10 @@ def discover_in(
 
 
 def _ends(found: Found, search: Search) -> bool:
-    return found.formula is not None and (found.error < search.exact or _as_good_as_noise(found, search))
+    if found.formula is None:
+        return False
+    within = search.doubt < CLEAN and found.formula.unknown == 0 and found.error <= 3 * search.doubt
+    return found.error < search.exact or within or _as_good_as_noise(found, search)
 
 
 def _agree(one: Found, other: Found) -> bool:
@@ -295,28 +301,31 @@ def _named(
     search: Search,
 ) -> Found:
     """Prune, straighten, snap, and write the formula."""
-    tolerance = allowed(robust_error(network, own))
+    floor = max(1e-6, 3 * search.doubt)
+    tolerance = allowed(robust_error(network, own), floor)
     network = straighten(prune(network, own, tolerance), own, tolerance)
     before, spline_error = network.changed({}), rms(network, own)
-    snapped = snap(network, own, allowed(robust_error(network, own)), search.names)
+    snapped = snap(network, own, allowed(robust_error(network, own), floor), search.names)
     unexplained = explained(before, snapped.network, own)
     found = Found(
         None, snapped.network, own, template.name, spline_error, rms(snapped.network, own), unexplained, snapped.failed
     )
     if snapped.failed:
         return found
-    formula, error = written(snapped.network, own, raw, names)
-    if not error <= max(allowed(spline_error, search.exact), search.exact):
+    formula, error = written(snapped.network, own, raw, names, search.doubt)
+    if not error <= max(allowed(spline_error, search.exact), 3 * search.doubt):
         return Found(None, found.network, own, template.name, spline_error, error, unexplained)
     return Found(formula, found.network, own, template.name, spline_error, error, unexplained)
 
 
-def written(network: EdgeNetwork, own: Samples, raw: Samples, names: Sequence[str]) -> tuple[Formula, float]:
+def written(
+    network: EdgeNetwork, own: Samples, raw: Samples, names: Sequence[str], doubt: float = 0.0
+) -> tuple[Formula, float]:
     """The formula of a named network with constants recognized, and its held-out error relative to the spread."""
     tree = tree_of(network, own.shift, own.scale)
     transform = OUTER[own.outer]
     data = raw.x, transform(raw.y), raw.held_x, transform(raw.held_y)
-    known = rounded(tree, *data, logarithm=own.outer == "log f")
+    known = rounded(tree, *data, logarithm=own.outer == "log f", doubt=doubt)
     symbols = tuple(sympy.Symbol(name, real=True) for name in names)
     expr = INVERSE[own.outer](expression(tree, known.symbols, symbols))
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +24,10 @@ from kanpde.symbolic.hypotheses import hypothesis
 from kanpde.symbolic.samples import Samples, drawn
 from kanpde.symbolic.structure import Structure, structure_of
 from kanpde.symbolic.verification import Verification, offered, verified
+
+
+MOST_DOUBT = 1e-3
+"""A solution that is worse than this is read as if it were so good."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +72,23 @@ def read_formulas(
     seed: int = 0,
     assume: str | None = None,
     watch: Callable[[str], None] = lambda line: None,
+    error: float = 0.0,
 ) -> Reading:
     """Search every field of a solved problem for its formula.
+
+    Args:
+        solution: Of the problem.
+        search, seed: How, and from which random networks.
+        assume: A form to test.
+        watch: Told of every template.
+        error: The solution's, relative, as it was measured or estimated; not a number where it is not known.
 
     Raises:
         InputError: `assume` is no hypothesis.
     """
     problem = solution.problem
     fields: dict[str, Found] = {}
+    search = replace(search, doubt=min(error, MOST_DOUBT) if math.isfinite(error) else 0.0)
     for place, field in enumerate(problem.fields):
         samples = field_samples(solution, place, seed)
         if assume is None:

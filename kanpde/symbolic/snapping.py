@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import torch
 
 from kanpde.models.networks.edges import Edge, EdgeNetwork, Key
+from kanpde.models.networks.pruning import scores, without
 from kanpde.models.univariate import LIBRARY, D
 from kanpde.solving.optimizers.levenberg_marquardt import LevenbergMarquardt
 from kanpde.symbolic.edge_fits import Candidate, candidates, ranked
 from kanpde.symbolic.fitting import FINAL, allowed, fit, robust_error
 from kanpde.symbolic.samples import Samples
-from kanpde.symbolic.sparsity import scores, without
 
 CAREFUL = LevenbergMarquardt(floor=1e-6, damping=1e-3)
 FLOOR = 1e-13

@@ -8,6 +8,7 @@ import torch
 
 from kanpde.errors import InputError
 from kanpde.models.networks.edges import edge_network, named_edge, random_splines
+from kanpde.models.networks.pruning import attribution, cut, scores
 from kanpde.models.univariate import LIBRARY
 from kanpde.symbolic.constants import recognized
 from kanpde.symbolic.discovery import Search, discover, discover_in
@@ -16,7 +17,7 @@ from kanpde.symbolic.fitting import Values, fit, rms
 from kanpde.symbolic.formulas import same
 from kanpde.symbolic.hypotheses import hypothesis
 from kanpde.symbolic.samples import drawn, split
-from kanpde.symbolic.sparsity import attribution, cut, prune, scores, sparse_rows
+from kanpde.symbolic.sparsity import prune, sparse_rows
 from kanpde.symbolic.templates import templates
 from kanpde.symbolic.trees import expression, float_number, numbers, tree_of, values
 
@@ -49,6 +50,19 @@ def test_values_with_a_solver_s_error_still_have_the_numbers_they_are_of():
     found = discover_in(ladder, drawn(solved, [0, 0], [1, 1], 0), ["x", "y"])
     assert found.formula.text == "sin(pi*x)*sin(pi*y)" and 1e-6 < found.error < 1e-4
     assert [entry.template for entry in found.tried] == ["A(x)·B(y)", "sum + A(x)·B(y)"]
+
+
+def test_the_error_of_a_solution_is_no_part_of_its_formula():
+    """A solver's error has a form as well; told how large it is, the search does not write it down."""
+
+    def solved(x):
+        return 0.999997 * x[:, 0] * torch.exp(-1.000002 * x[:, 1]) + 4e-6
+
+    ladder, samples = [t for t in templates(2, []) if t.name == "A(x)·B(y)"], drawn(solved, [-1, -1], [2, 2], 0)
+    plain = discover_in(ladder, samples, ["x", "y"])
+    told = discover_in(ladder, samples, ["x", "y"], Search(doubt=3e-6))
+    assert told.formula.text == "x*exp(-y)" and told.error < 1e-5
+    assert plain.formula is None or plain.formula.text != "x*exp(-y)"
 
 
 def test_a_formula_far_above_its_network_is_not_called_found():

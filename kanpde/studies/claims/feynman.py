@@ -1,7 +1,8 @@
 """The paper: formulas of the Feynman lectures, dimensionless, out of KANs; here 27 of two, three and six variables.
 
-The paper does not state its domains: these are ours. Seeds 0 to 2; a formula counts where two of the three are exact
-within 15 CPU seconds (two variables) or 60 (more): after these no template is begun, and what comes later is a miss.
+The paper does not state its domains: these are ours. A formula counts where two of the seeds 0 to 2 are exact within 15
+CPU seconds (two variables) or 60 (more): after these no template is begun, and what comes later is a miss. The third
+seed is run where the first two differ, and would change nothing elsewhere.
 """
 
 from functools import partial
@@ -56,19 +57,23 @@ def found_in_time(name: str, seed: int) -> dict:
 
 
 def run(parts: Parts) -> Judged:
-    rows = {(name, seed): parts(f"{name}, seed {seed}", partial(found_in_time, name, seed))
-            for seed in range(SEEDS) for name in FORMULAS}  # fmt: skip
-    exact = {name: sum(rows[name, seed]["exact"] for seed in range(SEEDS)) for name in FORMULAS}
-    slow = [median(rows[name, seed]["seconds"] for seed in range(SEEDS)) for name in FORMULAS]
+    rows: dict[str, list[dict]] = {name: [] for name in FORMULAS}
+    for seed in range(SEEDS):
+        for name, own in rows.items():
+            if seed < 2 or own[0]["exact"] != own[1]["exact"]:
+                own.append(parts(f"{name}, seed {seed}", partial(found_in_time, name, seed)))
+    exact = {name: sum(row["exact"] for row in own) for name, own in rows.items()}
+    slow = [median(row["seconds"] for row in own) for name, own in rows.items() if exact[name] >= 2] or [0.0]
     count = sum(own >= 2 for own in exact.values())
-    missed = ", ".join(f"{name} ({own} of {SEEDS})" for name, own in exact.items() if own < 2)
-    least, most = (sum(own >= level for own in exact.values()) for level in (SEEDS, 1))
+    missed = ", ".join(f"{name} ({own} of {len(rows[name])})" for name, own in exact.items() if own < 2)
+    least = sum(own == len(rows[name]) for name, own in exact.items())
+    most = sum(own >= 1 for own in exact.values())
     return Judged(
         "feynman", Verdict.HOLDS if count >= ENOUGH else Verdict.OPEN,
         "fits to small errors; formulas by hand, no count", count, least, most,
         f"{count} of {len(FORMULAS)} formulas come out exactly in two of three seeds, in a median of "
         f"{median(slow):.0f} CPU seconds ({max(slow):.0f} at most). Not: {missed or 'none'}.",
-        "formulas in two of three seeds; in all, in any",
+        "formulas in two of three seeds; in all that were run, in any",
     )  # fmt: skip
 
 

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from kanpde.models.networks import KAN, MLP
 from kanpde.models.networks.edges import as_edges
+from kanpde.models.networks.pruning import attribution
 from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
 from kanpde.studies.knot_census import INVARIANTS, Census, census
-from kanpde.symbolic.sparsity import attribution
 from kanpde.symbolic.surrogates import approximate
 
 PAPER_ALL, PAPER_THREE = 0.816, 0.78
