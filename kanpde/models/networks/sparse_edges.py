@@ -86,7 +86,7 @@ class EdgeDesign(Design):
         size = Inputs(options.get("lower") or [-1.0] * inputs, options.get("upper") or [1.0] * inputs,
                       options.get("periodic", ()), options.get("dtype"))  # fmt: skip
         nodes = self._nodes(outputs)
-        widths = [size.size, *((n.sums, n.products) for n in nodes)]
+        widths: list[int | tuple[int, int]] = [size.size, *((n.sums, n.products) for n in nodes)]
         generator = options.get("generator") or torch.Generator().manual_seed(0)
         edges = self._chosen(random_splines(widths, grid, self.degree, generator))
         dtype = size.lower.dtype
@@ -211,7 +211,8 @@ def _factors(layer: EdgeLayer) -> Tensor:  # -> [in, m, m]
     nodes = layer.features.nodes()  # [n, in]
     values = layer.features.dense(nodes)[:, 0].movedim(1, 0)
     centered = values - values.mean(1, keepdim=True)
-    return torch.linalg.qr(centered / math.sqrt(len(nodes)), mode="r")[1]
+    factors: Tensor = torch.linalg.qr(centered / math.sqrt(len(nodes)), mode="r")[1]
+    return factors
 
 
 def _laid_out(
