@@ -29,6 +29,18 @@ def test_sparse_steps_are_those_of_orthogonal_factors():
     assert torch.allclose(step, expected, rtol=1e-8) and torch.allclose(promised, residual + matrix @ expected)
 
 
+@pytest.mark.parametrize("sparsely", [False, True])
+def test_a_column_that_points_touch_by_rounding_alone_gets_no_weight(sparsely):
+    matrix = torch.eye(4, 3)
+    matrix[3, 2], matrix[2, 2] = 1e-150, 0
+    residual = torch.ones(4)
+    if sparsely:
+        step = solved_sparsely(csr_matrix(matrix.numpy()), residual, 1e-20)[0]
+    else:
+        step = solved(matrix, residual[:, None], 1e-20)[:, 0]
+    assert torch.allclose(step[:2], -torch.ones(2)) and abs(step[2]) < 1e-6
+
+
 def test_what_is_missing_is_seen_along_the_axis_that_misses_it():
     network = ProductDesign((32,), 5).build(2, 1, 0, lower=[-1, -1], upper=[1, 1], dtype=torch.float64)
     i, j = torch.meshgrid(*[torch.arange(37, dtype=torch.float64)] * 2, indexing="ij")

@@ -22,7 +22,7 @@ from kanpde.solving.optimizers.interface import (
     linearized,
     squares,
 )
-from kanpde.solving.optimizers.sparse_systems import solved_sparsely
+from kanpde.solving.optimizers.sparse_systems import FAINTEST, solved_sparsely
 from kanpde.solving.processes import SharedRows
 
 SHORTEST = 1e-3
@@ -45,7 +45,7 @@ AS_PROMISED = 1.05
 class LeastSquares(Optimizer):
     """The exact last layer: hidden layers are directions that stay, the rest is solved for.
 
-        min ‖r + J d‖² + ε ‖D d‖²,    D the column norms of J,    by QR of [J D⁻¹; √ε]
+        min ‖r + J d‖² + ε ‖D d‖²,    D the column norms of J, by FAINTEST at least,    by QR of [J D⁻¹; √ε]
 
     with steps halved until they lower the residual. It is tried on ever more directions, cells and degrees until
     successive solutions agree.
@@ -116,7 +116,8 @@ class LeastSquares(Optimizer):
 def solved(jacobian: Tensor, residual: Tensor, ridge: float) -> Tensor:  # [N, P], [N, m] -> [P, m]
     """The steps d for one right side or several."""
     rows, count = jacobian.shape
-    norms = jacobian.norm(dim=0).clamp(min=1e-300)
+    norms = jacobian.norm(dim=0)
+    norms = norms.clamp(min=max(FAINTEST * float(norms.max()), 1e-300))
     system = jacobian.new_zeros(rows + count, count + residual.shape[1])
     torch.div(jacobian, norms, out=system[:rows, :count])
     system[:rows, count:] = residual

@@ -20,6 +20,10 @@ from torch import Tensor
 
 CORRECTIONS = 3
 
+FAINTEST = 1e-30
+"""Of the largest column's norm, to which fainter columns are not raised: a function that the points touch by rounding
+alone, as one beyond a wall that a knot lies on, would get any weight at all."""
+
 LEAST_RIDGE = 1e-15
 """Of squares, below which a factorization would break down."""
 
@@ -27,7 +31,8 @@ LEAST_RIDGE = 1e-15
 def solved_sparsely(jacobian: scipy.sparse.csr_matrix, residual: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
     """The step d and r + J d."""
     count = jacobian.shape[1]
-    norms = np.sqrt(np.bincount(jacobian.indices, jacobian.data**2, count)).clip(1e-300)
+    norms = np.sqrt(np.bincount(jacobian.indices, jacobian.data**2, count))
+    norms = norms.clip(max(FAINTEST * norms.max(), 1e-300))
     scaled = scipy.sparse.csr_matrix((jacobian.data / norms[jacobian.indices], jacobian.indices, jacobian.indptr))
     scaled.resize(jacobian.shape)
     transposed = scaled.T  # a view
