@@ -191,7 +191,7 @@ def test_wrong_settings_are_refused(settings):
 
 def rung(heldout: float, seconds: float, change: float = 1e-3) -> ladder.Rung:
     trained = Trained(torch.nn.Identity(), {}, heldout)
-    return ladder.Rung("a size", 10, 1, trained, torch.ones(4), change, 1, seconds, 0.0)
+    return ladder.Rung("a size", 10, 1, trained, None, torch.ones(4), change, 1, seconds, 0.0)
 
 
 def test_a_ladder_foresees_what_it_would_come_to():
