@@ -25,7 +25,6 @@ from kanpde.symbolic.samples import Samples, drawn
 from kanpde.symbolic.structure import Structure, structure_of
 from kanpde.symbolic.verification import Verification, offered, verified
 
-
 MOST_DOUBT = 1e-3
 """A solution that is worse than this is read as if it were so good."""
 

@@ -239,15 +239,15 @@ def _defined(edge: Edge, x: Tensor, key: Key) -> Edge:
         if bool(values.isfinite().all()) and float(values.abs().max()) < LARGEST:
             return Edge(edge.values.new_tensor([1.0, 1.0, c, 0.0]), edge.name, edge.fixed)
     raise InputError(
-        f"model.functions needs functions that are defined on their inputs; {_text(key)}={edge.name} is singular there. "
-        "Give the edge a spline to begin with."
+        f"model.functions needs functions that are defined on their inputs; {_text(key)}={edge.name} is singular "
+        "there. Give the edge a spline to begin with."
     )
 
 
 def _named(text: str) -> tuple[Key, str]:
     place, _, name = text.partition("=")
     if not name:
-        raise InputError(f'model.functions needs entries as "0,1,0=sin"; {text!r} came. Write layer,input,sum=function.')
+        raise InputError(f'model.functions needs entries as "0,1,0=sin", layer,input,sum=function; {text!r} came.')
     return _key(place), name.strip()
 
 
