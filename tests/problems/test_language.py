@@ -277,6 +277,16 @@ def test_names_that_can_be_used(name):
     assert parse(f"2*{name}", Scope(parameters=(name,))).free_symbols == {sympy.Symbol(name, real=True)}
 
 
+def test_a_diffusivity_may_be_called_D():
+    assert check_name("D", "parameter", "") == check_name("D", "coefficient", "") == "D"
+    scope = Scope(("x", "t"), ("u",), ("D",))
+    assert parse("D*u_xx + D(D*u, x)", scope) == parse("b*u_xx + b*u_x", Scope(("x", "t"), ("u",), ("b",))).subs(
+        sympy.Symbol("b", real=True), sympy.Symbol("D", real=True)
+    )
+    with pytest.raises(InputError, match="parentheses"):
+        parse("D*u", Scope(("x", "t"), ("u",)))
+
+
 def test_unknown_name():
     with pytest.raises(InputError) as caught:
         parse_equation("u_t = mu*u_xx", Scope(("x", "t"), ("u",)), "burgers.yaml: equations.momentum")

@@ -444,6 +444,8 @@ DRAWS: dict[str, type[Elementary]] = {word_of(row): row for row in _rows() if ro
 OPERATORS = ("D", "lap", "grad", "div", "dot", "dn", "where")
 INTEGRALS = ("integral", "mean", "int")
 """Read as functions where they are called; as names they stay free."""
+CALLED = {"D": ("parameter", "coefficient", "coordinate")}
+"""Operators whose names stay free for what is never called: a diffusivity is a D."""
 RESERVED = frozenset((*WORDS, *OPERATORS, "pi", "auto"))
 """Words no name may take; those of `DRAWS` stay free where nothing is drawn."""
 ROUGH = tuple(row for row in _rows() if row.rough)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kanpde.errors import InputError
 from kanpde.files.texts import shortened
-from kanpde.problems.language.functions import RESERVED
+from kanpde.problems.language.functions import CALLED, RESERVED
 from kanpde.problems.language.refusals import ExpressionError
 from kanpde.problems.language.spellings import COMPLEX, GREEK, meant, plain_signs
 
@@ -128,7 +128,7 @@ def check_name(name: str, kind: str, where: str) -> str:
             f"{where} needs a name for each {kind}: letters, digits and underscores, starting with a letter, at most "
             f"40; it has {shortened(name)}. Rename it, e.g. {GREEK.get(str(name), f'{kind[0]}1')}."
         )
-    if name in RESERVED or name in CONNECTIVES:
+    if (name in RESERVED or name in CONNECTIVES) and kind not in CALLED.get(name, ()):
         what = "the number pi" if name == "pi" else "a word of the problem language"
         raise InputError(f'{where} needs names of its own; "{name}" is {what}. Rename it, e.g. {name}0.')
     return name
