@@ -8,7 +8,7 @@ to first order. e is sought as E Σ_j c_j tanh(w_j·x + b_j), E the envelope of 
 same for every run, c by least squares over points that no training has seen. Nothing of the trained network enters but
 its values and derivatives, so what it cannot represent is no blind spot of the estimate.
 
-    size         ‖e‖ / ‖u‖ over the points, all fields together
+    size         max_f ‖e_f‖ / s_f over the points, s_f the scale of field f that errors are measured by (`errors.py`)
     unexplained  ‖L e + R‖ / ‖R‖, the share of the residual that no e of the space accounts for
 
 Source: the error equation of a posteriori analysis; random features as in the extreme learning machine of Huang, Zhu
@@ -30,6 +30,7 @@ from kanpde.models.networks import MLP
 from kanpde.problems.geometry.sampling import uniform_points
 from kanpde.problems.geometry.samplings import SobolSampling
 from kanpde.problems.problem import Problem
+from kanpde.results.errors import field_scales
 from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.losses.residuals import Block, build_blocks, draw
 from kanpde.solving.reach import RemoteValue, named_jets
@@ -82,8 +83,10 @@ def estimated_error(solution: Solution, ansatz: Ansatz) -> ErrorEstimate | None:
             return None
         parts.append(part)
         before = part.error
-    error, size, left, whole = (sum(squares) ** 0.5 for squares in zip(*(part.squares for part in parts), strict=True))
-    return ErrorEstimate(error / (size or 1.0), left / max(whole, 1e-300))
+    error, square, mean = (torch.stack([part.fields[place] for part in parts]).mean(0) for place in range(3))
+    scales = field_scales(square.sqrt(), (square - mean**2).clamp(min=0).sqrt())
+    left, whole = (sum(squares) ** 0.5 for squares in zip(*(part.squares for part in parts), strict=True))
+    return ErrorEstimate((error.sqrt() / scales).max().item(), left / max(whole, 1e-300))
 
 
 def _windows(solution: Solution) -> list[Problem]:
@@ -104,10 +107,15 @@ ErrorJets = Callable[[Tensor, IndexSet], Tensor]
 
 @dataclass(frozen=True)
 class _Part:
-    """The error in one window, and the squares that the estimate is made of: of e, u, L e + R and R."""
+    """The error in one window, and what the estimate is made of.
+
+    fields: Of each field, the means of e², u² and u.
+    squares: Of L e + R and R.
+    """
 
     error: ErrorJets
-    squares: tuple[float, float, float, float]
+    fields: tuple[Tensor, Tensor, Tensor]
+    squares: tuple[float, float]
 
 
 def _solved(
@@ -128,9 +136,9 @@ def _solved(
     inside = samples[0].points.double()
     error = partial(space.error, coefficients)
     found = torch.from_numpy(solution.values(inside))
-    sizes = error(inside, _values(window))[:, 0], found, matrix @ coefficients + residual
-    own, whole = (float(part.square().mean()) for part in sizes[:2])
-    return _Part(error, (own, whole, float(sizes[2].square().sum()), float(residual.square().sum())))
+    missed, left = error(inside, _values(window))[:, 0], matrix @ coefficients + residual
+    fields = missed.square().mean(0), found.square().mean(0), found.mean(0)
+    return _Part(error, fields, (float(left.square().sum()), float(residual.square().sum())))
 
 
 def _values(problem: Problem) -> IndexSet:

@@ -58,11 +58,15 @@ def varying_error(difference: Tensor, reference: Tensor) -> float:  # [n, fields
     >>> round(varying_error(torch.full((3, 1), 5.0), known), 2)
     0.61
     """
-    sizes = reference.norm(dim=0)
-    spread = (reference - reference.mean(dim=0)).norm(dim=0)
-    scales = torch.where(spread < OFFSET * sizes, spread, sizes)
+    scales = field_scales(reference.norm(dim=0), (reference - reference.mean(dim=0)).norm(dim=0))
+    return max((difference.norm(dim=0) / scales).tolist())
+
+
+def field_scales(sizes: Tensor, spreads: Tensor) -> Tensor:  # [fields] each, and the scales
+    """s_f of fields with these norms, and these norms about their means; 1 for what vanishes altogether."""
+    scales = torch.where(spreads < OFFSET * sizes, spreads, sizes)
     scales = torch.maximum(torch.maximum(scales, LEAST_VARIATION * sizes), LEAST_FIELD * sizes.max())
-    return max((difference.norm(dim=0) / torch.where(scales > 0, scales, 1.0)).tolist())
+    return torch.where(scales > 0, scales, 1.0)
 
 
 def errors(solution: Solution, resolution: int | None = None, reference: Reference | None = None) -> dict[str, float]:

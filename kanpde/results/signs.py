@@ -13,6 +13,7 @@ import sympy
 import torch
 
 from kanpde.problems.geometry.regions import inside_points, piece_points
+from kanpde.problems.language import all_jets_of
 from kanpde.problems.problem import Problem
 from kanpde.results.error_equation import estimated_error
 from kanpde.results.verdicts import Sign
@@ -29,6 +30,9 @@ GROWTH = 5.0
 
 LOCAL = 0.2
 """Of an unexplained relative residual in stationary equations, where what is left is fine and local."""
+
+FAR_APART, LEAST_SIZE = 100.0, 1e-12
+"""How many times as large one field may be as another without a word; and what counts as nothing beside the largest."""
 
 UNDETERMINED = 1.0
 """Half-width of a learned parameter's interval, relative to the parameter, from which it is not determined."""
@@ -90,11 +94,31 @@ def _condition_signs(solution: Solution, ansatz: Ansatz) -> Iterator[Sign]:
 
 
 def _largest_term(solution: Solution, residual: sympy.Expr, points: torch.Tensor) -> float:
-    """The largest rms of a condition's terms on its side, or of the fields it speaks of inside."""
+    """The largest rms of a condition's terms on its side, or of the fields inside of which it speaks, and no others."""
     problem, terms = solution.problem, sympy.Add.make_args(residual)
     sizes = [float(np.sqrt(np.mean(solution.evaluate(term, points) ** 2))) for term in terms]
     inside = solution.values(inside_points(problem.region, problem.domain, 256, seed=SEED))
-    return max(*sizes, float(np.sqrt(np.mean(inside**2))))
+    spoken = {name for name, _ in all_jets_of(residual)}
+    own = inside[:, [place for place, name in enumerate(problem.fields) if name in spoken]]
+    return max(*sizes, float(np.sqrt(np.mean(own**2))) if own.size else 0.0)
+
+
+def size_sentences(sizes: Mapping[str, float]) -> list[str]:
+    """A word on fields of very different size, of which the smaller ones count for little beside the largest.
+
+    >>> size_sentences({"T": 300.0, "c": 1.2})[0][:54]
+    'T (300) is 250 times as large as c (1.2): an error of '
+    >>> size_sentences({"u": 1.0, "v": 0.02, "zero": 0.0})
+    []
+    """
+    largest = max(sizes, key=lambda name: sizes[name], default="")
+    return [
+        f"{largest} ({sizes[largest]:.3g}) is {sizes[largest] / size:.3g} times as large as {name} ({size:.3g}): an "
+        f"error of all of {name} hides behind rel_l2, which is of all fields together; rel_l2_{name} and the verdict "
+        f"are of each. Write the problem in units in which both are about 1."
+        for name, size in sizes.items()
+        if LEAST_SIZE * sizes[largest] < size < sizes[largest] / FAR_APART
+    ]
 
 
 def _data_signs(problem: Problem, metrics: Mapping[str, float]) -> Iterator[Sign]:

@@ -36,7 +36,7 @@ from kanpde.results.known_functions import known_functions
 from kanpde.results.measuring import Measurement
 from kanpde.results.metrics import metrics_of
 from kanpde.results.provenance import git_commit, hardware, versions
-from kanpde.results.signs import energy_signs, equation_signs
+from kanpde.results.signs import energy_signs, equation_signs, size_sentences
 from kanpde.results.verdicts import Sign, Verdict, attributes_of, is_measured, verdict_in, verdict_of
 from kanpde.runs.checked_values import settings_from
 from kanpde.runs.live import live_line
@@ -418,7 +418,14 @@ def _finished(
         spectrum=measured.arrays,
         samples=dict(config.problem.samples),
     )
-    return Run(config.problem, data, (*_warnings(config, setup, trained, metrics), *notes), trained.network)
+    sizes = size_sentences({name: _size(fields[name]) for name in config.problem.fields})
+    return Run(config.problem, data, (*_warnings(config, setup, trained, metrics), *sizes, *notes), trained.network)
+
+
+def _size(values: np.ndarray) -> float:
+    """Root mean square where there are values."""
+    inside = values[np.isfinite(values)]
+    return float(np.sqrt(np.mean(inside**2))) if inside.size else 0.0
 
 
 def _judged(config: Config, setup: Setup, trained: Trained, solution: Solution, metrics: dict) -> Verdict:

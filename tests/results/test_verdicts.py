@@ -72,6 +72,30 @@ def test_the_estimate_is_within_a_factor_of_five_of_the_true_error(name, steps):
     assert true / 5 < found.size < 5 * max(true, 1e-9), (name, steps, run.metrics["rel_l2"], found)
 
 
+HOT = {
+    "coordinates": {"x": [0, 1]}, "fields": ["T", "c"],
+    "equations": {"heat": "T_xx = 0", "salt": "c_xx = -2"},
+    "boundary": {"x-": ["T = 300", "c = 0"], "x+": ["T = 300", "c = 0"]},
+}  # fmt: skip
+
+
+def test_an_error_in_a_small_field_does_not_hide_behind_a_large_one():
+    """c has a wrong curvature everywhere, 1.5e-3 of T: its conditions, its residual and its size are its own."""
+    run = kanpde.solve(HOT, model={"width": [3]}, training={"stages": 1, "starts": 1, "steps": 1}, reference=False)
+    wrong = run.solution
+    with torch.no_grad():
+        wrong.network.layers[-1].weight.zero_()
+    known = torch.linspace(0, 1, 50, dtype=torch.float64)[:, None]
+    missing = value_errors(("T", "c"), torch.from_numpy(wrong.values(known)),
+                           torch.cat([300 + 0 * known, known * (1 - known)], 1))  # fmt: skip
+    assert missing["rel_l2"] < 1e-3 and missing["varying_error"] > 0.5
+    assert estimated_error(wrong, ansatz_of(wrong.problem, "exact")).size > 0.5
+    assert any("T (300)" in warning and "hides" in warning for warning in run.warnings)
+    penalty = ansatz_of(load_problem({**HOT, "boundary": {"*": ["T = 300", "c = 0.2"]}}), "penalty")
+    missed = equation_signs(wrong, penalty, {})
+    assert any(sign.estimate > 0.5 and "condition" in sign.reason for sign in missed)
+
+
 def test_conditions_that_are_missed_count():
     run = solved("poisson_2d", 3, model={"width": [5]}, sampling={"boundary_points": 4})
     penalty = kanpde.solve(
