@@ -20,7 +20,7 @@ from kanpde.problems.problem import Problem
 from kanpde.problems.time_reversal import ends_alone, reversed_in_time
 from kanpde.references.cache import NUMBERS, load_values, store_values
 from kanpde.references.families import Family, combinations, family_axes, member, middle, node_counts
-from kanpde.references.interface import Field, NotSolved, OutOfMeans, Solved, time_limit
+from kanpde.references.interface import Field, NotSolved, OutOfMeans, Solved, check_time, time_left, time_limit
 from kanpde.references.methods import METHODS
 from kanpde.references.states import Turned, turning
 from kanpde.references.tables import check_table, read_table
@@ -203,9 +203,14 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
     coarse: Solved | None = None
     fine: Solved | None = None
     reason: NotSolved | None = None
+    took = 0.0
+    before: int | None = None
     for resolution in ladder:
         try:
+            _check_forecast(problem, solver, took, before, resolution)
+            started = time.thread_time()
             finer: Solved = solver.solve(problem, resolution)
+            took, before = time.thread_time() - started, resolution
         except OutOfMeans as limit:
             reason = limit
             break
@@ -225,6 +230,24 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
     if fine is None or not np.isfinite(error):
         raise reason or NotSolved("did not converge: its values are not finite")
     return Reference(method, fine.values, error, time.perf_counter() - begun, fine.unknowns, fine.energies, gaps)
+
+
+def _check_forecast(problem: Problem, solver: ModuleType, took: float, before: int | None, resolution: int) -> None:
+    """That the time left is enough for a resolution, as far as the one before tells.
+
+    Raises:
+        OutOfMeans: it is not.
+    """
+    check_time()
+    if before is None:
+        return
+    axes = problem.domain.dimension - int(problem.time is not None)
+    needed = took * (resolution / before) ** (getattr(solver, "POWER", 1.0) * max(axes, 1))
+    if needed > time_left():
+        raise OutOfMeans(
+            f"would take about {needed:.0f} s at a resolution of {resolution}, after {took:.1f} s at {before}; "
+            f"{max(time_left(), 0):.0f} s of its time are left"
+        )
 
 
 def _family(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference:

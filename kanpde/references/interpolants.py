@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -10,10 +11,18 @@ from typing import Protocol
 import numpy as np
 import scipy
 
+from kanpde.references.interface import check_time
 from kanpde.references.triangulations import TriangleFinder
 
 CHUNK = 4096
 """Points evaluated at once."""
+
+
+def chunks(points: np.ndarray) -> Iterator[np.ndarray]:  # [n, d]
+    """Parts of the points, for as long as there is time."""
+    for begin in range(0, len(points), CHUNK):
+        check_time()
+        yield points[begin : begin + CHUNK]
 
 
 class Axis(Protocol):
@@ -106,7 +115,7 @@ class Interpolant:
         points = np.asarray(points, dtype=float)
         if (grid := _grid_of(points)) is not None:
             return self._on_grid(grid)
-        parts = [self._evaluated(points[i : i + CHUNK]) for i in range(0, len(points), CHUNK)]
+        parts = [self._evaluated(part) for part in chunks(points)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.values)))
 
     def _on_grid(self, grid: list[np.ndarray]) -> np.ndarray:  # d axes -> [Π n_i, fields]
@@ -173,7 +182,7 @@ class Triangles:
 
     def __call__(self, points: np.ndarray) -> np.ndarray:  # [n, 2] -> [n, fields]
         points = np.asarray(points, dtype=float)
-        parts = [self._evaluated(points[i : i + CHUNK]) for i in range(0, len(points), CHUNK)]
+        parts = [self._evaluated(part) for part in chunks(points)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.values)))
 
     def _evaluated(self, points: np.ndarray) -> np.ndarray:

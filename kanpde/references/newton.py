@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kanpde.references.interface import NotSolved
+from kanpde.references.interface import NotSolved, check_time
 
 MOST_STEPS = 40
 STEP = 1e-9  # relative; the next Newton step would be its square
@@ -29,9 +29,11 @@ def newton(
 
     Raises:
         NotSolved: no step comes nearer to a solution, or there are too many.
+        OutOfMeans: the time is up.
     """
     residual = values(c)
     for _ in range(MOST_STEPS):
+        check_time()
         inverse = inverse_at(c)
         step = -inverse(residual)
         if np.abs(step).max() <= STEP * (1e-3 + np.abs(c).max()):

@@ -30,6 +30,7 @@ from kanpde.models.networks import MLP
 from kanpde.problems.geometry.sampling import uniform_points
 from kanpde.problems.geometry.samplings import SobolSampling
 from kanpde.problems.problem import Problem
+from kanpde.references.interface import check_time
 from kanpde.results.errors import field_scales
 from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.losses.residuals import Block, build_blocks, draw
@@ -63,7 +64,7 @@ class ErrorEstimate:
 
 
 def estimated_error(solution: Solution, ansatz: Ansatz) -> ErrorEstimate | None:
-    """Solve the linearized error equation about a solution, window by window where there is time.
+    """Solve the linearized error equation about a solution, window by window where time is a coordinate.
 
     Args:
         solution: What was trained; of windows of time as well.
@@ -71,6 +72,9 @@ def estimated_error(solution: Solution, ansatz: Ansatz) -> ErrorEstimate | None:
 
     Returns:
         None where the problem has no equations, or its derivatives are not finite at the solution.
+
+    Raises:
+        OutOfMeans: the time for measuring is over.
     """
     problem = solution.problem
     if not problem.equations:
@@ -78,6 +82,7 @@ def estimated_error(solution: Solution, ansatz: Ansatz) -> ErrorEstimate | None:
     blocks = build_blocks(problem, ansatz, CONDITION_WEIGHT, torch.float64, CONDITION_WEIGHT)
     parts, before = [], None
     for window in _windows(solution):
+        check_time()
         part = _solved(solution, ansatz, window, blocks, before)
         if part is None:
             return None

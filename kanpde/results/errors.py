@@ -8,7 +8,6 @@ from torch import Tensor
 from kanpde.models.jets import closure
 from kanpde.problems.freedoms import aligned
 from kanpde.problems.geometry.regions import piece_points
-from kanpde.problems.grids import measuring_points
 from kanpde.problems.language import compile_expression, coordinate_symbols, derivative
 from kanpde.problems.problem import Problem
 from kanpde.references import Reference
@@ -69,14 +68,14 @@ def field_scales(sizes: Tensor, spreads: Tensor) -> Tensor:  # [fields] each, an
     return torch.where(scales > 0, scales, 1.0)
 
 
-def errors(solution: Solution, resolution: int | None = None, reference: Reference | None = None) -> dict[str, float]:
+def errors(solution: Solution, points: Tensor, reference: Reference | None = None) -> dict[str, float]:  # [n, d]
     """rel_l2 (over all fields, and of each), the relative H¹ error, the largest error and the reference's own.
 
         h1 = (‖e‖² + ‖∇e‖²)^½ / (‖u‖² + ‖∇u‖²)^½
 
     Empty where neither the exact solution nor a reference is known; without h1 where it is a reference.
     """
-    problem, points = solution.problem, measuring_points(solution.problem, resolution)
+    problem = solution.problem
     if not problem.exact:
         return {} if reference is None else _reference_errors(solution, points, reference)
     found = solution.jets(points, first_order_indices(problem)).cpu().double()

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from kanpde.models.networks import Chain
 from kanpde.problems.geometry.regions import inside_points
+from kanpde.problems.grids import measuring_points, tracking_points
 from kanpde.problems.problem import Problem
 from kanpde.references import Reference
+from kanpde.references.interface import OutOfMeans, time_limit
 from kanpde.results.errors import conditions_rms, equations_rms, errors
 from kanpde.results.flops import flops_per_step
 from kanpde.results.known_functions import wells_metrics
@@ -83,7 +85,12 @@ class Measurement:
         return sum(p.numel() for p in self.trained.network.parameters()) if self.trained.objective else 0
 
     def errors(self) -> dict[str, float]:
-        return errors(self.solution, self.resolution, self.reference)
+        """On the grid; at the points that are followed in training where there is no time for that."""
+        try:
+            return errors(self.solution, measuring_points(self.problem, self.resolution), self.reference)
+        except OutOfMeans:
+            with time_limit(math.inf):
+                return errors(self.solution, tracking_points(self.problem), self.reference)
 
     def residual_rms(self, points: Tensor) -> float:  # [n, d]
         return equations_rms(self.solution, points)

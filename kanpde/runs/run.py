@@ -27,6 +27,7 @@ from kanpde.problems.freedoms import aligned, freedom_sentences
 from kanpde.problems.grids import grid_axes, grid_points, tracking_points
 from kanpde.problems.tasks.lattice import Lattice, lattice_of
 from kanpde.references import NotSolved, Reference, method_for, no_reference, reference_of
+from kanpde.references.interface import OutOfMeans, time_left, time_limit
 from kanpde.reports.cards import run_card, summary_lines
 from kanpde.reports.plots import solution_figure
 from kanpde.results.archive import ModelData, RunData, archive_of, read_archive, write_archive
@@ -60,6 +61,16 @@ from kanpde.symbolic.readings import Reading, read_formulas
 
 BELIEVABLE = 10.0
 """Held-out over training residual above which a warning is due; good runs have about 2, cheated ones 30 and more."""
+
+
+MEASURING, MEASURING_SHARE = 5.0, 0.25
+"""Seconds, and share of the time limit, that measuring may take after a training."""
+
+FEWEST = 5
+"""Points along an axis of the archive, however little time there is."""
+
+PROBED = 512
+"""Points that tell how long a grid takes."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -385,7 +396,13 @@ def _tracker(goal: Goal, reference: Reference | None) -> Callable[[nn.Module], f
     return error
 
 
-def _finished(
+def _finished(config: Config, *rest: Any) -> Run:
+    """What was trained, measured within a time of its own."""
+    with time_limit(MEASURING + MEASURING_SHARE * config.training.time_limit):
+        return _measured(config, *rest)
+
+
+def _measured(
     config: Config,
     setup: Setup,
     trained: Trained,
@@ -399,11 +416,14 @@ def _finished(
     measured = setup.goal.measured(trained.network, reference)
     if trained.outcome.status == "done" and measured.fault:
         trained = replace(trained, outcome=Outcome.BELOW, sentence=f"{Outcome.BELOW.value} {measured.fault}")
-    axes = grid_axes(config.problem, config.output.resolution)
+    axes, coarser = _axes_in_time(config, solution)
+    notes += coarser
     fields = _fields(solution, axes, reference)
+    if reference is not None and f"{config.problem.fields[0]}_ref" not in fields:
+        notes += ("There was no time to evaluate the reference on the grid, so the picture is without an error.",)
     known = known_functions(config.problem, axes, fields)
     taken = Measurement(setup, trained, solution, reference, measured, fields, len(history), config.output.resolution)
-    metrics = metrics_of(taken)
+    metrics, missed = metrics_of(taken)
     verdict = _judged(config, setup, trained, solution, metrics)
     about = {**_attributes(config, setup, trained), "reference": _method(config.problem, reference)}
     data = RunData(
@@ -418,6 +438,8 @@ def _finished(
         spectrum=measured.arrays,
         samples=dict(config.problem.samples),
     )
+    if missed:
+        notes += (f"There was no time to measure {', '.join(missed)}. Allow more: training.time_limit.",)
     sizes = size_sentences({name: _size(fields[name]) for name in config.problem.fields})
     return Run(config.problem, data, (*_warnings(config, setup, trained, metrics), *sizes, *notes), trained.network)
 
@@ -443,6 +465,24 @@ def _judged(config: Config, setup: Setup, trained: Trained, solution: Solution, 
 def _met(config: Config, trained: Trained) -> str:
     """How the conditions are met: as was set, or as the route chose."""
     return trained.conditions or config.training.conditions
+
+
+def _axes_in_time(config: Config, solution: Solution) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Those of the archive's grid, with fewer points where evaluating them all would take over half of the time left."""
+    axes = grid_axes(config.problem, config.output.resolution)
+    probe, seconds = tracking_points(config.problem)[:PROBED], math.inf
+    with time_limit(math.inf):
+        for _ in range(2):  # the first time is slower
+            begun = time.thread_time()
+            solution.values(probe)
+            seconds = min(seconds, time.thread_time() - begun)
+    affordable = max(time_left(), 0.0) / 2 * PROBED / max(seconds, 1e-9)
+    whole = math.prod(map(len, axes.values()))
+    if whole <= affordable:
+        return axes, ()
+    count = max(FEWEST, int(affordable ** (1 / len(axes))))
+    said = f"There was no time to evaluate the solution at {whole} points; its archive has {count} along each axis."
+    return grid_axes(config.problem, count), (f"{said} Allow more: training.time_limit, or set output.resolution.",)
 
 
 def _unmeasured(
@@ -493,10 +533,14 @@ def _ended(config: Config, status: str, sentence: str, device: torch.device) -> 
 def _fields(solution: Solution, axes: dict[str, np.ndarray], reference: Reference | None) -> dict[str, np.ndarray]:
     """Every field on the grid, with the exact or reference values and the error where they are known."""
     points, shape = grid_points(axes), [len(x) for x in axes.values()]
-    found = solution.values(points)
+    with time_limit(math.inf):  # they are an archive's first content
+        found = solution.values(points)
     if not solution.problem.region.whole:
         found[~solution.problem.region.contains(torch.from_numpy(points)).numpy()] = np.nan
-    known = known_values(solution.problem, torch.from_numpy(points), reference)
+    try:
+        known = known_values(solution.problem, torch.from_numpy(points), reference)
+    except OutOfMeans:
+        known = None
     if known is not None:
         known = aligned(solution.problem, torch.from_numpy(points), torch.from_numpy(found), known)
     fields = {}

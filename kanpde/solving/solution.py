@@ -16,6 +16,7 @@ from kanpde.models.learned_constants import learned_values
 from kanpde.problems.geometry.regions import in_domain
 from kanpde.problems.language import Remote, Scope, compile_expression, parse_expression
 from kanpde.problems.problem import Problem
+from kanpde.references.interface import check_time
 from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.named_points import Grid
 from kanpde.solving.reach import named_jets, reach_of, values_elsewhere
@@ -131,10 +132,10 @@ class Solution:
         """∂_α of every field for a downward-closed set of multi-indices."""
         x, route = self._points(points), route_for(self.network)
         with torch.no_grad():
-            parts = [
-                self.ansatz.bind(part, indices)(route.jets(route.prepare(part, indices), indices))
-                for part in x.split(CHUNK)
-            ]
+            parts = []
+            for part in x.split(CHUNK):
+                check_time()
+                parts.append(self.ansatz.bind(part, indices)(route.jets(route.prepare(part, indices), indices)))
         return torch.cat(parts)
 
     def slopes(self, points, axes: Sequence[int]) -> np.ndarray:  # [n, d] -> [n, fields, axes]

@@ -11,8 +11,9 @@ import kanpde
 from kanpde import references
 from kanpde.errors import InputError
 from kanpde.references import METHODS, _solved
-from kanpde.references.interface import NotSolved, Solved
+from kanpde.references.interface import NotSolved, Solved, time_limit
 from kanpde.runs import jobs
+from kanpde.runs import run as run_module
 from kanpde.runs.settings import compose
 from kanpde.solving.training.actions import MEASURE_EVERY, draw_place
 from kanpde.solving.training.events import Started, Step
@@ -98,6 +99,43 @@ def _peak_of_process() -> float:
     import resource  # noqa: PLC0415  not on Windows
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def test_a_run_without_time_to_measure_ends_all_the_same(monkeypatch):
+    """It has the solution on a coarse grid, the error at few points, a verdict, and says what there was no time for."""
+    monkeypatch.setattr(run_module, "MEASURING", -1.0)
+    monkeypatch.setattr(run_module, "MEASURING_SHARE", 0.0)
+    for settings in ({}, {"reference": False}):
+        run = kanpde.solve("bratu", **QUICK, **settings)
+        assert [len(axis) for axis in run.data.axes.values()] == [5]
+        assert "u_ref" not in run.data.fields and np.isfinite(run.data.fields["u"]).all()
+        assert any("no time to measure" in warning for warning in run.warnings)
+        assert any("no time to evaluate the solution" in warning for warning in run.warnings)
+        assert run.verdict.reason
+        assert ("rel_l2" in run.metrics) == (settings == {})
+    whole = kanpde.solve("bratu", **QUICK, reference=False)
+    monkeypatch.undo()
+    again = kanpde.solve("bratu", **QUICK, reference=False)
+    assert len(again.data.axes["x"]) == 1001 and not any("no time" in warning for warning in again.warnings)
+    assert np.array_equal(whole.history["loss"], again.history["loss"])
+
+
+def test_a_reference_that_would_take_too_long_is_not_begun(monkeypatch):
+    class Slow(Rungs):
+        POWER = 3.0
+
+        def solve(self, problem, resolution):
+            begun = time.thread_time()
+            while time.thread_time() - begun < 0.05 * resolution**3:
+                pass
+            return super().solve(problem, resolution)
+
+    monkeypatch.setitem(METHODS, "rungs", Slow(()))
+    problem = kanpde.load_problem("poisson_1d")
+    with time_limit(0.3), pytest.raises(NotSolved, match="would take about"):
+        _solved(problem, "rungs", (1, 4))
+    with time_limit(0.6):
+        assert _solved(problem, "rungs", (1, 2, 4)).unknowns == 20
 
 
 @pytest.mark.parametrize("model", [{"kind": "mlp", "width": [4]}, {"kind": "kan", "width": [4]}])

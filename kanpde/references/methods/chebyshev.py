@@ -40,12 +40,15 @@ from kanpde.problems.problem import Problem
 from kanpde.problems.singular_ends import singular_ends
 from kanpde.references.applicability import is_whole_box, walls_of, with_values
 from kanpde.references.elsewhere import Elsewhere, elsewhere
-from kanpde.references.interface import NotSolved, Solved
+from kanpde.references.interface import NotSolved, OutOfMeans, Solved
 from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant
 from kanpde.references.newton import newton
 
 PLACE = 0
 ELSEWHERE = True  # takes integrals and shifts of fields
+POWER = 3.0
+"""With which power of the unknowns the seconds grow."""
+
 MOST_UNKNOWNS = 5000  # a dense matrix of 200 MB, some copies of it while it is factored
 MOST_IN_TIME = 1600  # of several fields in space and time, whose equations have more rows than these
 STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the first, as log(u)
@@ -259,6 +262,8 @@ def _newton(system: _System, c: np.ndarray) -> np.ndarray:
     """Damped Newton; where it stalls, along r(c) = (1 - s) r(c₀) from s = 0 to 1."""
     try:
         return newton(system.values, lambda c: _least_squares(system.jacobian(c)), c)
+    except OutOfMeans:
+        raise
     except NotSolved:
         return _continued(system, c)
 
@@ -271,6 +276,8 @@ def _continued(system: _System, c: np.ndarray) -> np.ndarray:
         try:
             c = newton(partial(_less, system, missing), lambda c: _least_squares(system.jacobian(c)), c)
             reached, step = target, 2 * step
+        except OutOfMeans:
+            raise
         except NotSolved:
             step /= 4
             if step < 1e-3:

@@ -26,7 +26,7 @@ from kanpde.errors import InputError
 from kanpde.problems.language import BoundFormula, ExpressionError, Jet, compile_expression, jet_slopes, jets_of
 from kanpde.problems.problem import Condition, Problem
 from kanpde.references.applicability import is_stationary, walls_of, with_values
-from kanpde.references.interface import NotSolved, Solved
+from kanpde.references.interface import NotSolved, Solved, check_time
 from kanpde.references.interpolants import Interpolant, Pieces, barycentric_matrix, barycentric_weights
 from kanpde.references.states import equal, groups
 
@@ -272,6 +272,7 @@ def _minimum(problem: Problem, mesh: _Mesh) -> tuple[np.ndarray, np.ndarray]:
     form = _form(problem, mesh, problem.task.integrals()[0], problem.fields, free, fixed)
     c = np.zeros(free.shape[1])
     for _ in range(MOST_STEPS):
+        check_time()
         gradient, hessian = form.gradient(c), form.hessian(c)
         if not (np.isfinite(gradient).all() and np.isfinite(hessian.data).all()):
             raise NotSolved("needs a finite energy on the way to its minimum, from zero on")

@@ -28,7 +28,7 @@ from kanpde.problems.problem import Condition, Problem
 from kanpde.references.applicability import is_whole_box, walls_of
 from kanpde.references.cells import Cells, Line, Waves, equidistributed
 from kanpde.references.evolution import Evolution, Statement, Variable, differentiated, evolution_of, statement
-from kanpde.references.interface import NotSolved, OutOfMeans, Solved
+from kanpde.references.interface import NotSolved, OutOfMeans, Solved, check_time
 from kanpde.references.interpolants import Axis, Fourier, Interpolant, Pieces
 from kanpde.references.radau import March, Solve, march, unit_nodes
 
@@ -128,6 +128,7 @@ def _adapted(evolution: Evolution, low: float, high: float, resolution: int) -> 
     """Cells that are small where rough solutions bend; one that breaks down says where up to then."""
     breaks, complete = np.linspace(low, high, -(-resolution // GAUSS) + 1), 0
     for _ in range(MOST_ROUNDS):
+        check_time()
         grid = _Grid(evolution, (Cells(breaks, GAUSS),))
         found = march(grid, _initial(evolution, grid), *_ends(evolution.problem), ROUGH, whole=False)
         complete += found.breaks[-1] == _ends(evolution.problem)[1]

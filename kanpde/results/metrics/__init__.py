@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kanpde.files.discovery import leaves
+from kanpde.references.interface import OutOfMeans
 from kanpde.results.metrics.interface import Metric, MetricRow
 
 if TYPE_CHECKING:
@@ -21,9 +22,15 @@ ROWS: tuple[MetricRow, ...] = tuple(row for metric in METRICS for row in metric.
 """In the order in which a report lists them."""
 
 
-def metrics_of(run: Measurement) -> dict[str, float]:
-    """All figures of a run by name."""
-    return {name: value for metric in METRICS for name, value in metric.of(run).items()}
+def metrics_of(run: Measurement) -> tuple[dict[str, float], list[str]]:
+    """All figures of a run by name, and the names of those metrics for which there was no time."""
+    found, missed = dict[str, float](), list[str]()
+    for metric in METRICS:
+        try:
+            found |= metric.of(run)
+        except OutOfMeans:
+            missed.append(metric.name)
+    return found, missed
 
 
 def metric_row(name: str) -> MetricRow:
