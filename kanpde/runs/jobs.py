@@ -1,7 +1,6 @@
 """Runs and their folders: what a command does with one composition of settings."""
 
 import contextlib
-import math
 import os
 import sys
 import tempfile
@@ -31,7 +30,7 @@ from kanpde.runs.trackers import Tracked, check_tracker, following
 from kanpde.solving.processes import Lost, agreed, joined, several
 from kanpde.solving.training.allocation import keep_freed_memory
 from kanpde.solving.training.events import Finished, Note, Started
-from kanpde.solving.training.memory import bounded_memory, free_memory, want_of_memory
+from kanpde.solving.training.memory import bounded_memory, want_of_memory
 
 HISTORY, PICTURE = "history.jsonl", "solution.png"
 UNDRAWN = "It was stopped while it was drawn."
@@ -300,7 +299,6 @@ def _trained(
 
         def listen(event: object) -> None:
             if isinstance(event, Started):
-                _check_memory(event, config)
                 _open_folder(config.folder, composition)
                 _claim(lock, config)
                 show(Note(f"{config.problem.title}: {config.folder}"))
@@ -319,23 +317,6 @@ def _trained(
 def _tracked(config: Config) -> Tracked:
     settings = {name: str(value) for name, value in flat_settings(config).items()}
     return Tracked(config.folder, config.problem.name, f"{config.model_name}/{config.key}", settings)
-
-
-def _check_memory(event: Started, config: Config) -> None:
-    """Refuse a Jacobian that cannot fit, that of the last stage, rather than train for minutes first."""
-    on_gpu = config.device != "cpu" and torch.cuda.is_available()
-    free = torch.cuda.mem_get_info()[0] if on_gpu else free_memory()
-    if free is None or not config.optimizer.forms_jacobian:
-        return
-    points, parameters = max((event.points, event.parameters), event.largest, key=math.prod)
-    needed = points * parameters * getattr(torch, config.dtype).itemsize
-    if needed > free:
-        where = "" if parameters == event.parameters else f" in the last of {len(event.grids)} stages"
-        raise InputError(
-            f"optimizer={config.optimizer.kind} needs the derivatives of {points} residuals by {parameters} parameters "
-            f"in memory{where}, {needed / 2**30:.3g} GiB; {free / 2**30:.3g} GiB are free. Use optimizer=lbfgs or "
-            "adam, a smaller model, fewer stages (training.stages), or fewer points (sampling.points)."
-        )
 
 
 def _open_folder(folder: Path, composition: Composition) -> None:

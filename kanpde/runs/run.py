@@ -51,7 +51,7 @@ from kanpde.solving.tasks import Goal, goal_of
 from kanpde.solving.time_windows import Windows, solution_of, window_ends
 from kanpde.solving.training.events import Event, Finished, Note, Outcome, Started, Step
 from kanpde.solving.training.journal import Journal, Recorded
-from kanpde.solving.training.memory import forget_peak, peak_memory_mb
+from kanpde.solving.training.memory import forget_peak, free_memory, peak_memory_mb
 from kanpde.solving.training.own_modules import check_module
 from kanpde.solving.training.routes import train_by_route
 from kanpde.solving.training.setup import Setup, Trained
@@ -262,6 +262,8 @@ def solve_config(
     def listen(event: Event) -> None:
         if isinstance(event, Step):
             history.append(event.record)
+        if isinstance(event, Started):
+            check_memory(event, config)
         on_event(event)
 
     setup, stops = _setup(config, ansatz, device, network, reference), stops or Stops()
@@ -284,6 +286,23 @@ def train_beside(config: Config) -> None:
     setup = replace(_setup(config, ansatz, _device(config.device), None, None), track=lambda network: math.nan)
     with shared_training(), own_threads(config.threads):
         _trained(setup, lambda event: None, lambda goal: setup.track, None, [])
+
+
+def check_memory(event: Started, config: Config) -> None:
+    """Refuse a Jacobian that cannot fit, that of the last stage, rather than train for minutes first."""
+    on_gpu = config.device != "cpu" and torch.cuda.is_available()
+    free = torch.cuda.mem_get_info()[0] if on_gpu else free_memory()
+    if free is None or not config.optimizer.forms_jacobian:
+        return
+    points, parameters = max((event.points, event.parameters), event.largest, key=math.prod)
+    needed = points * parameters * getattr(torch, config.dtype).itemsize
+    if needed > free:
+        where = "" if parameters == event.parameters else f" in the last of {len(event.grids)} stages"
+        raise InputError(
+            f"optimizer={config.optimizer.kind} needs the derivatives of {points} residuals by {parameters} parameters "
+            f"in memory{where}, {needed / 2**30:.3g} GiB; {free / 2**30:.3g} GiB are free. Use optimizer=lbfgs or "
+            "adam, a smaller model, fewer stages (training.stages), or fewer points (sampling.points)."
+        )
 
 
 def _trained(setup: Setup, on_event, track_of, journal: Journal | None, history: list[dict[str, float]]) -> Trained:

@@ -15,6 +15,7 @@ from kanpde.references.interface import NotSolved, Solved, time_limit
 from kanpde.runs import jobs
 from kanpde.runs import run as run_module
 from kanpde.runs.settings import compose
+from kanpde.solving.training import memory
 from kanpde.solving.training.actions import MEASURE_EVERY, draw_place
 from kanpde.solving.training.events import Started, Step
 
@@ -72,11 +73,31 @@ def test_memory_is_forecast_for_the_last_stage(monkeypatch):
     (event,) = [event for event in seen if isinstance(event, Started)]
     assert event.largest[1] > 3 * event.parameters and event.largest[0] > 3 * event.points
     first, last = 8 * event.parameters * event.points, 8 * event.largest[0] * event.largest[1]
-    monkeypatch.setattr(jobs, "free_memory", lambda: (first + last) // 2)
+    monkeypatch.setattr(run_module, "free_memory", lambda: (first + last) // 2)
     with pytest.raises(InputError, match="in the last of 4 stages"):
-        jobs._check_memory(event, config)
-    monkeypatch.setattr(jobs, "free_memory", lambda: last + 1)
-    jobs._check_memory(event, config)
+        run_module.check_memory(event, config)
+    monkeypatch.setattr(run_module, "free_memory", lambda: last + 1)
+    run_module.check_memory(event, config)
+    monkeypatch.setattr(run_module, "free_memory", lambda: 2**10)
+    with pytest.raises(InputError, match="optimizer=lm needs"):  # and so in Python
+        kanpde.solve("poisson_1d", model={"width": [3]}, training=training)
+
+
+def test_memory_is_that_of_the_control_groups_above(tmp_path, monkeypatch):
+    """Of a batch system the job's group may be unlimited, and the one above it bounded; caches of files are free."""
+    job = tmp_path / "user" / "job"
+    job.mkdir(parents=True)
+    texts = {"user/memory.max": "5000", "user/memory.current": "3000", "user/memory.stat": "anon 1\ninactive_file 500\n",
+             "user/job/memory.max": "max", "user/job/memory.current": "10"}  # fmt: skip
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    own = tmp_path / "cgroup"
+    own.write_text("0::/user/job\n")
+    assert memory.free_in_group(tmp_path, own) == 2500
+    (job / "memory.max").write_text("1000")
+    assert memory.free_in_group(tmp_path, own) == 990
+    own.write_text("0::/elsewhere\n")
+    assert memory.free_in_group(tmp_path, own) is None
 
 
 def test_the_forecast_is_what_the_last_stage_has():
@@ -105,17 +126,18 @@ def test_a_run_without_time_to_measure_ends_all_the_same(monkeypatch):
     """It has the solution on a coarse grid, the error at few points, a verdict, and says what there was no time for."""
     monkeypatch.setattr(run_module, "MEASURING", -1.0)
     monkeypatch.setattr(run_module, "MEASURING_SHARE", 0.0)
+    problem = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "equations": "u_xx = u**3 - 1", "boundary": {"*": "u = 0"}}
     for settings in ({}, {"reference": False}):
-        run = kanpde.solve("bratu", **QUICK, **settings)
+        run = kanpde.solve(problem, **QUICK, **settings)
         assert [len(axis) for axis in run.data.axes.values()] == [5]
         assert "u_ref" not in run.data.fields and np.isfinite(run.data.fields["u"]).all()
         assert any("no time to measure" in warning for warning in run.warnings)
         assert any("no time to evaluate the solution" in warning for warning in run.warnings)
         assert run.verdict.reason
         assert ("rel_l2" in run.metrics) == (settings == {})
-    whole = kanpde.solve("bratu", **QUICK, reference=False)
+    whole = kanpde.solve(problem, **QUICK, reference=False)
     monkeypatch.undo()
-    again = kanpde.solve("bratu", **QUICK, reference=False)
+    again = kanpde.solve(problem, **QUICK, reference=False)
     assert len(again.data.axes["x"]) == 1001 and not any("no time" in warning for warning in again.warnings)
     assert np.array_equal(whole.history["loss"], again.history["loss"])
 

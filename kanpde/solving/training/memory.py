@@ -44,7 +44,8 @@ def free_memory() -> int | None:
 
     None where this cannot be told: on other systems than Linux.
     """
-    found = [_kilobytes("/proc/meminfo", "MemAvailable"), _free_in_group(Path("/sys/fs/cgroup"))]
+    found = [_kilobytes("/proc/meminfo", "MemAvailable"), free_in_group(Path("/sys/fs/cgroup"))]
+    found += [_free_by_ulimit()]
     return min((value for value in found if value is not None), default=None)
 
 
@@ -79,10 +80,38 @@ def _kilobytes(path: str, name: str) -> int | None:
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), None)
 
 
-def _free_in_group(root: Path) -> int | None:
+def free_in_group(root: Path, own: Path = Path("/proc/self/cgroup")) -> int | None:
+    """What the control group of this process and those above it leave: most - taken + files merely cached, the least."""
     try:
-        own = root / Path("/proc/self/cgroup").read_text().splitlines()[-1].rpartition(":")[2].lstrip("/")
-        folder = own if (own / "memory.max").exists() else root
-        return int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())
-    except (OSError, ValueError, IndexError):  # no such group, or "max": no bound
+        place = root / own.read_text().splitlines()[-1].rpartition(":")[2].lstrip("/")
+    except (OSError, IndexError):
         return None
+    found = []
+    for folder in (place, *place.parents):
+        if root not in (folder, *folder.parents):
+            break
+        with suppress(OSError, ValueError):  # no such group, or "max": no bound
+            most, taken = (int((folder / f"memory.{name}").read_text()) for name in ("max", "current"))
+            found.append(most - taken + _cached(folder / "memory.stat"))
+    return min(found, default=None)
+
+
+def _cached(stat: Path) -> int:
+    """Bytes of files that are kept in memory until somebody needs it."""
+    try:
+        lines = dict(line.split() for line in stat.read_text().splitlines())
+        return int(lines.get("inactive_file", 0))
+    except (OSError, ValueError):
+        return 0
+
+
+def _free_by_ulimit() -> int | None:
+    """What `ulimit -v` and `ulimit -d` leave, as batch systems set them."""
+    if resource is None:
+        return None
+    found = []
+    for bound, name in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
+        most, taken = resource.getrlimit(bound)[0], _kilobytes("/proc/self/status", name)
+        if most != resource.RLIM_INFINITY and taken is not None:
+            found.append(most - taken)
+    return min(found, default=None)
