@@ -51,7 +51,7 @@ def equation_signs(solution: Solution, ansatz: Ansatz, metrics: Mapping[str, flo
         found = estimated_error(solution, ansatz)
     except OutOfMeans:
         factor = LOCAL if problem.time is None else GROWTH
-        hasty = f"The residual is {left:.1e} of its equation's largest term; there was no time to ask what it stands for."
+        hasty = f"The residual is {left:.1e} of its equation's largest term; there was no time for the error it makes."
         return [*signs, Sign(factor * left, hasty)]
     if found is None:
         return [*signs, Sign(left, f"The residual is {left:.1e} of its equation's largest term.")]

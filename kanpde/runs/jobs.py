@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
-import torch
 from omegaconf import OmegaConf
 
 from kanpde.errors import InputError, RunError

@@ -487,7 +487,7 @@ def _met(config: Config, trained: Trained) -> str:
 
 
 def _axes_in_time(config: Config, solution: Solution) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Those of the archive's grid, with fewer points where evaluating them all would take over half of the time left."""
+    """Those of the archive's grid, with fewer points where evaluating all would take over half of the time left."""
     axes = grid_axes(config.problem, config.output.resolution)
     probe, seconds = tracking_points(config.problem)[:PROBED], math.inf
     with time_limit(math.inf):

@@ -12,7 +12,6 @@ from kanpde import references
 from kanpde.errors import InputError
 from kanpde.references import METHODS, _solved
 from kanpde.references.interface import NotSolved, Solved, time_limit
-from kanpde.runs import jobs
 from kanpde.runs import run as run_module
 from kanpde.runs.settings import compose
 from kanpde.solving.training import memory
@@ -87,7 +86,7 @@ def test_memory_is_that_of_the_control_groups_above(tmp_path, monkeypatch):
     """Of a batch system the job's group may be unlimited, and the one above it bounded; caches of files are free."""
     job = tmp_path / "user" / "job"
     job.mkdir(parents=True)
-    texts = {"user/memory.max": "5000", "user/memory.current": "3000", "user/memory.stat": "anon 1\ninactive_file 500\n",
+    texts = {"user/memory.max": "5000", "user/memory.current": "3000", "user/memory.stat": "inactive_file 500\n",
              "user/job/memory.max": "max", "user/job/memory.current": "10"}  # fmt: skip
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
@@ -126,7 +125,8 @@ def test_a_run_without_time_to_measure_ends_all_the_same(monkeypatch):
     """It has the solution on a coarse grid, the error at few points, a verdict, and says what there was no time for."""
     monkeypatch.setattr(run_module, "MEASURING", -1.0)
     monkeypatch.setattr(run_module, "MEASURING_SHARE", 0.0)
-    problem = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "equations": "u_xx = u**3 - 1", "boundary": {"*": "u = 0"}}
+    line = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "boundary": {"*": "u = 0"}}
+    problem = {**line, "equations": "u_xx = u**3 - 1"}
     for settings in ({}, {"reference": False}):
         run = kanpde.solve(problem, **QUICK, **settings)
         assert [len(axis) for axis in run.data.axes.values()] == [5]

@@ -81,7 +81,7 @@ def _kilobytes(path: str, name: str) -> int | None:
 
 
 def free_in_group(root: Path, own: Path = Path("/proc/self/cgroup")) -> int | None:
-    """What the control group of this process and those above it leave: most - taken + files merely cached, the least."""
+    """The least that the control group of this process and those above it leave: most - taken + files cached."""
     try:
         place = root / own.read_text().splitlines()[-1].rpartition(":")[2].lstrip("/")
     except (OSError, IndexError):
