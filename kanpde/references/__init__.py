@@ -20,7 +20,8 @@ from kanpde.problems.problem import Problem
 from kanpde.problems.time_reversal import ends_alone, reversed_in_time
 from kanpde.references.cache import NUMBERS, load_values, store_values
 from kanpde.references.families import Family, combinations, family_axes, member, middle, node_counts
-from kanpde.references.interface import Field, NotSolved, OutOfMeans, Solved, check_time, time_left, time_limit
+from kanpde.references.interface import Field, Solved
+from kanpde.references.means import NotSolved, OutOfMeans, check_time, time_left, time_limit
 from kanpde.references.methods import METHODS
 from kanpde.references.states import Turned, turning
 from kanpde.references.tables import check_table, read_table

@@ -23,7 +23,7 @@ from kanpde.problems.language import (
     jets_of,
 )
 from kanpde.problems.problem import Problem
-from kanpde.references.interface import NotSolved
+from kanpde.references.means import NotSolved
 
 MOST_ENTRIES = 30_000_000
 """Of the matrices of one integral, 240 MB."""

@@ -24,7 +24,7 @@ from kanpde.problems.language import (
     jets_of,
 )
 from kanpde.problems.problem import Condition, Problem
-from kanpde.references.interface import NotSolved
+from kanpde.references.means import NotSolved
 
 Variable = tuple[str, int]
 """A time derivative of a field, below its highest: an unknown of the system of first order."""

@@ -12,8 +12,9 @@ import sympy
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.language import coordinate_symbols, jet_expression, jets_of
 from kanpde.problems.problem import Problem
-from kanpde.references.interface import Field, NotSolved
+from kanpde.references.interface import Field
 from kanpde.references.interpolants import Chebyshev
+from kanpde.references.means import NotSolved
 
 COUNTS = {1: (5, 9, 17, 33), 2: (3, 5, 9)}
 """Nodes of each parameter, each set within the next; more parameters take the first two of the last."""

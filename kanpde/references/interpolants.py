@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import scipy
 
-from kanpde.references.interface import check_time
+from kanpde.references.means import check_time
 from kanpde.references.triangulations import TriangleFinder
 
 CHUNK = 4096

@@ -22,7 +22,7 @@ from kanpde.problems.geometry.boxes import Side, box_sides
 from kanpde.problems.geometry.regions import SubSide, on_boundary
 from kanpde.problems.geometry.shapes import Cuboid, Facet
 from kanpde.problems.problem import Problem
-from kanpde.references.interface import NotSolved
+from kanpde.references.means import NotSolved
 
 ANGLE, GAP = 3.0, 2.0  # h = ANGLE radius / resolution along a curve, ANGLE GAP width / resolution beside a gap
 STEEPNESS, REACH = 0.8, 0.3  # h falls toward a corner like distance^STEEPNESS, from REACH times the box on

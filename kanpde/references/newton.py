@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kanpde.references.interface import NotSolved, check_time
+from kanpde.references.means import NotSolved, check_time
 
 MOST_STEPS = 40
 STEP = 1e-9  # relative; the next Newton step would be its square

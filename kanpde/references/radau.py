@@ -21,7 +21,7 @@ from typing import Protocol
 import numpy as np
 from numpy.polynomial import legendre
 
-from kanpde.references.interface import NotSolved, OutOfMeans, check_time
+from kanpde.references.means import NotSolved, OutOfMeans, check_time
 
 STAGES = 7
 MOST_ITERATIONS = 25

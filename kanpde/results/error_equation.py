@@ -30,7 +30,7 @@ from kanpde.models.networks import MLP
 from kanpde.problems.geometry.sampling import uniform_points
 from kanpde.problems.geometry.samplings import SobolSampling
 from kanpde.problems.problem import Problem
-from kanpde.references.interface import check_time
+from kanpde.references.means import check_time
 from kanpde.results.errors import field_scales
 from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.losses.residuals import Block, build_blocks, draw

@@ -16,7 +16,7 @@ from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.grids import measuring_points, tracking_points
 from kanpde.problems.problem import Problem
 from kanpde.references import Reference
-from kanpde.references.interface import OutOfMeans, time_limit
+from kanpde.references.means import OutOfMeans, time_limit
 from kanpde.results.errors import conditions_rms, equations_rms, errors
 from kanpde.results.flops import flops_per_step
 from kanpde.results.known_functions import wells_metrics

@@ -15,7 +15,7 @@ import torch
 from kanpde.problems.geometry.regions import inside_points, piece_points
 from kanpde.problems.language import all_jets_of
 from kanpde.problems.problem import Problem
-from kanpde.references.interface import OutOfMeans, time_limit
+from kanpde.references.means import OutOfMeans, time_limit
 from kanpde.results.error_equation import estimated_error
 from kanpde.results.verdicts import Sign
 from kanpde.solving.ansatz.interface import Ansatz

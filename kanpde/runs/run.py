@@ -27,7 +27,7 @@ from kanpde.problems.freedoms import aligned, freedom_sentences
 from kanpde.problems.grids import grid_axes, grid_points, tracking_points
 from kanpde.problems.tasks.lattice import Lattice, lattice_of
 from kanpde.references import NotSolved, Reference, method_for, no_reference, reference_of
-from kanpde.references.interface import OutOfMeans, time_left, time_limit
+from kanpde.references.means import OutOfMeans, time_left, time_limit
 from kanpde.reports.cards import run_card, summary_lines
 from kanpde.reports.plots import solution_figure
 from kanpde.results.archive import ModelData, RunData, archive_of, read_archive, write_archive

@@ -16,7 +16,7 @@ from kanpde.models.learned_constants import learned_values
 from kanpde.problems.geometry.regions import in_domain
 from kanpde.problems.language import Remote, Scope, compile_expression, parse_expression
 from kanpde.problems.problem import Problem
-from kanpde.references.interface import check_time
+from kanpde.references.means import check_time
 from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.named_points import Grid
 from kanpde.solving.reach import named_jets, reach_of, values_elsewhere

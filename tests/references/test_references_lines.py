@@ -12,8 +12,8 @@ from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.language import compile_expression
 from kanpde.references import NotSolved, method_for, reference_of
 from kanpde.references.cells import Cells, Waves, equidistributed
-from kanpde.references.interface import OutOfMeans, check_time, time_limit
 from kanpde.references.interpolants import Fourier, Interpolant, Pieces
+from kanpde.references.means import OutOfMeans, check_time, time_limit
 from kanpde.references.radau import march, unit_nodes
 
 ROD = {"coordinates": {"x": [0, 1], "t": [0, 1]}, "fields": ["u"]}

@@ -14,8 +14,8 @@ from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.language import Scope, compile_expression, coordinate_symbols, parse_expression
 from kanpde.problems.tasks.eigen import Eigen
 from kanpde.problems.tasks.energy import Energy
-from kanpde.references.interface import NotSolved
 from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant, Pieces, barycentric_weights
+from kanpde.references.means import NotSolved
 from kanpde.references.methods import chebyshev, elements
 
 SHIPPED = ("poisson_1d", "poisson_2d", "poisson_2d_paper", "helmholtz_2d", "biharmonic_1d")

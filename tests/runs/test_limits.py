@@ -11,7 +11,8 @@ import kanpde
 from kanpde import references
 from kanpde.errors import InputError
 from kanpde.references import METHODS, _solved
-from kanpde.references.interface import NotSolved, Solved, time_limit
+from kanpde.references.interface import Solved
+from kanpde.references.means import NotSolved, time_limit
 from kanpde.runs import run as run_module
 from kanpde.runs.settings import compose
 from kanpde.solving.training import memory

@@ -40,8 +40,9 @@ from kanpde.problems.problem import Problem
 from kanpde.problems.singular_ends import singular_ends
 from kanpde.references.applicability import is_whole_box, walls_of, with_values
 from kanpde.references.elsewhere import Elsewhere, elsewhere
-from kanpde.references.interface import NotSolved, OutOfMeans, Solved
+from kanpde.references.interface import Solved
 from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant
+from kanpde.references.means import NotSolved, OutOfMeans
 from kanpde.references.newton import newton
 
 PLACE = 0

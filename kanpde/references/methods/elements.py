@@ -26,8 +26,9 @@ from kanpde.errors import InputError
 from kanpde.problems.language import BoundFormula, ExpressionError, Jet, compile_expression, jet_slopes, jets_of
 from kanpde.problems.problem import Condition, Problem
 from kanpde.references.applicability import is_stationary, walls_of, with_values
-from kanpde.references.interface import NotSolved, Solved, check_time
+from kanpde.references.interface import Solved
 from kanpde.references.interpolants import Interpolant, Pieces, barycentric_matrix, barycentric_weights
+from kanpde.references.means import NotSolved, check_time
 from kanpde.references.states import equal, groups
 
 PLACE = 1

@@ -36,8 +36,9 @@ from kanpde.problems.language import (
 )
 from kanpde.problems.problem import Condition, Problem
 from kanpde.references.applicability import with_values
-from kanpde.references.interface import NotSolved, Solved
+from kanpde.references.interface import Solved
 from kanpde.references.interpolants import Triangles
+from kanpde.references.means import NotSolved
 from kanpde.references.meshes import BoundaryEdge, Mesh, triangulate
 from kanpde.references.newton import newton
 

@@ -28,8 +28,9 @@ from kanpde.problems.problem import Condition, Problem
 from kanpde.references.applicability import is_whole_box, walls_of
 from kanpde.references.cells import Cells, Line, Waves, equidistributed
 from kanpde.references.evolution import Evolution, Statement, Variable, differentiated, evolution_of, statement
-from kanpde.references.interface import NotSolved, OutOfMeans, Solved, check_time
+from kanpde.references.interface import Solved
 from kanpde.references.interpolants import Axis, Fourier, Interpolant, Pieces
+from kanpde.references.means import NotSolved, OutOfMeans, check_time
 from kanpde.references.radau import March, Solve, march, unit_nodes
 
 PLACE = 3

@@ -22,8 +22,9 @@ from kanpde.problems.language import Jet, compile_expression
 from kanpde.problems.problem import Problem
 from kanpde.references.applicability import is_whole_box
 from kanpde.references.evolution import Statement, statement
-from kanpde.references.interface import NotSolved, Solved
+from kanpde.references.interface import Solved
 from kanpde.references.interpolants import Interpolant, Pieces
+from kanpde.references.means import NotSolved
 from kanpde.references.radau import march, unit_nodes
 
 PLACE = 4

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kanpde.files.discovery import leaves
-from kanpde.references.interface import OutOfMeans
+from kanpde.references.means import OutOfMeans
 from kanpde.results.metrics.interface import Metric, MetricRow
 
 if TYPE_CHECKING:
