@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -42,6 +43,9 @@ class Measurement:
         steps: How many were recorded.
         resolution: Of that grid; None for the usual one.
     """
+
+    out_of_time: ClassVar[type[Exception]] = OutOfMeans
+    """What a figure raises for which there is no time."""
 
     setup: Setup
     trained: Trained

@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING
 
 from kanpde.files.discovery import leaves
-from kanpde.references.means import OutOfMeans
 from kanpde.results.metrics.interface import Metric, MetricRow
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def metrics_of(run: Measurement) -> tuple[dict[str, float], list[str]]:
     for metric in METRICS:
         try:
             found |= metric.of(run)
-        except OutOfMeans:
+        except run.out_of_time:
             missed.append(metric.name)
     return found, missed
 
