@@ -15,6 +15,7 @@ from kanpde.problems.geometry.regions import Place, SubSide
 from kanpde.problems.language import compile_expression, jet_expression, latex_of, text_of
 from kanpde.problems.problem import Condition, Problem
 from kanpde.problems.reading.fewer_coordinates import still_equations
+from kanpde.problems.reading.interfaces import wall_lines
 from kanpde.problems.singularities import singularities
 
 
@@ -37,7 +38,10 @@ def statement_lines(problem: Problem) -> Iterator[str]:
             yield f"    written {written}"
         yield f"    LaTeX {latex_of(residual)} = 0"
         yield "    needs " + ", ".join(text_of(jet_expression(jet, problem.coordinates)) for jet in jets)
+    yield from wall_lines(problem.conditions)
     for condition in problem.conditions:
+        if condition.kind == "interface":
+            continue
         yield f"  {condition.name}{_place_of(condition, problem)}: {text_of(condition.residual)} = 0"
         if _says_more(condition.written, problem):
             yield f"    written {condition.written}"

@@ -12,7 +12,7 @@ import sympy
 
 from kanpde.files.yaml import Entries, write_yaml
 from kanpde.problems.geometry.boxes import Box, Side
-from kanpde.problems.geometry.regions import Piece, Region
+from kanpde.problems.geometry.regions import Piece, Place, Region
 from kanpde.problems.known_functions import table_of
 from kanpde.problems.language import (
     ExpressionError,
@@ -46,8 +46,8 @@ class Condition:
         side: Where it holds: a side of the box, a part of one, or of a shape's boundary; the side at the start of
             time for initial conditions.
         residual: Zero where the condition is met; in coordinates, fields and their derivatives.
-        kind: `boundary`, `initial`, `final` at the end of time, or `constraint` for what holds of integrals and values
-            elsewhere.
+        kind: `boundary`, `initial`, `final` at the end of time, `interface` for a flux that goes on across a wall, or
+            `constraint` for what holds of integrals and values elsewhere.
         fields: The fields that occur.
         written: The condition as the file has it.
     """
@@ -293,7 +293,13 @@ class Problem:
         """Where coefficients jump or kink along one coordinate, sorted."""
         space = [i for i in range(len(self.coordinates)) if i != self.time and i not in self.family]
         tables = [table for value in self.coefficients.values() if (table := table_of(value)) is not None]
-        return tuple(sorted({float(x) for table in tables if axis in space for x in table.walls[space.index(axis)]}))
+        found = {float(x) for table in tables if axis in space for x in table.walls[space.index(axis)]}
+        return tuple(sorted(found | set(self.fluxes_across(axis))))
+
+    def fluxes_across(self, axis: int) -> tuple[float, ...]:
+        """The walls along one coordinate across which a flux goes on while a factor in it jumps, sorted."""
+        places = [c.side.values[axis] for c in self.conditions if c.kind == "interface" and isinstance(c.side, Place)]
+        return tuple(sorted({place for place in places if place is not None}))
 
     def jets(self) -> tuple[Jet, ...]:
         """The derivatives of fields in the equations, or in what is integrated, sorted."""
@@ -305,9 +311,9 @@ class Problem:
         return self.task.densities(self)
 
     def remotes(self) -> tuple[Remote, ...]:
-        """What equations and conditions ask for from elsewhere: shifts and integrals, sorted."""
-        residuals = [*self.equations.values(), *(condition.residual for condition in self.conditions)]
-        return tuple(sorted({name for residual in residuals for name in remotes_of(residual)}))
+        """What is asked for from elsewhere, sorted: shifts and integrals, not the sides of walls."""
+        own = (condition.residual for condition in self.conditions if condition.kind != "interface")
+        return tuple(sorted({name for residual in (*self.equations.values(), *own) for name in remotes_of(residual)}))
 
     def reaches_through_time(self) -> bool:
         """Whether what holds at one time asks for fields at others, as a delay does."""

@@ -54,6 +54,8 @@ def posedness_warnings(problem: Problem, label: str) -> Iterator[str]:
 def jump_warnings(problem: Problem) -> Iterator[str]:
     """A factor that jumps in front of second derivatives says nothing of the flux across the jump."""
     for name, residual in problem.equations.items():
+        if any(c.kind == "interface" and c.name.startswith(f"{name}_at_") for c in problem.conditions):
+            continue
         for (field, index), slope in _slopes(problem, residual).items():
             if sum(index) >= 2 and not jets_of(slope) and (jumping := _jumping(problem, slope)):
                 term = f"{field}_{subscript_of(index, problem.coordinates)}"

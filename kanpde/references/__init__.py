@@ -21,6 +21,7 @@ from kanpde.problems.time_reversal import ends_alone, reversed_in_time
 from kanpde.references.cache import NUMBERS, load_values, store_values
 from kanpde.references.families import Family, combinations, family_axes, member, middle, node_counts
 from kanpde.references.interface import Field, Solved
+from kanpde.references.layers import Layers, has_layers, layered
 from kanpde.references.means import NotSolved, OutOfMeans, check_time, time_left, time_limit
 from kanpde.references.methods import METHODS
 from kanpde.references.states import Turned, turning
@@ -91,6 +92,7 @@ def applicable_method(problem: Problem) -> str | None:
     """The first solver that can take the problem, or each problem of a family."""
     try:
         one = _forward(middle(problem))
+        one = layered(one)[0] if has_layers(one) else one
     except NotSolved:
         return None
     return next((name for name, solver in METHODS.items() if not _reason_against(one, solver)), None)
@@ -142,6 +144,10 @@ def reference_of(problem: Problem, method: str, seconds: float = SECONDS) -> Ref
     if ends_alone(problem) and not problem.remotes():
         found = reference_of(_forward(problem), method, seconds)
         return replace(found, values=Backward(found.values, problem.time_axis, sum(_ends(problem))))
+    if has_layers(problem):
+        plain, axis, ends = layered(problem)
+        found = reference_of(plain, method, seconds)
+        return replace(found, values=Layers(found.values, axis, ends, len(problem.fields)))
     one = middle(problem)
     if (problem.remotes() or determined_by_data(problem)) and (reason := _reason_against(one, METHODS[method])):
         raise NotSolved(reason)

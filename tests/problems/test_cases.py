@@ -21,6 +21,7 @@ EXPRESSED = {
     "heated_part": None, "disk_polar": None, "inflow_poly": "finite_elements", "lorenz_issue": "ordinary",
     "periodic_pinned": "chebyshev", "porous_triangle_where": "finite_elements", "robertson": "ordinary",
     "sphere_spherical": None, "stefan": None, "interface_two_fields": "chebyshev", "neumann_compatible": "chebyshev",
+    "two_materials": "chebyshev",
 }  # fmt: skip
 """With the method of their reference; none beside an exact solution."""
 
@@ -37,7 +38,6 @@ REFUSED = {
     "schrodinger_complex": "Declare complex fields",
     "stefan_comma": "needs quotes around what has a comma",
     "triangle_conflict": "are the same edge",
-    "two_materials": "State the problem as an energy",
 }
 
 

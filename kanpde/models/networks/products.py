@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from kanpde.errors import InputError
 from kanpde.models.jets import IndexSet, closure
 from kanpde.models.networks.interface import Design, Smoothness
-from kanpde.models.splines import MAX_DEGREE, clamped_knots, knot_splines, periodic_knots
+from kanpde.models.splines import MAX_DEGREE, knot_splines, periodic_knots
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,14 @@ def equal_breaks(lower: Sequence[float], upper: Sequence[float], cells: Sequence
     return [torch.linspace(low, high, count + 1, dtype=torch.float64) for low, high, count in ends]
 
 
-def axis_knots(breaks: Tensor, degree: int, periodic: bool) -> Tensor:  # [G+1] -> [m+k+1]
-    """Of the cells along one coordinate; halved until a period has enough of them."""
+def axis_knots(
+    breaks: Tensor, degree: int, periodic: bool, walls: Sequence[float] = ()
+) -> Tensor:  # [G+1] -> [m+k+1]
+    """Of the cells along one coordinate; halved until a period has enough of them. Slopes may jump at walls."""
     if not periodic:
-        return clamped_knots(breaks, degree)
+        times = torch.where(torch.isin(breaks, breaks.new_tensor(list(walls))), degree, 1)[1:-1]
+        ends = breaks[:1].expand(degree + 1), breaks[-1:].expand(degree + 1)
+        return torch.cat([ends[0], breaks[1:-1].repeat_interleave(times), ends[1]])
     while len(breaks) <= degree + 1:
         breaks = torch.cat([breaks, (breaks[:-1] + breaks[1:]) / 2]).sort().values
     return periodic_knots(breaks, degree)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import sympy
 from sympy.core.function import AppliedUndef
 
-from kanpde.problems.language.functions import absolute, choice
+from kanpde.problems.language.functions import absolute, choice, delta, jump_refused
 from kanpde.problems.language.refusals import ExpressionError
 from kanpde.problems.language.remotes import Integrated, Placed, Remote, Span
 
@@ -180,6 +180,8 @@ def euler_lagrange(density: sympy.Expr, field: str, coordinates: tuple[str, ...]
             for symbol, order in zip(coordinate_symbols(coordinates), index, strict=True):
                 slope = derivative(slope, symbol, order)
             found += (-1) ** sum(index) * slope
+    if found.has(delta):
+        raise jump_refused()
     return found
 
 

@@ -395,8 +395,28 @@ class normal(Elementary):
     drawn = True
 
 
+def jump_refused() -> ExpressionError:
+    """Of a derivative whose jump nothing takes care of."""
+    return ExpressionError(
+        "needs functions that can be differentiated; it takes the derivative of a where(…) between two "
+        "constants, which jumps. State the problem as an energy (energy: a*u_x**2/2), which takes factors that "
+        "jump, give each piece a field of its own, joined by u and a*u_x, or smooth the jump with tanh or erf."
+    )
+
+
+class delta(Elementary):
+    """Dirac's δ(x - w), zero at all points but w: what the derivative of a jump at x = w has beside its branches.
+
+    Nothing evaluates it; equations turn it into a condition on the flux across w.
+    """
+
+    slopes = (_jump("a jump"), _jump("a jump"))
+    values = tensors.nothing
+    rough = True
+
+
 class choice(Elementary):
-    """where(d < 0, a, b): differentiated branch by branch, so a jump from one branch to the other goes unseen."""
+    """where(d < 0, a, b): differentiated branch by branch, with the δ of a jump where d is a coordinate's distance."""
 
     word = "where"
     slopes = (lambda d, a, b: sympy.S.Zero, lambda d, a, b: choice(d, 1, 0), lambda d, a, b: choice(d, 0, 1))
@@ -406,13 +426,25 @@ class choice(Elementary):
     def derivative(self, d_slope: sympy.Expr, a_slope: sympy.Expr, b_slope: sympy.Expr) -> sympy.Expr:
         """The derivative, given those of d, a and b; refused for a step between two constants."""
         distance, a, b = self.args
+        branches = choice(distance, a_slope, b_slope) if (a_slope, b_slope) != (0, 0) else sympy.S.Zero
+        wall = self._wall() if d_slope.is_number and d_slope != 0 else None
+        if wall is not None:
+            x, place = wall
+            jump = (b - a).xreplace({x: place})
+            return branches + (1 if d_slope > 0 else -1) * jump * delta(x, place) if jump != 0 else branches
         if d_slope != 0 and a_slope == 0 and b_slope == 0 and a != b:
-            raise ExpressionError(
-                "needs functions that can be differentiated; it takes the derivative of a where(…) between two "
-                "constants, which jumps. State the problem as an energy (energy: a*u_x**2/2), which takes factors that "
-                "jump, give each piece a field of its own, joined by u and a*u_x, or smooth the jump with tanh or erf."
-            )
-        return choice(distance, a_slope, b_slope) if (a_slope, b_slope) != (0, 0) else sympy.S.Zero
+            raise jump_refused()
+        return branches
+
+    def _wall(self) -> tuple[sympy.Symbol, sympy.Expr] | None:
+        """The coordinate x and place w of d = c (x - w); None for any other distance."""
+        distance = self.args[0]
+        if len(distance.free_symbols) != 1 or not (distance.is_Add or distance.is_Symbol):
+            return None
+        (x,) = distance.free_symbols
+        factor, rest = distance.coeff(x), distance.xreplace({x: sympy.S.Zero})
+        affine = factor.is_number and factor != 0 and rest.is_number and distance == factor * x + rest
+        return (x, -rest / factor) if affine else None
 
     def compared(self) -> tuple[sympy.Expr, str, sympy.Expr, sympy.Expr]:
         """What is compared with 0, by which sign, what then and what else; -|x| < 0 is how x != 0 is held."""

@@ -61,7 +61,9 @@ from kanpde.problems.language.functions import (
     choice,
     cos,
     cosh,
+    delta,
     exp,
+    jump_refused,
     larger,
     remainder,
     sin,
@@ -105,6 +107,7 @@ class Scope:
         place: Coordinates that have one value wherever it holds, as on a side: u(0, t) is u there.
         ranges: From where to where the coordinates go; integrals without limits need them.
         history: What fields were before time began, for delays.
+        walls: Whether what jumps may be differentiated, its δ being left for whoever reads the expression.
     """
 
     coordinates: tuple[str, ...] = ()
@@ -122,6 +125,7 @@ class Scope:
     place: Mapping[str, float] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     history: Mapping[str, sympy.Expr] = field(default_factory=dict)
+    walls: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -200,7 +204,11 @@ def _value(tokens: list[Token], scope: Scope) -> sympy.Expr | Vector:
         tree = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ExpressionError(unreadable(tokens)) from None
-    return _Reader(scope).read(tree, 0)
+    value = _Reader(scope).read(tree, 0)
+    for part in () if scope.walls else value.parts if isinstance(value, Vector) else pair_of(value):
+        if part.has(delta):
+            raise jump_refused()
+    return value
 
 
 def _components(value: sympy.Expr | Vector | Complex, count: int, vectors: bool) -> tuple[sympy.Expr, ...]:

@@ -35,6 +35,10 @@ def smaller(a: Tensor | float, b: Tensor | float) -> Tensor:
     return torch.minimum(*_tensors(a, b))
 
 
+def nothing(x: Tensor | float, place: Tensor | float) -> Tensor:
+    return torch.zeros_like(_tensors(x, place)[0])
+
+
 def chosen(distance: Tensor, below: Tensor | float, above: Tensor | float) -> Tensor:
     distance, below, above = _tensors(distance, below, above)
     return torch.where(distance < 0, below, above)

@@ -25,7 +25,7 @@ from kanpde.problems.language import (
 )
 from kanpde.problems.listing import title_of
 from kanpde.problems.named_files import NamedFiles
-from kanpde.problems.problem import Problem, Task
+from kanpde.problems.problem import Condition, Problem, Task
 from kanpde.problems.reading.coefficients import read_coefficients
 from kanpde.problems.reading.conditions import read_conditions
 from kanpde.problems.reading.constraints import parted, read_constraints
@@ -33,6 +33,7 @@ from kanpde.problems.reading.data import read_data
 from kanpde.problems.reading.entries import Source, double_of
 from kanpde.problems.reading.families import family_names, family_ranges
 from kanpde.problems.reading.fewer_coordinates import fewer_coordinates, still_equations
+from kanpde.problems.reading.interfaces import across_walls
 from kanpde.problems.reading.lattice_schema import LATTICE_KEYS
 from kanpde.problems.reading.lattices import read_lattice
 from kanpde.problems.reading.learned import read_bounds, read_learned
@@ -97,9 +98,10 @@ class ProblemFile(Source):
         conditions = read_conditions(self, scope, exact, periodic, region, box)
         conditions = task.conditions(conditions, fields, scope, self.where("boundary"))
         equations = task.equations(self, scope, exact)
+        equations, walls = self.across_walls(equations, scope, box)
         texts = self.data.get("equations")
         equations, apart = parted(equations, scope, region, box, texts if isinstance(texts, dict) else {})
-        conditions = (*conditions, *apart, *read_constraints(self, scope, exact, region, box))
+        conditions = (*conditions, *walls, *apart, *read_constraints(self, scope, exact, region, box))
         narrow = fewer_coordinates(self, scope)
         equations |= still_equations(narrow, coordinates)
         check_own_names(self, fields, learned)
@@ -249,6 +251,15 @@ class ProblemFile(Source):
             values = parse_complex(texts[name], scope, self.where(f"exact.{name}"))
             found |= dict(zip(pair, values, strict=True))
         return {name: found[name] for name in scope.fields}
+
+    def across_walls(
+        self, equations: dict[str, sympy.Expr], scope: Scope, box: Box
+    ) -> tuple[dict[str, sympy.Expr], tuple[Condition, ...]]:
+        """Equations, and the fluxes that go on where a factor in them jumps."""
+        try:
+            return across_walls(equations, scope, box)
+        except ExpressionError as error:
+            raise InputError(f"{self.where('equations')} {error}") from None
 
     def history(self, scope: Scope) -> dict[str, sympy.Expr]:
         """What fields were before time began."""

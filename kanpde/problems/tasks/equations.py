@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import sympy
@@ -30,6 +30,7 @@ class Equations(Task):
 
     def equations(self, source: Source, scope: Scope, exact: dict[str, sympy.Expr]) -> dict[str, sympy.Expr]:
         found = {}
+        scope = replace(scope, walls=True)
         for name, text in _named(source).items():
             residuals = source.residuals(f"equations.{name}", text, scope, exact)
             for number, residual in enumerate(residuals, 1):

@@ -30,7 +30,7 @@ from kanpde.solving.optimizers.interface import SparseSquares, SquaresByJacobian
 from kanpde.solving.tasks import goal_of
 from kanpde.solving.time_windows import in_window
 from kanpde.solving.training.ladder import NEWTON, Candidate, Clock, Rung, Stuck, Way, rung_of
-from kanpde.solving.training.products import DEGREES, cell_points, cells_of, halved, missing
+from kanpde.solving.training.products import DEGREES, cell_points, cells_of, halved, missing, with_walls
 from kanpde.solving.training.setup import Setup
 
 IN_TIME = 9
@@ -179,7 +179,8 @@ class March:
         box = problem.domain
         lower, upper = ([corner[axis] for axis in self._space] for corner in (box.lower, box.upper))
         windows: list[Window] = []
-        mesh, length = tuple(equal_breaks(lower, upper, counts)), (end - begin) / FIRST_WINDOWS
+        equal = zip(self._space, equal_breaks(lower, upper, counts), strict=True)
+        mesh, length = tuple(with_walls(problem, axis, ends) for axis, ends in equal), (end - begin) / FIRST_WINDOWS
         pace = Pace(clock, begin, end)
         while (now := windows[-1].end if windows else begin) < end:
             pace.check(now, math.prod(len(ends) - 1 for ends in mesh))
@@ -239,7 +240,7 @@ class March:
     def _network(self, mesh: Mesh, begin: float, end: float) -> SplineProducts:
         problem, time = self.setup.problem, self.setup.problem.time_axis
         knots = [
-            axis_knots(ends, self._degree, axis in problem.periodic)
+            axis_knots(ends, self._degree, axis in problem.periodic, problem.fluxes_across(axis))
             for axis, ends in zip(self._space, mesh, strict=True)
         ]
         knots.insert(time, clamped_knots(torch.tensor([begin, end], dtype=torch.float64), IN_TIME))

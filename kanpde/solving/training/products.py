@@ -21,6 +21,7 @@ from kanpde.models.learned_constants import hand_on, learn
 from kanpde.models.networks.products import ProductDesign, SplineProducts, axis_knots, equal_breaks, products_of
 from kanpde.problems.geometry.cell_points import CellSampling
 from kanpde.solving.losses.interface import squares_of
+from kanpde.problems.problem import Problem
 from kanpde.solving.optimizers import Iterate, Optimizer
 from kanpde.solving.optimizers.sparse_systems import solved_sparsely
 from kanpde.solving.training.ladder import NEWTON, Candidate, Clock, Rung, Way, rung_of
@@ -58,13 +59,25 @@ def product_way(setup: Setup, method: Optimizer) -> Way:
     def following(rungs: Sequence[Rung]) -> Candidate:
         box = setup.problem.domain
         if not rungs:
-            return Products(setup, method, tuple(equal_breaks(box.lower, box.upper, (FIRST[dimension],) * dimension)))
+            equal = equal_breaks(box.lower, box.upper, (FIRST[dimension],) * dimension)
+            first = tuple(with_walls(setup.problem, axis, ends) for axis, ends in enumerate(equal))
+            return Products(setup, method, first)
         network = products_of(rungs[-1].trained.network)
         missed = [missing(network, axis) for axis in range(dimension)]
         least = 0.0 if not setup.problem.region.whole else WORTH * max(eta.max().item() for eta in missed)
         return Products(setup, method, tuple(halved(network, axis, eta, least) for axis, eta in enumerate(missed)))
 
     return following
+
+
+def with_walls(problem: Problem, axis: int, breaks: Tensor) -> Tensor:
+    """The ends of cells along an axis, the nearest inner one moved to each wall; a further one where none is near."""
+    walls = breaks.new_tensor(problem.fluxes_across(axis))
+    if not len(walls):
+        return breaks
+    near = (breaks[:, None] - walls).abs().amin(1) < 0.3 * breaks.diff().min()
+    near[0] = near[-1] = False
+    return torch.cat([breaks[~near], walls]).sort().values
 
 
 def cells_of(network: SplineProducts) -> tuple[int, ...]:
@@ -103,11 +116,16 @@ def missing(network: SplineProducts, axis: int) -> Tensor:  # -> [G]
         weight = torch.cat([weight, weight[:degree]])
     for order in range(degree):  # of the derivatives; the splines left have fewer knots on either side
         span = knots[degree + 1 : len(knots) - 1 - order] - knots[order + 1 : len(knots) - 1 - degree]
-        weight = (degree - order) * weight.diff(dim=0) / span[:, None]
+        slope = (degree - order) * weight.diff(dim=0)
+        weight = torch.where(span[:, None] > 0, slope / span.clamp(min=1e-300)[:, None], 0.0)
+    inner = knots[degree : len(knots) - degree]
+    weight = weight[inner.diff() > 0]  # a wall's knots have no cells between them
     lengths = breaks.diff()
     if axis in network.periodic:
         weight, lengths = torch.cat([weight, weight[:1]]), torch.cat([lengths, lengths[:1]])
     jumps = weight.diff(dim=0).abs().amax(1) * ((lengths[:-1] + lengths[1:]) / 2) ** degree
+    if len(inner) > len(breaks):  # at a wall even slopes may jump
+        jumps[(inner == breaks[1:-1, None]).sum(1) > 1] = 0.0
     ends = (jumps[-1:], jumps) if axis in network.periodic else (jumps[:1], jumps, jumps[-1:])
     jumps = torch.cat(ends) * 4 / math.pi / math.pi ** (degree + 1) / largest
     return torch.maximum(jumps[:-1], jumps[1:])
@@ -136,7 +154,8 @@ class Products:
     def solve(self, below: Sequence[Rung], clock: Clock) -> Rung:
         begun, setup, degree = clock.elapsed(), self.setup, DEGREES[len(self.breaks)]
         periodic = setup.problem.periodic
-        knots = [axis_knots(ends, degree, axis in periodic) for axis, ends in enumerate(self.breaks)]
+        walls = setup.problem.fluxes_across
+        knots = [axis_knots(ends, degree, axis in periodic, walls(axis)) for axis, ends in enumerate(self.breaks)]
         bare = SplineProducts(knots, [degree] * len(knots), periodic, len(setup.problem.fields))
         network = learn(bare.to(setup.dtype), setup.problem.learned, setup.problem.bounds)
         objective = squares_of(setup.goal.objective(network, cell_points(network), setup.seed))
