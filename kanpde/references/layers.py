@@ -57,7 +57,7 @@ def layered(problem: Problem) -> tuple[Problem, int, tuple[float, ...]]:
     """
     axes = [axis for axis in range(problem.domain.dimension) if problem.fluxes_across(axis)]
     plain = all(isinstance(c.side, Side) or c.kind == "interface" for c in problem.conditions)
-    if len(axes) != 1 or not plain or problem.narrow or problem.remotes() or problem.region is not None:
+    if len(axes) != 1 or not plain or problem.narrow or problem.remotes() or not problem.region.whole:
         raise NotSolved("takes walls along one axis, with conditions on whole sides")
     (axis,) = axes
     ends = (problem.domain.lower[axis], *problem.fluxes_across(axis), problem.domain.upper[axis])
@@ -132,11 +132,12 @@ def _conditions(problem: Problem, axis: int, parts: list[_Layer]) -> Iterator[Co
     for condition in problem.conditions:
         if condition.kind == "interface":
             yield _flux(problem, axis, parts, condition)
-        elif condition.side.axis == axis:
-            part = parts[-1 if condition.side.end else 0]
-            yield _moved(condition, part.side(condition.side.end), part.of(condition.residual), part.number)
-        else:
-            yield from (_moved(condition, condition.side, part.of(condition.residual), part.number) for part in parts)
+            continue
+        side = condition.side
+        assert isinstance(side, Side)
+        own = [part.side(side.end) if side.axis == axis else side for part in parts]
+        for part in [parts[-1 if side.end else 0]] if side.axis == axis else parts:
+            yield _moved(condition, own[part.number], part.of(condition.residual), part.number)
     for one, other in pairwise(parts):
         for field in problem.fields:
             if problem.order_along(field, axis) > 1:
@@ -154,7 +155,7 @@ def _moved(condition: Condition, side: Side, residual: sympy.Expr, number: int) 
 def _flux(problem: Problem, axis: int, parts: list[_Layer], condition: Condition) -> Condition:
     """q(w⁺) = q(w⁻) with the field of the layer on either side."""
     assert isinstance(condition.side, Place)
-    wall = condition.side.values[axis]
+    wall = float(condition.side.values[axis] or 0.0)
     below = next(part for part in parts if part.high == wall)
     above, jets = parts[below.number + 1], {}
     for name, index in jets_of(condition.residual):

@@ -43,7 +43,8 @@ def across_walls(
     Raises:
         ExpressionError: a jump stands where no flux is known from.
     """
-    left, found = {}, []
+    left: dict[str, sympy.Expr] = {}
+    found: list[Condition] = []
     for name, residual in equations.items():
         jumps = sorted(residual.atoms(delta), key=str)
         for jump in jumps:

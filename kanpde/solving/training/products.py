@@ -20,8 +20,8 @@ from kanpde.models.jets import closure
 from kanpde.models.learned_constants import hand_on, learn
 from kanpde.models.networks.products import ProductDesign, SplineProducts, axis_knots, equal_breaks, products_of
 from kanpde.problems.geometry.cell_points import CellSampling
-from kanpde.solving.losses.interface import squares_of
 from kanpde.problems.problem import Problem
+from kanpde.solving.losses.interface import squares_of
 from kanpde.solving.optimizers import Iterate, Optimizer
 from kanpde.solving.optimizers.sparse_systems import solved_sparsely
 from kanpde.solving.training.ladder import NEWTON, Candidate, Clock, Rung, Way, rung_of
