@@ -19,7 +19,8 @@ from kanpde.problems.geometry.regions import Place
 from kanpde.problems.language import Placed, coordinate_symbols, jet_expression, jets_of
 from kanpde.problems.language.functions import choice
 from kanpde.problems.problem import Condition, Problem
-from kanpde.references.interface import Field, NotSolved
+from kanpde.references.interface import Field
+from kanpde.references.means import NotSolved
 
 
 def has_layers(problem: Problem) -> bool:
