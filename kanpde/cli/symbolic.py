@@ -13,7 +13,7 @@ from kanpde.results.archive import archive_of, write_archive
 from kanpde.runs.run import Run, open_run
 from kanpde.symbolic.discovery import Search
 from kanpde.symbolic.manual import Workbench
-from kanpde.symbolic.readings import read_formulas, read_structures, with_reading, with_structures
+from kanpde.symbolic.readings import Reading, read_formulas, read_structures, with_reading, with_structures
 
 NOT_FOUND = 3
 
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _by_hand(run, options):
+def _by_hand(run: Run, options: argparse.Namespace) -> Reading | None:
     """Edges named one by one; what was stored before is gone on with."""
     field = options.field or run.problem.fields[0]
     if field not in run.problem.fields:

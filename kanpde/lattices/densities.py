@@ -7,9 +7,11 @@ Source: Weiße, Wellein, Alvermann, Fehske, Rev. Mod. Phys. 78, 275 (2006), equa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from kanpde.lattices.operators import Hamiltonian
 
@@ -39,7 +41,7 @@ class Density:
         waves = np.array([np.dot(self.moments[1:] / orders, np.sin(orders * one)) for one in angle.ravel()])
         return np.clip((self.moments[0] * (np.pi - angle) - 2 * waves.reshape(angle.shape)) / np.pi, 0.0, 1.0)
 
-    def _sum(self, angle: np.ndarray, wave) -> np.ndarray:
+    def _sum(self, angle: np.ndarray, wave: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         orders = np.arange(1, len(self.moments))
         flat = [self.moments[0] + 2 * np.dot(self.moments[1:], wave(orders * one)) for one in angle.ravel()]
         return np.array(flat).reshape(angle.shape)
@@ -61,7 +63,7 @@ def kernel_density(hamiltonian: Hamiltonian, moments: int, vectors: int = 4, see
     return Density(total / vectors / hamiltonian.count * jackson(moments), center, half)
 
 
-def _moments(twice, shift: float, start: np.ndarray, count: int) -> np.ndarray:
+def _moments(twice: sparse.csr_array, shift: float, start: np.ndarray, count: int) -> np.ndarray:
     """⟨start|T_k|start⟩ for k below `count`; `twice` less the shift is 2H̃."""
     before, here = start, 0.5 * (twice @ start - shift * start)
     found = np.empty(count + 2)

@@ -130,7 +130,9 @@ def _scaled_weights(columns: np.ndarray, scales: np.ndarray, labels: np.ndarray,
     return logistic(columns[chosen], labels[chosen]) / scales
 
 
-def _resampled(columns, scales, labels, groups, fitted, gauge: int) -> np.ndarray:
+def _resampled(
+    columns: np.ndarray, scales: np.ndarray, labels: np.ndarray, groups: np.ndarray, fitted: np.ndarray, gauge: int
+) -> np.ndarray:
     """The standard deviation of the coefficients over realizations drawn again with replacement."""
     rng, own = np.random.default_rng(0), np.unique(groups[fitted])
     members: Mapping[int, np.ndarray] = {group: np.flatnonzero(fitted & (groups == group)) for group in own}

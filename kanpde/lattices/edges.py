@@ -13,7 +13,7 @@ import torch
 from kanpde.errors import InputError
 from kanpde.lattices.edge_formulas import EdgeFormula, edge_formula, logistic
 from kanpde.lattices.measurements import Measured
-from kanpde.models.networks import MODELS, Chain, KANDesign
+from kanpde.models.networks import MODELS, Chain, Design, KANDesign
 from kanpde.models.networks.edges import EdgeNetwork
 from kanpde.problems.language import Scope, parse_expression
 from kanpde.problems.lattices import ENERGY, SiteFunction
@@ -95,7 +95,7 @@ def samples_of(lattice: Lattice, measured: Measured, seed: int) -> Samples:
     return Samples(names, points, labels, groups, held, np.isin(groups, last), columns)
 
 
-def learn_edge(lattice: Lattice, measured: Measured, design, seed: int) -> Edge:
+def learn_edge(lattice: Lattice, measured: Measured, design: Design, seed: int) -> Edge:
     """Train the classifier, read its formula; accuracies are those on held-out realizations.
 
     A KAN is a sum and, where the design has a hidden layer, a product.

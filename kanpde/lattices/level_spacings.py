@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.polynomial.polynomial import polyval
-from scipy.optimize import least_squares
+from scipy.optimize import OptimizeResult, least_squares
 
 POISSON, GOE, GUE = 0.386294, 0.5307, 0.5996
 """r̃ of uncorrelated levels, 2 ln 2 - 1, and of random matrices (Atas et al., PRL 110, 084101)."""
@@ -61,7 +61,7 @@ def crossing(
     """
     rng = np.random.default_rng(0)
 
-    def fitted(values: np.ndarray):
+    def fitted(values: np.ndarray) -> OptimizeResult:
         return _scaled(strengths[None, :], sizes[:, None] ** (1 / exponent), values, errors, degree)
 
     best = fitted(ratios)
@@ -69,7 +69,9 @@ def crossing(
     return Crossing(float(best.x[0]), float(np.std(again, ddof=1)), 2 * best.cost / (ratios.size - len(best.x)))
 
 
-def _scaled(strengths: np.ndarray, stretch: np.ndarray, ratios: np.ndarray, errors: np.ndarray, degree: int):
+def _scaled(
+    strengths: np.ndarray, stretch: np.ndarray, ratios: np.ndarray, errors: np.ndarray, degree: int
+) -> OptimizeResult:
     """The fit; W_c, a_0, a_1, …"""
 
     def rest(values: np.ndarray) -> np.ndarray:

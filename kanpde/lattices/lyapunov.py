@@ -20,6 +20,8 @@ from kanpde.lattices.operators import Builder
 from kanpde.problems.lattices import IRRATIONAL, SiteFunction, site_names
 from kanpde.problems.tasks.lattice import Lattice
 
+Parameters = Mapping[str, np.ndarray | float]
+
 BLOCKS = 20
 WIDTH = 60_000
 """Numbers of onsite energies computed at a time."""
@@ -77,7 +79,7 @@ def chain_exponents(
             "measure.lyapunov needs a chain whose hopping joins neighbors, or is A*q^r at every distance (range: all); "
             "this lattice is another. Use label: dimension, or strips and bars from Python."
         )
-    values = {**parameters, **exact_parameters(lattice)}
+    values: Parameters = {**parameters, **exact_parameters(lattice)}
     coefficients = _Coefficients(lattice, np.asarray(energies, float), values, np.random.default_rng([seed, 7]))
     return _growth(coefficients, len(energies), max(steps // BLOCKS, 1))
 
@@ -85,7 +87,7 @@ def chain_exponents(
 class _Coefficients:
     """c and d of x_{n+1} = c_n x_n - d_n x_{n-1}, for pieces of the chain, shape [sites, m]."""
 
-    def __init__(self, lattice: Lattice, energies: np.ndarray, parameters: Mapping, rng: np.random.Generator):
+    def __init__(self, lattice: Lattice, energies: np.ndarray, parameters: Parameters, rng: np.random.Generator):
         self.onsite, self.hopping = SiteFunction(lattice.onsite), SiteFunction(lattice.hoppings[0].amplitude)
         self.energies, self.parameters, self.rng = energies, parameters, rng
         self.local = self.hopping.depends_on("n", "draws")
@@ -146,7 +148,7 @@ def bar_exponent(
     rng = np.random.default_rng([seed, 11])
     across = lattice.sites[1:]
     onsite, hopping = SiteFunction(lattice.onsite), SiteFunction(lattice.hoppings[0].amplitude)
-    values = {**parameters, **exact_parameters(lattice)}
+    values: Parameters = {**parameters, **exact_parameters(lattice)}
     t = np.atleast_1d(hopping({**values, "r": 1.0, "axis": np.arange(1.0, lattice.dimension + 1)}))
     layer = _layer(lattice, across, t[1:])
     places = np.meshgrid(*map(np.arange, across), indexing="ij")

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,10 @@ class Measured:
 
 
 def measure(
-    lattice: Lattice, source: Mapping, seed: int, on_chunk: Callable[[int, Arrays], None] = lambda done, found: None
+    lattice: Lattice,
+    source: Mapping[str, Any],
+    seed: int,
+    on_chunk: Callable[[int, Arrays], None] = lambda done, found: None,
 ) -> Measured:
     """Measure all realizations; those that were finished before are read from the cache.
 
@@ -219,7 +223,7 @@ def _shown(builders: _Builders, seed: int) -> tuple[Arrays, dict[str, tuple[str,
 # keeping
 
 
-def _path(source: Mapping, seed: int, numbers: range) -> Path:
+def _path(source: Mapping[str, Any], seed: int, numbers: range) -> Path:
     """The file of a chunk, by all that it depends on: neither by the number of realizations nor by what is drawn."""
     asked = {name: value for name, value in source.items() if name not in NOT_MEASURED}
     measured = asked.get("measure") or {}

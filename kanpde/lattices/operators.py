@@ -118,7 +118,8 @@ class Builder:
         known = dict(parameters)
         return _finite(Hamiltonian(self.lattice.sites, self.lattice.periodic, onsite, first, second, joined, known))
 
-    def _amplitudes(self, function: SiteFunction, bonds: _Bonds, parameters: Mapping, rng) -> np.ndarray:
+    def _amplitudes(self, function: SiteFunction, bonds: _Bonds, parameters: Mapping[str, float],
+                    rng: np.random.Generator) -> np.ndarray:  # fmt: skip
         """One for each bond, with its complex phase; what no site changes is evaluated once a displacement."""
         places = {name: index[bonds.first] for name, index in self.indices.items()}
         r, axis = (np.repeat(values, bonds.counts) for values in (bonds.r, bonds.axis))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from kanpde.lattices.edges import Edge, learn_edge
 from kanpde.lattices.level_spacings import GOE, POISSON
 from kanpde.lattices.localization import correlation_dimension
 from kanpde.lattices.measurements import Arrays, Measured, Stopped, measure
-from kanpde.models.networks import MODELS
+from kanpde.models.networks import MODELS, Design
 from kanpde.models.networks.edges import EdgeNetwork
 from kanpde.problems.lattices import ENERGY, SiteFunction
 from kanpde.problems.tasks.lattice import Lattice
@@ -42,7 +43,7 @@ class LatticeOutcome:
 
 
 def study_lattice(
-    lattice: Lattice, source: Mapping, design, seed: int, on_chunk: Callable[[int, Arrays], None]
+    lattice: Lattice, source: Mapping[str, Any], design: Design, seed: int, on_chunk: Callable[[int, Arrays], None]
 ) -> LatticeOutcome:
     """Measure, learn the edge where one is asked for, and sum up.
 
@@ -128,7 +129,7 @@ def _errors_text(edge: Edge) -> str:
     return ", ".join(f"{term}: {value:.4f} ± {error:.1g}" for term, value, error in rows)
 
 
-def _model(design, edge: Edge | None) -> ModelData:
+def _model(design: Design, edge: Edge | None) -> ModelData:
     if edge is None:
         return ModelData("none", "{}", {}, {})
     network, about = edge.network, {"names": list(edge.samples.names), "head": "sigmoid", "design": asdict(design)}

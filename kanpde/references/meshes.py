@@ -139,7 +139,7 @@ def _labels(problem: Problem, carrier: Side | Facet, facet: Facet) -> Callable[[
     return label
 
 
-def _break(label: Callable, low: float, high: float) -> float:
+def _break(label: Callable[[np.ndarray], np.ndarray], low: float, high: float) -> float:
     """Where the label changes, by bisection."""
     before = label(np.array([low]))[0]
     for _ in range(50):

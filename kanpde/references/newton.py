@@ -12,14 +12,12 @@ import numpy as np
 from kanpde.references.means import NotSolved, check_time
 
 MOST_STEPS = 40
+Map = Callable[[np.ndarray], np.ndarray]
+
 STEP = 1e-9  # relative; the next Newton step would be its square
 
 
-def newton(
-    values: Callable[[np.ndarray], np.ndarray],
-    inverse_at: Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]],
-    c: np.ndarray,
-) -> np.ndarray:
+def newton(values: Map, inverse_at: Callable[[np.ndarray], Map], c: np.ndarray) -> np.ndarray:
     """Solve values(c) = 0.
 
     Args:
@@ -42,7 +40,7 @@ def newton(
     raise NotSolved(f"did not converge in {MOST_STEPS} steps of Newton's method")
 
 
-def _line_search(values: Callable, inverse: Callable, c: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _line_search(values: Map, inverse: Map, c: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Halve the step until the next, with the same slopes, is shorter; the new c and residual."""
     for length in 0.5 ** np.arange(16):
         residual = values(c + length * step)

@@ -1,6 +1,7 @@
 """The problem of a run, out of its archive alone: what files held travels in it, and no name in it is followed."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def archived_problem(data: RunData, label: str) -> Problem:
     return load_problem(source, name=str(data.attributes.get("problem")), samples=samples)
 
 
-def _on_the_grid(data: RunData, source: Mapping) -> dict[str, np.ndarray]:
+def _on_the_grid(data: RunData, source: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Coefficients that came from files, along the space axes of the archive's grid."""
     entries = source.get("coefficients")
     entries = entries if isinstance(entries, dict) else {}
@@ -37,6 +38,6 @@ def _on_the_grid(data: RunData, source: Mapping) -> dict[str, np.ndarray]:
     return found
 
 
-def _mapping(source: Mapping, key: str) -> Mapping:
+def _mapping(source: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = source.get(key)
     return value if isinstance(value, dict) else {}

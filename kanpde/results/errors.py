@@ -5,7 +5,7 @@ import torch
 from sympy import Expr
 from torch import Tensor
 
-from kanpde.models.jets import closure
+from kanpde.models.jets import IndexSet, closure
 from kanpde.problems.freedoms import aligned
 from kanpde.problems.geometry.regions import piece_points
 from kanpde.problems.language import compile_expression, coordinate_symbols, derivative
@@ -33,7 +33,7 @@ def exact_jets(problem: Problem, points: Tensor, order: int) -> Tensor:  # [n, d
     return torch.stack(columns, dim=-1)
 
 
-def first_order_indices(problem: Problem):
+def first_order_indices(problem: Problem) -> IndexSet:
     """{0} and the unit multi-indices; sorted, so the last coordinate's derivative comes first."""
     unit = np.eye(len(problem.coordinates), dtype=int).tolist()
     return closure([tuple(row) for row in unit], len(unit))

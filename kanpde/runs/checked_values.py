@@ -80,7 +80,7 @@ def settings_model(cls: type) -> type[BaseModel]:
         for field in fields(cls)
     }
     line = (inspect.getdoc(cls) or "").partition("\n")[0]
-    return pydantic_model(cls.__name__, __config__=STRICT, __doc__=line, **declared)  # type: ignore[call-overload,no-any-return]
+    return pydantic_model(cls.__name__, __config__=STRICT, __doc__=line, **declared)  # type: ignore[call-overload]
 
 
 @lru_cache(maxsize=64)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -50,10 +50,10 @@ def step_text(record: Mapping[str, Any]) -> str:
     return " ".join(place) + (": " + "  ".join(values) if values else "")
 
 
-class Display(AbstractContextManager):
+class Display(AbstractContextManager[Any]):
     """Show events on a stream: choose with `display`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.latest: dict[str, Any] = {}
 
     def __call__(self, event: object) -> None:
@@ -79,7 +79,7 @@ class Display(AbstractContextManager):
     def note(self, text: str) -> None:
         raise NotImplementedError
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         """Nothing to close."""
 
 
@@ -116,11 +116,11 @@ class Bar(Display):
         self.progress = Progress(*columns, console=Console(file=stream), expand=True)
         self.task = self.progress.add_task("setting up", total=1.0)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.progress.start()
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         with contextlib.suppress(OSError):
             self.progress.stop()
 
@@ -144,7 +144,7 @@ def display(stream: IO[str], training: Training, bar: bool = True) -> Display:
     return Bar(stream, training) if bar and stream.isatty() else Lines(stream)
 
 
-class History(AbstractContextManager):
+class History(AbstractContextManager[Any]):
     """Writes one line of JSON a step; the file appears with the run's first event.
 
     What was not measured is null, since JSON knows no NaN.
@@ -162,7 +162,7 @@ class History(AbstractContextManager):
         elif isinstance(event, Finished):
             self._write({"status": event.outcome.status, "reason": str(event.outcome)})
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         self._close()
 
     def _opened(self) -> IO[str]:

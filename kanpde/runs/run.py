@@ -53,7 +53,7 @@ from kanpde.solving.training.events import Event, Finished, Note, Outcome, Start
 from kanpde.solving.training.journal import Journal, Recorded
 from kanpde.solving.training.memory import forget_peak, free_memory, peak_memory_mb
 from kanpde.solving.training.own_modules import check_module
-from kanpde.solving.training.routes import train_by_route
+from kanpde.solving.training.routes import TrackOf, train_by_route
 from kanpde.solving.training.setup import Setup, Trained
 from kanpde.symbolic.diagrams import diagram_points, network_diagram
 from kanpde.symbolic.manual import network_of
@@ -162,8 +162,8 @@ class Run:
 
 
 def solve(
-    problem: str | Path | dict | Problem,
-    model: str | dict | nn.Module | None = None,
+    problem: str | Path | dict[str, Any] | Problem,
+    model: str | dict[str, Any] | nn.Module | None = None,
     *,
     progress: bool | None = None,
     on_event: Callable[[Event], None] | None = None,
@@ -305,7 +305,13 @@ def check_memory(event: Started, config: Config) -> None:
         )
 
 
-def _trained(setup: Setup, on_event, track_of, journal: Journal | None, history: list[dict[str, float]]) -> Trained:
+def _trained(
+    setup: Setup,
+    on_event: Callable[[Event], None],
+    track_of: TrackOf,
+    journal: Journal | None,
+    history: list[dict[str, float]],
+) -> Trained:
     """The training; an interrupt that strikes beside its steps leads to the best state by way of the journal."""
     if shared():
         return train_by_route(replace(setup, clock=clock), on_event, track_of)
@@ -469,7 +475,7 @@ def _size(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(inside**2))) if inside.size else 0.0
 
 
-def _judged(config: Config, setup: Setup, trained: Trained, solution: Solution, metrics: dict) -> Verdict:
+def _judged(config: Config, setup: Setup, trained: Trained, solution: Solution, metrics: dict[str, float]) -> Verdict:
     """The verdict; signs are asked for only where nothing was measured."""
     failed = trained.sentence if trained.outcome.status == "failed" else ""
     signs: list[Sign] = []

@@ -29,7 +29,7 @@ from kanpde.runs.hydra_composition import (
     sweep_jobs,
     without_foreign,
 )
-from kanpde.runs.jobs import HISTORY, Result, State, attempt, left, no_folder, on_terminal, settled, skipped
+from kanpde.runs.jobs import HISTORY, Result, State, Watch, attempt, left, no_folder, on_terminal, settled, skipped
 from kanpde.runs.launchers import BASIC, check_launcher, children_shielded, threads_per_job
 from kanpde.runs.progress import Lines, Listener
 from kanpde.runs.settings import Config, config_of
@@ -241,7 +241,7 @@ class SweepTask:
                 raise
             return Result(State.NOT_BEGUN, str(config.folder), NOTHING_KEPT)
 
-    def _watch(self, prefix: str):
+    def _watch(self, prefix: str) -> Watch:
         @contextmanager
         def watch(config: Config) -> Iterator[Listener]:
             lines = Lines(sys.stderr, pause=10.0, prefix=prefix)

@@ -80,7 +80,13 @@ async def _warmed(service: Service) -> None:
 
 
 def _add_errors(app: FastAPI) -> None:
-    def told(request: Request, status: int, detail: str, headers=None, members=None) -> Response:
+    def told(
+        request: Request,
+        status: int,
+        detail: str,
+        headers: dict[str, str] | None = None,
+        members: dict[str, Any] | None = None,
+    ) -> Response:
         if request.method == "GET" and pages.wanted(request):
             return pages.error_page(status, detail, headers)
         return problem_json(status, detail, headers, members)
@@ -102,7 +108,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> Response:
-        return told(request, error.status_code, str(error.detail), error.headers)
+        return told(request, error.status_code, str(error.detail), dict(error.headers or {}))
 
     @app.exception_handler(sqlite3.OperationalError)
     async def busy(request: Request, error: Exception) -> Response:

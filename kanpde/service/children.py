@@ -10,6 +10,8 @@ import multiprocessing
 import threading
 import time
 from collections import OrderedDict
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ class Unanswered(Exception):
 class Children:
     """The fork server's children. All calls block; they are made from threads of their own."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload([PRELOADED])
         self.starting = threading.Lock()
@@ -56,7 +58,9 @@ class Children:
         finally:
             _end(process, ours)
 
-    def evaluate(self, archive: Path, version: str, request: dict[str, Any], points: bytes) -> tuple[dict, bytes]:
+    def evaluate(
+        self, archive: Path, version: str, request: dict[str, Any], points: bytes
+    ) -> tuple[dict[str, Any], bytes]:
         """Ask the warm process that has an archive open; it is started where there is none.
 
         Args:
@@ -98,7 +102,7 @@ class Children:
         for key in list(self.evaluators):
             self._drop(key)
 
-    def _started(self, *arguments: Any) -> multiprocessing.Process:
+    def _started(self, *arguments: Any) -> BaseProcess:
         # A job's process ends at once; what runs on is forked from it and is no child of the server.
         process = self.context.Process(target=enter, args=arguments, daemon=True)
         with self.starting:
@@ -109,7 +113,7 @@ class Children:
 class Evaluator:
     """A process that has one run open, asked by one thread at a time."""
 
-    def __init__(self, process, connection):
+    def __init__(self, process: BaseProcess, connection: Connection):
         self.process, self.connection = process, connection
         self.asking = threading.Lock()
         self.used = time.monotonic()
@@ -128,7 +132,7 @@ class Evaluator:
         _end(self.process, self.connection)
 
 
-def _received(connection, seconds: float) -> bytes:
+def _received(connection: Connection, seconds: float) -> bytes:
     try:
         if not connection.poll(seconds):
             raise Unanswered(f"An answer within {seconds:.0f} s is needed; this took longer. Ask for less.")
@@ -137,7 +141,7 @@ def _received(connection, seconds: float) -> bytes:
         raise Unanswered("The answer took too much time or memory and was stopped. Ask for less.") from error
 
 
-def _end(process, connection) -> None:
+def _end(process: BaseProcess, connection: Connection) -> None:
     process.kill()
     process.join()
     process.close()

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -35,14 +36,16 @@ class Client:
         self.base = f"{parts.scheme}://{parts.netloc}"
         self.token = token or parse_qs(parts.query).get("token", [""])[0]
 
-    def check(self, problem: str, settings: Mapping | None = None, files: Mapping[str, bytes] | None = None) -> dict:
+    def check(
+        self, problem: str, settings: Mapping[str, Any] | None = None, files: Mapping[str, bytes] | None = None
+    ) -> dict[str, Any]:
         """The checks of a problem, by name or as the text of a problem file."""
         return self._json("POST", "/processes/check/execution", _body(problem, settings, files))
 
     def solve(
         self,
         problem: str,
-        settings: Mapping | None = None,
+        settings: Mapping[str, Any] | None = None,
         files: Mapping[str, bytes] | None = None,
         name: str = "",
         key: str | None = None,
@@ -64,8 +67,8 @@ class Client:
     def sweep(
         self,
         problem: str,
-        values: Mapping[str, Sequence],
-        settings: Mapping | None = None,
+        values: Mapping[str, Sequence[Any]],
+        settings: Mapping[str, Any] | None = None,
         files: Mapping[str, bytes] | None = None,
         name: str = "",
         key: str | None = None,
@@ -75,7 +78,7 @@ class Client:
         found = self._json("POST", "/processes/solve/execution", body, key or str(uuid.uuid4()))
         return [Job(self, id) for id in found.get("jobs", [found["jobID"]])]
 
-    def study(self, problem: str, preset: str = "quick", study: Mapping | None = None) -> "Job":
+    def study(self, problem: str, preset: str = "quick", study: Mapping[str, Any] | None = None) -> "Job":
         """Submit a study: KAN against MLP over sizes."""
         body = {"problem": problem, "preset": preset, "study": dict(study or {})}
         return Job(self, self._json("POST", "/processes/scaling/execution", body)["jobID"])
@@ -87,12 +90,14 @@ class Client:
         """All finished runs and their metrics."""
         return self._json("GET", "/runs")["runs"]
 
-    def evaluate(self, run: str, points: Sequence[Sequence[float]], expressions: Sequence[str] = ("u",)) -> list:
+    def evaluate(
+        self, run: str, points: Sequence[Sequence[float]], expressions: Sequence[str] = ("u",)
+    ) -> list[list[float]]:
         """Values [n, k] of k expressions, such as "u_x" or "residual", at n points of a run `problem/model/key`."""
         body = {"points": [list(map(float, point)) for point in points], "expressions": list(expressions)}
         return self._json("POST", f"/runs/{quote(run)}/evaluate", body)["values"]
 
-    def open(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None):
+    def open(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> HTTPResponse:
         """The response to a request.
 
         Raises:
@@ -161,7 +166,7 @@ class Job:
         return path
 
 
-def _frames(response, position: int) -> Iterator[tuple[str, dict[str, Any], int]]:
+def _frames(response: HTTPResponse, position: int) -> Iterator[tuple[str, dict[str, Any], int]]:
     name = ""
     for raw in response:
         key, _, value = raw.decode().rstrip("\n").partition(": ")
@@ -173,7 +178,7 @@ def _frames(response, position: int) -> Iterator[tuple[str, dict[str, Any], int]
             yield name, json.loads(value), position
 
 
-def _body(problem: str, settings: Mapping | None, files: Mapping[str, bytes] | None) -> dict[str, Any]:
+def _body(problem: str, settings: Mapping[str, Any] | None, files: Mapping[str, bytes] | None) -> dict[str, Any]:
     encoded = {name: base64.b64encode(data).decode() for name, data in (files or {}).items()}
     return {"problem": problem, "settings": dict(settings or {}), "files": encoded}
 

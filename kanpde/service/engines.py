@@ -87,7 +87,7 @@ class SlurmEngine:
         if kill and handle:
             self._job(handle).cancel()
 
-    def _job(self, handle: str):
+    def _job(self, handle: str) -> Any:
         return self.jobs(folder=self.folder, job_id=handle, tasks=[0])
 
 

@@ -10,6 +10,7 @@ import signal
 import traceback
 from collections.abc import Callable
 from itertools import product
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ GRID = 9
 
 
 @work
-def evaluator(connection, archive: str) -> None:
+def evaluator(connection: Connection, archive: str) -> None:
     """Answer until the other side is gone: a request as JSON, then points as float64; answers likewise."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))

@@ -121,7 +121,7 @@ def sign(lock: IO[str]) -> None:
     lock.flush()
 
 
-class EventFile(AbstractContextManager):
+class EventFile(AbstractContextManager[Any]):
     """Appends events as lines; a half line that a killed process left is cut off: nobody was shown it."""
 
     def __init__(self, path: Path):
@@ -133,5 +133,5 @@ class EventFile(AbstractContextManager):
         self.file.write(json.dumps({"event": event, **values}).encode() + b"\n")
         self.file.flush()
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         self.file.close()

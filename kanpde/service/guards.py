@@ -9,13 +9,13 @@
 
 import hmac
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kanpde.service.bodies import problem_json
 
@@ -39,23 +39,25 @@ Page = Callable[[int, str], Response]
 class Guard:
     """ASGI middleware; `hosts` are names without ports, `page` shows a refusal to people."""
 
-    def __init__(self, app, token: str, hosts: tuple[str, ...], cookie: str, most: int, page: Page = problem_json):
+    def __init__(
+        self, app: ASGIApp, token: str, hosts: tuple[str, ...], cookie: str, most: int, page: Page = problem_json
+    ):
         self.app, self.token, self.hosts, self.cookie, self.most, self.page = app, token, hosts, cookie, most, page
 
-    async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable[..., Awaitable[None]]) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
         if refusal is not None and refusal.status_code in (400, 401) and "text/html" in headers.get("accept", ""):
-            refusal = self.page(refusal.status_code, json.loads(refusal.body)["detail"])
+            refusal = self.page(refusal.status_code, json.loads(bytes(refusal.body))["detail"])
         if refusal is not None and refusal.status_code == 413:
             await self._drained(receive)
         answer = self.app if refusal is None else refusal
         await answer(scope, self._counted(receive), self._with_headers(scope, send))
 
-    def _refusal(self, scope: dict[str, Any], headers: Headers):
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "")
         if _name(host) not in self.hosts:
             return problem_json(400, f"The host {host!r:.80} is not one of this service. Start it with --allow-host.")
@@ -70,7 +72,7 @@ class Guard:
             return None
         return self._foreign(headers, host) or self._unreadable(scope["method"], headers)
 
-    def _token_in_address(self, scope: dict[str, Any]):
+    def _token_in_address(self, scope: Scope) -> Response | None:
         """Take the token out of the address and into a cookie: addresses are copied, logged and remembered."""
         query = parse_qsl(scope["query_string"].decode("latin1"), keep_blank_values=True)
         tokens = [value for name, value in query if name == "token"]
@@ -92,14 +94,14 @@ class Guard:
     def _same(self, given: str) -> bool:
         return hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
 
-    def _foreign(self, headers: Headers, host: str):
+    def _foreign(self, headers: Headers, host: str) -> Response | None:
         origin = headers.get("origin")
         foreign = origin is not None and origin.partition("://")[2] != host
         if foreign or headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             return problem_json(403, "Only the service's own pages and programs may change something. Use its address.")
         return None
 
-    def _unreadable(self, method: str, headers: Headers):
+    def _unreadable(self, method: str, headers: Headers) -> Response | None:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if method != "DELETE" and kind not in TYPES:
             return problem_json(415, f"JSON is needed; {kind or 'nothing'!r:.60} came. Send application/json.")
@@ -108,7 +110,7 @@ class Guard:
             return problem_json(413, f"A request may have {self.most} bytes; {length} came. Send less.")
         return None
 
-    async def _drained(self, receive: Callable) -> None:
+    async def _drained(self, receive: Receive) -> None:
         """Read on for a while: most programs look for the answer only once they have sent all."""
         count, more = 0, True
         while more and count < 8 * self.most:
@@ -116,10 +118,10 @@ class Guard:
             count += len(message.get("body", b""))
             more = message["type"] == "http.request" and message.get("more_body", False)
 
-    def _counted(self, receive: Callable) -> Callable:
+    def _counted(self, receive: Receive) -> Receive:
         count = 0
 
-        async def counted() -> dict[str, Any]:
+        async def counted() -> Message:
             nonlocal count
             message = await receive()
             count += len(message.get("body", b""))
@@ -129,8 +131,8 @@ class Guard:
 
         return counted
 
-    def _with_headers(self, scope: dict[str, Any], send: Callable[..., Awaitable[None]]) -> Callable:
-        async def sent(message: dict[str, Any]) -> None:
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("Content-Security-Policy", POLICY)

@@ -8,10 +8,11 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kanpde.files.atomic import replace_file
 from kanpde.service.bodies import CheckBody, Refused, ScalingBody, SolveBody
@@ -50,6 +51,9 @@ class Place:
             with os.fdopen(handle, "w") as file:
                 file.write(secrets.token_urlsafe(24))
         return path.read_text().strip()
+
+
+T = TypeVar("T")
 
 
 class Service:
@@ -103,7 +107,7 @@ class Service:
             raise Refused(422, str(reason)) from reason
         return _usable(answer), values
 
-    async def _in_thread(self, function, *arguments, **named):
+    async def _in_thread(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(
             self.threads, lambda: function(*arguments, **named)
         )

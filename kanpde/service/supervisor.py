@@ -9,6 +9,7 @@ job lives is asked of its engine: here, of its lock.
 import asyncio
 import contextlib
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from kanpde.errors import InputError
@@ -25,7 +26,7 @@ KILLED = "Its process was killed."
 class Supervisor:
     """Keeps `workers` jobs running as long as there are any."""
 
-    def __init__(self, table: Table, folder_of, engine: Engine, workers: int):
+    def __init__(self, table: Table, folder_of: Callable[[str], JobFolder], engine: Engine, workers: int):
         self.table, self.folder_of, self.engine, self.workers = table, folder_of, engine, workers
         self.woken, self.running = asyncio.Event(), 0
         self.asked: dict[str, float] = {}

@@ -5,6 +5,7 @@ The token is part of the address, since its clients send no headers: http://127.
 
 import array
 import math
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
@@ -62,7 +63,11 @@ def add_paths(app: FastAPI, service: Service) -> None:
         return await _answered(service, call, "jacobian_times", lambda answer, values: {"output": values}, vec=call.vec)
 
 
-async def _answered(service: Service, call: Call, ask: str, shaped, **more: Any) -> Any:
+Shaped = Callable[[dict[str, Any], list[Any]], Any]
+"""Answer and values -> what the protocol calls them."""
+
+
+async def _answered(service: Service, call: Call, ask: str, shaped: Shaped, **more: Any) -> Any:
     """What the protocol wants: the answer, or an error of its own kind."""
     try:
         if len(call.input) != 1 or call.inWrt or call.outWrt:

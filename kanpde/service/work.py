@@ -15,8 +15,9 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from kanpde.errors import InputError
 from kanpde.files.atomic import replace_file
@@ -81,7 +82,7 @@ def job(path: str, share: dict[str, int]) -> None:
         os._exit(0)
 
 
-def perform(path: Path, share: dict[str, int], lock) -> None:
+def perform(path: Path, share: dict[str, int], lock: IO[str]) -> None:
     """Do a job whose lock is held, and write how it ended; nothing if it has ended already."""
     folder = JobFolder(path)
     if folder.end() is not None:
@@ -279,7 +280,7 @@ PERFORMED: dict[str, Callable[..., Result]] = {"solve": _solve, "scaling": _stud
 
 
 @work
-def question(connection, name: str, payload: dict[str, Any], seconds: float) -> None:
+def question(connection: Connection, name: str, payload: dict[str, Any], seconds: float) -> None:
     """Answer one question, within bounds that the system enforces; `seconds` are the processor's."""
     _bound(math.ceil(seconds))
     root = Path(payload.pop("root", "/nowhere"))
@@ -310,7 +311,7 @@ def ready() -> dict[str, Any]:
     return {"cores": usable_cores(), "memory": free_memory()}
 
 
-def check(name: str, text: str | None, files: str | None, settings: object, limits: dict) -> dict[str, Any]:
+def check(name: str, text: str | None, files: str | None, settings: object, limits: dict[str, Any]) -> dict[str, Any]:
     """The checks of a problem with settings: equations as text, LaTeX and SVG, warnings, verdicts, sizes."""
     asked, bounds = Asked(name, text, files), Limits(**limits)
     config, _, sizes = composed(asked, words_of(settings), bounds)
@@ -333,7 +334,7 @@ def check(name: str, text: str | None, files: str | None, settings: object, limi
 
 
 def prepare(
-    name: str, text: str | None, files: str | None, settings: object, sweep: object, limits: dict
+    name: str, text: str | None, files: str | None, settings: object, sweep: object, limits: dict[str, Any]
 ) -> dict[str, Any]:
     """The jobs of a submission, each composed and within the limits: words and run folder."""
     asked, bounds = Asked(name, text, files), Limits(**limits)
@@ -346,7 +347,7 @@ def prepare(
 
 
 def prepare_study(
-    name: str, text: str | None, files: str | None, preset: str, study: object, settings: object, limits: dict
+    name: str, text: str | None, files: str | None, preset: str, study: object, settings: object, limits: dict[str, Any]
 ) -> dict[str, Any]:
     """The one job of a study."""
     asked, bounds = Asked(name, text, files), Limits(**limits)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from kanpde.models.jets import closure
 from kanpde.models.networks.chains import Inputs
+from kanpde.problems.geometry.boxes import Box, Side
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.geometry.sampling import Sample, uniform_points
 from kanpde.problems.geometry.samplings import Sampling
@@ -48,16 +49,16 @@ class Density:
     def shares(self) -> np.ndarray:  # [cells + 1]
         """The share of the density below each end of a cell, from 0 to 1."""
         shares = np.concatenate([[0.0], np.cumsum(self.values)])
-        return shares / shares[-1]
+        return np.asarray(shares / shares[-1])
 
     def quantiles(self, shares: np.ndarray) -> np.ndarray:
         """Where so large a share of it lies below."""
-        return np.interp(shares, self.shares, self.ends)
+        return np.asarray(np.interp(shares, self.shares, self.ends))
 
     def at(self, x: np.ndarray) -> np.ndarray:
         """Its value."""
         cell = ((x - self.lower) / (self.upper - self.lower) * len(self.values)).astype(int)
-        return self.values[cell.clip(0, len(self.values) - 1)]
+        return np.asarray(self.values[cell.clip(0, len(self.values) - 1)])
 
     def mixed(self, share: float) -> "Density":
         """So much of it, the rest even."""
@@ -131,10 +132,10 @@ class FollowingSampling(Sampling):
     def boundary_points(self) -> int | None:
         return self.base.boundary_points
 
-    def interior(self, box, count: int, seed: int, periodic: tuple[int, ...] = ()) -> Sample:
+    def interior(self, box: Box, count: int, seed: int, periodic: tuple[int, ...] = ()) -> Sample:
         return self._followed(self.base.interior(box, count, seed, periodic))
 
-    def on_side(self, box, side, count: int, seed: int, periodic: tuple[int, ...] = ()) -> Sample:
+    def on_side(self, box: Box, side: Side, count: int, seed: int, periodic: tuple[int, ...] = ()) -> Sample:
         sample = self._followed(self.base.on_side(box, side, count, seed, periodic))
         sample.points[:, side.axis] = side.level(box)
         return sample

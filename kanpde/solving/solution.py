@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sympy import Expr, Float
 from torch import Tensor, nn
 
@@ -23,6 +24,9 @@ from kanpde.solving.reach import named_jets, reach_of, values_elsewhere
 
 CHUNK = 8192
 
+Points = ArrayLike | Tensor
+"""A table [n, d]: lists, arrays, tensors and what becomes an array."""
+
 
 class Solution:
     """The fields u = L + E·N of a problem, as functions of physical coordinates.
@@ -39,7 +43,9 @@ class Solution:
         """The learned parameters by name, as trained."""
         return learned_values(self.network, self.problem.learned)
 
-    def __call__(self, points=None, *, extrapolate: bool = False, **coordinates: Any) -> Any:  # [n, d] -> [n, fields]
+    def __call__(
+        self, points: Points | None = None, *, extrapolate: bool = False, **coordinates: Any
+    ) -> Any:  # [n, d] -> [n, fields]
         """Values of all fields, NaN with a warning outside the domain and in its holes.
 
         Args:
@@ -58,7 +64,9 @@ class Solution:
         found = {name: grid.shaped(table[:, place], name) for place, name in enumerate(self.problem.fields)}
         return found if len(found) > 1 else next(iter(found.values()))
 
-    def derivative(self, expression: str, points=None, *, extrapolate: bool = False, **coordinates: Any) -> Any:
+    def derivative(
+        self, expression: str, points: Points | None = None, *, extrapolate: bool = False, **coordinates: Any
+    ) -> Any:
         """Any expression in fields, derivatives, coordinates, parameters and coefficients, as "u_x" or "nu*u_xx".
 
         Points or coordinates are given, and values come back, as for the solution itself; [n, d] -> [n].
@@ -72,7 +80,7 @@ class Solution:
         grid = self._grid(points, coordinates)
         return grid.shaped(self._masked(self.evaluate(expr, grid.points), grid.points, extrapolate), expression)
 
-    def values(self, points) -> np.ndarray:  # [n, d] -> [n, fields]
+    def values(self, points: Points) -> np.ndarray:  # [n, d] -> [n, fields]
         """Values of all fields wherever the network has some; nobody asks whether that is in the domain."""
         return self.jets(points, closure((), len(self.problem.coordinates)))[:, 0].cpu().double().numpy()
 
@@ -101,7 +109,7 @@ class Solution:
             )
         return Grid.of({name: coordinates[name] for name in names})
 
-    def _masked(self, found: np.ndarray, points: object, extrapolate: bool) -> np.ndarray:
+    def _masked(self, found: np.ndarray, points: Points, extrapolate: bool) -> np.ndarray:
         """NaN outside the domain, unless that is insisted on."""
         if extrapolate:
             return found
@@ -116,7 +124,7 @@ class Solution:
             found[outside.numpy()] = np.nan
         return found
 
-    def evaluate(self, expr: Expr, points) -> np.ndarray:  # [n, d] -> [n]
+    def evaluate(self, expr: Expr, points: Points) -> np.ndarray:  # [n, d] -> [n]
         """A parsed expression, such as the residual of one of the problem's equations."""
         formula = compile_expression(expr, self.problem.coordinates, self.problem.fields)
         local = [index for name, index in formula.jets if not isinstance(name, Remote)]
@@ -128,7 +136,7 @@ class Solution:
             values = formula(x, named, self.learned)
         return values.cpu().double().numpy()
 
-    def jets(self, points, indices: IndexSet) -> Tensor:  # [n, d] -> [n, s, fields]
+    def jets(self, points: Points, indices: IndexSet) -> Tensor:  # [n, d] -> [n, s, fields]
         """∂_α of every field for a downward-closed set of multi-indices."""
         x, route = self._points(points), route_for(self.network)
         with torch.no_grad():
@@ -138,7 +146,7 @@ class Solution:
                 parts.append(self.ansatz.bind(part, indices)(route.jets(route.prepare(part, indices), indices)))
         return torch.cat(parts)
 
-    def slopes(self, points, axes: Sequence[int]) -> np.ndarray:  # [n, d] -> [n, fields, axes]
+    def slopes(self, points: Points, axes: Sequence[int]) -> np.ndarray:  # [n, d] -> [n, fields, axes]
         """First derivatives of every field by the coordinates of some axes."""
         dimension = len(self.problem.coordinates)
         units = [tuple(int(axis == other) for other in range(dimension)) for axis in axes]
@@ -146,7 +154,7 @@ class Solution:
         jets = self.jets(points, indices).cpu().double().numpy()
         return np.moveaxis(jets[:, [list(indices).index(unit) for unit in units]], 1, 2)
 
-    def _points(self, points) -> Tensor:
+    def _points(self, points: Points) -> Tensor:
         like = next(self.network.parameters())
         x = _tensor(points).to(like)
         if x.ndim != 2 or x.shape[1] != len(self.problem.coordinates):
@@ -157,5 +165,5 @@ class Solution:
         return x
 
 
-def _tensor(points: object) -> Tensor:
+def _tensor(points: Points) -> Tensor:
     return points if isinstance(points, Tensor) else torch.from_numpy(np.array(points, dtype=float))

@@ -23,7 +23,7 @@ from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.problem import Condition, Problem
 from kanpde.solving.ansatz.exact_conditions import ansatz_of
 from kanpde.solving.ansatz.interface import Ansatz, BoundAnsatz
-from kanpde.solving.solution import Solution
+from kanpde.solving.solution import Points, Solution
 
 
 class Windows(nn.Module):
@@ -158,7 +158,7 @@ class Chained(Solution):
         super().__init__(problem, pieces[0].ansatz, network)
         self.pieces, self.ends = pieces, network.ends
 
-    def jets(self, points, indices: IndexSet) -> Tensor:  # [n, d] -> [n, s, fields]
+    def jets(self, points: Points, indices: IndexSet) -> Tensor:  # [n, d] -> [n, s, fields]
         x = self._points(points)
         which = torch.searchsorted(self.ends[1:-1].to(x), x[:, self.problem.time_axis].contiguous())
         found = x.new_empty(len(x), len(indices), len(self.problem.fields))

@@ -88,7 +88,7 @@ def _write_runs(root: h5py.File, records: Sequence[Record]) -> None:
     _table(root, "scaling", "run", rows, texts)
 
 
-def _size_rows(comparisons: Iterable[Comparison]) -> tuple[list[dict], dict[str, list[str]]]:
+def _size_rows(comparisons: Iterable[Comparison]) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
     rows, names = [], []
     for series in (one for comparison in comparisons for one in comparison.series):
         for size, center in zip(series.sizes, series.centers, strict=True):
@@ -99,7 +99,7 @@ def _size_rows(comparisons: Iterable[Comparison]) -> tuple[list[dict], dict[str,
     return rows, {"series": names}
 
 
-def _law_rows(comparisons: Iterable[Comparison]) -> tuple[list[dict], dict[str, list[str]]]:
+def _law_rows(comparisons: Iterable[Comparison]) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
     rows, names, against = [], [], []
     for series in (one for comparison in comparisons for one in comparison.series):
         for budget, law in series.every_law.items():
@@ -111,7 +111,7 @@ def _law_rows(comparisons: Iterable[Comparison]) -> tuple[list[dict], dict[str, 
 
 
 def _table(
-    root: h5py.File, name: str, dimension: str, rows: Sequence[Mapping], texts: Mapping[str, Sequence[str]]
+    root: h5py.File, name: str, dimension: str, rows: Sequence[Mapping[str, Any]], texts: Mapping[str, Sequence[str]]
 ) -> None:
     """Columns along one dimension; texts become flags, as the CF conventions have them."""
     group = root.create_group(name, track_order=True)
@@ -132,7 +132,7 @@ def _column(group: h5py.Group, name: str, values: np.ndarray, scale: h5py.Datase
     return dataset
 
 
-def asdicts(items: Iterable[Any]) -> list[dict]:
+def asdicts(items: Iterable[Any]) -> list[dict[str, Any]]:
     return [asdict(item) for item in items]
 
 
@@ -182,7 +182,7 @@ def read_outcome(path: Path) -> Outcome:
     return Outcome({name: str(text) for name, text in texts.items()}, **lists)
 
 
-def _items(text: str, cls: type) -> tuple:
+def _items(text: str, cls: type) -> tuple[Any, ...]:
     hints = get_type_hints(cls)
     return tuple(
         cls(**{one.name: _typed(item[one.name], hints[one.name]) for one in fields(cls)}) for item in json.loads(text)

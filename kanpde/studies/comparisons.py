@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 
@@ -132,7 +133,7 @@ class Pair:
 class Comparison:
     """Runs under equal settings."""
 
-    settings: dict
+    settings: dict[str, Any]
     series: tuple[Series, ...]
     pairs: tuple[Pair, ...]
     unfinished: tuple[Record, ...] = ()
@@ -179,7 +180,7 @@ def _comparison(settings: str, records: Sequence[Record]) -> Comparison:
 def series_of(records: Iterable[Record]) -> list[Series]:
     """Runs -> sizes -> series: by grid at each width, by width at each grid; without grids by width at each depth."""
     sizes = _sizes(records)
-    groups: dict[tuple, list[Size]] = {}
+    groups: dict[tuple[Any, ...], list[Size]] = {}
     for size in sizes:
         for key in _series_keys(size.first):
             groups.setdefault(key, []).append(size)
@@ -192,27 +193,27 @@ def series_of(records: Iterable[Record]) -> list[Series]:
 
 
 def _sizes(records: Iterable[Record]) -> list[Size]:
-    groups: dict[tuple, list[Record]] = {}
+    groups: dict[tuple[Any, ...], list[Record]] = {}
     for record in sorted(records, key=lambda one: (one.model, one.parameters, one.seed, one.path)):
         groups.setdefault((record.name, record.width, record.grid), []).append(record)
     return [Size(tuple(group)) for group in groups.values()]
 
 
-def _series_keys(record: Record) -> list[tuple]:
+def _series_keys(record: Record) -> list[tuple[Any, ...]]:
     depth = len(record.width)
     if not record.grid:
         return [(record.name, "width", depth, 0)]
     return [(record.name, "grid", record.width, 0), (record.name, "width", depth, record.grid)]
 
 
-def _series_name(key: tuple) -> str:
+def _series_name(key: tuple[Any, ...]) -> str:
     name, growth, shape, grid = key
     if growth == "width" and not grid:
         return name
     return f"{name}, width {list(shape)}, finer grids" if growth == "grid" else f"{name}, grid {grid}, wider"
 
 
-def _growing(size: Size) -> tuple:
+def _growing(size: Size) -> tuple[Any, ...]:
     return size.first.parameters, size.first.grid
 
 

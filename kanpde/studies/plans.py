@@ -75,7 +75,7 @@ class Study:
     optimizers: tuple[TrainerName, ...]
     match: tuple[BudgetName, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(set(self.models)) < 2:
             raise InputError(
                 f"study.models needs two kinds of model or more; {', '.join(self.models) or 'none'} came. Choose among "

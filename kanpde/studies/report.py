@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from kanpde.reports.sections import mapping_of, number, problem_section, provena
 from kanpde.studies.archive import Outcome
 from kanpde.studies.comparisons import BUDGETS, VERDICT_RULE, Comparison, Pair, Series, Size, compare, kinds_of, ratio
 from kanpde.studies.figures import scaling_panels
-from kanpde.studies.power_laws import INTERVAL_RULE, PLATEAU_RULE, PowerLaw
+from kanpde.studies.power_laws import INTERVAL_RULE, PLATEAU_RULE, Center, PowerLaw
 from kanpde.studies.records import FAILURE_RULE, Record
 
 TUNING_RULE = (
@@ -165,7 +166,7 @@ def _short(size: Size, short: bool) -> str:
     return size.first.size if short else f"{size.first.name} {size.first.size}"
 
 
-def _center(center) -> str:
+def _center(center: Center) -> str:
     bounded = center.low > 0 and math.isfinite(center.high)
     return f"{number(center.median)} ({span(center.low, center.high)})" if bounded else number(center.median)
 
@@ -236,7 +237,7 @@ def _tuning(outcome: Outcome) -> Child:
     return section("Tuning", element("p", TUNING_RULE), table(headings, rows))
 
 
-def _is_chosen(record: Record, chosen: dict) -> bool:
+def _is_chosen(record: Record, chosen: dict[str, Any]) -> bool:
     own = chosen.get(record.model)
     if not isinstance(own, dict):
         return False

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,12 +23,13 @@ from hydra.errors import OverrideParseException
 from kanpde.errors import InputError
 from kanpde.models.networks import Design, title_of
 from kanpde.problems.problem import Problem
+from kanpde.results.archive import ARCHIVE
 from kanpde.results.classical import classical_solutions
 from kanpde.results.provenance import git_commit, hardware, versions
 from kanpde.runs.checked_values import settings_from
 from kanpde.runs.choices import group_choices, group_defaults
 from kanpde.runs.hydra_composition import compose_mapping, near
-from kanpde.runs.jobs import ARCHIVE, Result, State, solve_one
+from kanpde.runs.jobs import Result, State, solve_one
 from kanpde.runs.settings import Config, config_of
 from kanpde.solving.optimizers import OPTIMIZERS, TRAINERS
 from kanpde.studies.archive import Outcome
@@ -276,7 +278,7 @@ def _own_optimizers(runner: Runner, tuned: Iterable[Design]) -> tuple[Collection
     return _joined(found), chosen
 
 
-def _attributes(plan: Plan, chosen: dict, own: dict[str, str]) -> dict[str, str]:
+def _attributes(plan: Plan, chosen: dict[str, Any], own: dict[str, str]) -> dict[str, str]:
     problem = plan.config.problem
     torch.set_num_threads(plan.config.threads or torch.get_num_threads())
     return {

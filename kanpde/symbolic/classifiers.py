@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from kanpde.models.networks import Chain
+from kanpde.models.networks import Chain, Design
+from kanpde.models.networks.chains import Extensible, chain_of
 from kanpde.solving.losses.cross_entropy import CrossEntropy
 from kanpde.solving.optimizers import OPTIMIZERS
 
@@ -26,7 +27,7 @@ def second_class(network: Chain, points: np.ndarray) -> np.ndarray:  # [n, d] ->
 
 
 def train(
-    design,
+    design: Design,
     points: np.ndarray,
     labels: np.ndarray,
     chosen_by: tuple[np.ndarray, np.ndarray],
@@ -46,13 +47,13 @@ def train(
     grids = design.grids(2)
     generator = torch.Generator().manual_seed(seed)
     box = {"lower": points.min(0).tolist(), "upper": points.max(0).tolist(), "dtype": x.dtype}
-    networks = [design.build(points.shape[1], 1, grids[0], **box, generator=generator) for _ in range(starts)]
+    networks = [chain_of(design.build(points.shape[1], 1, grids[0], **box, generator=generator)) for _ in range(starts)]
     for network in networks:
         _minimize(network, x, y, FEW_STEPS)
     best = min(networks, key=lambda network: _loss_at(network, chosen_by))
     kept = _minimized_copy(best, x, y)
     for grid in grids[1:]:
-        if grid != best.grid:  # an MLP has none, and goes on as it is
+        if grid != best.grid and isinstance(best, Extensible):  # an MLP has none, and goes on as it is
             best.extend(grid, x)
         kept = min((kept, _minimized_copy(best, x, y)), key=lambda network: _loss_at(network, chosen_by))
     return kept

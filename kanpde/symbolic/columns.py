@@ -122,7 +122,7 @@ def labels_of(values: Any) -> np.ndarray:
     return _column(values)
 
 
-def _own_names(X: Any) -> list | None:
+def _own_names(X: Any) -> list[Any] | None:
     if isinstance(X, Mapping):
         return list(X)
     found = getattr(X, "column_names", None) if hasattr(X, "column_names") else getattr(X, "columns", None)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import sympy
 import torch
@@ -188,7 +189,7 @@ def _agree(one: Found, other: Found) -> bool:
     return one.formula is not None and other.formula is not None and one.formula.expr == other.formula.expr
 
 
-def _rank(found: Found, search: Search) -> tuple:
+def _rank(found: Found, search: Search) -> tuple[Any, ...]:
     exact = found.formula is not None and found.error < search.exact
     figure = math.log10(max(found.error, 1e-16)) + (PER_UNKNOWN * found.formula.unknown if found.formula else 0)
     return (not exact, found.formula is None, found.network is None, len(found.resisting), figure)

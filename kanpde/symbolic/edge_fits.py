@@ -7,7 +7,7 @@ starts) for the families that came closest. x is scaled to [-1, 1] for both.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -202,7 +202,7 @@ def _arc() -> list[tuple[float, float]]:
     return [(b, c) for b in np.linspace(0.05, 1, 24) for c in np.linspace(b - 1, 1 - b, 9)]
 
 
-_FAMILIES = {
+_FAMILIES: dict[str, Callable[[], list[tuple[float, float]]]] = {
     "line": lambda: [(1.0, 0.0)],
     "power": lambda: [(1.0, c) for c in np.linspace(-6, 6, 49)],
     "ray": _ray,

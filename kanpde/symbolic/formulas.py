@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import sympy
+from numpy.typing import ArrayLike
 from sympy.printing.numpy import NumPyPrinter
 
 LONGEST = 200
@@ -46,10 +48,10 @@ class Formula:
         """The entry `exact` of a problem file."""
         return f'exact: {{{field}: "{problem_text(self.expr)}"}}'
 
-    def __call__(self, points) -> np.ndarray:  # [n, d] -> [n]
+    def __call__(self, points: ArrayLike) -> np.ndarray:  # [n, d] -> [n]
         """Its values at points, float64."""
         points = np.asarray(points, dtype=float)
-        function: Callable = sympy.lambdify(self.symbols, self.expr, "numpy")
+        function: Callable[..., Any] = sympy.lambdify(self.symbols, self.expr, "numpy")
         return np.broadcast_to(np.asarray(function(*points.T), dtype=float), points.shape[:1]).copy()
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -234,14 +234,16 @@ def _network_of(text: str, layers: list[list[tuple[str, Node]]]) -> Hypothesis:
     return Hypothesis(text, tuple(widths), frozenset(mask), written=written)
 
 
-def _received(node: Node, place: int, sums: int, level: int):
+def _received(node: Node, place: int, sums: int, level: int) -> list[tuple[int, Node]]:
     if node.factors and node.depth == level:
         first = sums + 2 * (place - sums)
         return [(first, node.factors[0]), (first + 1, node.factors[1])]
     return [(place, node)]
 
 
-def _edges(part: Node, below: list[Node], level: int, o: int, handed_on: bool, node: Node):
+def _edges(
+    part: Node, below: list[Node], level: int, o: int, handed_on: bool, node: Node
+) -> Iterator[tuple[Key, Edge | None]]:
     """The edges into one received sum: None for an unknown function."""
     if handed_on:
         yield (level, _place(below, node), o), _fixed(LINE, "x")

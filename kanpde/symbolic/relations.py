@@ -18,6 +18,7 @@ from itertools import combinations
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from kanpde.errors import InputError
@@ -44,7 +45,7 @@ class Tie:
         return f"{', '.join(self.names)}: tied to {self.figure:.1e} ({self.seeds} seeds)"
 
 
-def tied(X, names: Sequence[str] | None = None, seeds: int = 5) -> list[Tie]:
+def tied(X: ArrayLike, names: Sequence[str] | None = None, seeds: int = 5) -> list[Tie]:
     """The smallest sets of variables that are tied, the closest first; in more than half of the seeds.
 
     Args:

@@ -44,7 +44,9 @@ def complexity(network: EdgeNetwork) -> int:
     return sum(LIBRARY[edge.name].complexity if edge.name else 8 for edge in network.edges.values())
 
 
-def edge_candidates(network: EdgeNetwork, key: Key, samples: Samples, names: Sequence[str] | None = None):
+def edge_candidates(
+    network: EdgeNetwork, key: Key, samples: Samples, names: Sequence[str] | None = None
+) -> list[Candidate]:
     """Readings of one edge at its own activations, the best fit first."""
     x = network.activations(samples.x)[key[0]][:, key[1]].detach()
     return candidates(x, network.edge_values(samples.x)[key].detach(), names)

@@ -43,7 +43,9 @@ def sparse_rows(network: EdgeNetwork, x: Tensor, weight: float, entropy: float =
     return torch.cat(rows)
 
 
-def sparsify(network: EdgeNetwork, samples: Samples, weight: float = 1e-2, entropy: float = 1.0, rounds: int = 8):
+def sparsify(
+    network: EdgeNetwork, samples: Samples, weight: float = 1e-2, entropy: float = 1.0, rounds: int = 8
+) -> None:
     """Train with the penalty, reweighted every six steps; in place."""
     for _ in range(rounds):
         fit(network, samples, 6, rough=1e-4, rows=sparse_rows(network, samples.x, weight, entropy))

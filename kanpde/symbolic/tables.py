@@ -184,7 +184,7 @@ class Estimator:
     def __init__(self, seed: int = 0, test: float = 0.15, missing: Literal["refuse", "drop"] = "refuse"):
         self.seed, self.test, self.missing = seed, test, missing
 
-    def get_params(self, deep: bool = True) -> dict:
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         return {"seed": self.seed, "test": self.test, "missing": self.missing}
 
     def set_params(self, **values: Any) -> Estimator:
@@ -244,7 +244,7 @@ class FormulaRegressor(Estimator):
         super().__init__(seed, test, missing)
         self.assume, self.search = assume, search
 
-    def get_params(self, deep: bool = True) -> dict:
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         return {"assume": self.assume, "search": self.search, **super().get_params(deep)}
 
     def score(self, X: Any, y: Any) -> float:

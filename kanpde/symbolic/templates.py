@@ -124,7 +124,7 @@ def templates(count: int, outer: Sequence[str]) -> list[Template]:
     return ladder
 
 
-def _products(part, count: int) -> Template:
+def _products(part: tuple[tuple[int, ...], tuple[int, ...]], count: int) -> Template:
     left, right = part
     mask = frozenset(_product(left, right))
     own = [(*pair, k) for a, b in ((left, right), (right, left)) for pair in combinations(a, 2) for k in b]
@@ -132,7 +132,7 @@ def _products(part, count: int) -> Template:
     return Template(f"A({_named(left)})·B({_named(right)})", (count, (0, 1), 1), mask, says=says)
 
 
-def _sum_and_product(part, count: int, outer: str) -> Template:
+def _sum_and_product(part: tuple[tuple[int, ...], tuple[int, ...]], count: int, outer: str) -> Template:
     left, right = part
     mask = frozenset(_sum(range(count)) | _product(left, right, 1))
     name = f"sum + A({_named(left)})·B({_named(right)})"
@@ -141,7 +141,7 @@ def _sum_and_product(part, count: int, outer: str) -> Template:
     return Template(name, (count, (1, 1), 1), mask, ((1, 0, 0), (1, 1, 0)), outer, says)
 
 
-def _outer_sum_and_product(part, count: int) -> Template:
+def _outer_sum_and_product(part: tuple[tuple[int, ...], tuple[int, ...]], count: int) -> Template:
     left, right = part
     mask = frozenset(_sum(range(count)) | _product(left, right, 1))
     name = f"g(sum + A({_named(left)})·B({_named(right)}))"

@@ -210,7 +210,7 @@ def values(tree: Sum, x: Tensor, own: Sequence[Tensor] | Tensor) -> Tensor:  # [
     return _sum_values(tree, x, iter(own))
 
 
-def _sum_values(tree: Sum, x: Tensor, own: Iterator) -> Tensor:
+def _sum_values(tree: Sum, x: Tensor, own: Iterator[Tensor]) -> Tensor:
     total = next(own) + torch.zeros_like(x[:, 0])
     for _, factor in tree.terms:
         coefficient = next(own)
@@ -218,7 +218,7 @@ def _sum_values(tree: Sum, x: Tensor, own: Iterator) -> Tensor:
     return total
 
 
-def _factor_values(factor: Factor, x: Tensor, own: Iterator) -> Tensor:
+def _factor_values(factor: Factor, x: Tensor, own: Iterator[Tensor]) -> Tensor:
     match factor:
         case Variable(i):
             return x[:, i]
@@ -239,7 +239,7 @@ def expression(tree: Sum, own: Sequence[sympy.Expr], symbols: Sequence[sympy.Sym
     return _sum_expression(tree, iter(own), symbols)
 
 
-def _sum_expression(tree: Sum, own: Iterator, symbols) -> sympy.Expr:
+def _sum_expression(tree: Sum, own: Iterator[Tensor], symbols: Sequence[sympy.Symbol]) -> sympy.Expr:
     total = next(own)
     for _, factor in tree.terms:
         coefficient = next(own)
@@ -247,7 +247,7 @@ def _sum_expression(tree: Sum, own: Iterator, symbols) -> sympy.Expr:
     return total
 
 
-def _factor_expression(factor: Factor, own: Iterator, symbols) -> sympy.Expr:
+def _factor_expression(factor: Factor, own: Iterator[Tensor], symbols: Sequence[sympy.Symbol]) -> sympy.Expr:
     match factor:
         case Variable(i):
             return symbols[i]

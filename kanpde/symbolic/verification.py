@@ -161,14 +161,11 @@ def plain_functions(expr: sympy.Expr) -> sympy.Expr | None:
     """The expression in SymPy's own functions; None where it has one that SymPy lacks."""
     special = {absolute: sympy.Abs, power: sympy.Pow, sqrt: sympy.sqrt}
 
-    def plain(*arguments, kind):
-        return special.get(kind, getattr(sympy, kind.__name__, None))(*arguments)
-
     kinds = {type(node) for node in expr.atoms(Elementary)}
     if any(kind not in special and not hasattr(sympy, kind.__name__) for kind in kinds):
         return None
     for kind in sorted(kinds, key=lambda kind: kind.__name__):
-        expr = expr.replace(kind, lambda *arguments, kind=kind: plain(*arguments, kind=kind))
+        expr = expr.replace(kind, special.get(kind) or getattr(sympy, kind.__name__))
     return _whole_floats(expr)
 
 

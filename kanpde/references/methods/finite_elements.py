@@ -11,7 +11,7 @@ Source: Brenner and Scott, The Mathematical Theory of Finite Element Methods (20
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -335,7 +335,7 @@ class _System:
     def values(self, c: np.ndarray) -> np.ndarray:
         return self.free.T @ sum(integral.values(self.full(c)) for integral in self.integrals)
 
-    def inverse_at(self, c: np.ndarray):
+    def inverse_at(self, c: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         jacobian = sum(integral.jacobian(self.full(c)) for integral in self.integrals)
         matrix = scipy.sparse.csc_array(self.free.T @ jacobian @ self.free)
         if not np.isfinite(matrix.data).all():

@@ -1,6 +1,7 @@
 """How training went: losses, errors and energies by step."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -81,7 +82,7 @@ def draw_columns(axes: Axes, data: RunData, labels: dict[str, str]) -> None:
     axes.legend(frameon=False, fontsize=8.5, ncols=2 if len(columns) > 4 else 1)
 
 
-def _draw_column(axes: Axes, step: np.ndarray, values: np.ndarray, **style) -> None:
+def _draw_column(axes: Axes, step: np.ndarray, values: np.ndarray, **style: Any) -> None:
     """Joined over the steps without a value; where these are the most, the measured ones are marked."""
     known = np.isfinite(values)
     marker = "o" if known.sum() <= max(3, step.size / 2) else None

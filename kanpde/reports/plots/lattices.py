@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 
 from kanpde.problems.catalog import load_problem
 from kanpde.problems.language import Scope, parse_expression
@@ -23,6 +24,7 @@ MOST_POINTS = 40_000
 FLOOR = 1e-12
 LEVELS = {"Poisson": 0.3863, "GOE": 0.5307, "GUE": 0.5996}
 
+Spectrum = Mapping[str, np.ndarray]
 Panel = tuple[str, Callable[[Axes], None]]
 
 
@@ -57,7 +59,7 @@ def lattice_panels(data: RunData) -> list[Panel]:
     return panels
 
 
-def _axis_values(spectrum, lattice: Lattice) -> tuple[str, np.ndarray]:
+def _axis_values(spectrum: Spectrum, lattice: Lattice) -> tuple[str, np.ndarray]:
     """What energies are drawn against: the first parameter that is drawn, or the realization."""
     shape = spectrum["energy"].shape
     name = lattice.axes[0] if lattice.axes else "realization"
@@ -106,7 +108,7 @@ def _edge_functions(data: RunData, lattice: Lattice) -> dict[str, tuple[SiteFunc
     return found
 
 
-def _near_the_middle(spectrum, lattice: Lattice) -> np.ndarray:  # bool [realizations * states]
+def _near_the_middle(spectrum: Spectrum, lattice: Lattice) -> np.ndarray:  # bool [realizations * states]
     """States whose parameters, all but the first, are in the middle fifth of their ranges."""
     near = np.ones(len(spectrum["realization"]), bool)
     for name in lattice.axes[1:]:
@@ -115,8 +117,16 @@ def _near_the_middle(spectrum, lattice: Lattice) -> np.ndarray:  # bool [realiza
     return np.repeat(near, spectrum["energy"].shape[1])
 
 
-def _contour(axes: Axes, lattice: Lattice, name: str, spectrum, function: SiteFunction, color: str, line: str,
-             said: str) -> None:  # fmt: skip
+def _contour(
+    axes: Axes,
+    lattice: Lattice,
+    name: str,
+    spectrum: Spectrum,
+    function: SiteFunction,
+    color: str,
+    line: str,
+    said: str,
+) -> None:
     one = lattice.parameters[name]
     x, y = np.meshgrid(np.linspace(one.low, one.high, 200),
                        np.linspace(spectrum["energy"].min(), spectrum["energy"].max(), 200))  # fmt: skip
@@ -174,7 +184,7 @@ def _exponents(axes: Axes, data: RunData, lattice: Lattice) -> None:
     label(axes, "", "E", "γ")
 
 
-def _states(axes: Axes, spectrum) -> None:
+def _states(axes: Axes, spectrum: Spectrum) -> None:
     site, potential = spectrum["site"], spectrum["onsite"]
     axes.plot(site, potential, color=FAINT, linewidth=0.5)
     if "inverse_landscape" in spectrum:
@@ -185,7 +195,7 @@ def _states(axes: Axes, spectrum) -> None:
     label(axes, "", "n", "V, and |ψ| at its E")
 
 
-def _decay(axes: Axes, spectrum) -> None:
+def _decay(axes: Axes, spectrum: Spectrum) -> None:
     for place, (energy, state) in enumerate(zip(spectrum["shown_energy"], spectrum["shown_state"], strict=True)):
         values = np.maximum(state / state.max(), FLOOR)
         color, said = CYCLE[place % len(CYCLE)], f"E = {energy:.3g}"
@@ -202,7 +212,7 @@ def _decay(axes: Axes, spectrum) -> None:
     label(axes, "", "n", "|ψ|")
 
 
-def _density(axes: Axes, spectrum) -> None:
+def _density(axes: Axes, spectrum: Spectrum) -> None:
     energies = spectrum["density_energy"]
     axes.plot(energies, spectrum["density"], color=BLUE)
     beside = axes.twinx()
@@ -211,7 +221,7 @@ def _density(axes: Axes, spectrum) -> None:
     label(axes, "", "E", "ρ(E)")
 
 
-def _ratios(axes: Axes, spectrum, lattice: Lattice) -> None:
+def _ratios(axes: Axes, spectrum: Spectrum, lattice: Lattice) -> None:
     name = lattice.axes[0] if lattice.axes else "realization"
     order = np.argsort(spectrum[name])
     axes.plot(spectrum[name][order], spectrum["gap_ratio"][order], ".", color=BLUE, markersize=4, label="own size")
@@ -233,14 +243,14 @@ def _sizes(axes: Axes, data: RunData) -> None:
     label(axes, f"D₂ = {slope:.3f}" if np.isfinite(slope) else "", "linear size", "IPR, 5 to 95 %")
 
 
-def _slopes(axes: Axes, spectrum, lattice: Lattice) -> None:
+def _slopes(axes: Axes, spectrum: Spectrum, lattice: Lattice) -> None:
     x = np.log(spectrum["size"]) * lattice.dimension
     slopes = np.polyfit(x, -np.log(spectrum["size_ipr"].T), 1)[0]
     axes.plot(spectrum[lattice.axes[0]], slopes, ".", color=BLUE, markersize=4)
     label(axes, "", lattice.axes[0], "D₂")
 
 
-def draw_lattice(figure: Figure, cells: list, data: RunData) -> None:
+def draw_lattice(figure: Figure, cells: list[SubplotSpec], data: RunData) -> None:
     """Every picture of a lattice run, one a cell."""
     for cell, (caption, draw) in zip(cells, lattice_panels(data), strict=True):
         axes = figure.add_subplot(cell)

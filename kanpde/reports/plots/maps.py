@@ -1,6 +1,6 @@
 """Maps of values over a plane, with color bars, gray where there is no domain."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -19,11 +19,19 @@ from kanpde.reports.plots.views import TIME, View
 
 MISSING = "#cccccc"
 MOST_SMOOTHED = 250**2
+Limits = tuple[float, float]
+Map = tuple[str, np.ndarray, str, Limits]
+"""Title, values, colors and their limits."""
+
 COVERED = 500  # cells an axis of what covers the outside of a domain
 
 
 def draw_panels(
-    figure: Figure, cell: SubplotSpec, grid_axes: dict, panels: Sequence[tuple], draw: Callable[..., QuadMesh]
+    figure: Figure,
+    cell: SubplotSpec,
+    grid_axes: Mapping[str, np.ndarray],
+    panels: Sequence[Map],
+    draw: Callable[..., QuadMesh],
 ) -> None:
     """Maps side by side, each with its title, colors and limits."""
     grid = cell.subgridspec(1, len(panels))
@@ -37,7 +45,7 @@ def draw_panels(
 
 
 def draw_map(
-    axes: Axes, grid: dict, values: np.ndarray, colors: str, limits: tuple, alike: bool = True
+    axes: Axes, grid: Mapping[str, np.ndarray], values: np.ndarray, colors: str, limits: Limits, alike: bool = True
 ) -> QuadMesh:
     (_, y), (_, x) = grid.items()
     palette = colormaps[colors].with_extremes(bad=MISSING)
@@ -52,7 +60,7 @@ def draw_map(
     return mesh
 
 
-def draw_in_view(view: View, axes: Axes, values: np.ndarray, colors: str, limits: tuple) -> QuadMesh:
+def draw_in_view(view: View, axes: Axes, values: np.ndarray, colors: str, limits: Limits) -> QuadMesh:
     """A map, gray and outlined where shapes are cut away, with the ends of windows."""
     for end in view.ends if TIME in view.axes else ():
         axes.axvline(end, color=INK, lw=0.7, ls=(0, (2, 3)), alpha=0.6)

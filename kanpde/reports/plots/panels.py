@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from kanpde.reports.plots.courses import courses_of, draw_columns
 from kanpde.reports.plots.fields import ERROR_COLORS, draw_profile, error_title, largest
 from kanpde.reports.plots.lattices import is_lattice, lattice_panels
-from kanpde.reports.plots.maps import draw_in_view, label_bar
+from kanpde.reports.plots.maps import Limits, draw_in_view, label_bar
 from kanpde.reports.plots.potentials import draw_potential_maps, draw_potentials, has_potentials
 from kanpde.reports.plots.styles import color_map, label, value_range
 from kanpde.reports.plots.views import View, region_of, view_of
@@ -69,7 +69,7 @@ def _field_panels(view: View) -> list[tuple[str, Callable[[Figure], None]]]:
     ]
 
 
-def _draw_one_map(figure: Figure, view: View, values: np.ndarray, colors: str, limits: tuple) -> None:
+def _draw_one_map(figure: Figure, view: View, values: np.ndarray, colors: str, limits: Limits) -> None:
     axes = figure.subplots()
     mesh = draw_in_view(view, axes, values, colors, limits)
     label_bar(figure.colorbar(mesh, ax=axes, ticks=MaxNLocator(6), fraction=0.05))

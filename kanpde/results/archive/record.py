@@ -65,7 +65,7 @@ class RunData:
     samples: Mapping[str, np.ndarray] = field(default_factory=dict)
     spectrum_axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse what would not come back from the archive as it went in."""
         _check_names(self)
         for name, values in self.axes.items():

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from sympy import Expr
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
@@ -77,10 +78,10 @@ class BoundIntegrand:
         return dict(zip(self.jets, j.unbind(1), strict=True))
 
 
-def integrand_of(expr, jets: tuple[Jet, ...], problem: Problem, fields: tuple[str, ...]) -> Integrand:
+def integrand_of(expr: Expr, jets: tuple[Jet, ...], problem: Problem, fields: tuple[str, ...]) -> Integrand:
     """Compile a density and its derivatives; jets that it lacks count as well, with derivatives of zero."""
 
-    def compiled(expr) -> Formula:
+    def compiled(expr: Expr) -> Formula:
         return compile_expression(expr, problem.coordinates, fields)
 
     first = jet_slopes(expr, problem.coordinates)
@@ -216,7 +217,8 @@ class RitzEnergy(Integrals):
 def _roots(matrices: Tensor) -> Tensor:  # [n, q, q] -> [n, q, q]
     """R with RᵀR the positive part of each matrix."""
     values, vectors = torch.linalg.eigh(matrices)
-    return values.clamp(min=0).sqrt()[:, :, None] * vectors.mT
+    found: Tensor = values.clamp(min=0).sqrt()[:, :, None] * vectors.mT
+    return found
 
 
 class RayleighQuotients(Integrals):
@@ -246,7 +248,8 @@ class RayleighQuotients(Integrals):
         return stiffness, mass
 
     def _by_state(self, jets: Tensor) -> Tensor:  # [n, m·q] -> [n, m, q]
-        return jets.unflatten(1, (self.states, -1))
+        found: Tensor = jets.unflatten(1, (self.states, -1))
+        return found
 
     def _forms(self, part: _Part) -> list[Tensor]:  # [n, q, q] each
         """Second derivatives of a and b, which do not depend on the state."""
@@ -273,7 +276,8 @@ class RayleighQuotients(Integrals):
 
     def total(self) -> Tensor:
         stiffness, mass = self.matrices()
-        return torch.linalg.solve(mass, stiffness).trace()
+        solved: Tensor = torch.linalg.solve(mass, stiffness)
+        return solved.trace()
 
     def energies(self) -> Tensor:
         return self.ritz()[0]

@@ -116,14 +116,14 @@ class LeastSquares(Optimizer):
 def solved(jacobian: Tensor, residual: Tensor, ridge: float) -> Tensor:  # [N, P], [N, m] -> [P, m]
     """The steps d for one right side or several."""
     rows, count = jacobian.shape
-    norms = jacobian.norm(dim=0)
+    norms: Tensor = jacobian.norm(dim=0)
     norms = norms.clamp(min=max(FAINTEST * float(norms.max()), 1e-300))
     system = jacobian.new_zeros(rows + count, count + residual.shape[1])
     torch.div(jacobian, norms, out=system[:rows, :count])
     system[:rows, count:] = residual
     system[rows:, :count].fill_diagonal_(ridge**0.5)
     triangle = torch.linalg.qr(system, mode="r").R
-    scaled = torch.linalg.solve_triangular(triangle[:count, :count], triangle[:count, count:], upper=True)
+    scaled: Tensor = torch.linalg.solve_triangular(triangle[:count, :count], triangle[:count, count:], upper=True)
     return -scaled / norms[:, None]
 
 

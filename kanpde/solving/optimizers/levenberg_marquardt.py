@@ -271,12 +271,14 @@ class _Orthogonal:
 
     def factor(self, mu: float) -> tuple[Tensor, Tensor]:
         root = mu**0.5 * torch.eye(self.r.shape[1], dtype=self.r.dtype, device=self.r.device)
-        return torch.linalg.qr(torch.cat([self.r, root]))
+        q, r = torch.linalg.qr(torch.cat([self.r, root]))
+        return q, r
 
     def solve(self, factor: tuple[Tensor, Tensor], residual: Tensor) -> Tensor:
         q, r = factor
         right = q[: self.r.shape[0]].mT @ (self.q.mT @ residual)
-        return -torch.linalg.solve_triangular(r, right[:, None], upper=True)[:, 0]
+        found: Tensor = torch.linalg.solve_triangular(r, right[:, None], upper=True)
+        return -found[:, 0]
 
 
 _SYSTEMS: dict[str, type[_NormalEquations | _Orthogonal]] = {"cholesky": _NormalEquations, "qr": _Orthogonal}

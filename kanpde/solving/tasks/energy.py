@@ -44,7 +44,7 @@ class LeastEnergy(Goal):
     def of(cls, problem: Problem, ansatz: Ansatz, weights: Sequence[float], dtype: torch.dtype) -> Self:
         return cls(problem, ansatz)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.ansatz.penalties:
             raise InputError(
                 f"{self.problem.name}: an energy needs conditions that are built in, or its minimum would be another; "

@@ -52,4 +52,4 @@ class LeastResiduals(Goal):
         return figure / loss**0.5 if loss > 0 else math.inf
 
     def blown_up(self, loss: float, figure: float) -> bool:
-        return loss**0.5 > BLOWN_UP * figure
+        return bool(loss**0.5 > BLOWN_UP * figure)

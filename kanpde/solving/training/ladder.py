@@ -229,7 +229,7 @@ def climb(
 
 def _forecast(last: Rung, candidate: Candidate) -> float:
     """Seconds that another size will take."""
-    return last.seconds * (candidate.unknowns / last.unknowns) ** candidate.power
+    return last.seconds * math.pow(candidate.unknowns / last.unknowns, candidate.power)
 
 
 class Stuck(Exception):

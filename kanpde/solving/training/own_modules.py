@@ -37,7 +37,8 @@ def check_module(module: nn.Module, problem: Problem) -> None:
 
 def _called(module: nn.Module, points: torch.Tensor, dimension: int) -> torch.Tensor:
     try:
-        return module(points)
+        found: torch.Tensor = module(points)
+        return found
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise InputError(
             f"A module must accept points of shape [n, {dimension}], one of them as well as many; calling it failed "

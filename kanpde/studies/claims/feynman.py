@@ -7,6 +7,7 @@ seed is run where the first two differ, and would change nothing elsewhere.
 
 from functools import partial
 from statistics import median
+from typing import Any
 
 from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
 from kanpde.studies.claims.targets import Box, found_exactly
@@ -48,7 +49,7 @@ FORMULAS: dict[str, tuple[str, Box]] = {
 }
 
 
-def found_in_time(name: str, seed: int) -> dict:
+def found_in_time(name: str, seed: int) -> dict[str, Any]:
     """One search with its limit; later than that is not found."""
     text, box = FORMULAS[name]
     limit = LIMITS.get(len(box), LIMIT)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ class Signatures:
         chosen = self.own.of(np.random.default_rng(self.seed).permutation(len(self.own.signature))[:ROWS])
         return self.inputs(chosen), torch.from_numpy(chosen.signature.astype(float))
 
-    def options(self) -> dict:
+    def options(self) -> dict[str, Any]:
         low, high = self.ends.tolist()
         generator = torch.Generator().manual_seed(self.seed)
         return {"lower": low, "upper": high, "dtype": torch.float64, "generator": generator}
@@ -112,7 +113,7 @@ class Signatures:
         return float(np.mean(even(found) == self.held.signature))
 
 
-def with_all(table: Census, seed: int) -> dict:
+def with_all(table: Census, seed: int) -> dict[str, Any]:
     """The KAN on all invariants, what share of its scores each has, and both MLPs."""
     data = Signatures(table, INVARIANTS, seed)
     network, right = data.kan()

@@ -7,12 +7,13 @@ numbers does not fit the time; and a small MLP by the KAN's optimizer, the compa
 
 from functools import partial
 from statistics import median
+from typing import Any
 
 from kanpde.runs.run import solve
 from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
 
 SECONDS, SEEDS, FACTOR = 30.0, 3, 100.0
-MODELS: dict[str, tuple[dict, str]] = {
+MODELS: dict[str, tuple[dict[str, Any], str]] = {
     "KAN [2,10,1], degree 3": ({"kind": "kan", "width": [10], "grid": 16, "degree": 3}, "lm"),
     "KAN [2,10,1], degree 7": ({"kind": "kan", "width": [10], "grid": 16, "degree": 7}, "lm"),
     "MLP 4 layers of 100": ({"kind": "mlp", "width": [100, 100, 100]}, "lbfgs"),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import sympy
 import torch
@@ -60,7 +61,7 @@ def equal(found: sympy.Expr, known: sympy.Expr, box: Box) -> bool:
 
 def found_exactly(
     text: str, box: Box, seed: int, width: int | None = None, search: Search = DEFAULT, noise: float = 0.0
-) -> dict:
+) -> dict[str, Any]:
     """One search: whether it came to the target, what it came to, its template, CPU seconds; by L1 at a given width."""
     samples, names, begun = samples_of(text, box, seed), NAMES[: len(box)], time.process_time()
     if noise:

@@ -5,6 +5,7 @@ x3 = exp(sin πx1 + x2²) and x5 = x4³ and x6 stands alone, without saying whic
 """
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ def table(seed: int) -> np.ndarray:  # -> [n, 6]
     return np.stack([x1, x2, np.exp(np.sin(np.pi * x1) + x2**2), x4, x4**3, x6], axis=1)
 
 
-def both_found(seed: int) -> dict:
+def both_found(seed: int) -> dict[str, Any]:
     """Whether the two relations and no other are found in a table drawn anew, and the larger of their figures."""
     found = tied(table(seed), seeds=3)
     return {"right": {tie.names for tie in found} == TIED, "figure": max((tie.figure for tie in found), default=1.0)}
