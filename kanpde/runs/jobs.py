@@ -218,8 +218,8 @@ def _solved_together(config: Config, composition: Composition) -> Result:
         result = skipped(config)
         sound = True
     finally:  # the others wait for this
-        to_do = agreed(sound and result is None)
-    return attempt(config, composition) if to_do else result
+        agreed(sound and result is None)
+    return attempt(config, composition) if result is None else result
 
 
 def on_terminal(config: Config) -> AbstractContextManager[Listener]:

@@ -162,5 +162,5 @@ class SharedRows:
         damping = system.new_zeros(count, count + 1)
         damping[:, :count].fill_diagonal_(ridge**0.5)
         whole = torch.linalg.qr(torch.cat([stacked(triangle), damping]), mode="r").R
-        scaled = torch.linalg.solve_triangular(whole[:count, :count], whole[:count, count:], upper=True)
+        scaled: Tensor = torch.linalg.solve_triangular(whole[:count, :count], whole[:count, count:], upper=True)
         return -scaled[:, 0] / norms

@@ -58,7 +58,7 @@ def found_in_time(name: str, seed: int) -> dict[str, Any]:
 
 
 def run(parts: Parts) -> Judged:
-    rows: dict[str, list[dict]] = {name: [] for name in FORMULAS}
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in FORMULAS}
     for seed in range(SEEDS):
         for name, own in rows.items():
             if seed < 2 or own[0]["exact"] != own[1]["exact"]:
