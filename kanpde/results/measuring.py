@@ -112,8 +112,9 @@ class Measurement:
         return peak_memory_mb()
 
     def flops(self) -> dict[str, float]:
-        """Of one step; NaN where none was left."""
-        if self.trained.objective is None or self.trained.outcome.status != "done":
+        """Of one step of what trains layers; NaN where none was left, nothing where the last one was solved for."""
+        solved_for = self.trained.design is not None
+        if solved_for or self.trained.objective is None or self.trained.outcome.status != "done":
             return {}
         return {"flops_per_step": flops_per_step(self.setup.optimizer, self.trained.objective) or math.nan}
 

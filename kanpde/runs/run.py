@@ -435,7 +435,7 @@ def _measured(
     reference: Reference | None,
     notes: tuple[str, ...],
 ) -> Run:
-    solution = solution_of(config.problem, _met(config, trained), trained.network)
+    solution = _solution(config, setup, trained)
     if reference is not None:
         reference = setup.goal.turned(reference, solution, tracking_points(config.problem).numpy())
     measured = setup.goal.measured(trained.network, reference)
@@ -473,6 +473,13 @@ def _size(values: np.ndarray) -> float:
     """Root mean square where there are values."""
     inside = values[np.isfinite(values)]
     return float(np.sqrt(np.mean(inside**2))) if inside.size else 0.0
+
+
+def _solution(config: Config, setup: Setup, trained: Trained) -> Solution:
+    """What was trained, behind the ansatz that it was trained behind, which is not built twice where that is known."""
+    if trained.conditions or isinstance(trained.network, Windows):
+        return solution_of(config.problem, _met(config, trained), trained.network)
+    return Solution(config.problem, setup.goal.ansatz, trained.network)
 
 
 def _judged(config: Config, setup: Setup, trained: Trained, solution: Solution, metrics: dict[str, float]) -> Verdict:
@@ -525,7 +532,7 @@ def _unmeasured(
     data = RunData(
         attributes={**_attributes(config, setup, trained), "reference": _method(config.problem, None)},
         axes=axes,
-        fields=_fields(solution_of(config.problem, _met(config, trained), trained.network), axes, None),
+        fields=_fields(_solution(config, setup, trained), axes, None),
         history=_columns(history),
         metrics=metrics,
         model=_model_data(config, setup, trained),

@@ -43,9 +43,13 @@ def own_problem(folder: Path) -> Path:
     return path
 
 
+BY_DEFAULT = ("allen_cahn", "burgers", "eikonal")
+"""Problems that `training=quick` does not solve, and the route chosen by default does."""
+
+
 def words_of(path: Path) -> list[str]:
     """What a user types to make the run of an entry."""
-    own = "settings" in problem_data(path)
+    own = "settings" in problem_data(path) or path.stem in BY_DEFAULT
     return [f"problem={path.stem}", *([] if own else ["training=quick"])]
 
 

@@ -37,7 +37,8 @@ STUDIES = {
     "poisson_2d_paper": ["problem=poisson_2d_paper"],
     "diffusion_1d": ["problem=diffusion_1d"],
     "helmholtz_2d": ["problem=helmholtz_2d"],
-    "burgers": ["problem=burgers", "preset=fronts", "threads=2"],
+    "burgers": ["problem=burgers", "preset=fronts", "threads=2", "training.windows=[0.2,0.32,0.42,0.6]",
+                "training.adapt=true", "training.resample=5"],
 }
 """The words behind `kanpde scaling`."""
 

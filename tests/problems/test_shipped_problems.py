@@ -133,3 +133,10 @@ def test_a_few_steps_lower_the_loss(path):
     assert run.status == "done"
     assert run.history["loss"][-1] < run.history["loss"][0]
     assert set(run.data.fields) >= set(run.problem.fields)
+
+
+def test_settings_of_a_problem_say_why(path):
+    """What the solver finds by itself no file sets: what one does set has its reason beside it."""
+    text = path.read_text(encoding="utf-8")
+    if "settings:" in text:
+        assert "#" in text[text.index("settings:") :]

@@ -203,6 +203,12 @@ def test_a_ladder_foresees_what_it_would_come_to():
     assert ladder.Ladder((rung(1e-2, 1.0), rung(1e-3, 2.0, 5e-8)), Outcome.FINISHED, "").holds, "by the fall"
 
 
+def test_solutions_that_agree_and_solve_nothing_do_not_hold():
+    """Newton's method that takes no step leaves what it began from."""
+    assert not ladder.Ladder((rung(0.9, 1.0), rung(0.9, 1.0, change=0.0)), Outcome.FINISHED, "").holds
+    assert ladder.Ladder((rung(1e-3, 1.0), rung(1e-3, 1.0, change=0.0)), Outcome.FINISHED, "").holds
+
+
 def test_dear_rungs_that_fall_too_slowly_end_it():
     slow = [rung(0.9, 1.0), rung(0.4, 8.0)]
     assert ladder._ended(slow, None, 60.0)[1].startswith("further rungs would not lower it enough")

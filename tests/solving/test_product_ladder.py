@@ -160,3 +160,19 @@ def test_a_march_that_is_too_slow_is_given_up():
     seconds[0] += 4
     with pytest.raises(ladder.Stuck):
         costly.check(0.0, 500)
+
+
+def test_ordinary_equations_go_on_in_windows_of_time():
+    """Four orders of magnitude between the rates, then two species over several periods."""
+    fast = {
+        "coordinates": {"t": [0, 20]}, "fields": ["a", "b"],
+        "equations": {"a": "a_t = -a + b", "b": "b_t = 1e4*(cos(t) - b)"}, "initial": ["a = 1", "b = 0"],
+    }  # fmt: skip
+    found = kanpde.solve(fast, **EXACT)
+    assert found.metrics["rel_l2"] < 1e-8 and found.stop_reason.startswith("Polynomials in time")
+    assert found.network.breaks(0).diff().max() > 100 * found.network.breaks(0).diff().min()
+    hunted = {
+        "coordinates": {"t": [0, 10]}, "fields": ["r", "p"], "initial": ["r = 100", "p = 15"],
+        "equations": {"rabbits": "r_t = 2*r - 0.04*r*p", "foxes": "p_t = 0.02*r*p - 1.06*p"},
+    }  # fmt: skip
+    assert kanpde.solve(hunted, **EXACT, training={"target": 1e-4}).metrics["rel_l2"] < 1e-6

@@ -65,6 +65,9 @@ STALLED = 2
 USEFUL = 1e-2
 """A held-out residual, relative to the solution, that a ladder has to come below by what its rungs say."""
 
+ASTRAY = 10.0
+"""And above which what Newton's method came to is no solution."""
+
 DEAR = 0.1
 """Of the time that is left, what a rung has taken that is asked whether further ones are worth it."""
 
@@ -86,6 +89,11 @@ class Rung:
     steps: int  # of Newton's method; one for a linear problem
     seconds: float
     loss: float
+
+    @property
+    def heldout(self) -> float:
+        """The held-out residual, relative to the solution."""
+        return self.trained.heldout / max(self.values.square().mean().sqrt().item(), 1e-300)
 
 
 class Candidate(Protocol):
@@ -136,7 +144,8 @@ class Ladder:
     @property
     def holds(self) -> bool:
         """Whether the solutions agree, the last of them being the best."""
-        return self.outcome.status == "done" and self.best is self.rungs[-1] and self.estimate <= AGREED
+        agreed = self.best is self.rungs[-1] and self.estimate <= AGREED
+        return self.outcome.status == "done" and agreed and self.best.heldout <= USEFUL
 
     def forecast(self, seconds: float) -> float:
         """The held-out residual after so many more seconds, if rungs go on to lower it, and to grow, as the last did.
@@ -398,6 +407,8 @@ def _begin_from(before: nn.Module, network: nn.Module, points: Tensor, ridge: fl
 def _ended(rungs: Sequence[Rung], target: float | None, left: float) -> tuple[Outcome, str] | None:
     """Whether the last rung is to be the last, and why; `left` are the seconds for further ones."""
     last = rungs[-1]
+    if last.steps != 1 and last.heldout > ASTRAY:
+        return Outcome.FINISHED, "Newton's method went astray"
     if target is not None and last.trained.heldout <= target:
         return Outcome.TARGET, "the target was reached"
     if last.change <= FINE:
@@ -407,7 +418,7 @@ def _ended(rungs: Sequence[Rung], target: float | None, left: float) -> tuple[Ou
         return Outcome.FINISHED, "the held-out residual no longer fell"
     if len(fell) >= STALLED and not any(fell[-STALLED:]):
         return Outcome.FINISHED, "the held-out residual did not fall"
-    size, dear = last.values.square().mean().sqrt().item(), last.seconds > DEAR * left
+    size, dear = last.trained.heldout / last.heldout, last.seconds > DEAR * left
     if fell and dear and Ladder(tuple(rungs), Outcome.FINISHED, "").forecast(left) > USEFUL * size:
         return Outcome.FINISHED, "further rungs would not lower it enough in the time that is left"
     return None

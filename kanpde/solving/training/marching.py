@@ -60,7 +60,7 @@ SHORT, NEARLY = 1 / 48, 0.01
 MOST = {1: 2048, 2: 64}
 """Cells along an axis."""
 
-PATIENCE, GRACE = 0.2, 0.3
+PATIENCE, GRACE = 0.2, 0.5
 """Of the time of a rung, after which its pace is asked for, and how much of it may pass before the first window."""
 
 LENIENT = 1.5
@@ -74,7 +74,7 @@ def evolves(problem: Problem) -> bool:
     """Whether it goes on from initial conditions, and is known by them and the equations alone."""
     still = any(problem.time in axes for axes in problem.narrow.values())
     whole = problem.data or problem.learned or problem.time in problem.periodic or problem.remotes() or still
-    return problem.evolves() and not whole and 2 <= problem.domain.dimension <= 3
+    return problem.evolves() and not whole and problem.domain.dimension <= 3
 
 
 def marching_way(setup: Setup, method: Optimizer) -> Way:
@@ -142,7 +142,7 @@ class Pace:
             self.marks.append((seconds, now))
         self.tried = seconds, cells
         first, rest = self.marks[0][0], self.clock.rest()
-        spent = (seconds - first) / max(self.clock.limit - first, 1e-9)
+        spent = (seconds - first) / max(self.clock.most - first, 1e-9)
         grown = (seconds - began) * (cells / before) ** March.power if before else 0.0
         slow = spent > PATIENCE and self._to_come() > LENIENT * rest if len(self.marks) > 1 else spent > GRACE
         if slow or grown > rest:
@@ -175,7 +175,7 @@ class March:
     def solve(self, below: Sequence[Rung], clock: Clock) -> Rung:
         problem, started = self.setup.problem, clock.elapsed()
         begin, end = problem.domain.lower[problem.time_axis], problem.domain.upper[problem.time_axis]
-        counts = [FIRST[len(self._space)]] * len(self._space)
+        counts = [FIRST[len(self._space)] for _ in self._space]
         box = problem.domain
         lower, upper = ([corner[axis] for axis in self._space] for corner in (box.lower, box.upper))
         windows: list[Window] = []
@@ -190,9 +190,10 @@ class March:
             if tried.window is not None:
                 windows.append(tried.window)
             elif length < SHORTEST * (end - begin):
-                raise Stuck(f"from t = {now:g} on no window was short enough on {_said(mesh)}")
+                raise Stuck(f"from t = {now:g} on no window was short enough{f' on {_said(mesh)}' if mesh else ''}")
         network, last = self._joined(windows, mesh), windows[-1]
-        size = f"Space × time products on {_said(mesh)}, degree {self._degree}, {len(windows)} windows"
+        products = f"Space × time products on {_said(mesh)}, degree {self._degree}" if mesh else "Polynomials in time"
+        size = f"{products}, {len(windows)} windows"
         steps, design = sum(window.steps for window in windows), ProductDesign(cells_of(network), self._degree)
         rung = rung_of(self.setup, size, design, network, last.objective, last.loss, steps, below, clock, started)
         return replace(rung, unknowns=last.weight.numel())
@@ -203,7 +204,7 @@ class March:
 
     @property
     def _degree(self) -> int:
-        return DEGREES[self.setup.problem.domain.dimension]
+        return DEGREES[self.setup.problem.domain.dimension] if self._space else IN_TIME
 
     def _tried(self, mesh: Mesh, before: Window | None, begin: float, end: float, clock: Clock) -> Tried:
         network = self._network(mesh, begin, end)
@@ -220,11 +221,12 @@ class March:
         converged, solved = ended.reason is StopReason.STALLED, ended.loss < ROUGH**2
         missed = {axis: missing(network, axis) for axis in self._space}
         in_time = highest(network, problem.time_axis) / (SHARE_OF_TIME * self.epsilon)
-        in_space = max(eta.max().item() for eta in missed.values()) / self.epsilon
+        in_space = max((eta.max().item() for eta in missed.values()), default=0.0) / self.epsilon
         short = end - begin < SHORT * self.setup.problem.domain.lengths[problem.time_axis]
         good = converged and solved and in_time <= 1
         worse = in_space > 1 and (good or in_space >= in_time) if converged else False
-        if (worse or (short and not good and in_space > NEARLY)) and max(map(len, mesh)) <= MOST[len(mesh)]:
+        coarse = all(len(ends) <= MOST[len(mesh)] for ends in mesh)
+        if (worse or (short and not good and in_space > NEARLY)) and coarse:
             return Tried(mesh=self._finer(network, missed))
         factor = 0.8 * max(in_time, 1e-300) ** (-1 / IN_TIME)
         if good:
