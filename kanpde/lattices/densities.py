@@ -19,7 +19,7 @@ MARGIN = 1.01
 
 
 @dataclass(frozen=True, eq=False)
-class Density:
+class DensityOfStates:
     """Damped Chebyshev moments g_k μ_k of a spectrum in [center - half, center + half]."""
 
     moments: np.ndarray
@@ -47,7 +47,7 @@ class Density:
         return np.array(flat).reshape(angle.shape)
 
 
-def kernel_density(hamiltonian: Hamiltonian, moments: int, vectors: int = 4, seed: int = 0) -> Density:
+def kernel_density(hamiltonian: Hamiltonian, moments: int, vectors: int = 4, seed: int = 0) -> DensityOfStates:
     """The density of states from random vectors of ±1; two moments a product, T_2k = 2 T_k T_k - 1.
 
     The error of μ is about 1/√(N·vectors), the resolution in energy π·half/moments.
@@ -60,7 +60,7 @@ def kernel_density(hamiltonian: Hamiltonian, moments: int, vectors: int = 4, see
     total = np.zeros(moments)
     for _ in range(vectors):
         total += _moments(scaled, 2 * center / half, rng.choice([-1.0, 1.0], hamiltonian.count), moments)
-    return Density(total / vectors / hamiltonian.count * jackson(moments), center, half)
+    return DensityOfStates(total / vectors / hamiltonian.count * jackson(moments), center, half)
 
 
 def _moments(twice: sparse.csr_array, shift: float, start: np.ndarray, count: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from kanpde.models.networks.edges import EdgeNetwork
 from kanpde.problems.language import Scope, parse_expression
 from kanpde.problems.lattices import ENERGY, SiteFunction
 from kanpde.problems.tasks.lattice import Lattice
-from kanpde.symbolic.classification import Labeled, Shape, formula_terms, is_named, named, pruned_network
+from kanpde.symbolic.classification import ClassifierShape, Labeled, formula_terms, is_named, named, pruned_network
 from kanpde.symbolic.classifiers import second_class, train
 
 HELD_OUT = 0.3
@@ -29,7 +29,7 @@ STARTS = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class LabeledStates:
     """States as rows: E and the drawn parameters, localized or not, whose realization, in which part."""
 
     names: tuple[str, ...]
@@ -42,7 +42,7 @@ class Samples:
 
 
 @dataclass(frozen=True, eq=False)
-class Edge:
+class MobilityEdge:
     """What was learned.
 
     Attributes:
@@ -53,7 +53,7 @@ class Edge:
         accuracies: On held-out realizations.
     """
 
-    samples: Samples
+    samples: LabeledStates
     network: Chain
     named: EdgeNetwork | None
     formula: EdgeFormula
@@ -69,7 +69,7 @@ class Edge:
         return second_class(self.network, self.samples.points)
 
 
-def samples_of(lattice: Lattice, measured: Measured, seed: int) -> Samples:
+def samples_of(lattice: Lattice, measured: Measured, seed: int) -> LabeledStates:
     """The states as rows, split by realization.
 
     Raises:
@@ -92,10 +92,10 @@ def samples_of(lattice: Lattice, measured: Measured, seed: int) -> Samples:
     last = order[-max(1, round(CHOSEN_BY * shape[0])) :]
     names = (ENERGY, *lattice.axes)
     points = np.stack([columns[name] for name in names], axis=1)
-    return Samples(names, points, labels, groups, held, np.isin(groups, last), columns)
+    return LabeledStates(names, points, labels, groups, held, np.isin(groups, last), columns)
 
 
-def learn_edge(lattice: Lattice, measured: Measured, design: Design, seed: int) -> Edge:
+def learn_edge(lattice: Lattice, measured: Measured, design: Design, seed: int) -> MobilityEdge:
     """Train the classifier, read its formula; accuracies are those on held-out realizations.
 
     A KAN is a sum and, where the design has a hidden layer, a product.
@@ -106,7 +106,7 @@ def learn_edge(lattice: Lattice, measured: Measured, design: Design, seed: int) 
         data = Labeled(torch.from_numpy(samples.points[~samples.held_out]),
                        torch.from_numpy(samples.labels[~samples.held_out].astype(float)))  # fmt: skip
         by_hand = {samples.names.index(name): own for name, own in asked.functions.items()}
-        shape = Shape(design.grid, design.degree, bool(design.width), by_hand)
+        shape = ClassifierShape(design.grid, design.degree, bool(design.width), by_hand)
         pruned = pruned_network(data, shape, seed, STARTS)
         network: Chain = pruned
         found = named(pruned, data)
@@ -115,23 +115,23 @@ def learn_edge(lattice: Lattice, measured: Measured, design: Design, seed: int) 
         network = train(design, *_parts(samples), seed)
     formula = edge_formula(terms, _term_values(lattice, samples, terms), samples.labels, samples.groups,
                            samples.held_out)  # fmt: skip
-    return Edge(samples, network, found, formula, _accuracies(lattice, samples, network, formula, seed))
+    return MobilityEdge(samples, network, found, formula, _accuracies(lattice, samples, network, formula, seed))
 
 
-def _term_values(lattice: Lattice, samples: Samples, terms: tuple[str, ...]) -> np.ndarray:  # [n, terms]
+def _term_values(lattice: Lattice, samples: LabeledStates, terms: tuple[str, ...]) -> np.ndarray:  # [n, terms]
     scope = Scope(coordinates=(ENERGY, *lattice.parameters), discrete=True)
     exprs = [parse_expression(term, scope, "edge.terms") for term in terms]
     return np.stack([SiteFunction(expr)({**samples.columns, "_": samples.points[:, 0]}) for expr in exprs], axis=1)
 
 
-def _parts(samples: Samples) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+def _parts(samples: LabeledStates) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
     fitted = ~samples.held_out & ~samples.chosen_by
     chosen = samples.points[samples.chosen_by], samples.labels[samples.chosen_by]
     return samples.points[fitted], samples.labels[fitted], chosen
 
 
 def _accuracies(
-    lattice: Lattice, samples: Samples, network: Chain, formula: EdgeFormula, seed: int
+    lattice: Lattice, samples: LabeledStates, network: Chain, formula: EdgeFormula, seed: int
 ) -> dict[str, float]:
     held, labels = samples.held_out, samples.labels
     fitted = ~held

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kanpde.lattices.edges import Edge, learn_edge
+from kanpde.lattices.edges import MobilityEdge, learn_edge
 from kanpde.lattices.level_spacings import GOE, POISSON
 from kanpde.lattices.localization import correlation_dimension
 from kanpde.lattices.measurements import Arrays, Measured, Stopped, measure
@@ -111,25 +111,25 @@ def _residual(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
     return {"residual_rms": float(arrays["shown_residual"].max())} if "shown_residual" in arrays else {}
 
 
-def _edge_metrics(edge: Edge) -> dict[str, float]:
+def _edge_metrics(edge: MobilityEdge) -> dict[str, float]:
     found = {f"accuracy_{name}": value for name, value in edge.accuracies.items()}
     found["localized_labels"] = float(edge.samples.labels.mean())
     found["n_parameters"] = edge.network.parameter_count()
     return found
 
 
-def _texts(edge: Edge) -> dict[str, str]:
+def _texts(edge: MobilityEdge) -> dict[str, str]:
     source = "the network" if edge.read else "a list of terms"
     return {"formula": edge.formula.text(), "formula_errors": _errors_text(edge), "formula_from": source}
 
 
-def _errors_text(edge: Edge) -> str:
+def _errors_text(edge: MobilityEdge) -> str:
     formula = edge.formula
     rows = zip(formula.terms, formula.coefficients, formula.errors, strict=True)
     return ", ".join(f"{term}: {value:.4f} ± {error:.1g}" for term, value, error in rows)
 
 
-def _model(design: Design, edge: Edge | None) -> ModelData:
+def _model(design: Design, edge: MobilityEdge | None) -> ModelData:
     if edge is None:
         return ModelData("none", "{}", {}, {})
     network, about = edge.network, {"names": list(edge.samples.names), "head": "sigmoid", "design": asdict(design)}
@@ -143,7 +143,7 @@ def _model(design: Design, edge: Edge | None) -> ModelData:
                      {})  # fmt: skip
 
 
-def _symbolic(edge: Edge | None) -> tuple[Arrays, dict[str, str | int]]:
+def _symbolic(edge: MobilityEdge | None) -> tuple[Arrays, dict[str, str | int]]:
     """The named network as `/symbolic` has those of fields."""
     if edge is None or edge.named is None:
         return {}, {}
@@ -153,7 +153,7 @@ def _symbolic(edge: Edge | None) -> tuple[Arrays, dict[str, str | int]]:
     return arrays, {"network_edge_json": json.dumps(described), "sentence_edge": sentence, "found_edge": 0}
 
 
-def _verdict(metrics: Mapping[str, float], edge: Edge | None) -> Verdict:
+def _verdict(metrics: Mapping[str, float], edge: MobilityEdge | None) -> Verdict:
     residual = metrics.get("residual_rms", 0.0)
     if not residual < PRECISE:
         return Verdict(Word.UNSOLVED, residual, 1.0, f"The states leave H ψ - E ψ of {residual:.1e}.")

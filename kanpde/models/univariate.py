@@ -15,7 +15,7 @@ from torch import Tensor
 
 from kanpde.errors import InputError
 from kanpde.models.bases.activations import Activation
-from kanpde.models.taylor import Series
+from kanpde.models.taylor import TaylorSeries
 
 A, B, C, D = range(4)
 """Places of a, b, c, d among an edge's constants."""
@@ -35,7 +35,7 @@ class Univariate:
     """
 
     name: str
-    series: Callable[[Series], Series]
+    series: Callable[[TaylorSeries], TaylorSeries]
     symbol: Callable[[Any, Any], Any]
     complexity: int
     family: str
@@ -52,14 +52,14 @@ class Univariate:
 
     def __call__(self, u: Tensor) -> Tensor:
         """f(u); not a number where it is not defined."""
-        return self.series(Series([u])).c[0]
+        return self.series(TaylorSeries([u])).c[0]
 
     def rows(self, u: Tensor, order: int) -> list[Tensor]:
         """f, f', …, f^(order) at u."""
-        return self.series(Series.variable(u, order)).derivatives()
+        return self.series(TaylorSeries.variable(u, order)).derivatives()
 
 
-def _sinc_square(u: Series) -> Series:
+def _sinc_square(u: TaylorSeries) -> TaylorSeries:
     quotient = u.sin() / u
     return quotient * quotient
 
@@ -73,17 +73,17 @@ ROWS = (
     Univariate("1/x^2", lambda u: 1.0 / (u * u), lambda S, u: 1 / u**2, 3, "ray", -2),
     Univariate("sqrt", lambda u: u.power(0.5), lambda S, u: S.sqrt(u), 2, "ray", 0.5),
     Univariate("1/sqrt", lambda u: u.power(-0.5), lambda S, u: 1 / S.sqrt(u), 3, "ray", -0.5),
-    Univariate("exp", Series.exp, lambda S, u: S.exp(u), 2, "exponential"),
-    Univariate("log", Series.log, lambda S, u: S.log(u), 2, "ray"),
-    Univariate("sin", Series.sin, lambda S, u: S.sin(u), 3, "wave"),
-    Univariate("tan", Series.tan, lambda S, u: S.tan(u), 3, "branch"),
-    Univariate("tanh", Series.tanh, lambda S, u: S.tanh(u), 3, "bell"),
-    Univariate("sigmoid", Series.sigmoid, lambda S, u: 1 / (1 + S.exp(-u)), 5, "bell"),
-    Univariate("atanh", Series.atanh, lambda S, u: S.atanh(u), 4, "arc"),
-    Univariate("asin", Series.asin, lambda S, u: S.asin(u), 4, "arc"),
-    Univariate("atan", Series.atan, lambda S, u: S.atan(u), 4, "bell"),
+    Univariate("exp", TaylorSeries.exp, lambda S, u: S.exp(u), 2, "exponential"),
+    Univariate("log", TaylorSeries.log, lambda S, u: S.log(u), 2, "ray"),
+    Univariate("sin", TaylorSeries.sin, lambda S, u: S.sin(u), 3, "wave"),
+    Univariate("tan", TaylorSeries.tan, lambda S, u: S.tan(u), 3, "branch"),
+    Univariate("tanh", TaylorSeries.tanh, lambda S, u: S.tanh(u), 3, "bell"),
+    Univariate("sigmoid", TaylorSeries.sigmoid, lambda S, u: 1 / (1 + S.exp(-u)), 5, "bell"),
+    Univariate("atanh", TaylorSeries.atanh, lambda S, u: S.atanh(u), 4, "arc"),
+    Univariate("asin", TaylorSeries.asin, lambda S, u: S.asin(u), 4, "arc"),
+    Univariate("atan", TaylorSeries.atan, lambda S, u: S.atan(u), 4, "bell"),
     Univariate("gauss", lambda u: (-(u * u)).exp(), lambda S, u: S.exp(-(u**2)), 4, "bell"),
-    Univariate("cosh", Series.cosh, lambda S, u: S.cosh(u), 3, "bell"),
+    Univariate("cosh", TaylorSeries.cosh, lambda S, u: S.cosh(u), 3, "bell"),
     Univariate("sech", lambda u: 1.0 / u.cosh(), lambda S, u: 1 / S.cosh(u), 4, "bell"),
     Univariate("logsin", lambda u: u.sin().log(), lambda S, u: S.log(S.sin(u)), 6, "hump"),
     Univariate("logcosh", lambda u: u.cosh().log(), lambda S, u: S.log(S.cosh(u)), 6, "bell"),
@@ -91,7 +91,7 @@ ROWS = (
     Univariate("sqrt(1-x^2)", lambda u: (1.0 - u * u).power(0.5), lambda S, u: S.sqrt(1 - u**2), 4, "arc"),
     Univariate("1/(1+x^2)", lambda u: 1.0 / (1.0 + u * u), lambda S, u: 1 / (1 + u**2), 4, "bell"),
     Univariate("sinc^2", _sinc_square, lambda S, u: (S.sin(u) / u) ** 2, 6, "bell"),
-    Univariate("abs", Series.abs, lambda S, u: S.Abs(u), 3, "power", 1),
+    Univariate("abs", TaylorSeries.abs, lambda S, u: S.Abs(u), 3, "power", 1),
 )
 LIBRARY = {row.name: row for row in ROWS}
 

@@ -23,7 +23,7 @@ from kanpde.problems.language.refusals import ExpressionError
 
 
 @dataclass(frozen=True)
-class Cells:
+class Steps:
     """Indicator functions of `count` equal cells of [low, high], each step (1 + erf((x - x_j)/smooth))/2 or sharp."""
 
     low: float
@@ -87,7 +87,7 @@ class Splines:
 class Table:
     """Σ c_ij… B_i(x) C_j(y) …; `data` holds the c in double precision, last axis fastest."""
 
-    axes: tuple[Cells | Splines, ...]
+    axes: tuple[Steps | Splines, ...]
     data: bytes
 
     @property
@@ -117,7 +117,7 @@ class Table:
         )
 
     def _product(self, points: np.ndarray, index: tuple[int, ...]) -> np.ndarray:  # [n, d] -> [n]
-        axes = [axis for axis in self.axes if isinstance(axis, Cells)]
+        axes = [axis for axis in self.axes if isinstance(axis, Steps)]
         parts = zip(axes, points.T, index, strict=True)
         first, *rest = (axis.matrix(column, order) for axis, column, order in parts)
         total = np.tensordot(first, self.values, 1)
@@ -126,7 +126,7 @@ class Table:
         return total
 
 
-def random_cells(axes: tuple[Cells, ...], low: float, high: float, seed: int) -> Table:
+def random_cells(axes: tuple[Steps, ...], low: float, high: float, seed: int) -> Table:
     """Uniformly random values, one a cell: `numpy.random.default_rng(seed).uniform(low, high, cells)`."""
     values = np.random.default_rng(seed).uniform(low, high, [axis.count for axis in axes])
     return Table(axes, values.tobytes())

@@ -133,7 +133,7 @@ def _checked(values: np.ndarray, name: str, where: str) -> np.ndarray:
     return np.ascontiguousarray(values, dtype=float)
 
 
-def text_of(path: Path, most: int) -> str:
+def utf8_text(path: Path, most: int) -> str:
     """A text in UTF-8.
 
     Raises:

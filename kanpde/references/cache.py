@@ -21,9 +21,13 @@ from kanpde.files.regular import Unreadable
 from kanpde.problems.problem import Problem
 from kanpde.references.families import Family
 from kanpde.references.interface import Field
-from kanpde.references.interpolants import Axis, Chebyshev, Fourier, Function, Interpolant, Pieces, Triangles
+from kanpde.references.interpolants import Axis, ChebyshevAxis, FourierAxis, Function, Interpolant, Pieces, Triangles
 
-AXES: dict[str, type[Chebyshev | Fourier | Pieces]] = {"chebyshev": Chebyshev, "fourier": Fourier, "pieces": Pieces}
+AXES: dict[str, type[ChebyshevAxis | FourierAxis | Pieces]] = {
+    "chebyshev": ChebyshevAxis,
+    "fourier": FourierAxis,
+    "pieces": Pieces,
+}
 VERSION = 3
 """To be raised when a solver changes: what was stored before is then solved anew."""
 
@@ -106,7 +110,7 @@ def _values(stored: Mapping[str, np.ndarray], problem: Problem) -> Function | Fa
     if not problem.family:
         return _function(stored, "", space, len(problem.fields))
     axes = tuple(_axis(stored, f"family_axis_{place}") for place in range(len(problem.family)))
-    chebyshev = tuple(axis for axis in axes if isinstance(axis, Chebyshev))
+    chebyshev = tuple(axis for axis in axes if isinstance(axis, ChebyshevAxis))
     count = math.prod(map(_length, axes))
     if len(chebyshev) < len(axes):
         raise ValueError("a family on other nodes than Chebyshev's")
@@ -145,7 +149,7 @@ def _within(numbers: np.ndarray, count: int) -> bool:
     return bool(numbers.min() >= 0 and numbers.max() < count)
 
 
-def _length(axis: Chebyshev | Fourier | Pieces) -> int:
+def _length(axis: ChebyshevAxis | FourierAxis | Pieces) -> int:
     """How many nodes an axis has, found without making them."""
     return (len(axis.breaks) - 1) * (len(axis.unit) - 1) + 1 if isinstance(axis, Pieces) else axis.count
 
@@ -168,7 +172,7 @@ def _packed_axes(axes: Sequence[Axis], prefix: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _parts(form: type[Chebyshev | Fourier | Pieces | Triangles]) -> list[str]:
+def _parts(form: type[ChebyshevAxis | FourierAxis | Pieces | Triangles]) -> list[str]:
     """The arrays that make one."""
     return [part.name for part in fields(form)]
 
@@ -179,7 +183,7 @@ def _npz(arrays: dict[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def _axis(stored: Mapping[str, np.ndarray], name: str) -> Chebyshev | Fourier | Pieces:
+def _axis(stored: Mapping[str, np.ndarray], name: str) -> ChebyshevAxis | FourierAxis | Pieces:
     kind = AXES[str(stored[f"{name}_kind"])]
     own = {own: _real(stored, f"{name}_{own}") for own in _parts(kind)}
     parts: dict[str, Any] = {name: value if value.ndim else value.item() for name, value in own.items()}

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.polynomial import chebyshev as polynomials
 from numpy.polynomial import legendre
 
-from kanpde.references.interpolants import Axis, Chebyshev, Fourier, Pieces, chebyshev_nodes
+from kanpde.references.interpolants import Axis, ChebyshevAxis, FourierAxis, Pieces, chebyshev_nodes
 
 MOST_DENSE = 1e4
 """Largest density of cells, over the inverse length of the axis."""
@@ -52,10 +52,10 @@ class Cells:
         unit = (1 + legendre.leggauss(self.gauss)[0]) / 2
         return (self.breaks[:-1, None] + np.diff(self.breaks)[:, None] * unit).ravel()
 
-    def axis(self, free: int) -> Chebyshev | Pieces:
+    def axis(self, free: int) -> ChebyshevAxis | Pieces:
         nodes = max(self.gauss + free, 2)
         if len(self.breaks) == 2:
-            return Chebyshev(float(self.breaks[0]), float(self.breaks[1]), nodes)
+            return ChebyshevAxis(float(self.breaks[0]), float(self.breaks[1]), nodes)
         return Pieces(self.breaks, chebyshev_nodes(nodes))
 
     def values(self, x: np.ndarray, order: int, free: int) -> np.ndarray:
@@ -96,13 +96,13 @@ class Cells:
 class Waves:
     """The trigonometric polynomial through an odd number of points."""
 
-    fourier: Fourier
+    fourier: FourierAxis
 
     @property
     def inner(self) -> np.ndarray:
         return self.fourier.nodes
 
-    def axis(self, free: int) -> Fourier:
+    def axis(self, free: int) -> FourierAxis:
         return self.fourier
 
     def values(self, x: np.ndarray, order: int, free: int) -> np.ndarray:

@@ -33,7 +33,7 @@ Rows = Callable[[np.ndarray, tuple[int, ...]], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Elsewhere:
+class RemoteValues:
     """One value from elsewhere at fixed points."""
 
     jet: Jet
@@ -61,7 +61,7 @@ class Elsewhere:
         return {jet: torch.from_numpy(matrix @ c[self.columns[jet]]) for jet, matrix in self.matrices.items()}
 
 
-def elsewhere(problem: Problem, name: Remote, points: torch.Tensor, rows: Rows) -> Elsewhere:
+def elsewhere(problem: Problem, name: Remote, points: torch.Tensor, rows: Rows) -> RemoteValues:
     """A value from elsewhere at points [n, d].
 
     Raises:
@@ -89,4 +89,4 @@ def elsewhere(problem: Problem, name: Remote, points: torch.Tensor, rows: Rows) 
     slopes = {jet: compile_expression(slope, rule.columns, problem.fields).bind(nodes)
               for jet, slope in jet_slopes(density, coordinates).items()}  # fmt: skip
     bound = compile_expression(density, rule.columns, problem.fields).bind(nodes)
-    return Elsewhere((name, (0,) * len(symbols)), weights.numpy(), bound, slopes, matrices, columns, inverse.numpy())
+    return RemoteValues((name, (0,) * len(symbols)), weights.numpy(), bound, slopes, matrices, columns, inverse.numpy())

@@ -13,7 +13,7 @@ from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.language import coordinate_symbols, jet_expression, jets_of
 from kanpde.problems.problem import Problem
 from kanpde.references.interface import Field
-from kanpde.references.interpolants import Chebyshev
+from kanpde.references.interpolants import ChebyshevAxis
 from kanpde.references.means import NotSolved
 
 COUNTS = {1: (5, 9, 17, 33), 2: (3, 5, 9)}
@@ -29,7 +29,7 @@ class Family:
         members: One for every combination of nodes, the first parameter varying slowest.
     """
 
-    axes: tuple[Chebyshev, ...]
+    axes: tuple[ChebyshevAxis, ...]
     members: tuple[Field, ...]
 
     def __call__(self, points: np.ndarray) -> np.ndarray:  # [n, d] -> [n, fields]
@@ -47,12 +47,13 @@ def node_counts(problem: Problem) -> tuple[int, ...]:
     return COUNTS[parameters] if parameters in COUNTS else COUNTS[max(COUNTS)][:2]
 
 
-def family_axes(problem: Problem, count: int) -> tuple[Chebyshev, ...]:
+def family_axes(problem: Problem, count: int) -> tuple[ChebyshevAxis, ...]:
     """The nodes of every parameter."""
-    return tuple(Chebyshev(problem.domain.lower[axis], problem.domain.upper[axis], count) for axis in problem.family)
+    box = problem.domain
+    return tuple(ChebyshevAxis(box.lower[axis], box.upper[axis], count) for axis in problem.family)
 
 
-def combinations(axes: tuple[Chebyshev, ...]) -> list[tuple[float, ...]]:
+def combinations(axes: tuple[ChebyshevAxis, ...]) -> list[tuple[float, ...]]:
     """Values of the parameters, rounded so that sets of nodes share what they have in common."""
     return [tuple(map(float, values)) for values in product(*(np.round(axis.nodes, 14) for axis in axes))]
 

@@ -36,7 +36,7 @@ class Axis(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Chebyshev:
+class ChebyshevAxis:
     """The polynomial through Chebyshev's extrema of [lower, upper]."""
 
     lower: float
@@ -52,7 +52,7 @@ class Chebyshev:
 
 
 @dataclass(frozen=True, eq=False)
-class Fourier:
+class FourierAxis:
     """The trigonometric polynomial through equally spaced nodes of the period [lower, upper)."""
 
     lower: float
@@ -103,7 +103,7 @@ class Pieces:
 class Interpolant:
     """Fields on the tensor grid of `axes`, shape [fields, N_1, …, N_d], callable anywhere.
 
-    >>> line = Interpolant((Chebyshev(0.0, 2.0, 3),), np.array([[0.0, 1.0, 4.0]]))
+    >>> line = Interpolant((ChebyshevAxis(0.0, 2.0, 3),), np.array([[0.0, 1.0, 4.0]]))
     >>> line(np.array([[1.5]]))
     array([[2.25]])
     """

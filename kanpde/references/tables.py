@@ -19,7 +19,7 @@ FEWEST = 4
 SLACK = 1e-9
 
 
-class Splines:
+class SplineTable:
     """The tensor-product spline of degree five, three along axes of few nodes, through values on a grid.
 
         u(x, y, …) = Σ c_ij… B_i(x) C_j(y) …
@@ -43,7 +43,7 @@ class Splines:
         return self.spline(np.clip(np.asarray(points, dtype=float), self.lower, self.upper))
 
 
-def read_table(problem: Problem) -> tuple[Splines, float]:
+def read_table(problem: Problem) -> tuple[SplineTable, float]:
     """The values that the file of `reference` holds, interpolated, and their relative error.
 
     The error is what the file's author says, `reference.error`; else the difference that every second node makes.
@@ -73,7 +73,7 @@ def check_table(problem: Problem) -> None:
         read_table(problem)
 
 
-def _difference(coarse: Splines, fine: Splines, problem: Problem) -> float:
+def _difference(coarse: SplineTable, fine: SplineTable, problem: Problem) -> float:
     random = np.random.default_rng(0).random((2000, problem.domain.dimension))
     points = np.array(problem.domain.lower) + random * np.array(problem.domain.lengths)
     before, after = coarse(points), fine(points)
@@ -88,7 +88,7 @@ class _Table:
     where: str
     arrays: Mapping[str, np.ndarray]
 
-    def interpolant(self, stride: int) -> Splines:
+    def interpolant(self, stride: int) -> SplineTable:
         """Through every node, or every second one and the last."""
         nodes, values = self.nodes, self.values
         for axis, x in enumerate(nodes):
@@ -96,7 +96,7 @@ class _Table:
             if stride > 1 and len(x) >= 2 * FEWEST:
                 kept = np.unique(np.append(kept[::stride], kept[-1]))
             nodes[axis], values = x[kept], np.take(values, kept, axis=axis + 1)
-        return Splines(nodes, values)
+        return SplineTable(nodes, values)
 
     @property
     def nodes(self) -> list[np.ndarray]:

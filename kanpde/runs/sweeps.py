@@ -44,7 +44,7 @@ NOTHING_KEPT = "or stopped before there was anything to keep"
 
 
 @dataclass(frozen=True)
-class Job:
+class SweepJob:
     """One job of a sweep: its override words and the config they make."""
 
     words: tuple[str, ...]
@@ -76,14 +76,14 @@ def sweep(words: Sequence[str]) -> list[Result]:
     return [replace(results[job.config.folder], words=job.words) for job in jobs]
 
 
-def checked_jobs(words: Sequence[str]) -> list[Job]:
+def checked_jobs(words: Sequence[str]) -> list[SweepJob]:
     """The distinct jobs of a sweep, each composed and checked."""
     lists, notes = without_foreign(sweep_jobs(words))
     for note in notes:
         print(f"note: {note}")
-    jobs: dict[Path, Job] = {}
+    jobs: dict[Path, SweepJob] = {}
     for job_words, composition in zip(lists, compositions(lists), strict=True):
-        job = Job(tuple(job_words), config_of(composition))
+        job = SweepJob(tuple(job_words), config_of(composition))
         jobs.setdefault(job.config.folder, job)
     return list(jobs.values())
 
@@ -98,7 +98,7 @@ def _master(words: Sequence[str]) -> DictConfig:
     return master
 
 
-def _launched(jobs: Sequence[Job], master: DictConfig) -> list[Result]:
+def _launched(jobs: Sequence[SweepJob], master: DictConfig) -> list[Result]:
     """Run jobs by the launcher, and those it has not come to again, should it break down over another."""
     results: dict[Path, Result] = {}
     while waiting := [job for job in jobs if job.config.folder not in results]:
@@ -106,7 +106,7 @@ def _launched(jobs: Sequence[Job], master: DictConfig) -> list[Result]:
     return [results[job.config.folder] for job in jobs]
 
 
-def _launched_once(jobs: Sequence[Job], master: DictConfig) -> dict[Path, Result]:
+def _launched_once(jobs: Sequence[SweepJob], master: DictConfig) -> dict[Path, Result]:
     """The results of some of the jobs by folder: of all, unless the launcher broke down."""
     folder, name = Path(jobs[0].config.output.folder), _name(master)
     master.hydra.sweep.dir = str(folder)
@@ -131,7 +131,7 @@ def _name(master: DictConfig) -> str:
     return master.hydra.runtime.choices["hydra/launcher"]
 
 
-def _task(jobs: Sequence[Job], master: DictConfig) -> "SweepTask":
+def _task(jobs: Sequence[SweepJob], master: DictConfig) -> "SweepTask":
     return SweepTask(
         launcher=_name(master),
         threads=threads_per_job(_name(master), master.hydra.launcher, len(jobs)),

@@ -17,8 +17,8 @@ from kanpde.service.engines import engine_of
 from kanpde.service.guards import Guard
 from kanpde.service.limits import limits_of
 from kanpde.service.pages import error_page
-from kanpde.service.services import Place, Service
-from kanpde.service.table import Table, rebuild
+from kanpde.service.services import Service, ServiceFolders
+from kanpde.service.table import JobTable, rebuild
 
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
@@ -50,7 +50,7 @@ def serve(options: Options, version: str) -> None:
     place, limits = _place(options), limits_of(options.limits)
     with FolderLock(place.state) as lock:
         _claim(lock, place)
-        table, children = Table(place.state / "jobs.sqlite"), Children()
+        table, children = JobTable(place.state / "jobs.sqlite"), Children()
         if options.rebuild:
             print(f"{rebuild(table, place.jobs)} jobs found in {place.jobs}", flush=True)
         share = {"root": str(place.root), "workers": options.workers, "threads": options.threads, "memory": None,
@@ -63,7 +63,7 @@ def serve(options: Options, version: str) -> None:
         table.close()
 
 
-def _place(options: Options) -> Place:
+def _place(options: Options) -> ServiceFolders:
     root = options.folder.absolute()
     state = (options.state or root / ".service").absolute()
     try:
@@ -79,10 +79,10 @@ def _place(options: Options) -> Place:
             f"--host {options.host} needs --allow-host NAME, the name that people will use; none came. Add it, and put "
             "TLS in front: nginx, or ssh -L."
         )
-    return Place(root, state)
+    return ServiceFolders(root, state)
 
 
-def _claim(lock: FolderLock, place: Place) -> None:
+def _claim(lock: FolderLock, place: ServiceFolders) -> None:
     try:
         lock.take()
     except Held as holder:

@@ -21,7 +21,7 @@ from kanpde.service.engines import Engine
 from kanpde.service.folders import JobFolder
 from kanpde.service.limits import Limits
 from kanpde.service.supervisor import Supervisor
-from kanpde.service.table import ENDED, Row, Table, new_id, now
+from kanpde.service.table import ENDED, JobTable, Row, new_id, now
 
 ARCHIVE = "result.h5"
 LEAST_FREE = 64 * 2**20
@@ -30,7 +30,7 @@ PATIENCE = 120.0  # seconds for a sweep's jobs to be composed
 
 
 @dataclass(frozen=True)
-class Place:
+class ServiceFolders:
     """Where a service keeps what: `root` holds the runs, `state` all else."""
 
     root: Path
@@ -62,7 +62,15 @@ class Service:
     stop_jobs = False
     """Whether jobs end with the service."""
 
-    def __init__(self, place: Place, table: Table, children: Children, engine: Engine, workers: int, limits: Limits):
+    def __init__(
+        self,
+        place: ServiceFolders,
+        table: JobTable,
+        children: Children,
+        engine: Engine,
+        workers: int,
+        limits: Limits,
+    ):
         self.place, self.table, self.children, self.limits = place, table, children, limits
         self.supervisor = Supervisor(table, place.job, engine, workers)
         self.asking = asyncio.Semaphore(limits.questions)

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from kanpde.errors import InputError
 from kanpde.service.engines import Engine
 from kanpde.service.folders import JobFolder
-from kanpde.service.table import Row, Table, now
+from kanpde.service.table import JobTable, Row, now
 
 TICK = 0.1
 ATTEMPTS = 2
@@ -26,7 +26,7 @@ KILLED = "Its process was killed."
 class Supervisor:
     """Keeps `workers` jobs running as long as there are any."""
 
-    def __init__(self, table: Table, folder_of: Callable[[str], JobFolder], engine: Engine, workers: int):
+    def __init__(self, table: JobTable, folder_of: Callable[[str], JobFolder], engine: Engine, workers: int):
         self.table, self.folder_of, self.engine, self.workers = table, folder_of, engine, workers
         self.woken, self.running = asyncio.Event(), 0
         self.asked: dict[str, float] = {}

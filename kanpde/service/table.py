@@ -54,7 +54,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-class Table:
+class JobTable:
     """The jobs; one connection, used from one thread at a time."""
 
     def __init__(self, path: Path):
@@ -126,7 +126,7 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def rebuild(table: Table, jobs: Path) -> int:
+def rebuild(table: JobTable, jobs: Path) -> int:
     """Make the table again from the folders of jobs; returns how many there are."""
     rows = [_row_of(JobFolder(path)) for path in sorted(jobs.iterdir()) if (path / "spec.json").is_file()]
     table.add(rows)

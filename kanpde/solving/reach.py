@@ -41,7 +41,7 @@ def named_jets(jets: Tensor, fields: tuple[str, ...], indices: IndexSet) -> Mapp
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class RemotePlace:
     """One place for each node of a rule, and the derivatives that are wanted there."""
 
     rule: Rule
@@ -72,7 +72,7 @@ class RemoteValue:
     jet: Jet
     axes: tuple[int, ...]
     rule: Rule
-    elsewhere: tuple[Elsewhere, ...]
+    elsewhere: tuple[RemotePlace, ...]
     sources: Mapping[Jet, tuple[int, Jet]]
     density: Formula | None = None
 
@@ -148,11 +148,11 @@ def _remote_value(problem: Problem, name: Remote) -> RemoteValue:
     return RemoteValue((name, none), axes, rule, elsewhere, sources, density)
 
 
-def _elsewhere(problem: Problem, rule: Rule, place: tuple[sympy.Expr, ...], indices: set[MultiIndex]) -> Elsewhere:
+def _elsewhere(problem: Problem, rule: Rule, place: tuple[sympy.Expr, ...], indices: set[MultiIndex]) -> RemotePlace:
     places = tuple(compile_expression(part, rule.columns) for part in place)
     box = problem.domain
     period = tuple((axis, box.lower[axis], box.lengths[axis]) for axis in problem.periodic)
-    return Elsewhere(rule, places, closure(indices, len(place)), period)
+    return RemotePlace(rule, places, closure(indices, len(place)), period)
 
 
 def values_elsewhere(

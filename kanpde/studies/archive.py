@@ -33,7 +33,7 @@ NUMBERS = ("parameters", "flops", "seconds", "error", "heldout", "reference_erro
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StudyData:
     """A study, or a collection of runs, as data.
 
     Attributes:
@@ -57,12 +57,12 @@ class Outcome:
         return compare(self.records)
 
 
-def write_outcome(path: Path, outcome: Outcome) -> None:
+def write_study_data(path: Path, outcome: StudyData) -> None:
     """Save a study, whole or not at all."""
     replace_file(path, _bytes(outcome))
 
 
-def _bytes(outcome: Outcome) -> bytes:
+def _bytes(outcome: StudyData) -> bytes:
     memory = {"driver": "core", "backing_store": False}
     with h5py.File("memory", "w", libver=("v110", "v110"), track_order=True, **memory) as root:
         texts = {name: _json(asdicts(getattr(outcome, name))) for name in LISTS}
@@ -155,7 +155,7 @@ LISTS: dict[str, type] = {"records": Record, "tuning": Record, "own": Record, "s
                           "classical": Classical}  # fmt: skip
 
 
-def read_outcome(path: Path) -> Outcome:
+def read_study_data(path: Path) -> StudyData:
     """Open a study that may come from a stranger.
 
     Raises:
@@ -179,7 +179,7 @@ def read_outcome(path: Path) -> Outcome:
             f"{path}: a whole scaling.h5 is needed; this one cannot be used: {error}. Make it again: `kanpde collect`."
         ) from error
     del texts["kind"], texts["kanpde_schema"]
-    return Outcome({name: str(text) for name, text in texts.items()}, **lists)
+    return StudyData({name: str(text) for name, text in texts.items()}, **lists)
 
 
 def _items(text: str, cls: type) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from kanpde.reports.plots import png_bytes
 from kanpde.reports.run_report import run_report
 from kanpde.results.archive import RunData, read_archive
 from kanpde.results.archive.folders import runs_below
-from kanpde.studies.archive import Outcome, read_outcome, write_outcome
+from kanpde.studies.archive import StudyData, read_study_data, write_study_data
 from kanpde.studies.comparisons import Comparison
 from kanpde.studies.figures import scaling_figure
 from kanpde.studies.records import Record, collect
@@ -29,7 +29,7 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def collected(folders: Sequence[Path]) -> Outcome:
+def collected(folders: Sequence[Path]) -> StudyData:
     """The runs below folders as a study of what there is.
 
     Raises:
@@ -42,7 +42,7 @@ def collected(folders: Sequence[Path]) -> Outcome:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         **_common(found.records),
     }
-    return Outcome(attributes, found.records, skipped=found.skipped)
+    return StudyData(attributes, found.records, skipped=found.skipped)
 
 
 def _common(records: Sequence[Record]) -> dict[str, str]:
@@ -52,7 +52,7 @@ def _common(records: Sequence[Record]) -> dict[str, str]:
     return {key: next(iter(found)) for key, found in values.items() if len(found) == 1}
 
 
-def write_study(folder: Path, outcome: Outcome) -> list[Path]:
+def write_study(folder: Path, outcome: StudyData) -> list[Path]:
     """scaling.h5, scaling.csv, scaling.png and report.html.
 
     Raises:
@@ -60,7 +60,7 @@ def write_study(folder: Path, outcome: Outcome) -> list[Path]:
     """
     paths = [folder / name for name in (STUDY, "scaling.csv", "scaling.png", PAGE)]
     comparisons = outcome.comparisons()
-    write_outcome(paths[0], outcome)
+    write_study_data(paths[0], outcome)
     replace_file(paths[1], csv_text(outcome).encode())
     if comparisons:
         replace_file(paths[2], png_bytes(scaling_figure(comparisons[0], outcome.classical)))
@@ -68,7 +68,7 @@ def write_study(folder: Path, outcome: Outcome) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def csv_text(outcome: Outcome) -> str:
+def csv_text(outcome: StudyData) -> str:
     """One row a run, tuning included."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -94,7 +94,7 @@ def write_report(path: Path) -> tuple[Path, list[Comparison]]:
     if not archive.is_file():
         return _folder_report(path)
     if archive.name == STUDY:
-        return _study_report(archive.parent, read_outcome(archive))
+        return _study_report(archive.parent, read_study_data(archive))
     target = archive.parent / PAGE
     replace_file(target, run_report(read_archive(archive)).encode())
     return target, []
@@ -111,6 +111,6 @@ def _folder_report(folder: Path) -> tuple[Path, list[Comparison]]:
     return folder / PAGE, []
 
 
-def _study_report(folder: Path, outcome: Outcome) -> tuple[Path, list[Comparison]]:
+def _study_report(folder: Path, outcome: StudyData) -> tuple[Path, list[Comparison]]:
     replace_file(folder / PAGE, study_report(outcome).encode())
     return folder / PAGE, outcome.comparisons()

@@ -12,7 +12,7 @@ from kanpde.models.networks import title_of
 from kanpde.reports.figures import drawing
 from kanpde.reports.html import Child, Markup, cards, element, facts, folded, items, page, section, table, warning
 from kanpde.reports.sections import mapping_of, number, problem_section, provenance_section, span
-from kanpde.studies.archive import Outcome
+from kanpde.studies.archive import StudyData
 from kanpde.studies.comparisons import BUDGETS, VERDICT_RULE, Comparison, Pair, Series, Size, compare, kinds_of, ratio
 from kanpde.studies.figures import scaling_panels
 from kanpde.studies.power_laws import INTERVAL_RULE, PLATEAU_RULE, Center, PowerLaw
@@ -26,7 +26,7 @@ CHOSEN_BEFORE = (("degree", "width"), ("depth", "activation"))
 """What older studies wrote of a chosen candidate, where newer ones name its runs."""
 
 
-def study_report(outcome: Outcome) -> str:
+def study_report(outcome: StudyData) -> str:
     """A page on a study: what was asked, who wins where, how the error falls, and how far to trust it."""
     about = outcome.attributes
     title = str(about.get("title", "Runs"))
@@ -49,14 +49,14 @@ def study_report(outcome: Outcome) -> str:
     )
 
 
-def _lead(outcome: Outcome, comparisons: Sequence[Comparison]) -> str:
+def _lead(outcome: StudyData, comparisons: Sequence[Comparison]) -> str:
     if not comparisons:
         return "No run could be read, so nothing can be concluded."
     several = f" in {len(comparisons)} groups of equal settings" if len(comparisons) > 1 else ""
     return f"{len(outcome.records)} runs{several}: how the error falls with size, and which model wins at equal budget."
 
 
-def _failures(outcome: Outcome) -> list[str]:
+def _failures(outcome: StudyData) -> list[str]:
     failed = [record for record in outcome.records if record.status == "failed"]
     lines = [f"{len(failed)} of {len(outcome.records)} runs failed: {failed[0].stop_reason}"] if failed else []
     if outcome.skipped:
@@ -64,7 +64,7 @@ def _failures(outcome: Outcome) -> list[str]:
     return lines
 
 
-def _counts(outcome: Outcome) -> list[tuple[str, str]]:
+def _counts(outcome: StudyData) -> list[tuple[str, str]]:
     records = outcome.records
     best = [(f"lowest error of a {title_of(kind)}", number(min(one.error for one in records if one.model == kind)))
             for kind in kinds_of(records)]  # fmt: skip
@@ -82,7 +82,7 @@ def _problem(one: Comparison) -> Markup:
     return problem_section(write_yaml(one.settings["problem"]))
 
 
-def _comparison(one: Comparison, outcome: Outcome, place: int, comparisons: Sequence[Comparison]) -> Child:
+def _comparison(one: Comparison, outcome: StudyData, place: int, comparisons: Sequence[Comparison]) -> Child:
     several = "" if len(comparisons) == 1 else f", group {place + 1} of {len(comparisons)}"
     own = None if _one_problem(comparisons) else [element("p", one.records[0].title, class_="lead"), _problem(one)]
     classical = outcome.classical if _one_problem(comparisons) else ()
@@ -207,7 +207,7 @@ def _reference(records: Sequence[Record]) -> str:
     )
 
 
-def _own_section(outcome: Outcome) -> Child:
+def _own_section(outcome: StudyData) -> Child:
     if not outcome.own:
         return None
     chosen = mapping_of(outcome.attributes.get("own_optimizers_json"))
@@ -226,7 +226,7 @@ def _own_section(outcome: Outcome) -> Child:
     )
 
 
-def _tuning(outcome: Outcome) -> Child:
+def _tuning(outcome: StudyData) -> Child:
     if not outcome.tuning:
         return None
     chosen = mapping_of(outcome.attributes.get("chosen_json"))
@@ -247,7 +247,7 @@ def _is_chosen(record: Record, chosen: dict[str, Any]) -> bool:
     return any(all(str(own.get(key)) in said for key in keys) for keys in CHOSEN_BEFORE)
 
 
-def _classical(outcome: Outcome) -> Child:
+def _classical(outcome: StudyData) -> Child:
     if not outcome.classical:
         return None
     rows = [[one.method, str(one.unknowns), number(one.error), number(one.seconds)] for one in outcome.classical]
@@ -255,7 +255,7 @@ def _classical(outcome: Outcome) -> Child:
     return section("Classical solver", element("p", text), table(["method", "unknowns", "error", "seconds"], rows))
 
 
-def _matching(outcome: Outcome) -> list[str]:
+def _matching(outcome: StudyData) -> list[str]:
     study = mapping_of(outcome.attributes.get("study_json"))
     if not study:
         return []
@@ -270,7 +270,7 @@ def _matching(outcome: Outcome) -> list[str]:
     ]
 
 
-def _left_out(outcome: Outcome) -> Child:
+def _left_out(outcome: StudyData) -> Child:
     unfinished = [record for record in outcome.records if record.status == "interrupted"]
     lines: list[Child] = [[element("code", one.path), f": {one.reason}"] for one in outcome.skipped]
     lines += [[element("code", one.path), ": interrupted"] for one in unfinished]

@@ -32,7 +32,7 @@ from kanpde.runs.hydra_composition import compose_mapping, near
 from kanpde.runs.jobs import Result, State, solve_one
 from kanpde.runs.settings import Config, config_of
 from kanpde.solving.optimizers import OPTIMIZERS, TRAINERS
-from kanpde.studies.archive import Outcome
+from kanpde.studies.archive import StudyData
 from kanpde.studies.comparisons import series_of
 from kanpde.studies.plans import Study, base_words, matched_widths, parameters, sized, tuning_size, words
 from kanpde.studies.records import Collection, Record, Skipped, read_all
@@ -180,7 +180,7 @@ class Runner:
             yield
 
 
-def run_study(plan: Plan, say: Say, made: Made = lambda model, result: None) -> Outcome:
+def run_study(plan: Plan, say: Say, made: Made = lambda model, result: None) -> StudyData:
     """Make all runs of a study that are not yet made.
 
     Raises:
@@ -198,7 +198,7 @@ def run_study(plan: Plan, say: Say, made: Made = lambda model, result: None) -> 
     main = _ladder(runner, tuned)
     own, own_words = _own_optimizers(runner, tuned) if study.own_optimizer else (Collection((), ()), {})
     chosen = {one.kind: one.description() | {"runs": list(runs)} for one, runs in tuned.items()}
-    return Outcome(
+    return StudyData(
         attributes=_attributes(plan, chosen, own_words),
         records=main.records,
         tuning=tuning,

@@ -22,7 +22,7 @@ import torch
 
 from kanpde.errors import InputError
 from kanpde.models.networks.edges import EdgeNetwork
-from kanpde.symbolic.classification import Labeled, Shape, is_named, named, pruned_network
+from kanpde.symbolic.classification import ClassifierShape, Labeled, is_named, named, pruned_network
 from kanpde.symbolic.columns import Encoding
 from kanpde.symbolic.formulas import Formula, symbols_of
 from kanpde.symbolic.trees import expression, numbers, tree_of
@@ -126,7 +126,7 @@ def _log_odds(points: np.ndarray, second: np.ndarray, seed: int) -> EdgeNetwork:
     """Sums and a product of as few and as simple functions as the rows ask for."""
     chosen = np.random.default_rng(seed).permutation(len(points))[:MOST_ROWS]
     data = Labeled(torch.from_numpy(points[chosen]), torch.from_numpy(second[chosen].astype(float)))
-    shape = Shape(GRID, DEGREE, points.shape[1] <= MOST_WITH_PRODUCT, {})
+    shape = ClassifierShape(GRID, DEGREE, points.shape[1] <= MOST_WITH_PRODUCT, {})
     return named(pruned_network(data, shape, seed, STARTS), data)
 
 

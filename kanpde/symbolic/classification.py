@@ -88,7 +88,7 @@ def _small_rows(network: EdgeNetwork, weight: float) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Shape:
+class ClassifierShape:
     """Of the network: cells and degree of its splines, whether it has a product, what edges are from the start.
 
     by_hand: For an input its functions, one into the sum and, where that differs, one into the product.
@@ -122,7 +122,7 @@ class Shape:
         return edge_network(widths, edges, self.grid, self.degree, *box)
 
 
-def pruned_network(data: Labeled, shape: Shape, seed: int, starts: int) -> EdgeNetwork:
+def pruned_network(data: Labeled, shape: ClassifierShape, seed: int, starts: int) -> EdgeNetwork:
     """The best by the criterion of a few random networks on each mask, trained, sparsified and pruned."""
     masks = shape.masks(data.points.shape[1])
     begun = (shape.network(mask, data, 1000 * seed + start) for mask in masks for start in range(starts))

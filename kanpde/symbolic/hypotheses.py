@@ -25,7 +25,7 @@ POWERS = {2: "x^2", 3: "x^3", 4: "x^4", -1: "1/x", -2: "1/x^2", 0.5: "sqrt", -0.
 
 
 @dataclass(frozen=True)
-class Step:
+class Term:
     """A univariate step: an unknown spline, or a·f(bx) + d with a and d as written."""
 
     source: Node
@@ -40,7 +40,7 @@ class Node:
     """A coordinate, a sum of steps, or a product of two sums."""
 
     input: int | None = None
-    terms: tuple[Step, ...] = ()
+    terms: tuple[Term, ...] = ()
     constant: float = 0.0
     factors: tuple[Node, ...] = ()
 
@@ -89,7 +89,7 @@ def hypothesis(text: str, names: Sequence[str]) -> Hypothesis:
         raise _refused(text, "that cannot be read")
     root = _Reader(text, tuple(names)).node(tree, 0)
     if root.depth == 0:
-        root = Node(terms=(Step(root, "x"),))
+        root = Node(terms=(Term(root, "x"),))
     return _laid_out(text, root, len(names))
 
 
@@ -135,7 +135,7 @@ class _Reader:
             case ast.Call(ast.Name(name), [argument], []):
                 return Node(terms=(self._call(name, argument, level),))
             case ast.Name():
-                return Node(terms=(Step(self.node(tree, level), "x"),))
+                return Node(terms=(Term(self.node(tree, level), "x"),))
         raise _refused(self.text, "which has something else")
 
     def _number(self, value: float) -> float:
@@ -143,13 +143,13 @@ class _Reader:
             raise _refused(self.text, "with a number that is not finite")
         return float(value)
 
-    def _call(self, name: str, argument: ast.expr, level: int) -> Step:
+    def _call(self, name: str, argument: ast.expr, level: int) -> Term:
         inner = self.node(argument, level + 1)
         if name == "cos":
-            return Step(inner, "sin", c=math.pi / 2)
+            return Term(inner, "sin", c=math.pi / 2)
         if name in self.names:
             raise _refused(self.text, f"which calls the coordinate {name!r}")
-        return Step(inner, name if name in LIBRARY else None)
+        return Term(inner, name if name in LIBRARY else None)
 
     def _product(self, left: ast.expr, right: ast.expr, level: int) -> Node:
         u, v = self.sum(left, level + 1), self.sum(right, level + 1)
@@ -162,7 +162,7 @@ class _Reader:
         u, v = self.sum(left, level + 1), self.sum(right, level + 1)
         if not v.terms and not v.factors:
             return _scaled(u, 1 / self._divisor(v.constant))
-        inverse = Node(terms=(Step(self.node(right, level + 1), "1/x"),))
+        inverse = Node(terms=(Term(self.node(right, level + 1), "1/x"),))
         if not u.terms and not u.factors:
             return _scaled(inverse, u.constant)
         return Node(factors=(_plain(u), inverse))
@@ -176,17 +176,17 @@ class _Reader:
         power = self.sum(exponent, level + 1)
         if power.terms or power.factors or power.constant not in POWERS:
             raise _refused(self.text, f"with a power that is none of {', '.join(map(str, POWERS))}")
-        return Node(terms=(Step(self.node(base, level + 1), POWERS[power.constant]),))
+        return Node(terms=(Term(self.node(base, level + 1), POWERS[power.constant]),))
 
 
 def _plain(node: Node) -> Node:
     """A sum of steps, of a product too."""
-    return Node(terms=(Step(node, "x"),)) if node.factors else node
+    return Node(terms=(Term(node, "x"),)) if node.factors else node
 
 
 def _scaled(node: Node, factor: float) -> Node:
     node = _plain(node)
-    terms = tuple(Step(s.source, s.name, s.a * factor, s.b, s.c) for s in node.terms)
+    terms = tuple(Term(s.source, s.name, s.a * factor, s.b, s.c) for s in node.terms)
     return Node(terms=terms, constant=factor * node.constant)
 
 

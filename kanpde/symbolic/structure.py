@@ -27,7 +27,7 @@ from torch import Tensor
 
 from kanpde.models.jets import IndexSet, MultiIndex, closure, composed
 from kanpde.models.networks import KAN
-from kanpde.models.taylor import Series
+from kanpde.models.taylor import TaylorSeries
 from kanpde.symbolic.samples import Samples, outers
 from kanpde.symbolic.surrogates import refined
 
@@ -159,10 +159,12 @@ def _jets_through(network: KAN, own: Samples) -> Jets:
     return jets
 
 
-def _through(series: Callable[[Series], Series], bundle: Tensor, indices: IndexSet) -> Tensor:  # [n, s] -> [n, s]
+def _through(
+    series: Callable[[TaylorSeries], TaylorSeries], bundle: Tensor, indices: IndexSet
+) -> Tensor:  # [n, s] -> [n, s]
     """The jet of h(f) from that of f."""
     order = max(sum(index) for index in indices)
-    rows = [row[:, None] for row in series(Series.variable(bundle[:, 0], order)).derivatives()]
+    rows = [row[:, None] for row in series(TaylorSeries.variable(bundle[:, 0], order)).derivatives()]
     return composed(bundle[..., None], rows, indices)[..., 0]
 
 
@@ -322,11 +324,11 @@ class _Tests:
         return self.jets(x, ((0,) * self.count,))[:, 0]
 
 
-_OUTER_SERIES: dict[str, Callable[[Series], Series]] = {
-    "log f": Series.log, "f^2": lambda f: f * f, "1/f": lambda f: 1.0 / f,
+_OUTER_SERIES: dict[str, Callable[[TaylorSeries], TaylorSeries]] = {
+    "log f": TaylorSeries.log, "f^2": lambda f: f * f, "1/f": lambda f: 1.0 / f,
     "logit f": lambda f: f.log() - (1.0 - f).log(),
 }  # fmt: skip
-_INVERSES = {"f": lambda g: g, "log f": Series.exp, "f^2": lambda g: g.power(0.5)}
+_INVERSES = {"f": lambda g: g, "log f": TaylorSeries.exp, "f^2": lambda g: g.power(0.5)}
 
 
 def _ratio(difference: Tensor, size: Tensor) -> float:

@@ -35,7 +35,7 @@ class Variable:
 
 
 @dataclass(frozen=True)
-class Call:
+class Applied:
     """f(u), f in the library or cos."""
 
     name: str
@@ -58,7 +58,7 @@ class Power:
     exponent: float
 
 
-Factor = Variable | Call | Product | Power
+Factor = Variable | Applied | Product | Power
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def applied(name: str, a: float, d: float, u: Sum) -> Sum:
         return _SPECIAL[name](a, d, u)
     if u.terms[0][0] < 0 and (name in ODD or name in EVEN):
         a, u = (-a if name in ODD else a), u.scaled(-1)
-    return Sum(d, ((a, Call(name, u)),))
+    return Sum(d, ((a, Applied(name, u)),))
 
 
 def _powered(p: float, a: float, d: float, u: Sum) -> Sum:
@@ -147,7 +147,7 @@ def _logarithm(a: float, d: float, u: Sum) -> Sum:
     lead, rest = u.led()
     if lead < 0:
         lead, rest = -lead, rest.scaled(-1)
-    return Sum(d + a * math.log(lead), ((a, Call("log", rest)),))
+    return Sum(d + a * math.log(lead), ((a, Applied("log", rest)),))
 
 
 def _exponential(a: float, d: float, u: Sum) -> Sum:
@@ -155,12 +155,12 @@ def _exponential(a: float, d: float, u: Sum) -> Sum:
     factors: list[Factor] = []
     rest = []
     for p, term in u.terms:
-        if isinstance(term, Call) and term.name == "log":
+        if isinstance(term, Applied) and term.name == "log":
             factors.append(Power(term.of, p))
         else:
             rest.append((p, term))
     if rest:
-        factors.append(Call("exp", Sum(0.0, tuple(rest))))
+        factors.append(Applied("exp", Sum(0.0, tuple(rest))))
     whole = factors[0]
     for factor in factors[1:]:
         whole = Product(Sum(0.0, ((1.0, whole),)), Sum(0.0, ((1.0, factor),)))
@@ -175,8 +175,8 @@ def _wave(a: float, d: float, u: Sum) -> Sum:
         u, a = u.scaled(-1), -a
     quarter = math.copysign(math.pi / 2, u.constant)
     if abs(u.constant - quarter) < QUARTER:  # sin(v ± π/2) = ±cos v
-        return Sum(d, ((math.copysign(1, quarter) * a, Call("cos", Sum(u.constant - quarter, u.terms))),))
-    return Sum(d, ((a, Call("sin", u)),))
+        return Sum(d, ((math.copysign(1, quarter) * a, Applied("cos", Sum(u.constant - quarter, u.terms))),))
+    return Sum(d, ((a, Applied("sin", u)),))
 
 
 _SPECIAL: dict[str, Callable[[float, float, Sum], Sum]] = {
@@ -196,7 +196,7 @@ def numbers(tree: Sum) -> list[float]:
 
 def _factor_numbers(factor: Factor) -> list[float]:
     match factor:
-        case Call(_, of):
+        case Applied(_, of):
             return numbers(of)
         case Product(left, right):
             return numbers(left) + numbers(right)
@@ -222,7 +222,7 @@ def _factor_values(factor: Factor, x: Tensor, own: Iterator[Tensor]) -> Tensor:
     match factor:
         case Variable(i):
             return x[:, i]
-        case Call(name, of):
+        case Applied(name, of):
             u = _sum_values(of, x, own)
             return torch.cos(u) if name == "cos" else LIBRARY[name](u)
         case Product(left, right):
@@ -251,7 +251,7 @@ def _factor_expression(factor: Factor, own: Iterator[Tensor], symbols: Sequence[
     match factor:
         case Variable(i):
             return symbols[i]
-        case Call(name, of):
+        case Applied(name, of):
             u = _sum_expression(of, own, symbols)
             return sympy.cos(u) if name == "cos" else LIBRARY[name].symbol(sympy, u)
         case Product(left, right):

@@ -22,7 +22,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from kanpde.reports.plots.styles import BLUE, FAINT, INK, VERMILION
-from kanpde.studies.archive import Outcome, read_outcome
+from kanpde.studies.archive import StudyData, read_study_data
 from kanpde.studies.comparisons import BUDGETS, Comparison, Pair, ratio
 from kanpde.studies.figures import BELOW, plain_ticks, scaling_figure
 from kanpde.studies.files import csv_text
@@ -52,14 +52,14 @@ LONGER = {
 """Four times as many steps, to see what the first five leave to training."""
 
 
-def studied(name: str, folder: Path) -> Outcome:
+def studied(name: str, folder: Path) -> StudyData:
     """A study by the command that a user types; finished runs are only read."""
     words = [*(STUDIES | LONGER)[name], f"output.folder={folder}"]
     subprocess.run([sys.executable, "-m", "kanpde", "scaling", *words], check=True, stdout=subprocess.DEVNULL)
-    return read_outcome(plan_of(words).folder / "scaling.h5")
+    return read_study_data(plan_of(words).folder / "scaling.h5")
 
 
-def minutes(outcome: Outcome) -> float:
+def minutes(outcome: StudyData) -> float:
     """Of training, tuning included."""
     return sum(record.seconds for record in (*outcome.records, *outcome.tuning)) / 60
 
@@ -67,7 +67,7 @@ def minutes(outcome: Outcome) -> float:
 # The table of outputs/README.md
 
 
-def row(name: str, outcome: Outcome, one: Comparison) -> str:
+def row(name: str, outcome: StudyData, one: Comparison) -> str:
     chosen = json.loads(outcome.attributes["chosen_json"])
     kan, mlp = chosen["kan"], chosen["mlp"]
     cells = [f"`{name}`", f"degree {kan['degree']}, width {kan['width'][0]}"]
@@ -91,7 +91,7 @@ def lowest(one: Comparison, model: str) -> float:
     return min(center.median for series in one.series if series.model == model for center in series.centers)
 
 
-def table(outcomes: dict[str, Outcome]) -> str:
+def table(outcomes: dict[str, StudyData]) -> str:
     """The document's text between its markers."""
     first = next(iter(outcomes.values())).attributes
     hardware, versions = json.loads(first["hardware_json"]), json.loads(first["versions_json"])
@@ -111,7 +111,7 @@ def table(outcomes: dict[str, Outcome]) -> str:
 # Files of outputs/reference/
 
 
-def summary(name: str, outcome: Outcome, one: Comparison) -> dict:
+def summary(name: str, outcome: StudyData, one: Comparison) -> dict:
     """What a study found, as numbers for other programs."""
     texts = {key.removesuffix("_json"): json.loads(outcome.attributes[key])
              for key in ("chosen_json", "study_json", "hardware_json", "versions_json")}  # fmt: skip
@@ -145,7 +145,7 @@ def summary(name: str, outcome: Outcome, one: Comparison) -> dict:
     }  # fmt: skip
 
 
-def overview(outcomes: dict[str, Outcome]) -> Figure:
+def overview(outcomes: dict[str, StudyData]) -> Figure:
     """Error against parameters, a panel a study."""
     figure = Figure(figsize=(13, 4), layout="constrained")
     FigureCanvasAgg(figure)
@@ -158,7 +158,7 @@ def overview(outcomes: dict[str, Outcome]) -> Figure:
     return figure
 
 
-def draw(axes: Axes, outcome: Outcome) -> None:
+def draw(axes: Axes, outcome: StudyData) -> None:
     (one, *_) = outcome.comparisons()
     axes.set(xscale="log", yscale="log", xlabel="parameters")
     styles = {("kan", "grid"): (BLUE, "o", "KAN, finer grids"), ("kan", "width"): (BLUE, "s", "KAN, wider"),
@@ -182,7 +182,7 @@ def draw(axes: Axes, outcome: Outcome) -> None:
     axes.grid(color=FAINT, lw=0.3)
 
 
-def write(outcomes: dict[str, Outcome], folder: Path) -> None:
+def write(outcomes: dict[str, StudyData], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, outcome in outcomes.items():
         one = outcome.comparisons()[0]

@@ -19,7 +19,7 @@ from kanpde.problems.catalog import load_problem
 from kanpde.reports.plots.lattices import draw_lattice, lattice_panels
 from kanpde.runs.run import open_run, solve
 from kanpde.solving.losses.cross_entropy import CrossEntropy
-from kanpde.symbolic.classification import Labeled, Shape, formula_terms, is_named, named, pruned
+from kanpde.symbolic.classification import ClassifierShape, Labeled, formula_terms, is_named, named, pruned
 from kanpde.symbolic.classifiers import second_class, train
 from kanpde.symbolic.readings import stored_network
 
@@ -148,7 +148,7 @@ def product_edge():
 
 
 def test_a_network_is_pruned_and_named_down_to_a_product_and_a_line(product_edge):
-    shape = Shape(grid=3, degree=3, product=True, by_hand={})
+    shape = ClassifierShape(grid=3, degree=3, product=True, by_hand={})
     mask = [(0, 0, 0), (0, 1, 0), (0, 2, 0), (0, 0, 1), (0, 2, 2)]
     begun = shape.network(mask, product_edge, 0)
     for rough in (1e-4, 1e-5):
@@ -160,20 +160,20 @@ def test_a_network_is_pruned_and_named_down_to_a_product_and_a_line(product_edge
 
 
 def test_an_edge_given_by_hand_is_not_pruned(product_edge):
-    shape = Shape(grid=3, degree=3, product=True, by_hand={0: ("abs",)})  # the edge has no |E|
+    shape = ClassifierShape(grid=3, degree=3, product=True, by_hand={0: ("abs",)})  # the edge has no |E|
     begun = shape.network([(0, 0, 0), (0, 1, 0), (0, 0, 1), (0, 2, 2)], product_edge, 0)
     product_edge.fit(begun, 30, 1e-4)
     assert (0, 0, 0) in pruned(begun, product_edge).edges
 
 
 def test_masks_have_every_pair_of_inputs_as_a_product(product_edge):
-    masks = list(Shape(3, 3, True, {}).masks(3))
+    masks = list(ClassifierShape(3, 3, True, {}).masks(3))
     assert [tuple(mask[-2:]) for mask in masks] == [
         ((0, 0, 1), (0, 1, 2)), ((0, 0, 1), (0, 2, 2)), ((0, 1, 1), (0, 2, 2))
     ]  # fmt: skip
-    by_hand = Shape(3, 3, True, {2: ("exp", "cosh")}).network(masks[1], product_edge, 0).edges
+    by_hand = ClassifierShape(3, 3, True, {2: ("exp", "cosh")}).network(masks[1], product_edge, 0).edges
     assert by_hand[0, 2, 0].name == "exp" and by_hand[0, 2, 2].name == "cosh" and by_hand[0, 0, 0].name is None
-    assert len(list(Shape(3, 3, False, {}).masks(3))) == 1
+    assert len(list(ClassifierShape(3, 3, False, {}).masks(3))) == 1
 
 
 def test_a_formula_is_found_with_errors(random):

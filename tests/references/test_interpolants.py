@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 
-from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant, Pieces, chebyshev_nodes
+from kanpde.references.interpolants import ChebyshevAxis, FourierAxis, Interpolant, Pieces, chebyshev_nodes
 
 AXES = {
-    "polynomials": (Chebyshev(0.0, 1.0, 6), Chebyshev(-1.0, 2.0, 5)),
-    "waves and pieces": (Fourier(0.0, 1.0, 8), Pieces(np.array([0.0, 0.3, 1.0]), chebyshev_nodes(4))),
-    "pieces and waves": (Pieces(np.array([0.0, 0.3, 1.0]), chebyshev_nodes(4)), Fourier(0.0, 1.0, 7)),
-    "three": (Fourier(0.0, 1.0, 4), Chebyshev(0.0, 1.0, 4), Pieces(np.array([0.0, 0.5, 1.0]), chebyshev_nodes(3))),
+    "polynomials": (ChebyshevAxis(0.0, 1.0, 6), ChebyshevAxis(-1.0, 2.0, 5)),
+    "waves and pieces": (FourierAxis(0.0, 1.0, 8), Pieces(np.array([0.0, 0.3, 1.0]), chebyshev_nodes(4))),
+    "pieces and waves": (Pieces(np.array([0.0, 0.3, 1.0]), chebyshev_nodes(4)), FourierAxis(0.0, 1.0, 7)),
+    "three": (
+        FourierAxis(0.0, 1.0, 4),
+        ChebyshevAxis(0.0, 1.0, 4),
+        Pieces(np.array([0.0, 0.5, 1.0]), chebyshev_nodes(3)),
+    ),
 }
 
 

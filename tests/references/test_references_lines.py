@@ -12,7 +12,7 @@ from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.language import compile_expression
 from kanpde.references import NotSolved, method_for, reference_of
 from kanpde.references.cells import Cells, Waves, equidistributed
-from kanpde.references.interpolants import Fourier, Interpolant, Pieces
+from kanpde.references.interpolants import FourierAxis, Interpolant, Pieces
 from kanpde.references.means import OutOfMeans, check_time, time_limit
 from kanpde.references.radau import march, unit_nodes
 
@@ -113,7 +113,7 @@ def test_functions_on_cells(breaks, free):
 
 
 def test_waves_are_differentiated():
-    waves, x = Waves(Fourier(0.0, 2.0, 11)), np.linspace(0, 2, 50)
+    waves, x = Waves(FourierAxis(0.0, 2.0, 11)), np.linspace(0, 2, 50)
     values = np.cos(3 * np.pi * waves.inner)
     assert np.abs(waves.values(x, 2, 0) @ values + 9 * np.pi**2 * np.cos(3 * np.pi * x)).max() < 1e-10
 

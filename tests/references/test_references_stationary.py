@@ -14,7 +14,7 @@ from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.language import Scope, compile_expression, coordinate_symbols, parse_expression
 from kanpde.problems.tasks.eigen import Eigen
 from kanpde.problems.tasks.energy import Energy
-from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant, Pieces, barycentric_weights
+from kanpde.references.interpolants import ChebyshevAxis, FourierAxis, Interpolant, Pieces, barycentric_weights
 from kanpde.references.means import NotSolved
 from kanpde.references.methods import chebyshev, elements
 
@@ -78,11 +78,11 @@ def steps_of(values):
 
 
 @pytest.mark.parametrize("axis", [
-    Chebyshev(-1.0, 3.0, 9), Pieces(np.array([-1.0, 0.5, 2.0, 3.0]), elements.gauss_lobatto_nodes(5)),
+    ChebyshevAxis(-1.0, 3.0, 9), Pieces(np.array([-1.0, 0.5, 2.0, 3.0]), elements.gauss_lobatto_nodes(5)),
 ], ids=["Chebyshev", "Pieces"])  # fmt: skip
 def test_an_axis_of_polynomials_continues_them_exactly_up_to_its_degree(axis):
     x = np.linspace(-1, 3, 101)
-    degree = 8 if isinstance(axis, Chebyshev) else 5
+    degree = 8 if isinstance(axis, ChebyshevAxis) else 5
     assert np.abs(axis.matrix(x) @ axis.nodes**degree - x**degree).max() < 1e-9
     assert np.abs(axis.matrix(x) @ axis.nodes ** (degree + 1) - x ** (degree + 1)).max() > 1e-3
     at_nodes = axis.matrix(axis.nodes)
@@ -92,7 +92,7 @@ def test_an_axis_of_polynomials_continues_them_exactly_up_to_its_degree(axis):
 
 @pytest.mark.parametrize("count", [8, 9])
 def test_waves_are_continued_exactly_below_half_the_number_of_nodes(count):
-    axis, x = Fourier(-1.0, 1.0, count), np.linspace(-3, 3, 101)
+    axis, x = FourierAxis(-1.0, 1.0, count), np.linspace(-3, 3, 101)
     for wave in range((count + 1) // 2):
         given, wanted = np.cos(np.pi * wave * axis.nodes + 1), np.cos(np.pi * wave * x + 1)
         assert np.abs(axis.matrix(x) @ given - wanted).max() < 1e-12
@@ -101,7 +101,8 @@ def test_waves_are_continued_exactly_below_half_the_number_of_nodes(count):
 
 
 def test_fields_on_a_grid_of_three_axes():
-    axes = (Chebyshev(0.0, 1.0, 4), Fourier(0.0, 1.0, 5), Pieces(np.array([0.0, 0.3, 1.0]), np.array([0, 0.5, 1])))
+    pieces = Pieces(np.array([0.0, 0.3, 1.0]), np.array([0, 0.5, 1]))
+    axes = (ChebyshevAxis(0.0, 1.0, 4), FourierAxis(0.0, 1.0, 5), pieces)
     x, y, z = np.meshgrid(*(axis.nodes for axis in axes), indexing="ij")
     found = Interpolant(axes, np.stack([x**3 * z, np.sin(2 * np.pi * y) * z**2]))
     points = np.random.default_rng(0).random((5000, 3))  # more than one chunk
@@ -182,7 +183,7 @@ def test_a_nonlinear_condition_and_mixed_derivatives_in_a_rectangle():
 def test_periodic_axes_take_waves():
     problem = stated(SQUARE, equations={"e": "lap(u) - u = auto"}, boundary={"*": "u = auto"}, periodic=["x"],
                      exact={"u": "exp(y)*sin(2*pi*x) + cos(6*pi*x)"})  # fmt: skip
-    assert isinstance(chebyshev.solve(problem, 8).values.axes[0], Fourier)
+    assert isinstance(chebyshev.solve(problem, 8).values.axes[0], FourierAxis)
     assert error(problem, 16) < 1e-12
 
 

@@ -18,7 +18,7 @@ from kanpde.reports.run_report import reference_sentence, run_report, run_warnin
 from kanpde.reports.sections import problem_section
 from kanpde.results.archive import read_archive, write_archive
 from kanpde.results.classical import Classical
-from kanpde.studies.archive import Outcome
+from kanpde.studies.archive import StudyData
 from kanpde.studies.records import Record, Skipped
 from kanpde.studies.report import study_report
 
@@ -59,12 +59,12 @@ def records(text: str = "") -> tuple[Record, ...]:
     return tuple(found)
 
 
-def study(text: str = "") -> Outcome:
+def study(text: str = "") -> StudyData:
     about = {"title": f"Poisson {text}", "created": "2026-01-01", "chosen_json": '{"kan": {"width": 5, "degree": 5}}'}
     about |= {"study_json": '{"steps": 60, "points": 100, "match": ["parameters"]}', "git_commit": f"abc{text}"}
     skipped = (Skipped(f"outputs/{text}/result.h5", f"cut off {text}"),)
     classical = (Classical(f"chebyshev{text}", 100, 1e-4, 0.01), Classical(f"chebyshev{text}", 400, 1e-9, 0.1))
-    return Outcome(about, records(text), tuning=records(text)[:4], own=records(text)[:2], skipped=skipped,
+    return StudyData(about, records(text), tuning=records(text)[:4], own=records(text)[:2], skipped=skipped,
                    classical=classical)  # fmt: skip
 
 

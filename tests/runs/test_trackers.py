@@ -9,7 +9,7 @@ import pytest
 from kanpde.cli.main import main
 from kanpde.results.archive import read_archive
 from kanpde.runs import jobs, trackers
-from kanpde.runs.trackers import TRACKERS, Choice, Following, Tracked, Tracker, check_tracker
+from kanpde.runs.trackers import TRACKERS, Choice, FollowingTracker, Tracked, Tracker, check_tracker
 from kanpde.solving.training.events import Finished, Outcome, Started, Step
 
 TINY = ["model.width=[3]", "model.grid=4", "model.degree=4", "training.stages=1", "training.starts=1"]
@@ -82,7 +82,7 @@ def test_a_tracker_that_fails_is_said_once_and_the_run_goes_on(capsys):
         def record(self, step, values):
             raise OSError("no route to host")
 
-    follow = Following(lambda: Failing(Tracked(Path(), "p", "r", {})))
+    follow = FollowingTracker(lambda: Failing(Tracked(Path(), "p", "r", {})))
     for event in (STARTED, Step({"step": 1, "loss": 1.0}), Step({"step": 2, "loss": 1.0}), Finished(Outcome.FINISHED)):
         follow(event)
     follow.ended("done", {})
@@ -90,7 +90,7 @@ def test_a_tracker_that_fails_is_said_once_and_the_run_goes_on(capsys):
 
 
 def test_what_was_not_measured_is_left_out():
-    follow = Following(lambda: Recorder(Tracked(Path(), "p", "r", {})))
+    follow = FollowingTracker(lambda: Recorder(Tracked(Path(), "p", "r", {})))
     follow(STARTED)
     follow(Step({"step": 1, "loss": 1.0, "rel_l2": math.nan}))
     assert Recorder.made[0].records == {1: {"loss": 1.0}}

@@ -9,7 +9,7 @@ import time
 
 import kanpde
 from kanpde.service.folders import EventFile, JobFolder
-from kanpde.service.table import Row, Table, now, rebuild
+from kanpde.service.table import JobTable, Row, now, rebuild
 from service.conftest import LONG, SHORT, Served, fresh, until
 
 
@@ -161,7 +161,7 @@ def test_a_half_line_of_a_killed_process_is_cut_off(tmp_path):
 
 
 def test_the_table_orders_by_priority_and_age_and_adds_all_or_none(tmp_path):
-    table = Table(tmp_path / "jobs.sqlite")
+    table = JobTable(tmp_path / "jobs.sqlite")
     table.add([Row(id=str(n), process="solve", status="accepted", created=now()) for n in range(3)])
     table.add([Row(id="first", process="solve", status="accepted", created=now(), priority=1)])
     assert table.next_waiting().id == "first" and table.place(table.get("2")) == 4
@@ -180,7 +180,7 @@ def test_the_table_can_be_made_again_from_the_folders(own_service):
     waits = own_service.submit(settings=fresh(LONG))
     listed = {job["jobID"]: job["status"] for job in own_service.json("GET", "/jobs?limit=1000")["jobs"]}
     own_service.kill()
-    table = Table(own_service.state / "again.sqlite")
+    table = JobTable(own_service.state / "again.sqlite")
     assert rebuild(table, own_service.state / "jobs") == len(listed) >= 3
     assert {row.id: row.status for row in table.page()} == listed
     assert listed[waits] == "accepted" and listed[done] == "successful"

@@ -23,9 +23,9 @@ from kanpde.service.children import Children
 from kanpde.service.engines import Engine, LocalEngine, RayEngine, SlurmEngine, engine_of
 from kanpde.service.folders import JobFolder
 from kanpde.service.limits import Limits
-from kanpde.service.services import Place, Service
+from kanpde.service.services import Service, ServiceFolders
 from kanpde.service.supervisor import Supervisor
-from kanpde.service.table import Row, Table, now
+from kanpde.service.table import JobTable, Row, now
 from service.conftest import LONG, SHORT, Served, until
 
 TINY_WORDS = ["model.width=[3]", "model.grid=4", "model.degree=4", "training.stages=1", "training.starts=1",
@@ -100,9 +100,9 @@ def test_the_client(service, tmp_path):
 
 
 def test_a_full_disk_is_said_before_anything_is_queued(tmp_path, monkeypatch):
-    place = Place(tmp_path, tmp_path / ".service")
+    place = ServiceFolders(tmp_path, tmp_path / ".service")
     place.jobs.mkdir(parents=True)
-    table, children = Table(place.state / "jobs.sqlite"), Children()
+    table, children = JobTable(place.state / "jobs.sqlite"), Children()
     service = Service(place, table, children, LocalEngine(children, {}), 1, Limits())
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 0))
     with pytest.raises(Refused) as refusal:
@@ -204,7 +204,7 @@ class Unreachable:
 
 
 def test_a_job_waits_while_its_engine_cannot_be_reached(tmp_path, capfd):
-    table = Table(tmp_path / "jobs.sqlite")
+    table = JobTable(tmp_path / "jobs.sqlite")
     folder = JobFolder(tmp_path / "a")
     folder.create({}, None)
     table.add([Row(id="a", process="solve", status="accepted", created=now())])

@@ -6,7 +6,7 @@ import torch
 
 from kanpde.cli.main import main
 from kanpde.models.networks import KAN
-from kanpde.studies.claims import CLAIMS, Claim, Judged, Verdict, judged
+from kanpde.studies.claims import CLAIMS, Claim, Judged, Judgment, judged
 from kanpde.studies.claims.bumps import forgotten
 from kanpde.studies.claims.feynman import FORMULAS
 from kanpde.studies.claims.special import fitted
@@ -21,13 +21,13 @@ def test_a_claim_is_judged_once(tmp_path, capsys):
     first = capsys.readouterr().out
     assert "conversion: holds" in first and (tmp_path / "conversion.json").is_file()
     refused = Claim("conversion", "", lambda parts: pytest.fail("was run again"))
-    assert judged(refused, tmp_path).verdict is Verdict.HOLDS
+    assert judged(refused, tmp_path).verdict is Judgment.HOLDS
     found = judged(Claim("conversion", "", lambda parts: _other()), tmp_path, again=True)
-    assert found.verdict is Verdict.OPEN
+    assert found.verdict is Judgment.OPEN
 
 
 def _other():
-    return Judged("conversion", Verdict.OPEN, "", 0.0, 0.0, 0.0, "")
+    return Judged("conversion", Judgment.OPEN, "", 0.0, 0.0, 0.0, "")
 
 
 def test_one_layer_of_local_splines_remembers_and_an_added_silu_does_not():
@@ -59,7 +59,7 @@ def test_a_claim_that_was_stopped_goes_on_where_it_was(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         judged(Claim("x", "", run), tmp_path)
-    assert judged(Claim("x", "", run), tmp_path).verdict is Verdict.OPEN and made == ["a", "b"]
+    assert judged(Claim("x", "", run), tmp_path).verdict is Judgment.OPEN and made == ["a", "b"]
     judged(Claim("x", "", run), tmp_path, again=True)
     assert made == ["a", "b", "a", "b"]
 
@@ -97,7 +97,7 @@ def test_verdicts_follow_from_figures(name):
     """What holds at good figures does not at poor ones; widths is a critics' claim, and falls at good ones."""
     good = CLAIMS[name].run(lambda label, compute: KNOWN[name](label))
     poor = CLAIMS[name].run(lambda label, compute: POOR[name])
-    expected = Verdict.FAILS if name == "widths" else Verdict.HOLDS
+    expected = Judgment.FAILS if name == "widths" else Judgment.HOLDS
     assert good.verdict is expected and poor.verdict is not expected
     assert good.least <= good.ours <= good.greatest and good.sentence.endswith(".")
 

@@ -5,7 +5,7 @@ import pytest
 
 from kanpde.errors import InputError
 from kanpde.studies import knot_census
-from kanpde.studies.claims import Verdict, knots
+from kanpde.studies.claims import Judgment, knots
 from kanpde.studies.knot_census import INVARIANTS, census, row_of
 from kanpde.studies.knot_signatures import diagram_signature, seifert_signature
 
@@ -98,9 +98,9 @@ def test_the_verdict_needs_both_shares_of_right_answers(monkeypatch):
     monkeypatch.setattr(knots, "census", lambda watch: made_up(30))
     row = {"shares": dict.fromkeys(INVARIANTS, 1 / 7), "rule": 0.7, "small": 0.8, "large": 0.8}
     for every, few, verdict in (
-        (0.9, 0.8, Verdict.HOLDS),
-        (0.9, 0.7, Verdict.OPEN),
-        (0.7, 0.8, Verdict.FAILS),
+        (0.9, 0.8, Judgment.HOLDS),
+        (0.9, 0.7, Judgment.OPEN),
+        (0.7, 0.8, Judgment.FAILS),
     ):
         judged = knots.run(lambda label, compute, e=every, f=few: {**row, "right": e} if "all" in label else f)
         assert judged.verdict is verdict and judged.ours == every

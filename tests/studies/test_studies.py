@@ -19,7 +19,7 @@ from kanpde.results.archive import RunData, write_archive
 from kanpde.results.classical import classical_solutions
 from kanpde.runs.jobs import Result, State
 from kanpde.studies import runner as studies
-from kanpde.studies.archive import read_outcome, write_outcome
+from kanpde.studies.archive import read_study_data, write_study_data
 from kanpde.studies.comparisons import compare
 from kanpde.studies.files import collected, csv_text, write_study
 from kanpde.studies.plans import matched_widths, parameters, sized, tuning_size
@@ -223,7 +223,7 @@ def outcome(tmp_path_factory, runs):
 @pytest.mark.parametrize("engine", ["h5netcdf", "netcdf4"])
 def test_a_study_opens_in_xarray(tmp_path, outcome, engine):
     path = tmp_path / "scaling.h5"
-    write_outcome(path, outcome)
+    write_study_data(path, outcome)
     with xarray.open_dataset(path, group="scaling", engine=engine) as data:
         assert dict(data.sizes) == {"run": 30}
         assert data.rel_l2.values.tolist() == [record.error for record in outcome.records]
@@ -235,8 +235,8 @@ def test_a_study_opens_in_xarray(tmp_path, outcome, engine):
 
 
 def test_a_study_comes_back_as_it_was(tmp_path, outcome):
-    write_outcome(tmp_path / "scaling.h5", outcome)
-    again = read_outcome(tmp_path / "scaling.h5")
+    write_study_data(tmp_path / "scaling.h5", outcome)
+    again = read_study_data(tmp_path / "scaling.h5")
     assert csv_text(again) == csv_text(outcome)
     assert again.classical == outcome.classical and again.skipped == outcome.skipped
     assert [one.conclusions() for one in again.comparisons()] == [one.conclusions() for one in outcome.comparisons()]
@@ -247,10 +247,10 @@ SPOILED = [("records_json", "[{}]"), ("records_json", "{"), ("kind", "run"), ("o
 
 @pytest.mark.parametrize("name, text", SPOILED)
 def test_a_spoiled_study_is_refused(tmp_path, outcome, name, text):
-    write_outcome(tmp_path / "scaling.h5", outcome)
+    write_study_data(tmp_path / "scaling.h5", outcome)
     _set(tmp_path / "scaling.h5", **{name: text})
     with pytest.raises(InputError, match="is needed"):
-        read_outcome(tmp_path / "scaling.h5")
+        read_study_data(tmp_path / "scaling.h5")
 
 
 def test_the_classical_solver_converges_on_its_ladder():
@@ -341,7 +341,7 @@ def test_a_study_from_start_to_end_and_again(tmp_path, monkeypatch, capsys):
         "scaling.h5", "scaling.csv", "scaling.png", "report.html", "study.log",
     }  # fmt: skip
     archives = {path: path.stat().st_mtime_ns for path in tmp_path.glob("outputs/*/*/*/result.h5")}
-    outcome = read_outcome(folder / "scaling.h5")
+    outcome = read_study_data(folder / "scaling.h5")
     used = {record.path for record in (*outcome.records, *outcome.tuning)}
     assert len(used) == len(archives) and len(outcome.tuning) == 2
     assert {record.seed for record in outcome.records} == {0, 1}
@@ -357,7 +357,7 @@ def test_a_study_from_start_to_end_and_again(tmp_path, monkeypatch, capsys):
     assert second.count(": done,") == 1 and second.count(": skipped,") == first.count(": done,") - 1
     kept = {path: path.stat().st_mtime_ns for path in archives if path != lost}
     assert kept == {path: when for path, when in archives.items() if path != lost}
-    assert json.loads(read_outcome(folder / "scaling.h5").attributes["chosen_json"]) == json.loads(
+    assert json.loads(read_study_data(folder / "scaling.h5").attributes["chosen_json"]) == json.loads(
         outcome.attributes["chosen_json"]
     )
 
@@ -384,7 +384,7 @@ def test_each_model_with_its_own_optimizer_is_shown_apart(tmp_path, monkeypatch)
     own = ["study.own_optimizer=true", "study.optimizers=[lm,adam]"]
     assert main([*SMALL, *few, *own]) == 0
     (file,) = tmp_path.glob("outputs/poisson_1d/scaling/*/scaling.h5")
-    outcome = read_outcome(file)
+    outcome = read_study_data(file)
     assert json.loads(outcome.attributes["own_optimizers_json"]) == {"kan": "lm", "mlp": "lm"}
     assert {record.model for record in outcome.own} == {"kan", "mlp"}
     assert "own best optimizer" in (file.parent / "report.html").read_text()

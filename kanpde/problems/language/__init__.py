@@ -26,7 +26,7 @@ from kanpde.problems.language.calculus import (
 from kanpde.problems.language.formulas import BoundFormula, Formula, compile_expression, constant_value
 from kanpde.problems.language.functions import DRAWS, RESERVED, ROUGH, TEXT_NAMES, WORDS
 from kanpde.problems.language.grammar import (
-    Metric,
+    LineElement,
     Scope,
     parse_complex,
     parse_components,
@@ -42,7 +42,7 @@ from kanpde.problems.language.tokens import check_name
 
 __all__ = [
     "AUTO", "DRAWS", "MAX_ORDER", "RESERVED", "ROUGH", "TEXT_NAMES", "WORDS", "BoundFormula", "ExpressionError",
-    "Formula", "Integrated", "Jet", "Metric", "Placed", "Remote", "Rule", "Scope", "Span", "all_jets_of",
+    "Formula", "Integrated", "Jet", "LineElement", "Placed", "Remote", "Rule", "Scope", "Span", "all_jets_of",
     "check_name", "compile_expression", "constant_value", "coordinate_symbols", "depends_on", "derivative",
     "derivative_index", "euler_lagrange", "fields_of", "integral", "jet_expression", "jet_of", "jet_slopes",
     "jets_of", "latex_of", "moved", "parse_complex", "parse_components", "parse_equation", "parse_expression",

@@ -39,7 +39,7 @@ class Instruction:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class Slots:
     """The registers of what comes from outside: coordinates by their axis, jets, parameters."""
 
     axes: dict[int, int] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Formula:
     jets: tuple[Jet, ...]
     parameters: tuple[str, ...]
     _start: tuple[float, ...]  # nan where no constant is
-    _inputs: Inputs
+    _inputs: Slots
     _at_points: tuple[Instruction, ...]
     _at_fields: tuple[Instruction, ...]
     _kept: tuple[int, ...]  # registers known once the points are, and used later
@@ -184,7 +184,7 @@ class _Compilation:
         self.numbers: dict[tuple[object, ...], int] = {}  # operation and arguments -> register
         self.registers: dict[sympy.Basic, int] = {}
         self.levels: dict[sympy.Basic, int] = {}
-        self.inputs = Inputs()
+        self.inputs = Slots()
 
     def formula(self, expr: sympy.Expr) -> Formula:
         result = self.register(expr)

@@ -79,7 +79,7 @@ MAX_DEPTH = 50  # parentheses and functions within each other
 
 
 @dataclass(frozen=True)
-class Metric:
+class LineElement:
     """Scale factors h_i of the space coordinates, and the volume J of a unit cell of theirs."""
 
     factors: tuple[sympy.Expr, ...]
@@ -121,7 +121,7 @@ class Scope:
     definitions: Mapping[str, sympy.Expr] = field(default_factory=dict)
     auto: bool = False
     discrete: bool = False
-    metric: Metric | None = None
+    metric: LineElement | None = None
     place: Mapping[str, float] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     history: Mapping[str, sympy.Expr] = field(default_factory=dict)
@@ -678,7 +678,7 @@ class _Reader:
     }
 
 
-def _divergence(parts: tuple[sympy.Expr, ...], space: list[sympy.Symbol], metric: Metric) -> sympy.Expr:
+def _divergence(parts: tuple[sympy.Expr, ...], space: list[sympy.Symbol], metric: LineElement) -> sympy.Expr:
     """Σ_i ∂_i(J v_i/h_i) / J, by the product rule."""
     terms = []
     for part, x, h in zip(parts, space, metric.factors, strict=True):

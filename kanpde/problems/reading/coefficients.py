@@ -16,9 +16,9 @@ from kanpde.files.hdf5 import read_dataset
 from kanpde.files.regular import Unreadable
 from kanpde.files.yaml import Entries
 from kanpde.problems.geometry.boxes import Box
-from kanpde.problems.known_functions import Cells, Splines, Table, coefficient, random_cells, tabulated
+from kanpde.problems.known_functions import Splines, Steps, Table, coefficient, random_cells, tabulated
 from kanpde.problems.language import Scope, check_name, coordinate_symbols, parse_expression, shortened
-from kanpde.problems.named_files import Arrays, NamedFiles, text_of
+from kanpde.problems.named_files import Arrays, NamedFiles, utf8_text
 from kanpde.problems.reading.messages import wrong_kind
 
 MAX_CELLS = 4096
@@ -75,7 +75,7 @@ def _random(options: Entries, bounds: list[tuple[float, float]], where: str) -> 
     seed = options.get("seed", 0)
     if type(seed) is not int or seed < 0:
         raise wrong_kind(f"{where}.seed", "a whole number from 0", seed, "seed: 0")
-    axes = tuple(Cells(*ends, count, smooth) for ends, count in zip(bounds, counts, strict=True))
+    axes = tuple(Steps(*ends, count, smooth) for ends, count in zip(bounds, counts, strict=True))
     return random_cells(axes, low, high, seed)
 
 
@@ -115,4 +115,4 @@ def _samples(path: Path, dataset: object, where: str) -> Arrays:
         return {"values": read_dataset(path, dataset, MAX_BYTES)}
     if kind == "npy":
         return {"values": read_npy(path, MAX_BYTES)}
-    return {"values": np.atleast_1d(numbers(text_of(path, MAX_BYTES)).squeeze())}
+    return {"values": np.atleast_1d(numbers(utf8_text(path, MAX_BYTES)).squeeze())}

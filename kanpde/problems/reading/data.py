@@ -16,7 +16,7 @@ from kanpde.files.arrays import comma_separated
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.geometry.regions import Region, in_domain, inside_points
 from kanpde.problems.language import compile_expression, shortened, suggestion
-from kanpde.problems.named_files import text_of
+from kanpde.problems.named_files import utf8_text
 from kanpde.problems.observations import Data, left_out, noisy
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
@@ -112,7 +112,7 @@ class _Reader:
         if not isinstance(name, str) or not name.strip():
             raise wrong_kind(where, "the name of a CSV file", name, EXAMPLE)
         read = self.statement.files.arrays
-        return read("data", self.given, where, lambda path: self.parsed(text_of(path, MOST_BYTES)))
+        return read("data", self.given, where, lambda path: self.parsed(utf8_text(path, MOST_BYTES)))
 
     def parsed(self, table: object) -> dict[str, np.ndarray]:
         """The columns of lines of comma-separated values, of which the first has the names."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import sympy
 
 from kanpde.errors import InputError
-from kanpde.problems.language import Metric, coordinate_symbols
+from kanpde.problems.language import LineElement, coordinate_symbols
 from kanpde.problems.language.functions import sin
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
@@ -31,7 +31,7 @@ RADII = ("r", "rho")
 OPERATOR = re.compile(r"\b(lap|grad|div)\s*\(")
 
 
-def read_metric(statement: Source, coordinates: tuple[str, ...], family: tuple[str, ...]) -> Metric | None:
+def read_metric(statement: Source, coordinates: tuple[str, ...], family: tuple[str, ...]) -> LineElement | None:
     """Scale factors and volume; None for Cartesian coordinates."""
     name = statement.data.get("metric")
     if name is None:
@@ -50,13 +50,13 @@ def read_metric(statement: Source, coordinates: tuple[str, ...], family: tuple[s
     return _metric(name, space)
 
 
-def _metric(name: str, space: list[sympy.Symbol]) -> Metric:
+def _metric(name: str, space: list[sympy.Symbol]) -> LineElement:
     radius, one = space[0], sympy.S.One
     if name == "spherical":
         polar = sin(space[1]) if len(space) > 1 else one
-        return Metric((one, radius, radius * polar)[: len(space)], radius**2 * polar)
+        return LineElement((one, radius, radius * polar)[: len(space)], radius**2 * polar)
     second = one if len(space) == 2 and name == "cylindrical" and space[1].name not in ANGLES else radius
-    return Metric((one, second, one)[: len(space)], radius)
+    return LineElement((one, second, one)[: len(space)], radius)
 
 
 def metric_warnings(statement: Source, coordinates: tuple[str, ...]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from kanpde.files.hdf5 import read_datasets
 from kanpde.files.regular import Missing, Unreadable
 from kanpde.files.yaml import Entries
 from kanpde.problems.language import shortened, suggestion
-from kanpde.problems.named_files import Arrays, text_of
+from kanpde.problems.named_files import Arrays, utf8_text
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
 
@@ -93,7 +93,7 @@ def _arrays(path: Path, coordinates: tuple[str, ...], fields: tuple[str, ...]) -
             return {name: _member(members, name) for name in names}
         case "npy":
             raise Unreadable("holds one array without names; np.savez writes several with theirs")
-    return _columns(text_of(path, MOST_BYTES), coordinates, fields)
+    return _columns(utf8_text(path, MOST_BYTES), coordinates, fields)
 
 
 def _member(members: Members, name: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from kanpde.files.arrays import comma_separated
 from kanpde.files.regular import Unreadable
 from kanpde.files.yaml import Entries
 from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Misshapen, Shape, Together
-from kanpde.problems.named_files import Arrays, text_of
+from kanpde.problems.named_files import Arrays, utf8_text
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
 
@@ -64,7 +64,7 @@ def _part(kind: type[Shape], values: list[float], number: int, where: str) -> Sh
 
 def _numbers(path: Path) -> Arrays:
     """Lines of numbers; a first line of words is their heading."""
-    lines = [line for _, line in comma_separated(text_of(path, MOST_BYTES))]
+    lines = [line for _, line in comma_separated(utf8_text(path, MOST_BYTES))]
     if lines and not _row(lines[0]):
         lines = lines[1:]
     rows = [_row(line) for line in lines]

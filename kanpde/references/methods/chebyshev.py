@@ -39,9 +39,9 @@ from kanpde.problems.language import (
 from kanpde.problems.problem import Problem
 from kanpde.problems.singular_ends import singular_ends
 from kanpde.references.applicability import is_whole_box, walls_of, with_values
-from kanpde.references.elsewhere import Elsewhere, elsewhere
+from kanpde.references.elsewhere import RemoteValues, elsewhere
 from kanpde.references.interface import Solved
-from kanpde.references.interpolants import Chebyshev, Fourier, Interpolant
+from kanpde.references.interpolants import ChebyshevAxis, FourierAxis, Interpolant
 from kanpde.references.means import NotSolved, OutOfMeans
 from kanpde.references.newton import newton
 
@@ -103,7 +103,7 @@ def solve(problem: Problem, resolution: int) -> Solved:
 
 @dataclass(frozen=True, eq=False)
 class _Polynomials:
-    axis: Chebyshev
+    axis: ChebyshevAxis
 
     def values(self, x: np.ndarray, order: int) -> np.ndarray:  # [n] -> [n, N]
         """Derivatives of T_k: the recurrence for their coefficients has positive terms alone."""
@@ -121,7 +121,7 @@ class _Polynomials:
 
 @dataclass(frozen=True, eq=False)
 class _Waves:
-    axis: Fourier
+    axis: FourierAxis
 
     def values(self, x: np.ndarray, order: int) -> np.ndarray:  # [n] -> [n, N]
         """1, cos kθ, sin kθ; a derivative turns by a quarter."""
@@ -140,8 +140,8 @@ _Basis = _Polynomials | _Waves
 def _basis(problem: Problem, axis: int, count: int) -> _Basis:
     lower, upper = problem.domain.lower[axis], problem.domain.upper[axis]
     if axis in problem.periodic:
-        return _Waves(Fourier(lower, upper, count | 1))  # an odd count has a sine for every cosine
-    return _Polynomials(Chebyshev(lower, upper, count))
+        return _Waves(FourierAxis(lower, upper, count | 1))  # an odd count has a sine for every cosine
+    return _Polynomials(ChebyshevAxis(lower, upper, count))
 
 
 def _kronecker(matrices: list[np.ndarray]) -> np.ndarray:
@@ -159,7 +159,7 @@ class _Block:
     slopes: dict[Jet, BoundFormula]  # ∂ residual / ∂ jet
     matrices: dict[Jet, np.ndarray]  # coefficients of the jet's field → its values, [n, N]
     columns: dict[Jet, slice]
-    elsewhere: tuple[Elsewhere, ...] = ()
+    elsewhere: tuple[RemoteValues, ...] = ()
 
     def jets(self, c: np.ndarray) -> dict[Jet, torch.Tensor]:
         here = {jet: torch.from_numpy(matrix @ c[self.columns[jet]]) for jet, matrix in self.matrices.items()}

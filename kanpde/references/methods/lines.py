@@ -29,7 +29,7 @@ from kanpde.references.applicability import is_whole_box, walls_of
 from kanpde.references.cells import Cells, Line, Waves, equidistributed
 from kanpde.references.evolution import Evolution, Statement, Variable, differentiated, evolution_of, statement
 from kanpde.references.interface import Solved
-from kanpde.references.interpolants import Axis, Fourier, Interpolant, Pieces
+from kanpde.references.interpolants import Axis, FourierAxis, Interpolant, Pieces
 from kanpde.references.means import NotSolved, OutOfMeans, check_time
 from kanpde.references.radau import March, Solve, march, unit_nodes
 
@@ -105,12 +105,12 @@ def _grid(evolution: Evolution, resolution: int) -> _Torus | _Grid:
     ends = [(problem.domain.lower[axis], problem.domain.upper[axis]) for axis in space]
     if _is_smooth_torus(evolution):
         count = resolution + resolution % 2
-        return _Torus(evolution, tuple(Fourier(low, high, count) for low, high in ends))
+        return _Torus(evolution, tuple(FourierAxis(low, high, count) for low, high in ends))
     one_line = len(space) == 1 and space[0] not in problem.periodic
     if resolution > ONE_CELL and one_line and _is_balanced(evolution):
         return _adapted(evolution, *ends[0], resolution)
     return _Grid(evolution, tuple(
-        Waves(Fourier(low, high, resolution | 1)) if axis in problem.periodic
+        Waves(FourierAxis(low, high, resolution | 1)) if axis in problem.periodic
         else Cells(np.array([low, high]), resolution) for axis, (low, high) in zip(space, ends, strict=True)
     ))  # fmt: skip
 
@@ -209,7 +209,7 @@ class _Torus(_Points):
     """All axes periodic: derivatives by Fourier's transform, slopes by their means over space."""
 
     evolution: Evolution
-    axes: tuple[Fourier, ...]
+    axes: tuple[FourierAxis, ...]
 
     @property
     def inner(self) -> tuple[np.ndarray, ...]:

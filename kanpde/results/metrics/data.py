@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kanpde.results.measuring import Measurement
 
 
-class Data(Metric):
+class DataMetrics(Metric):
     name: ClassVar[str] = "data"
     place: ClassVar[int] = 6
 

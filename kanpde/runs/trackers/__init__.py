@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kanpde.errors import InputError
-from kanpde.runs.trackers.interface import Following, Tracked, Tracker
+from kanpde.runs.trackers.interface import FollowingTracker, Tracked, Tracker
 from kanpde.runs.trackers.mlflow import MlflowTracker
 from kanpde.runs.trackers.tensorboard import TensorboardTracker
 
@@ -45,9 +45,9 @@ def check_tracker(name: str) -> None:
 
 
 @contextmanager
-def following(name: str, run: Tracked) -> Iterator[Following]:
+def following(name: str, run: Tracked) -> Iterator[FollowingTracker]:
     """What to call with a run's events, and with its metrics when it has ended."""
-    follow = Following(None if name == NONE else lambda: TRACKERS[name].make(run))
+    follow = FollowingTracker(None if name == NONE else lambda: TRACKERS[name].make(run))
     try:
         yield follow
     finally:

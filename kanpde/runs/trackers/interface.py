@@ -32,7 +32,7 @@ class Tracker(abc.ABC):
         """The run has ended: done, interrupted or failed; called at most once, and last."""
 
 
-class Following:
+class FollowingTracker:
     """Calls a tracker with the events of a run. Should it fail, that is said once, and the run goes on without it."""
 
     def __init__(self, make: Callable[[], Tracker] | None):

@@ -37,11 +37,11 @@ class Objective(Loss, Protocol):
         """What the network as it stands is judged by."""
 
 
-class Squares(Objective, SumOfSquares, Protocol):
+class SquaresObjective(Objective, SumOfSquares, Protocol):
     """One that is ‖r(θ)‖²."""
 
 
-def squares_of(objective: Objective) -> Squares:
+def squares_of(objective: Objective) -> SquaresObjective:
     """The objective, of which a method needs residuals.
 
     Raises:
@@ -52,5 +52,5 @@ def squares_of(objective: Objective) -> Squares:
     return objective
 
 
-class Energy(Objective, Curved, Protocol):
+class EnergyObjective(Objective, Curved, Protocol):
     """One that is no sum of squares."""

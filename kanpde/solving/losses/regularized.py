@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.models.networks import Rows
-from kanpde.solving.losses.interface import Energy, Objective, Squares
+from kanpde.solving.losses.interface import EnergyObjective, Objective, SquaresObjective
 from kanpde.solving.optimizers.interface import Curved, SumOfSquares
 
 NAME = "regularizer"
@@ -71,7 +71,7 @@ class Regularized(Generic[Own]):
         return rows.detach(), torch.cat([slopes.detach(), constants], dim=1)
 
 
-class RegularizedSquares(Regularized[Squares]):
+class RegularizedSquares(Regularized[SquaresObjective]):
     """Rows of a residual, after those of the problem."""
 
     def residual(self, theta: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class RegularizedSquares(Regularized[Squares]):
         return self.objective.losses(problem) | {NAME: own.square().sum().item()}
 
 
-class RegularizedEnergy(Regularized[Energy]):
+class RegularizedEnergy(Regularized[EnergyObjective]):
     """‖ρ‖², its gradient 2 Jᵀρ and its curvature 2 JᵀJ, beside those of an energy."""
 
     def value(self, theta: Tensor) -> float:

@@ -26,7 +26,7 @@ from kanpde.models.networks.products import SplineProducts
 from kanpde.models.networks.ridge import RidgeDesign
 from kanpde.problems.geometry.samplings import GaussSampling, SobolSampling
 from kanpde.problems.problem import Problem
-from kanpde.solving.losses.interface import Objective, Squares, squares_of
+from kanpde.solving.losses.interface import Objective, SquaresObjective, squares_of
 from kanpde.solving.optimizers.interface import Curved, Iterate, Optimizer
 from kanpde.solving.optimizers.least_squares import solved
 from kanpde.solving.solution import Solution
@@ -83,7 +83,7 @@ class Rung:
     unknowns: int
     grid: int
     trained: Trained
-    objective: Squares
+    objective: SquaresObjective
     values: Tensor  # of the fields at the held-out points
     change: float  # ‖u_k - u_{k-1}‖/‖u_k‖, NaN on the first
     steps: int  # of Newton's method; one for a linear problem
@@ -329,7 +329,7 @@ def rung_of(
     size: str,
     design: Design,
     network: Chain | Enriched | SplineProducts,
-    objective: Squares,
+    objective: SquaresObjective,
     loss: float,
     steps: int,
     below: Sequence[Rung],

@@ -24,7 +24,7 @@ from torch import Tensor
 from kanpde.models.networks.products import ProductDesign, SplineProducts, axis_knots, equal_breaks
 from kanpde.models.splines import clamped_knots
 from kanpde.problems.problem import Problem
-from kanpde.solving.losses.interface import Squares, squares_of
+from kanpde.solving.losses.interface import SquaresObjective, squares_of
 from kanpde.solving.optimizers import Iterate, Optimizer, StopReason
 from kanpde.solving.optimizers.interface import SparseSquares, SquaresByJacobian, sparse_squares
 from kanpde.solving.tasks import goal_of
@@ -82,7 +82,8 @@ def marching_way(setup: Setup, method: Optimizer) -> Way:
 
     def following(rungs: Sequence[Rung]) -> Candidate | None:
         epsilon = LOOSEST * STRICTER ** len(rungs)
-        return March(setup, method, epsilon, rungs[-1].unknowns if rungs else 0) if epsilon > STRICTEST else None
+        below = rungs[-1].unknowns if rungs else 0
+        return MarchedProducts(setup, method, epsilon, below) if epsilon > STRICTEST else None
 
     return following
 
@@ -95,7 +96,7 @@ class Window:
     end: float
     network: SplineProducts
     steps: int
-    objective: Squares
+    objective: SquaresObjective
     loss: float
 
     @property
@@ -108,7 +109,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Tried:
+class TriedWindow:
     """What came of a window: the window, if it was good enough; other cells, or what its length is multiplied by."""
 
     window: Window | None = None
@@ -143,7 +144,7 @@ class Pace:
         self.tried = seconds, cells
         first, rest = self.marks[0][0], self.clock.rest()
         spent = (seconds - first) / max(self.clock.most - first, 1e-9)
-        grown = (seconds - began) * (cells / before) ** March.power if before else 0.0
+        grown = (seconds - began) * (cells / before) ** MarchedProducts.power if before else 0.0
         slow = spent > PATIENCE and self._to_come() > LENIENT * rest if len(self.marks) > 1 else spent > GRACE
         if slow or grown > rest:
             raise Stuck(f"from t = {now:g} on, windows would take longer than the time that is left")
@@ -156,7 +157,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class March:
+class MarchedProducts:
     """A candidate: what may be missed, `epsilon`; cells and windows as they come."""
 
     setup: Setup
@@ -206,7 +207,7 @@ class March:
     def _degree(self) -> int:
         return DEGREES[self.setup.problem.domain.dimension] if self._space else IN_TIME
 
-    def _tried(self, mesh: Mesh, before: Window | None, begin: float, end: float, clock: Clock) -> Tried:
+    def _tried(self, mesh: Mesh, before: Window | None, begin: float, end: float, clock: Clock) -> TriedWindow:
         network = self._network(mesh, begin, end)
         free = self._continued(network, before, end - begin)
         problem, weights = in_window(self.setup.problem, begin, end), self.setup.settings
@@ -227,12 +228,12 @@ class March:
         worse = in_space > 1 and (good or in_space >= in_time) if converged else False
         coarse = all(len(ends) <= MOST[len(mesh)] for ends in mesh)
         if (worse or (short and not good and in_space > NEARLY)) and coarse:
-            return Tried(mesh=self._finer(network, missed))
+            return TriedWindow(mesh=self._finer(network, missed))
         factor = 0.8 * max(in_time, 1e-300) ** (-1 / IN_TIME)
         if good:
             window = Window(begin, end, network, len(taken), objective, ended.loss)
-            return Tried(window, factor=min(2.0, max(0.5, factor)))
-        return Tried(factor=min(0.7, max(0.25, factor)) if converged and solved else 0.4)
+            return TriedWindow(window, factor=min(2.0, max(0.5, factor)))
+        return TriedWindow(factor=min(0.7, max(0.25, factor)) if converged and solved else 0.4)
 
     def _finer(self, network: SplineProducts, missed: dict[int, Tensor]) -> Mesh:
         worst = min(self.epsilon, max(eta.max().item() for eta in missed.values()))

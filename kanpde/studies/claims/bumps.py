@@ -14,7 +14,7 @@ from torch import Tensor
 
 from kanpde.models.networks import KAN, Chain
 from kanpde.models.networks.mlp import MLP
-from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
+from kanpde.studies.claims.interface import Claim, Judged, Judgment, Parts
 from kanpde.symbolic.surrogates import approximate
 
 KEPT, FORGOTTEN = 1e-6, 1e-2
@@ -49,7 +49,7 @@ def run(parts: Parts) -> Judged:
             errors[kind].append(parts(f"{kind}, seed {seed}", partial(forgotten, network)))
     own = errors["[1,1]"]
     one, two, mlp = (median(errors[kind]) for kind in errors)
-    verdict = Verdict.HOLDS if max(own) <= KEPT else Verdict.FAILS
+    verdict = Judgment.HOLDS if max(own) <= KEPT else Judgment.FAILS
     return Judged(
         "bumps", verdict, "no forgetting, shown for one layer of splines, [1,1]", one, min(own), max(own),
         f"One layer of local splines keeps what it learned ({one:.1e}); [1,5,1] does not ({two:.1e}), nor does an MLP "

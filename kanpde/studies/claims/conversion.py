@@ -5,7 +5,7 @@ from statistics import median
 import torch
 
 from kanpde.models.networks import KAN
-from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
+from kanpde.studies.claims.interface import Claim, Judged, Judgment, Parts
 
 EXACT = 1e-13
 SHAPES = [([1, 1], 20), ([2, 5, 1], 20), ([3, 4, 4, 2], 5)]
@@ -28,7 +28,7 @@ def run(parts: Parts) -> Judged:
         worst.append(max(differences))
     holds = max(worst) <= EXACT
     return Judged(
-        "conversion", Verdict.HOLDS if holds else Verdict.FAILS, "equal function (critics; no figure)", median(worst),
+        "conversion", Judgment.HOLDS if holds else Judgment.FAILS, "equal function (critics; no figure)", median(worst),
         min(worst), max(worst),
         f"A KAN of degree-1 splines equals its ReLU form to rounding; the MLP has {min(sizes):.1f} to {max(sizes):.1f} "
         "times as many numbers, because it does not share a grid among edges. Smoother splines have no such form.",

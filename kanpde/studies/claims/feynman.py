@@ -9,7 +9,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
+from kanpde.studies.claims.interface import Claim, Judged, Judgment, Parts
 from kanpde.studies.claims.targets import Box, found_exactly
 from kanpde.symbolic.discovery import Search
 
@@ -70,7 +70,7 @@ def run(parts: Parts) -> Judged:
     least = sum(own == len(rows[name]) for name, own in exact.items())
     most = sum(own >= 1 for own in exact.values())
     return Judged(
-        "feynman", Verdict.HOLDS if count >= ENOUGH else Verdict.OPEN,
+        "feynman", Judgment.HOLDS if count >= ENOUGH else Judgment.OPEN,
         "fits to small errors; formulas by hand, no count", count, least, most,
         f"{count} of {len(FORMULAS)} formulas come out exactly in two of three seeds, in a median of "
         f"{median(slow):.0f} CPU seconds ({max(slow):.0f} at most). Not: {missed or 'none'}.",

@@ -13,7 +13,7 @@ from kanpde.errors import InputError
 from kanpde.files.atomic import replace_file
 
 
-class Verdict(StrEnum):
+class Judgment(StrEnum):
     """How a claim ends."""
 
     HOLDS = "holds"
@@ -29,7 +29,7 @@ class Judged:
     """
 
     name: str
-    verdict: Verdict
+    verdict: Judgment
     paper: str
     ours: float
     least: float
@@ -115,6 +115,6 @@ def stored(name: str, folder: Path) -> Judged | None:
         return None
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return Judged(**{**data, "verdict": Verdict(data["verdict"])})
+        return Judged(**{**data, "verdict": Judgment(data["verdict"])})
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path} needs to be a claim's outcome; it is not. Remove it, or use --again.") from error

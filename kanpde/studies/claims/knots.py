@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from kanpde.models.networks import KAN, MLP
 from kanpde.models.networks.edges import as_edges
 from kanpde.models.networks.pruning import attribution
-from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
+from kanpde.studies.claims.interface import Claim, Judged, Judgment, Parts
 from kanpde.studies.knot_census import INVARIANTS, Census, census
 from kanpde.symbolic.surrogates import approximate
 
@@ -133,7 +133,7 @@ def run(parts: Parts) -> Judged:
     rules, small, large = (median(row[key] for row in rows) for key in ("rule", "small", "large"))
     holds, fails = min(every) >= PAPER_ALL and min(few) >= PAPER_THREE, max(every) < PAPER_ALL
     return Judged(
-        "knots", Verdict.HOLDS if holds else Verdict.FAILS if fails else Verdict.OPEN,
+        "knots", Judgment.HOLDS if holds else Judgment.FAILS if fails else Judgment.OPEN,
         "81.6 % with 17 invariants, 78.2 % with three, on another sample", median(every), min(every), max(every),
         f"Of held-out knots {100 * median(every):.1f} % with {len(INVARIANTS)} invariants, {100 * median(few):.1f} % "
         f"with three ({', '.join(three)}), on {len(table.signature)} knots and their mirror images; shares of scores: "

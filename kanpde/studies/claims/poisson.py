@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from kanpde.runs.run import solve
-from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
+from kanpde.studies.claims.interface import Claim, Judged, Judgment, Parts
 
 SECONDS, SEEDS, FACTOR = 30.0, 3, 100.0
 MODELS: dict[str, tuple[dict[str, Any], str]] = {
@@ -39,7 +39,7 @@ def run(parts: Parts) -> Judged:
         for name, rows in found.items()
     )
     return Judged(
-        "poisson", Verdict.HOLDS if holds else Verdict.FAILS if fails else Verdict.OPEN,
+        "poisson", Judgment.HOLDS if holds else Judgment.FAILS if fails else Judgment.OPEN,
         "100 times smaller error (squared, 1e-7 to 1e-5), 100 times fewer parameters", median(factors), min(factors),
         max(factors),
         f"Errors after {SECONDS:.0f} s each, median of {SEEDS} seeds: {listed}. The small MLP by the KAN's own "

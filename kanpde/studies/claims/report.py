@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from kanpde.reports.html import element, page, section, table
-from kanpde.studies.claims.interface import Claim, Judged, Verdict
+from kanpde.studies.claims.interface import Claim, Judged, Judgment
 
 
 def claims_page(claims: Sequence[Claim], found: Sequence[Judged | None]) -> str:
     """The page, from outcomes in the order of the claims; None for what has not been run."""
-    counts = [f"{sum(o is not None and o.verdict is verdict for o in found)} {_PLURAL[verdict]}" for verdict in Verdict]
+    verdicts = [outcome.verdict for outcome in found if outcome is not None]
+    counts = [f"{verdicts.count(verdict)} {_PLURAL[verdict]}" for verdict in Judgment]
     counts.append(f"{sum(outcome is None for outcome in found)} not run")
     rows = [_row(claim, outcome) for claim, outcome in zip(claims, found, strict=True)]
     parts = [
@@ -24,7 +25,7 @@ def claims_page(claims: Sequence[Claim], found: Sequence[Judged | None]) -> str:
     )
 
 
-_PLURAL = {Verdict.HOLDS: "hold", Verdict.FAILS: "do not hold", Verdict.OPEN: "not resolved"}
+_PLURAL = {Judgment.HOLDS: "hold", Judgment.FAILS: "do not hold", Judgment.OPEN: "not resolved"}
 
 
 def _row(claim: Claim, outcome: Judged | None) -> list[str]:

@@ -17,7 +17,7 @@ from scipy import special
 from torch import Tensor
 
 from kanpde.models.networks import KAN
-from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
+from kanpde.studies.claims.interface import Claim, Judged, Judgment, Parts
 from kanpde.symbolic.surrogates import refined, scattered
 
 FACTOR, EXCEPTION = 50.0, 5.0
@@ -101,7 +101,7 @@ def run(parts: Parts) -> Judged:
     holds = second >= FACTOR and least >= EXCEPTION
     listed = ", ".join(f"{name} {found[name]['error']:.1e} (×{factors[name]:.0f})" for name in FUNCTIONS)
     return Judged(
-        "special", Verdict.HOLDS if holds else Verdict.FAILS if least < 1 else Verdict.OPEN,
+        "special", Judgment.HOLDS if holds else Judgment.FAILS if least < 1 else Judgment.OPEN,
         "rms errors of 2e-7 to 9e-3, below its MLPs'; domains unstated", median(factors.values()), least,
         max(factors.values()),
         f"Times below the paper's KAN on 15 functions: at least {second:.0f} on 14 and {least:.1f} on the other; at "

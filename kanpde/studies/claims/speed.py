@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from kanpde.models.networks import KAN, MLP, Chain
-from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
+from kanpde.studies.claims.interface import Claim, Judged, Judgment, Parts
 from kanpde.symbolic.surrogates import approximate
 
 POINTS, REPEATS, SLOWER = 1000, 7, 10.0
@@ -83,7 +83,7 @@ def run(parts: Parts) -> Judged:
         "pykan is not installed (extra peers)"  # fmt: skip
     holds = min(ratios) >= SLOWER
     return Judged(
-        "speed", Verdict.HOLDS if holds else Verdict.FAILS if max(ratios) < SLOWER else Verdict.OPEN,
+        "speed", Judgment.HOLDS if holds else Judgment.FAILS if max(ratios) < SLOWER else Judgment.OPEN,
         "about ten times slower, for as many parameters", median(ratios), min(ratios), max(ratios),
         f"A gradient of our KAN takes {min(ratios):.1f} to {max(ratios):.1f} times that of an MLP of as many "
         f"parameters, a step of Levenberg–Marquardt {step:.1f} times; {beside}. To equal error `poisson` compares.",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
+from kanpde.studies.claims.interface import Claim, Judged, Judgment, Parts
 from kanpde.studies.claims.targets import TARGETS, found_exactly
 from kanpde.symbolic.relations import tied
 
@@ -36,7 +36,7 @@ def run(parts: Parts) -> Judged:
     figures = [row["figure"] for row in ties]
     holds = right == SEEDS and exact == len(rows)
     return Judged(
-        "ties", Verdict.HOLDS if holds else Verdict.OPEN, "each relation in some of many seeds; formulas by hand",
+        "ties", Judgment.HOLDS if holds else Judgment.OPEN, "each relation in some of many seeds; formulas by hand",
         (exact / len(rows) + right / SEEDS) / 2, min(exact / len(rows), right / SEEDS),
         max(exact / len(rows), right / SEEDS),
         f"Unsupervised: both relations and no other in {right} of {SEEDS} tables, tied to {max(figures):.1e} at most. "

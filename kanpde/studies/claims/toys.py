@@ -18,7 +18,7 @@ from scipy.special import j0
 from torch import Tensor
 
 from kanpde.models.networks import KAN
-from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
+from kanpde.studies.claims.interface import Claim, Judged, Judgment, Parts
 from kanpde.symbolic.surrogates import refined, scattered
 
 SEEDS, DEGREE = 3, 3
@@ -91,7 +91,7 @@ def run(parts: Parts) -> Judged:
         finest = median(min(error for _, error in rows) for rows in runs)
         texts.append(f"{name}: {last[-1]:.1f}, error down to {finest:.1e}")
     right = sum(order >= EXPECTED - NEAR for order in last)
-    verdict = Verdict.HOLDS if right == len(TOYS) else Verdict.FAILS if right == 0 else Verdict.OPEN
+    verdict = Judgment.HOLDS if right == len(TOYS) else Judgment.FAILS if right == 0 else Judgment.OPEN
     return Judged(
         "toys", verdict, "4 = k + 1, close to it on four of five", median(last), min(spread), max(spread),
         f"Between the two finest grids above the plateau, median of {SEEDS} seeds: {'; '.join(texts)}. At least 3.5 is "

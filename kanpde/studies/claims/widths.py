@@ -5,7 +5,7 @@ exp(sin πx + y²) from full [2,5,1] and [2,6,1] networks, no template, ten seed
 
 from functools import partial
 
-from kanpde.studies.claims.interface import Claim, Judged, Parts, Verdict
+from kanpde.studies.claims.interface import Claim, Judged, Judgment, Parts
 from kanpde.studies.claims.targets import TARGETS, found_exactly
 
 WIDTHS, SEEDS, ENOUGH = (5, 6), 10, 9
@@ -20,7 +20,7 @@ def run(parts: Parts) -> Judged:
     holds = min(counts) >= ENOUGH
     text = ", ".join(f"{count} of {SEEDS} at width {width}" for width, count in zip(WIDTHS, counts, strict=True))
     return Judged(
-        "widths", Verdict.FAILS if holds else Verdict.HOLDS if min(counts) == 0 else Verdict.OPEN,
+        "widths", Judgment.FAILS if holds else Judgment.HOLDS if min(counts) == 0 else Judgment.OPEN,
         "found at width 5, in no run at width 6 (critics)", min(counts) / SEEDS, min(counts) / SEEDS,
         max(counts) / SEEDS,
         f"{TARGETS[0][0]} is found exactly in {text}.",
