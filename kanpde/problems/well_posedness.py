@@ -6,6 +6,7 @@ Each check reads the linear part of an equation: its slopes ∂R/∂(∂_α u) a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import sympy
@@ -14,6 +15,7 @@ import torch
 from kanpde.errors import InputError
 from kanpde.problems.freedoms import free_fields
 from kanpde.problems.geometry.boxes import Side
+from kanpde.problems.geometry.regions import Place
 from kanpde.problems.geometry.sampling import uniform_points
 from kanpde.problems.known_functions import table_of
 from kanpde.problems.language import (
@@ -48,6 +50,7 @@ def posedness_warnings(problem: Problem, label: str) -> Iterator[str]:
     yield from jump_warnings(problem)
     yield from backward_warnings(problem)
     yield from trivial_warnings(problem)
+    check_gauges(problem, label)
     check_balance(problem, label)
 
 
@@ -139,8 +142,28 @@ def _at_zero(problem: Problem, residual: sympy.Expr) -> sympy.Expr:
     return substituted(residual, dict.fromkeys(problem.fields, sympy.S.Zero))
 
 
+def without_gauges(problem: Problem) -> tuple[Problem, tuple[Condition, ...]]:
+    """The problem without what holds at points and of integrals, and these conditions."""
+    gauges = tuple(c for c in problem.conditions if c.kind == "constraint" or isinstance(c.side, Place)
+                   and c.kind == "boundary")  # fmt: skip
+    return replace(problem, conditions=tuple(c for c in problem.conditions if c not in gauges)), gauges
+
+
+def check_gauges(problem: Problem, label: str) -> None:
+    """A field that is free by a constant takes one condition that fixes it."""
+    plain, gauges = without_gauges(problem)
+    for field in free_fields(plain) if not problem.learned and problem.data is None else ():
+        own = [gauge.name for gauge in gauges if gauge.fields == (field,)]
+        if len(own) > 1:
+            raise InputError(
+                f"{label}: {field} is determined up to a constant by the rest and needs one condition that fixes it; it "
+                f"has {len(own)} ({', '.join(own)}), which contradict each other unless by chance. Remove all but one."
+            )
+
+
 def check_balance(problem: Problem, label: str) -> None:
-    """a Δu + f = 0 with the flux ∂u/∂n = g all around has a solution only if ∫ f + a ∮ g = 0."""
+    """a Δu + f = 0 with the flux ∂u/∂n = g all around has a solution only if ∫ f + a ∮ g = 0, whatever the gauge."""
+    problem = without_gauges(problem)[0]
     for name, residual in problem.equations.items():
         parts = _poisson_parts(problem, residual)
         if parts is None:

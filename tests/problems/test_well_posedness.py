@@ -81,3 +81,27 @@ def test_a_boundary_that_moves_otherwise_than_the_start_is_said(boundary, speed,
     problem = load_problem({**WAVE, "boundary": {"*": boundary}, "initial": ["u = 0", f"u_t = {speed}"]})
     told = [line for line in check_problem(problem, "p") if "different rates of change of u" in line]
     assert bool(told) is said
+
+
+INSULATED = {"coordinates": {"x": [0, 1], "y": [0, 1]}, "fields": ["u"], "boundary": {"*": "dn(u) = 0"}}
+
+
+def test_a_gauge_does_not_balance_a_source():
+    with pytest.raises(InputError, match="no solution"):
+        load_problem(INSULATED | {"equations": "-lap(u) = 1", "constraints": "mean(u) = 0"})
+    assert load_problem(INSULATED | {"equations": "-lap(u) = cos(pi*x)", "constraints": "mean(u) = 0"})
+
+
+def test_a_mean_and_a_point_at_once():
+    with pytest.raises(InputError, match="one condition that fixes it; it has 2 \\(at, constraint\\)"):
+        load_problem(INSULATED | {"equations": "-lap(u) = cos(pi*x)", "constraints": "mean(u) = 0",
+                                  "at": {"x": 0, "y": 0, "condition": "u = 0"}})  # fmt: skip
+
+
+def test_an_eigenvalue_may_be_fixed_at_a_point():
+    learned = {"c": {"value": 3, "learn": True}}
+    stated = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "parameters": learned, "equations": "u_xx = -c**2*u",
+              "boundary": {"*": "u = 0"}}  # fmt: skip
+    assert load_problem(stated | {"at": {"x": 0.5, "condition": "u = 1"}}).learned == {"c": 3.0}
+    with pytest.raises(InputError, match="at: {x: 0, condition: u = 1}"):
+        load_problem(stated)

@@ -18,11 +18,12 @@ def read_learned(statement: Source, parameters: dict[str, sympy.Expr]) -> dict[s
     learned = {
         name: _start(statement, name, text, parameters[name]) for name, text in entries.items() if is_learned(text)
     }
-    if learned and statement.data.get("data") is None and not statement.data.get("constraints"):
+    told = any(statement.data.get(key) for key in ("data", "constraints", "at"))
+    if learned and not told:
         raise InputError(
             f"{statement.where('data')} are needed to learn {', '.join(learned)}; there are none. "
             "Add data: {file: observations.csv}, a constraint that determines it with the rest, as constraints: "
-            "mean(u**2) = 1 does an eigenvalue, or leave out learn."
+            "mean(u**2) = 1 or at: {x: 0, condition: u = 1} do an eigenvalue, or leave out learn."
         )
     return learned
 
