@@ -18,18 +18,24 @@ class Data:
         points: Coordinates of each observation, [n, d].
         values: Measured values, [n, fields].
         test: The observations left out of the fit, to test it with; indices.
+        deviations: Standard deviation of each observation, [n]; None where all are alike.
     """
 
     fields: tuple[str, ...]
     points: np.ndarray
     values: np.ndarray
     test: tuple[int, ...] = ()
+    deviations: np.ndarray | None = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Data):
             return NotImplemented
         same = (self.fields, self.test) == (other.fields, other.test)
-        return same and np.array_equal(self.points, other.points) and np.array_equal(self.values, other.values)
+        arrays = zip(self._arrays(), other._arrays(), strict=True)
+        return same and all(np.array_equal(one, another) for one, another in arrays)
+
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        return self.points, self.values, np.empty(0) if self.deviations is None else self.deviations
 
     def fitted(self) -> Observations:
         """What the fit sees."""
@@ -40,7 +46,16 @@ class Data:
         return self._rows(list(self.test)) if self.test else None
 
     def _rows(self, rows: list[int]) -> Observations:
-        return Observations(torch.from_numpy(self.points[rows]), torch.from_numpy(self.values[rows]))
+        return Observations(
+            torch.from_numpy(self.points[rows]), torch.from_numpy(self.values[rows]), self._weights(rows)
+        )
+
+    def _weights(self, rows: list[int]) -> Tensor:  # [n], of mean one
+        """1/σ² of each observation, relative to their mean."""
+        if self.deviations is None:
+            return torch.ones(len(rows), dtype=torch.float64)
+        weights = torch.from_numpy(self.deviations[rows]) ** -2.0
+        return weights / weights.mean()
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +64,7 @@ class Observations:
 
     points: Tensor  # [n, d]
     values: Tensor  # [n, fields]
+    weights: Tensor  # [n], of mean one
 
 
 def left_out(count: int, fraction: float, seed: int) -> tuple[int, ...]:

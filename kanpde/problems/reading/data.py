@@ -21,7 +21,7 @@ from kanpde.problems.observations import Data, left_out, noisy
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
 
-FROM_FILE = ("file", "sha256", "table", "fields", "test", "seed")
+FROM_FILE = ("file", "sha256", "table", "fields", "deviations", "test", "seed")
 FROM_EXACT = ("points", "of", "noise", "fields", "test", "seed")
 MOST_BYTES = 64_000_000
 MOST_POINTS, FEWEST = 100_000, 2
@@ -65,7 +65,7 @@ class _Reader:
                 f"{self.where()} needs {FEWEST} observations or more; it has {len(points)}. Add observations."
             )
         test = left_out(len(points), self.test(len(points)), self.whole("seed", 0, 0, 2**31))
-        return Data(self.fields(), points, values, test)
+        return Data(self.fields(), points, values, test, self.deviations())
 
     def where(self, key: str = "") -> str:
         return self.statement.where(f"data.{key}" if key else "data")
@@ -98,6 +98,19 @@ class _Reader:
             )
         return fraction
 
+    def deviations(self) -> np.ndarray | None:
+        """The column of standard deviations that `deviations` names."""
+        if (name := self.given.get("deviations")) is None:
+            return None
+        columns = self.columns or {}
+        found = columns.get(str(name))
+        if found is None or not (found > 0).all():
+            raise InputError(
+                f"{self.where('deviations')} needs the name of a column of positive numbers; {shortened(str(name))} "
+                f"{'has others' if found is not None else 'is none'}. Correct the name or the file."
+            )
+        return found.ravel()
+
     # from a table
 
     @cached_property
@@ -120,7 +133,8 @@ class _Reader:
             raise wrong_kind(self.where("table"), "lines of comma-separated values", table, EXAMPLE)
         lines = list(comma_separated(table))
         header = [name.strip() for name in lines[0][1]] if lines else []
-        needed = [*self.coordinates, *self.wanted(header)]
+        apart = [self.given["deviations"]] if self.given.get("deviations") in header else []
+        needed = [*self.coordinates, *self.wanted(header), *apart]
         for name in needed:
             if header.count(name) != 1:
                 raise InputError(

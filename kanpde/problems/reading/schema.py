@@ -69,8 +69,8 @@ COEFFICIENT = {"anyOf": [EXPRESSION, object_of({"random_cells": RANDOM_CELLS}, [
 MEASURED = {"fields": one_or_several(TEXT), "test": {"type": "number", "minimum": 0, "maximum": 0.9}, "seed": WHOLE}
 POINTS = {"type": "integer", "minimum": FEWEST, "maximum": MOST_POINTS}
 DATA = [
-    object_of({"file": TEXT, "sha256": TEXT, **MEASURED}, ["file"]),
-    object_of({"table": TEXT, **MEASURED}, ["table"]),
+    object_of({"file": TEXT, "sha256": TEXT, "deviations": TEXT, **MEASURED}, ["file"]),
+    object_of({"table": TEXT, "deviations": TEXT, **MEASURED}, ["table"]),
     object_of({"points": POINTS, "of": {"const": "exact"}, "noise": {"type": "number", "minimum": 0}, **MEASURED},
             ["points"]),
 ]  # fmt: skip
@@ -159,7 +159,8 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
     ),
     "domain": ("the box with shapes cut out, added or shared: `box - hole`; `+`, `-`, `&` and brackets", TEXT),
     "data": (
-        "measured values to fit: `{file: observations.csv}`, or `{points: 50, of: exact, noise: 0.01, seed: 0}`",
+        "measured values to fit: `{file: observations.csv}`, with `deviations: s` where s is a column of standard "
+        "deviations, or `{points: 50, of: exact, noise: 0.01, seed: 0}`",
         {"anyOf": DATA},
     ),
     **LATTICE_KEYS,

@@ -493,7 +493,7 @@ def draw(problem: Problem, blocks: Sequence[Block], sampling: Sampling, count: i
     """Points for every block: `count` in the interior, and on the sides in proportion."""
     on_side, where = side_count(sampling, count, problem.domain.dimension), (problem.region, problem.domain)
     return [
-        Sample(block.observed.points, torch.ones(len(block.observed.points), dtype=torch.float64))
+        Sample(block.observed.points, block.observed.weights)
         if block.observed is not None
         else sampled_inside(sampling, *where, count, seed, problem.periodic)
         if block.side is None
