@@ -156,8 +156,8 @@ def check_gauges(problem: Problem, label: str) -> None:
         own = [gauge.name for gauge in gauges if gauge.fields == (field,)]
         if len(own) > 1:
             raise InputError(
-                f"{label}: {field} is determined up to a constant by the rest and needs one condition that fixes it; it "
-                f"has {len(own)} ({', '.join(own)}), which contradict each other unless by chance. Remove all but one."
+                f"{label}: {field} is determined up to a constant by the rest and needs one condition that fixes it; "
+                f"it has {len(own)} ({', '.join(own)}), which contradict each other unless by chance. Remove all but one."
             )
 
 

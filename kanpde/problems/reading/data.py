@@ -133,7 +133,7 @@ class _Reader:
             raise wrong_kind(self.where("table"), "lines of comma-separated values", table, EXAMPLE)
         lines = list(comma_separated(table))
         header = [name.strip() for name in lines[0][1]] if lines else []
-        apart = [self.given["deviations"]] if self.given.get("deviations") in header else []
+        apart = [name for name in header if name == self.given.get("deviations")][:1]
         needed = [*self.coordinates, *self.wanted(header), *apart]
         for name in needed:
             if header.count(name) != 1:
