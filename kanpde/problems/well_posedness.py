@@ -157,7 +157,8 @@ def check_gauges(problem: Problem, label: str) -> None:
         if len(own) > 1:
             raise InputError(
                 f"{label}: {field} is determined up to a constant by the rest and needs one condition that fixes it; "
-                f"it has {len(own)} ({', '.join(own)}), which contradict each other unless by chance. Remove all but one."
+                f"it has {len(own)} ({', '.join(own)}), which contradict each other unless by chance. Remove all but "
+                "one."
             )
 
 
