@@ -3,6 +3,8 @@
     lap(u) + …    r^a sin aθ where u is given on both edges of an angle ω, a = kπ/ω; cos where its normal derivative is;
                   a = (k - 1/2)π/ω where each is on one edge; and Im z^m log z where a would be a whole number m
     lap(u) + …    log r and r^-k cos kθ, r^-k sin kθ about disks that are cut out
+    lap(lap(u)) + …    z^(λ+1) and z̄ z^λ where u and its normal derivative are given on both edges, sin²λω = λ² sin²ω;
+                  and z^m log z, z̄ z^(m-1) log z where what is given does not fit together
 
 Geometry comes from `vertices`, derivatives from `kanpde.models.singular_functions`, whose rows are given here.
 Source: P. Grisvard, Elliptic Problems in Nonsmooth Domains (1985); R. Lehman, J. Math. Mech. 8 (1959) 727.
@@ -10,9 +12,11 @@ Source: P. Grisvard, Elliptic Problems in Nonsmooth Domains (1985); R. Lehman, J
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import sympy
 import torch
@@ -78,38 +82,45 @@ def singularities(problem: Problem) -> tuple[Singularity, ...]:
 
 
 def _found(problem: Problem) -> Iterator[Singularity]:
-    harmonic = [name for name in problem.fields if _is_laplacian(problem, name)]
-    if not harmonic:
+    harmonic = [name for name in problem.fields if _leads(problem, name, LAPLACIAN)]
+    biharmonic = [name for name in problem.fields if _leads(problem, name, BILAPLACIAN)]
+    if not harmonic and not biharmonic:
         return
     for vertex in vertices(problem.region):
+        if clamped := [name for name in biharmonic if _is_clamped(problem, vertex, name)]:
+            yield _at_clamped_corner(problem, vertex, clamped)
         alike: dict[tuple[bool, bool], list[str]] = {}
         for name in harmonic:
             if (kinds := _kinds(problem, vertex, name)) is not None:
                 alike.setdefault(kinds, []).append(name)
         for kinds, names in alike.items():
             yield from _at_corner(problem, vertex, kinds, names)
-    for center, radius in holes(problem.region):
+    for center, radius in holes(problem.region) if harmonic else ():
         yield _at_hole(problem, center, radius)
 
 
 # Which equations
 
 
-def _is_laplacian(problem: Problem, name: str) -> bool:
-    """Whether the second derivatives of a field stand as a·lap(u) in one equation, and none are higher."""
-    found = []
+LAPLACIAN = {(2, 0): 1, (0, 2): 1}
+BILAPLACIAN = {(4, 0): 1, (2, 2): 2, (0, 4): 1}
+
+
+def _leads(problem: Problem, name: str, operator: Mapping[tuple[int, ...], int]) -> bool:
+    """Whether a field's highest derivatives stand as a multiple of an operator in one equation, and in no other."""
+    order, found = sum(next(iter(operator))), []
     for residual in problem.equations.values():
         try:
             slopes = jet_slopes(residual, problem.coordinates)
         except ExpressionError:
             return False
-        own = {index: slope for (field, index), slope in slopes.items() if field == name and sum(index) >= 2}
+        own = {index: slope for (field, index), slope in slopes.items() if field == name and sum(index) >= order}
         if own:
             found.append(own)
-    if len(found) != 1 or any(sum(index) > 2 for index in found[0]):
+    if len(found) != 1 or {index for index, slope in found[0].items() if slope != 0} != set(operator):
         return False
-    a, b, c = (found[0].get(index, sympy.S.Zero) for index in ((2, 0), (1, 1), (0, 2)))
-    return bool(a != 0 and b == 0 and sympy.expand(a - c) == 0)
+    first = found[0][order, 0]
+    return all(sympy.expand(slope - operator.get(index, 0) * first) == 0 for index, slope in found[0].items())
 
 
 def is_pure(problem: Problem) -> bool:
@@ -129,12 +140,17 @@ def _kinds(problem: Problem, vertex: Vertex, name: str) -> tuple[bool, bool] | N
 
 
 def _value_given(problem: Problem, vertex: Vertex, end: int, name: str) -> bool | None:
-    orders = {
+    orders = _orders(problem, vertex, end, name)
+    return True if orders == {0} else False if orders == {1} else None
+
+
+def _orders(problem: Problem, vertex: Vertex, end: int, name: str) -> set[int]:
+    """Of the derivatives of a field that conditions on an edge give."""
+    return {
         max(sum(index) for field, index in jets_of(condition.residual) if field == name)
         for condition in _on_edge(problem, vertex, end)
         if name in condition.fields
     }
-    return True if orders == {0} else False if orders == {1} else None
 
 
 def _on_edge(problem: Problem, vertex: Vertex, end: int) -> list[Condition]:
@@ -179,6 +195,58 @@ def _at_corner(
         place = f"corner at ({vertex.point[0]:g}, {vertex.point[1]:g}) of {vertex.degrees:.4g}°"
         law = ", ".join(dict.fromkeys(laws)) or "at most high powers with log r"
         yield Singularity(place, law, kept, bool(powers or broken))
+
+
+# Corners of clamped plates and of flows by their stream function
+
+
+def _is_clamped(problem: Problem, vertex: Vertex, name: str) -> bool:
+    return all(_orders(problem, vertex, end, name) == {0, 1} for end in (0, 1))
+
+
+def _at_clamped_corner(problem: Problem, vertex: Vertex, names: Sequence[str]) -> Singularity:
+    """Pairs (z^(λ+1), z̄ z^λ), real and imaginary parts of both; with log z where the edges do not fit together."""
+    about = (*vertex.point, vertex.direction, vertex.opening, min(problem.domain.lengths))
+    broken = [order for name in names if (order := _disagreement(problem, vertex, name, (True, False))) is not None]
+    lowest = min(broken, default=0)
+    roots = clamped_exponents(vertex.opening)
+    pairs = [(root.real, sign * root.imag) for root in roots for sign in ((1, -1) if root.imag else (1,))]
+    rows = [(*about, a + 1 - b, im, 0.0, b, part) for a, im in pairs for b in (0.0, 1.0) for part in (0.0, 1.0)]
+    if lowest:
+        rows += [(*about, m - b, 0.0, 1.0, b, part) for m in range(lowest, int(HIGHEST) + 1)
+                 for b in (0.0, 1.0) for part in (0.0, 1.0)]  # fmt: skip
+    first = min(roots, key=lambda root: root.real, default=0j).real + 1
+    law = f"r^{lowest} log r of its conditions, " if lowest else ""
+    place = f"corner at ({vertex.point[0]:g}, {vertex.point[1]:g}) of {vertex.degrees:.4g}°"
+    return Singularity(place, f"{law}r^{first:.4g} with sin and cos of log r", tuple(rows), bool(lowest) or first < 3)
+
+
+def clamped_exponents(opening: float) -> tuple[complex, ...]:
+    """λ with sin²λω = λ² sin²ω, 0 < Re λ < 6 - 1 and Im λ ≥ 0, but for whole numbers.
+
+    >>> [complex(round(a.real, 4), round(a.imag, 4)) for a in clamped_exponents(math.pi / 2)][0]
+    (2.7396+1.119j)
+    """
+    found: list[complex] = []
+    for sign, real, imaginary in product((1, -1), range(1, 4 * int(HIGHEST)), range(0, 9)):
+        root = _newton(complex(real / 4 + 0.01, imaginary / 4), opening, sign)
+        near_whole = abs(root.imag) < 1e-9 and abs(root.real - round(root.real)) < 1e-9
+        if 1e-6 < root.real < HIGHEST - 1 and root.imag > -1e-9 and not near_whole:
+            root = complex(root.real, root.imag if root.imag > 1e-9 else 0.0)
+            if all(abs(root - other) > 1e-6 for other in found):
+                found.append(root)
+    return tuple(sorted(found, key=lambda root: root.real))
+
+
+def _newton(start: complex, opening: float, sign: int) -> complex:
+    """A root of sin λω = ± λ sin ω; 0 where none is found."""
+    root, slope = start, sign * math.sin(opening)
+    for _ in range(40):
+        f, df = cmath.sin(root * opening) - slope * root, opening * cmath.cos(root * opening) - slope
+        if df == 0 or abs(root.imag) > 20:
+            return 0j
+        root -= f / df
+    return root if abs(cmath.sin(root * opening) - slope * root) < 1e-10 else 0j
 
 
 def _said(exponent: float) -> str:

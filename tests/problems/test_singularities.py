@@ -7,7 +7,7 @@ import pytest
 import kanpde
 from kanpde.problems.check_report import statement_lines
 from kanpde.problems.geometry.vertices import vertices
-from kanpde.problems.singularities import singularities
+from kanpde.problems.singularities import clamped_exponents, singularities
 
 L = {
     "title": "L",
@@ -114,3 +114,22 @@ def test_holes_have_logarithms_and_poles():
 
 def test_check_names_them():
     assert "  corner at (0, 0) of 270°: r^(2/3) sin" in list(statement_lines(of()))
+
+
+def test_a_clamped_corner_has_the_powers_of_eddies():
+    """Moffatt's λ = 2.7396 + 1.1190i at 90°, Williams' .5445 and .9085 at 270°."""
+    assert clamped_exponents(math.pi / 2)[0] == pytest.approx(2.7395934 + 1.1190245j)
+    assert [one.real for one in clamped_exponents(1.5 * math.pi)[:2]] == pytest.approx([0.5444837, 0.9085292])
+
+
+def test_a_cavity_s_lid_does_not_fit_to_its_walls():
+    cavity = kanpde.load_problem("cavity")
+    found = strong(cavity)
+    assert len(found) == 2 and all("(0, 1)" in one or "(1, 1)" in one for one in found)
+    assert all("r^2 log r of its conditions" in one for one in found)
+    assert all(row[8] in (0, 1) for one in singularities(cavity) for row in one.rows), "biharmonic"
+
+
+def test_a_plate_that_is_clamped_smoothly_needs_none():
+    plate = {**SQUARE, "equations": {"plate": "lap(lap(u)) = 1"}, "boundary": {"*": ["u = 0", "dn(u) = 0"]}}
+    assert strong(kanpde.load_problem(plate)) == []

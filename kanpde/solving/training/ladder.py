@@ -9,7 +9,7 @@ of u_{k-1}, and that of u_k is smaller still. A ladder whose held-out residual n
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar, Protocol
 
@@ -27,9 +27,12 @@ from kanpde.models.networks.ridge import RidgeDesign
 from kanpde.problems.geometry.samplings import GaussSampling, SobolSampling
 from kanpde.problems.problem import Problem
 from kanpde.solving.losses.interface import Objective, SquaresObjective, squares_of
-from kanpde.solving.optimizers.interface import Curved, Iterate, Optimizer
+from kanpde.solving.losses.residuals import Residuals
+from kanpde.solving.optimizers.interface import Curved, Ended, Iterate, Optimizer, StopReason
 from kanpde.solving.optimizers.least_squares import solved
 from kanpde.solving.solution import Solution
+from kanpde.solving.tasks import goal_of
+from kanpde.solving.training.continuation import continued
 from kanpde.solving.training.events import Event, Outcome, Started, Step
 from kanpde.solving.training.memory import want_of_memory
 from kanpde.solving.training.setup import Setup, Trained
@@ -61,6 +64,9 @@ FALLS = 2.0
 
 STALLED = 2
 """and how many times it may fail to."""
+
+EMPHASIS = 100.0
+"""Factor on the weight of conditions beside singular functions: an error there is one of the solution."""
 
 USEFUL = 1e-2
 """A held-out residual, relative to the solution, that a ladder has to come below by what its rungs say."""
@@ -190,6 +196,7 @@ def climb(
     first: bool = True,
     most: float | None = None,
     below: Sequence[Rung] = (),
+    useful: float = USEFUL,
 ) -> Ladder | None:
     """Solve in ever larger sizes until solutions agree, nothing falls, or time is short.
 
@@ -201,6 +208,7 @@ def climb(
         first: Whether nothing was tried before; otherwise None comes back where no rung was finished.
         most: Seconds after which a rung that takes longer than foreseen is given up; `seconds` unless given.
         below: The rungs from which it goes on.
+        useful: A held-out residual, relative to the solution, below which it has to look like coming.
     """
     clock = Clock(setup.clock, setup.clock(), seconds, most or seconds)
     rungs: list[Rung] = [*below]
@@ -218,7 +226,7 @@ def climb(
                 objective = rungs[0].objective
                 emit(Started(objective.theta.numel(), objective.size, (rungs[0].grid,), setup.goal.names))
             emit(Step(_record(setup, rungs, clock)))
-            if (ended := _ended(rungs, setup.settings.target, clock.left())) is not None:
+            if (ended := _ended(rungs, setup.settings.target, clock.left(), useful)) is not None:
                 outcome, reason = ended
                 break
     except Late:
@@ -309,19 +317,38 @@ class _Ridge:
     def solve(self, below: Sequence[Rung], clock: Clock) -> Rung:
         begun, design = clock.elapsed(), self.design
         network = _network(self.setup, design, self.table)
-        objective = squares_of(_objective(self.setup, network))
+        objective = self._objective(self.setup, network)
         if below:  # a first answer there is in any case
             objective.checkpoint = clock.check
         if below and below[-1].steps > 1:
             _begin_from(below[-1].trained.network, network, _points(objective), self.ridge)
         taken: list[Iterate] = []
         ended = self.method.minimize(objective, objective.theta, NEWTON, taken.append)
+        if ended.reason is not StopReason.STALLED and (way := self._continued(network, clock, taken)) is not None:
+            ended = min(ended, way, key=lambda one: (not math.isfinite(one.loss), one.loss))
         objective.theta = ended.theta
         kept = copy.deepcopy(network)
         _splines(kept).layers[0].weight.requires_grad_(True)
         size = f"Exact last layer on {design.width[0]} directions, {design.grid} cells, degree {design.degree}"
         size += "" if self.table is None else f", {len(self.table)} singular functions"
         return rung_of(self.setup, size, design, kept, objective, ended.loss, len(taken), below, clock, begun)
+
+    def _objective(self, setup: Setup, network: nn.Module) -> Squares:
+        objective = squares_of(_objective(setup, network))
+        return objective if self.table is None else emphasized(objective, EMPHASIS)
+
+    def _continued(self, network: nn.Module, clock: "Clock", taken: list[Iterate]) -> Ended | None:
+        """The solution by way of easier equations, from zero on."""
+
+        def objective_of(problem: Problem) -> Squares:
+            weights = self.setup.settings.boundary_weight, self.setup.settings.data_weight
+            goal = goal_of(problem, self.setup.goal.ansatz, weights, self.setup.dtype)
+            objective = self._objective(replace(self.setup, problem=problem, goal=goal), network)
+            objective.checkpoint = clock.check
+            return objective
+
+        start = torch.zeros_like(objective_of(self.setup.problem).theta)
+        return continued(self.setup.problem, objective_of, self.method, start, NEWTON, taken.append)
 
 
 def rung_of(
@@ -382,6 +409,16 @@ def _objective(setup: Setup, network: nn.Module) -> Objective:
     return setup.goal.objective(network, sampling, setup.seed)
 
 
+def emphasized(objective: Squares, factor: float) -> Squares:
+    """The same residuals, those of conditions weighted more."""
+    if isinstance(objective, Residuals):
+        objective.blocks = tuple(
+            replace(bound, factors=bound.factors * factor**0.5) if bound.block.side is not None else bound
+            for bound in objective.blocks
+        )
+    return objective
+
+
 def _points(objective: Objective) -> Tensor:
     return torch.cat([*objective.points().values()])
 
@@ -404,7 +441,7 @@ def _begin_from(before: nn.Module, network: nn.Module, points: Tensor, ridge: fl
     hand_on(before, network)
 
 
-def _ended(rungs: Sequence[Rung], target: float | None, left: float) -> tuple[Outcome, str] | None:
+def _ended(rungs: Sequence[Rung], target: float | None, left: float, useful: float) -> tuple[Outcome, str] | None:
     """Whether the last rung is to be the last, and why; `left` are the seconds for further ones."""
     last = rungs[-1]
     if last.steps != 1 and last.heldout > ASTRAY:
@@ -419,7 +456,7 @@ def _ended(rungs: Sequence[Rung], target: float | None, left: float) -> tuple[Ou
     if len(fell) >= STALLED and not any(fell[-STALLED:]):
         return Outcome.FINISHED, "the held-out residual did not fall"
     size, dear = last.trained.heldout / last.heldout, last.seconds > DEAR * left
-    if fell and dear and Ladder(tuple(rungs), Outcome.FINISHED, "").forecast(left) > USEFUL * size:
+    if fell and dear and Ladder(tuple(rungs), Outcome.FINISHED, "").forecast(left) > useful * size:
         return Outcome.FINISHED, "further rungs would not lower it enough in the time that is left"
     return None
 

@@ -13,7 +13,7 @@ from kanpde.solving.tasks import Goal
 from kanpde.solving.training.actions import Halt
 from kanpde.solving.training.events import Event, Finished, Note, Outcome, Step
 from kanpde.solving.training.journal import Recorded
-from kanpde.solving.training.ladder import Ladder, Way, climb, obstacle, ridge_way
+from kanpde.solving.training.ladder import USEFUL, Ladder, Way, climb, obstacle, ridge_way
 from kanpde.solving.training.marching import evolves, marching_way
 from kanpde.solving.training.products import product_obstacle, product_way
 from kanpde.solving.training.setup import Setup, Trained
@@ -23,8 +23,11 @@ from kanpde.solving.training.window_by_window import train_windows
 Listener = Callable[[Event], None]
 TrackOf = Callable[[Goal], Callable[[nn.Module], float]]
 
-RIDGE_SHARE, SINGULAR_SHARE = 0.25, 0.6
-"""Of the time for exact last layers, what ridge splines may take before products, alone and with singular functions."""
+RIDGE_SHARE = 0.25
+"""Of the time for exact last layers, what ridge splines may take before products are tried."""
+
+SOLE_SHARE = 0.85
+"""Of the time limit, what ridge splines may take that have singular functions beside them, which nothing else has."""
 
 OVERRUN = 1.5
 """How many times its share a rung may take that looked shorter when it began."""
@@ -65,11 +68,12 @@ def _exact_last_layer(setup: Setup, method: LeastSquares, on_event: Listener, tr
 
 @dataclass(frozen=True, eq=False)
 class _Kind:
-    """One kind of ladder: its setup, what it tries in turn, and its share of the time that is left."""
+    """One kind of ladder: its setup, what it tries in turn, its share of the time, and whether no other will do."""
 
     setup: Setup
     way: Way
     share: float
+    sole: bool = False
 
 
 class _Ladders:
@@ -79,10 +83,15 @@ class _Ladders:
         self.setup, self.seen, self.begun = setup, seen, setup.clock()
         recorded = _recorded(method, setup.optimizer)
         self.kinds = [_ridge_kind(setup, recorded, method.ridge, track_of)]
-        if not product_obstacle(setup):
+        if not self.sole and not product_obstacle(setup):
             products = marching_way if evolves(setup.problem) else product_way
             self.kinds.append(_Kind(setup, products(setup, recorded), 1.0))
         self.climbed: dict[_Kind, Ladder] = {}
+
+    @property
+    def sole(self) -> bool:
+        """Whether nothing else holds what the solution has."""
+        return self.kinds[0].sole
 
     @property
     def best(self) -> Ladder:
@@ -115,7 +124,8 @@ class _Ladders:
         spent, below = self.spent(), self.climbed[kind].rungs if kind in self.climbed else ()
         listen = self.seen.shifted(spent, -sum(rung.steps for rung in below))
         most = min(overrun * seconds, self.setup.settings.time_limit - spent)
-        ladder = climb(kind.setup, kind.way, seconds, listen, first=not self.climbed, most=most, below=below)
+        ladder = climb(kind.setup, kind.way, seconds, listen, first=not self.climbed, most=most, below=below,
+                       useful=math.inf if kind.sole else USEFUL)  # fmt: skip
         if ladder is not None:
             self.climbed[kind] = ladder
 
@@ -126,7 +136,7 @@ def _ridge_kind(setup: Setup, method: Optimizer, ridge: float, track_of: TrackOf
     if not any(one.strong for one in found):
         return _Kind(setup, ridge_way(setup, method, ridge), RIDGE_SHARE)
     own = singular_setup(setup, track_of)
-    return _Kind(own, ridge_way(own, method, ridge, table_of(found)), SINGULAR_SHARE)
+    return _Kind(own, ridge_way(own, method, ridge, table_of(found)), 1.0, sole=True)
 
 
 def _ended(ladder: Ladder) -> bool:
@@ -151,7 +161,7 @@ def _whichever_holds(setup: Setup, share: float, on_event: Listener, track_of: T
         return train_windows(setup, on_event, track_of)
     seen, limit = _Seen(on_event), setup.settings.time_limit
     ladders = _Ladders(setup, LeastSquares(), seen, track_of)
-    ladder, trained = ladders.climb(share * limit), None
+    ladder, trained = ladders.climb((SOLE_SHARE if ladders.sole else share) * limit), None
     left = limit - ladders.spent()
     if not _ended(ladder) and left > WORTH_A_TRY * limit:
         on_event(Note(f"route: trained layers, since solutions do not agree yet. {ladder.sentence()}"))

@@ -1,6 +1,6 @@
 """The exact last layer with singular functions beside it, for corners and holes that a problem's geometry has.
 
-Conditions are left to the loss, heavily weighted: a lift would carry what the functions are on the boundary inside.
+Conditions are left to the loss: a lift would carry what the functions are on the boundary inside.
 """
 
 from collections.abc import Callable
@@ -14,13 +14,10 @@ from kanpde.solving.ansatz.exact_conditions import penalty_ansatz
 from kanpde.solving.tasks import Goal, goal_of
 from kanpde.solving.training.setup import Setup
 
-WEIGHT = 100.0
-"""Factor on the weight of a condition: an error there is one of the solution, that of an equation is smoothed."""
-
 
 def singular_setup(setup: Setup, track_of: Callable[[Goal], Callable[[nn.Module], float]]) -> Setup:
     """The run with all conditions left to the loss."""
-    weights = WEIGHT * setup.settings.boundary_weight, setup.settings.data_weight
+    weights = setup.settings.boundary_weight, setup.settings.data_weight
     goal = goal_of(setup.problem, penalty_ansatz(setup.problem), weights, setup.dtype)
     return replace(setup, goal=goal, settings=replace(setup.settings, conditions="penalty"), track=track_of(goal))
 
