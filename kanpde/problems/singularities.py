@@ -102,8 +102,8 @@ def _found(problem: Problem) -> Iterator[Singularity]:
 # Which equations
 
 
-LAPLACIAN = {(2, 0): 1, (0, 2): 1}
-BILAPLACIAN = {(4, 0): 1, (2, 2): 2, (0, 4): 1}
+LAPLACIAN: dict[tuple[int, ...], int] = {(2, 0): 1, (0, 2): 1}
+BILAPLACIAN: dict[tuple[int, ...], int] = {(4, 0): 1, (2, 2): 2, (0, 4): 1}
 
 
 def _leads(problem: Problem, name: str, operator: Mapping[tuple[int, ...], int]) -> bool:
