@@ -441,7 +441,9 @@ def _begin_from(before: nn.Module, network: nn.Module, points: Tensor, ridge: fl
     hand_on(before, network)
 
 
-def _ended(rungs: Sequence[Rung], target: float | None, left: float, useful: float = USEFUL) -> tuple[Outcome, str] | None:
+def _ended(
+    rungs: Sequence[Rung], target: float | None, left: float, useful: float = USEFUL
+) -> tuple[Outcome, str] | None:
     """Whether the last rung is to be the last, and why; `left` are the seconds for further ones."""
     last = rungs[-1]
     if last.steps != 1 and last.heldout > ASTRAY:
