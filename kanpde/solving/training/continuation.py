@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kanpde.problems.language import ExpressionError, jet_expression, jet_slopes, jets_of
 from kanpde.problems.problem import Problem
-from kanpde.solving.losses.interface import Squares
+from kanpde.solving.losses.interface import SquaresObjective
 from kanpde.solving.optimizers.interface import Ended, Observer, Optimizer, StopReason
 
 FIRST, SHORTEST = 0.25, 1 / 128
@@ -45,7 +45,7 @@ def softened(problem: Problem, share: float) -> Problem | None:
 
 def continued(
     problem: Problem,
-    objective_of: Callable[[Problem], Squares],
+    objective_of: Callable[[Problem], SquaresObjective],
     method: Optimizer,
     theta: Tensor,
     steps: int,

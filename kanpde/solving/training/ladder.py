@@ -333,14 +333,14 @@ class _Ridge:
         size += "" if self.table is None else f", {len(self.table)} singular functions"
         return rung_of(self.setup, size, design, kept, objective, ended.loss, len(taken), below, clock, begun)
 
-    def _objective(self, setup: Setup, network: nn.Module) -> Squares:
+    def _objective(self, setup: Setup, network: nn.Module) -> SquaresObjective:
         objective = squares_of(_objective(setup, network))
         return objective if self.table is None else emphasized(objective, EMPHASIS)
 
     def _continued(self, network: nn.Module, clock: "Clock", taken: list[Iterate]) -> Ended | None:
         """The solution by way of easier equations, from zero on."""
 
-        def objective_of(problem: Problem) -> Squares:
+        def objective_of(problem: Problem) -> SquaresObjective:
             weights = self.setup.settings.boundary_weight, self.setup.settings.data_weight
             goal = goal_of(problem, self.setup.goal.ansatz, weights, self.setup.dtype)
             objective = self._objective(replace(self.setup, problem=problem, goal=goal), network)
@@ -409,7 +409,7 @@ def _objective(setup: Setup, network: nn.Module) -> Objective:
     return setup.goal.objective(network, sampling, setup.seed)
 
 
-def emphasized(objective: Squares, factor: float) -> Squares:
+def emphasized(objective: SquaresObjective, factor: float) -> SquaresObjective:
     """The same residuals, those of conditions weighted more."""
     if isinstance(objective, Residuals):
         objective.blocks = tuple(
