@@ -7,10 +7,11 @@ from matplotlib.figure import Figure
 from kanpde.reports.html import Markup, element
 from kanpde.reports.plots import png_bytes, solution_figure
 from kanpde.results.archive import RunData
+from kanpde.results.held_out import HELDOUT_RMS
 from kanpde.results.metrics import metric_text
 from kanpde.results.verdicts import verdict_in
 
-SHOWN = ("rel_l2", "max_error", "heldout_residual_rms", "n_parameters", "wall_time_s")
+SHOWN = ("rel_l2", "max_error", HELDOUT_RMS, "n_parameters", "wall_time_s")
 CARD_DPI = 55
 
 

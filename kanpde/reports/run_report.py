@@ -8,6 +8,7 @@ from kanpde.reports.html import Child, Markup, cards, element, facts, folded, pa
 from kanpde.reports.plots import panel_figures
 from kanpde.reports.sections import mapping_of, number, problem_section, provenance_section
 from kanpde.results.archive import RunData
+from kanpde.results.held_out import HELDOUT_RMS
 from kanpde.results.metrics import ROWS, metric_digits
 from kanpde.results.verdicts import verdict_in
 from kanpde.symbolic.diagrams import diagram_points, network_diagram
@@ -98,7 +99,7 @@ def run_warnings(data: RunData) -> list[str]:
         found.append(f"The run is {status}: {data.attributes.get('stop_reason')}")
     if metrics.get("rel_l2", math.inf) < metrics.get("reference_error", 0.0):
         found.append("The error is below that of the reference: it says no more than that the two agree.")
-    held, trained = metrics.get("heldout_residual_rms", 0.0), metrics.get("residual_rms", math.inf)
+    held, trained = metrics.get(HELDOUT_RMS, 0.0), metrics.get("residual_rms", math.inf)
     if trained > 0 and held > PARTED * trained:
         found.append(
             f"The held-out residual is {held / trained:.0f} times the training residual: the points were fitted rather "

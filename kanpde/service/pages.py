@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from kanpde.reports.html import Child, Markup, element, facts, table
+from kanpde.results.held_out import HELDOUT_RESIDUAL, HELDOUT_RMS
 from kanpde.service.bodies import TITLES, Refused
 from kanpde.service.guards import VIEWER_POLICY
 from kanpde.service.services import Service
@@ -35,8 +36,8 @@ DOWNLOADS = (
 )
 
 RUN_HEADS = "choose", "run", "status", "model", "seed", "error", "held-out residual", "parameters", "seconds", "created"
-RUN_FIGURES = ("rel_l2", "heldout_residual_rms", "n_parameters", "wall_time_s")
-MEASURES = (("rel_l2", "relative error"), ("loss", "loss"), ("heldout_residual", "held-out residual"))
+RUN_FIGURES = ("rel_l2", HELDOUT_RMS, "n_parameters", "wall_time_s")
+MEASURES = (("rel_l2", "relative error"), ("loss", "loss"), (HELDOUT_RESIDUAL, "held-out residual"))
 PYTHON = """import kanpde
 
 run = kanpde.open_run("{folder}/result.h5")

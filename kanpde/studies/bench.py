@@ -26,6 +26,7 @@ from kanpde.files.regular import Unreadable, read_regular
 from kanpde.problems.catalog import Problem, load_problem
 from kanpde.reports.plots.styles import CYCLE, FAINT, INK
 from kanpde.results.classical import classical_solutions
+from kanpde.results.held_out import HELDOUT_RMS
 from kanpde.results.provenance import git_commit, hardware, versions
 from kanpde.runs.run import solve
 from kanpde.solving.training.events import Event, Step
@@ -174,7 +175,7 @@ def _solved(case: Case) -> Row:
     metrics, verdict = run.metrics, run.verdict
     return Row(
         case, error=metrics.get("rel_l2", math.nan), bar=metrics.get("reference_error", math.nan),
-        heldout=metrics.get("heldout_residual_rms", math.nan), word=verdict.word.value, estimate=verdict.estimate,
+        heldout=metrics.get(HELDOUT_RMS, math.nan), word=verdict.word.value, estimate=verdict.estimate,
         seconds=metrics["wall_time_s"], unknowns=int(metrics.get("n_parameters", 0)), reason=run.stop_reason,
         curve=tuple(curve),
     )  # fmt: skip

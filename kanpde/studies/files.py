@@ -13,6 +13,7 @@ from kanpde.reports.plots import png_bytes
 from kanpde.reports.run_report import run_report
 from kanpde.results.archive import RunData, read_archive
 from kanpde.results.archive.folders import runs_below
+from kanpde.results.held_out import HELDOUT_RMS
 from kanpde.studies.archive import StudyData, read_study_data, write_study_data
 from kanpde.studies.comparisons import Comparison
 from kanpde.studies.figures import scaling_figure
@@ -24,7 +25,7 @@ COLUMNS = {
     "role": "role", "model": "model", "name": "name", "size": "size", "seed": "seed", "status": "status",
     "verdict": "verdict",
     "parameters": "n_parameters", "points": "n_points", "steps": "steps", "flops": "flops_per_step",
-    "seconds": "seconds", "error": "rel_l2", "heldout": "heldout_residual_rms", "reference_error": "reference_error",
+    "seconds": "seconds", "error": "rel_l2", "heldout": HELDOUT_RMS, "reference_error": "reference_error",
     "path": "path",
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ from kanpde.errors import InputError
 from kanpde.files.yaml import read_yaml
 from kanpde.models.networks import MODELS
 from kanpde.results.archive import RunData, read_archive
+from kanpde.results.held_out import HELDOUT_RMS
 from kanpde.results.verdicts import verdict_in
 from kanpde.runs.checked_values import settings_from
 from kanpde.runs.progress import last_record
@@ -196,7 +197,7 @@ def _record(path: Path, data: RunData) -> Record:
         points=int(metrics.get("n_points", 0)),
         steps=int(metrics.get("steps", 0)),
         error=error,
-        heldout=float(metrics.get("heldout_residual_rms", math.nan)),
+        heldout=float(metrics.get(HELDOUT_RMS, math.nan)),
         reference_error=float(metrics.get("reference_error", math.nan)),
         flops=float(metrics.get("flops_per_step", math.nan)),
         seconds=float(metrics["wall_time_s"]),

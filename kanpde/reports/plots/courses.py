@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from kanpde.reports.plots.styles import CYCLE, FAINT, INK, label, log_scale, positive, say
 from kanpde.results.archive import RunData
+from kanpde.results.held_out import HELDOUT_ENERGY, HELDOUT_RESIDUAL
 
 MOST_BLOCKS = 6
 
@@ -25,16 +26,16 @@ def draw_history(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
 
 def courses_of(data: RunData) -> list[tuple[str, RunData, dict[str, str]]]:
     """What training lowered and how the error went: captions, and columns of the history with their names."""
-    if "heldout_energy" in data.history:
+    if HELDOUT_ENERGY in data.history:
         caption, above = _energy_above(data)
         return [
-            (caption, above, {"loss": "trained", "heldout_energy": "held out"}),
+            (caption, above, {"loss": "trained", HELDOUT_ENERGY: "held out"}),
             ("Error", data, {"rel_l2": "relative L2 error"}),
         ]
     blocks = _largest_blocks(data)
     hidden = sum(name.startswith("loss_") for name in data.history) - len(blocks) if blocks else 0
     losses = {"loss": "total"} | {name: name.removeprefix("loss_") for name in blocks}
-    errors = {"rel_l2": "relative L2 error", "heldout_residual": "held-out residual (rms)"}
+    errors = {"rel_l2": "relative L2 error", HELDOUT_RESIDUAL: "held-out residual (rms)"}
     return [(f"Loss ({hidden} smaller blocks not shown)" if hidden else "Loss", data, losses),
             ("Error and held-out residual", data, errors)]  # fmt: skip
 
@@ -42,7 +43,7 @@ def courses_of(data: RunData) -> list[tuple[str, RunData, dict[str, str]]]:
 def _energy_above(data: RunData) -> tuple[str, RunData]:
     """Energies are of any sign: how far they are above the reference, or above the least one seen."""
     known = [value for name, value in data.metrics.items() if name.endswith("_reference") and "energy" in name]
-    columns = {name: data.history[name] for name in ("loss", "heldout_energy")}
+    columns = {name: data.history[name] for name in ("loss", HELDOUT_ENERGY)}
     least = sum(known) if known else min(np.nanmin(values, initial=np.inf) for values in columns.values())
     history = {**data.history, **{name: values - least for name, values in columns.items()}}
     return f"Energy above the {'reference' if known else 'least one seen'}", replace(data, history=history)

@@ -16,6 +16,7 @@ from kanpde.problems.quadrature import quadrature
 from kanpde.references import Reference
 from kanpde.solving.adaptation import Density
 from kanpde.solving.ansatz.interface import Ansatz
+from kanpde.solving.held_out import HELDOUT_ENERGY
 from kanpde.solving.losses.energies import Integrals, RitzEnergy
 from kanpde.solving.tasks.interface import (
     BLOWN_UP,
@@ -36,7 +37,7 @@ class LeastEnergy(Goal):
     """E(u) → min, with conditions built in."""
 
     key: ClassVar[str] = "energy"
-    figure_name: ClassVar[str] = "heldout_energy"
+    figure_name: ClassVar[str] = HELDOUT_ENERGY
     figure_digits: ClassVar[int] = 8  # the last digits of an energy are those that matter
     integrals: ClassVar[type[Integrals]] = RitzEnergy
 

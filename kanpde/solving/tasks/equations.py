@@ -14,6 +14,7 @@ from kanpde.problems.geometry.samplings import Sampling, SobolSampling, interior
 from kanpde.problems.problem import Problem
 from kanpde.solving.adaptation import Density, followed
 from kanpde.solving.ansatz.interface import Ansatz
+from kanpde.solving.held_out import HELDOUT_RESIDUAL
 from kanpde.solving.losses.residuals import Block, Residuals, bind, build_blocks, draw
 from kanpde.solving.tasks.interface import BLOWN_UP, HELD_OUT_POINTS, HELD_OUT_SEED, Goal, parameter_count
 
@@ -25,7 +26,7 @@ class LeastResiduals(Goal):
     blocks: tuple[Block, ...]
 
     key: ClassVar[str] = "equations"
-    figure_name: ClassVar[str] = "heldout_residual"
+    figure_name: ClassVar[str] = HELDOUT_RESIDUAL
 
     @classmethod
     def of(cls, problem: Problem, ansatz: Ansatz, weights: Sequence[float], dtype: torch.dtype) -> Self:

@@ -20,6 +20,7 @@ from kanpde.models.learned_constants import learn
 from kanpde.models.networks.chains import Extensible
 from kanpde.problems.geometry.samplings.interface import interior_count
 from kanpde.solving.adaptation import Density, densities_of, first_knots, followed
+from kanpde.solving.held_out import HELDOUT_RESIDUAL
 from kanpde.solving.losses.interface import Objective
 from kanpde.solving.losses.regularized import regularized
 from kanpde.solving.optimizers import Iterate, Stop, StopReason
@@ -377,7 +378,7 @@ def _watch(iterate: Iterate, course: Course) -> None:
     course.emit(Step(record))
     if not math.isfinite(iterate.loss):
         raise Halt(Outcome.DIVERGED)
-    if settings.target is not None and record.get("heldout_residual", math.inf) <= settings.target:
+    if settings.target is not None and record.get(HELDOUT_RESIDUAL, math.inf) <= settings.target:
         raise Halt(Outcome.TARGET)
     if late:
         raise Halt(Outcome.TIME)
