@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kanpde.cli.parsing import command_parser, say
 from kanpde.errors import InputError
-from kanpde.problems.listing import problem_data, problem_names, title_of
+from kanpde.problems.listing import problem_data, problem_names, problem_title
 
 
 def problems_command(words: Sequence[str]) -> int:
@@ -21,6 +21,6 @@ def problems_command(words: Sequence[str]) -> int:
 def _title(name: str, path: Path) -> str:
     """The file's title, or why it cannot be read; whether it states a problem is for `kanpde check` to say."""
     try:
-        return title_of(problem_data(path), name, path.name)
+        return problem_title(problem_data(path), name, path.name)
     except InputError as error:
         return f"does not load: {error}"

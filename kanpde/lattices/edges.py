@@ -13,7 +13,7 @@ import torch
 from kanpde.errors import InputError
 from kanpde.lattices.edge_formulas import EdgeFormula, edge_formula, logistic
 from kanpde.lattices.measurements import Measured
-from kanpde.models.networks import MODELS, Chain, Design, KANDesign
+from kanpde.models.networks import Chain, Design, KANDesign, MLPDesign
 from kanpde.models.networks.edges import EdgeNetwork
 from kanpde.problems.language import Scope, parse_expression
 from kanpde.problems.lattices import ENERGY, SiteFunction
@@ -144,8 +144,8 @@ def _accuracies(
     if "edge" in lattice.theory:
         theory = SiteFunction(lattice.theory["edge"])({**samples.columns, "_": samples.points[:, 0]}) > 0
         found["theory"], found["theory_all"] = accuracy(theory), float(np.mean(theory == labels))
-    beside = train(MODELS["mlp"](width=(10, 10)), *_parts(samples), seed, starts=2)
-    found["mlp"] = accuracy(second_class(beside, samples.points))
+    beside = train(MLPDesign(width=(10, 10)), *_parts(samples), seed, starts=2)
+    found[MLPDesign.kind] = accuracy(second_class(beside, samples.points))
     found["logistic"] = accuracy(linear @ logistic(linear[fitted], labels[fitted]) > 0)
     found["majority"] = accuracy(np.full(len(labels), labels[fitted].mean() > 0.5))
     return found

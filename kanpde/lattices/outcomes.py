@@ -13,7 +13,7 @@ from kanpde.lattices.edges import MobilityEdge, learn_edge
 from kanpde.lattices.level_spacings import GOE, POISSON
 from kanpde.lattices.localization import correlation_dimension
 from kanpde.lattices.measurements import Arrays, Measured, Stopped, measure
-from kanpde.models.networks import MODELS, Design
+from kanpde.models.networks import MODELS, Design, KANDesign
 from kanpde.models.networks.edges import EdgeNetwork
 from kanpde.problems.lattices import ENERGY, SiteFunction
 from kanpde.problems.tasks.lattice import Lattice
@@ -137,7 +137,7 @@ def _model(design: Design, edge: MobilityEdge | None) -> ModelData:
         described, arrays = network_data(network, "edge")
         grids = {name: values for name, values in arrays.items() if not name.startswith("edge.edge")}
         parameters = {name: values for name, values in arrays.items() if name not in grids}
-        return ModelData("kan", json.dumps({**about, **described}), parameters, grids)
+        return ModelData(KANDesign.kind, json.dumps({**about, **described}), parameters, grids)
     arrays = {name: value.detach().cpu().double().numpy() for name, value in network.state_dict().items()}
     return ModelData(next(kind for kind, cls in MODELS.items() if isinstance(design, cls)), json.dumps(about), arrays,
                      {})  # fmt: skip

@@ -62,10 +62,10 @@ def read_problem_text(text: str, label: str) -> Entries:
     return data
 
 
-def title_of(data: Entries, name: str, label: str) -> str:
+def problem_title(data: Entries, name: str, label: str) -> str:
     """The title of a problem, by default its name.
 
-    >>> title_of({"title": "Heat in a rod"}, "heat", "heat.yaml")
+    >>> problem_title({"title": "Heat in a rod"}, "heat", "heat.yaml")
     'Heat in a rod'
     """
     title = data.get("title", name)

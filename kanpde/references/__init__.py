@@ -25,7 +25,7 @@ from kanpde.references.layers import Layers, has_layers, layered
 from kanpde.references.means import NotSolved, OutOfMeans, check_time, time_left, time_limit
 from kanpde.references.methods import METHODS
 from kanpde.references.states import Turned, turning
-from kanpde.references.tables import check_table, read_table
+from kanpde.references.tables import check_table, read_reference_table
 
 __all__ = [
     "FILE", "METHODS", "NotSolved", "Reference", "applicable_method", "check_table", "method_for", "no_reference",
@@ -189,7 +189,7 @@ def _ends(problem: Problem) -> tuple[float, float]:
 
 def _from_file(problem: Problem) -> Reference:
     begun = time.perf_counter()
-    values, error = read_table(problem)
+    values, error = read_reference_table(problem)
     return Reference(FILE, values, error, time.perf_counter() - begun, values.unknowns, np.empty(0), np.empty(0))
 
 

@@ -43,7 +43,7 @@ class SplineTable:
         return self.spline(np.clip(np.asarray(points, dtype=float), self.lower, self.upper))
 
 
-def read_table(problem: Problem) -> tuple[SplineTable, float]:
+def read_reference_table(problem: Problem) -> tuple[SplineTable, float]:
     """The values that the file of `reference` holds, interpolated, and their relative error.
 
     The error is what the file's author says, `reference.error`; else the difference that every second node makes.
@@ -70,7 +70,7 @@ def check_table(problem: Problem) -> None:
     """Refuse a file that `reference` names and that cannot be used."""
     asked = problem.source.get("reference")
     if isinstance(asked, dict) and asked.get("method") == "file":
-        read_table(problem)
+        read_reference_table(problem)
 
 
 def _difference(coarse: SplineTable, fine: SplineTable, problem: Problem) -> float:

@@ -37,7 +37,7 @@ def run_report(data: RunData) -> str:
         element("p", element("b", verdict.word.value), f": {verdict.reason}", class_="lead"),
         [warning(text, failed=status == "failed") for text in run_warnings(data)],
         cards((NAMES[name], number(data.metrics[name])) for name in FIRST if _measured(data.metrics, name)),
-        element("p", reference_sentence(data)),
+        element("p", measured_against(data)),
         problem_section(str(about.get("problem_yaml", "")), data.samples),
         section("Solution and training", element("div", _figures(data), class_="figures")),
         section(
@@ -76,7 +76,7 @@ def _figures(data: RunData) -> list[Markup]:
     return [drawing(figure, caption, f"f{place}") for place, (caption, figure) in enumerate(panel_figures(data))]
 
 
-def reference_sentence(data: RunData) -> str:
+def measured_against(data: RunData) -> str:
     """What the error was measured against: method, its own error, seconds."""
     method, metrics = str(data.attributes.get("reference", "none")), data.metrics
     if "realization" in data.spectrum:

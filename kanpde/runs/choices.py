@@ -7,7 +7,6 @@ from typing import Any
 import yaml
 
 GROUPS = ("problem", "model", "optimizer", "sampling", "training")
-DEFAULT_CHOICES = {"model": "kan", "optimizer": "auto", "sampling": "sobol", "training": "default"}
 FOR_LAYERS = "lm"
 """The optimizer of a command that says how layers are trained, and names none."""
 
@@ -78,3 +77,13 @@ OWN_KEYS = ("defaults", "hydra")
 @lru_cache(maxsize=64)
 def _read(path: Path) -> dict[str, Any]:
     return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def _default_choices() -> dict[str, str]:
+    listed = _read(config_folder() / "config.yaml")["defaults"]
+    named = {group: name for entry in listed if isinstance(entry, dict) for group, name in entry.items()}
+    return {group: named[group] for group in GROUPS if group != "problem"}
+
+
+DEFAULT_CHOICES = _default_choices()
+"""Of each group but the problem, what is taken where nothing is chosen, as `conf/config.yaml` has it."""

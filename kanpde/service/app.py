@@ -25,8 +25,8 @@ from kanpde.service.bodies import (
     ScalingBody,
     SolveBody,
     flat,
+    points_in_npy,
     problem_json,
-    read_npy,
     write_npy,
 )
 from kanpde.service.services import Service
@@ -324,7 +324,7 @@ def _add_runs(app: FastAPI, service: Service) -> None:
             body = EvaluateBody.model_validate(await _json(request))
             points, expressions = flat(body.points), body.expressions
         else:
-            points = read_npy(await request.body())
+            points = points_in_npy(await request.body())
         asked = {"ask": "values", "expressions": expressions}
         answer, numbers = await service.evaluate(service.archive(*name.split("/")), asked, points)
         if NPY in request.headers.get("accept", ""):

@@ -122,7 +122,7 @@ def flat(points: list[list[float]]) -> bytes:
     return array.array("d", itertools.chain.from_iterable(points)).tobytes()
 
 
-def read_npy(content: bytes) -> bytes:
+def points_in_npy(content: bytes) -> bytes:
     """The numbers in a .npy file of float64, in C order; nothing else is read, and nothing is unpickled.
 
     Raises:
@@ -146,7 +146,7 @@ def read_npy(content: bytes) -> bytes:
 def write_npy(numbers: bytes, shape: list[int]) -> bytes:
     """Numbers as a .npy file.
 
-    >>> read_npy(write_npy(bytes(32), [2, 2])) == bytes(32)
+    >>> points_in_npy(write_npy(bytes(32), [2, 2])) == bytes(32)
     True
     """
     header = str({"descr": "<f8", "fortran_order": False, "shape": tuple(shape)})

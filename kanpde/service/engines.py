@@ -60,7 +60,7 @@ class LocalEngine:
                 os.kill(process, signal.SIGKILL if kill else signal.SIGINT)
 
 
-def command_of(folder: JobFolder, share: dict[str, Any]) -> list[str]:
+def job_command(folder: JobFolder, share: dict[str, Any]) -> list[str]:
     """The command that does a job on another machine."""
     return [sys.executable, "-m", "kanpde.service.job", str(folder.path), json.dumps(share)]
 
@@ -78,7 +78,7 @@ class SlurmEngine:
         self.call = submitit.helpers.CommandFunction
 
     def submit(self, folder: JobFolder) -> str:
-        return str(self.executor.submit(self.call(command_of(folder, self.share), verbose=False)).job_id)
+        return str(self.executor.submit(self.call(job_command(folder, self.share), verbose=False)).job_id)
 
     def alive(self, folder: JobFolder, handle: str) -> bool:
         return folder.held() or (bool(handle) and not self._job(handle).done())
@@ -100,7 +100,7 @@ class RayEngine:
         self.asked: dict[str, tuple[float, bool]] = {}
 
     def submit(self, folder: JobFolder) -> str:
-        command = shlex.join(command_of(folder, self.share))
+        command = shlex.join(job_command(folder, self.share))
         return self.client.submit_job(entrypoint=command, entrypoint_num_cpus=self.share["threads"] or 1)
 
     def alive(self, folder: JobFolder, handle: str) -> bool:

@@ -108,7 +108,7 @@ def each_composed(
     if asked.text is None and asked.name not in problem_names():
         raise InputError(f"problem needs a name in the list or a text; {asked.name!r:.60} came. See /problems.")
     chosen = [f"problem={asked.name}"] if asked.text is None else []
-    problem = None if asked.text is None else load_problem(problem_data(asked), name=name_of(asked), label=LABEL)
+    problem = None if asked.text is None else load_problem(sent_problem_data(asked), name=name_of(asked), label=LABEL)
     for composition in compositions([*words, *chosen] for words in jobs):
         config = config_of(composition, problem)
         if problem is not None:
@@ -126,7 +126,7 @@ def name_of(asked: Asked) -> str:
     return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:40] or "problem"
 
 
-def problem_data(asked: Asked) -> Entries:
+def sent_problem_data(asked: Asked) -> Entries:
     """The data of a problem that came as text; its files are those that came with it."""
     return confined(read_problem_text(asked.text or "", LABEL), asked.files or "/nowhere")
 

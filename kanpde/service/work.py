@@ -49,7 +49,7 @@ from kanpde.service.requests import (
     jobs_of,
     line_of,
     name_of,
-    problem_data,
+    sent_problem_data,
     without_paths,
     words_of,
 )
@@ -258,7 +258,7 @@ def _problem_words(folder: JobFolder, asked: Asked) -> list[str]:
         return [f"problem={asked.name}"]
     path = folder.path / "files" / f"{name_of(asked)}.yaml"
     path.parent.mkdir(exist_ok=True)
-    replace_file(path, write_yaml(problem_data(asked)).encode())
+    replace_file(path, write_yaml(sent_problem_data(asked)).encode())
     return [f"problem={path}"]
 
 
@@ -356,7 +356,7 @@ def prepare_study(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{config.problem.name}.yaml"
         if text is not None:
-            path.write_text(write_yaml(problem_data(asked)), encoding="utf-8")
+            path.write_text(write_yaml(sent_problem_data(asked)), encoding="utf-8")
         plan = plan_of([*words, f"problem={path}" if text is not None else f"problem={name}"])
     _check_study(plan.study, bounds)
     place = plan.folder.relative_to(plan.config.output.folder)

@@ -13,7 +13,7 @@ from torch.nn.functional import softplus
 from kanpde.models.networks import Chain, Design
 from kanpde.models.networks.chains import Extensible, chain_of
 from kanpde.solving.losses.cross_entropy import CrossEntropy
-from kanpde.solving.optimizers import OPTIMIZERS
+from kanpde.solving.optimizers import LevenbergMarquardt
 
 RIDGE = 1e-4
 STEPS = 100
@@ -68,7 +68,7 @@ def _minimized_copy(network: Chain, x: Tensor, y: Tensor) -> Chain:
 def _minimize(network: Chain, x: Tensor, y: Tensor, steps: int) -> None:
     count = sum(parameter.numel() for parameter in network.parameters())
     objective = CrossEntropy(network, x, y, RIDGE**0.5 * torch.eye(count, dtype=x.dtype))
-    ended = OPTIMIZERS["lm"]().minimize(objective, objective.theta, steps, lambda iterate: None)
+    ended = LevenbergMarquardt().minimize(objective, objective.theta, steps, lambda iterate: None)
     objective.value(ended.theta)
 
 

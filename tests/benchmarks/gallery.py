@@ -16,7 +16,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from kanpde.problems.listing import problem_data, title_of
+from kanpde.problems.listing import problem_data, problem_title
 from kanpde.reports.plots import panel_figures, solution_figure
 from kanpde.results.archive import RunData, read_archive
 from kanpde.solving.training.events import Outcome
@@ -103,7 +103,7 @@ def heading(path: Path) -> tuple[str, str]:
     """The title of a problem, and its equations as an entry shows them."""
     written = problem_data(path)
     shown = (text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in statement_of(written))
-    return title_of(written, path.stem, path.name), "<br>".join(f"`{text}`".replace("|", "\\|") for text in shown)
+    return problem_title(written, path.stem, path.name), "<br>".join(f"`{text}`".replace("|", "\\|") for text in shown)
 
 
 def entry(path: Path, data: RunData | None, before: str) -> str:

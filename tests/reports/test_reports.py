@@ -14,7 +14,7 @@ from kanpde.cli.main import main
 from kanpde.problems.catalog import load_problem, problem_names
 from kanpde.reports.formulas import equation, formula
 from kanpde.reports.html import element, page
-from kanpde.reports.run_report import reference_sentence, run_report, run_warnings
+from kanpde.reports.run_report import measured_against, run_report, run_warnings
 from kanpde.reports.sections import problem_section
 from kanpde.results.archive import read_archive, write_archive
 from kanpde.results.classical import Classical
@@ -110,7 +110,7 @@ def test_a_run_that_failed_or_parted_warns(run):
 def test_the_classical_solver_has_its_line(run):
     numbers = {"reference_error": 1e-11, "reference_time_s": 0.4, "reference_unknowns": 784}
     solved = replace(run, attributes={**run.attributes, "reference": "chebyshev"}, metrics={**run.metrics, **numbers})
-    assert "chebyshev, 784 unknowns, its own error 1.0·10⁻¹¹, 0.4 s" in reference_sentence(solved)
+    assert "chebyshev, 784 unknowns, its own error 1.0·10⁻¹¹, 0.4 s" in measured_against(solved)
 
 
 def test_reports_are_made_from_archives_alone(tmp_path, monkeypatch, run):

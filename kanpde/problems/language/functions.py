@@ -277,7 +277,7 @@ class power(Elementary):
     """a**b where b is not a whole number."""
 
     slopes = (lambda a, b: b * power(a, b - 1), lambda a, b: log(a) * power(a, b))
-    values = tensors.raised
+    values = tensors.power_values
 
     def _sympystr(self, printer: StrPrinter) -> str:
         return "{}**{}".format(*(printer.parenthesize(part, PRECEDENCE["Pow"]) for part in self.args))

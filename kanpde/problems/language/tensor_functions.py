@@ -11,7 +11,7 @@ from torch import Tensor
 from kanpde.problems.language.refusals import ExpressionError
 
 
-def raised(base: Tensor | float, exponent: Tensor | float) -> Tensor:
+def power_values(base: Tensor | float, exponent: Tensor | float) -> Tensor:
     if isinstance(base, Tensor):
         return torch.pow(base, exponent)
     if isinstance(exponent, Tensor):

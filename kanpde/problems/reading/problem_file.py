@@ -23,7 +23,7 @@ from kanpde.problems.language import (
     shortened,
     suggestion,
 )
-from kanpde.problems.listing import title_of
+from kanpde.problems.listing import problem_title
 from kanpde.problems.named_files import NamedFiles
 from kanpde.problems.problem import Condition, Problem, Task
 from kanpde.problems.reading.coefficients import read_coefficients
@@ -160,7 +160,7 @@ class ProblemFile(Source):
         )
 
     def title(self, name: str) -> str:
-        return title_of(self.data, name, self.label)
+        return problem_title(self.data, name, self.label)
 
     # names and ranges
 
