@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 import sympy
 
+from kanpde.files.yaml import Entries
 from kanpde.problems.geometry.boxes import Box, Side
 from kanpde.problems.geometry.regions import Place
 from kanpde.problems.language import Placed, coordinate_symbols, jet_expression, jets_of
@@ -71,10 +72,22 @@ def layered(problem: Problem) -> tuple[Problem, int, tuple[float, ...]]:
             fields=tuple(part.name(field) for part in parts for field in problem.fields),
             equations={f"{key}.{part.number}": part.of(residual) for part in parts
                        for key, residual in problem.equations.items()},
-            conditions=tuple(_conditions(problem, axis, parts)),
+            conditions=tuple(_conditions(problem, axis, parts)), source=_resolved(problem),
         ),
         axis, ends,
     )  # fmt: skip
+
+
+ENOUGH = {1: 48, 2: 24, 3: 8}
+"""Nodes an axis in every layer of a stationary problem, unless the file asks for others: layers are smooth."""
+
+
+def _resolved(problem: Problem) -> Entries:
+    asked = problem.source.get("reference") or {}
+    asked = asked if isinstance(asked, dict) else {"method": asked}
+    if problem.time is not None or "resolution" in asked:
+        return problem.source
+    return {**problem.source, "reference": {**asked, "resolution": ENOUGH[problem.domain.dimension]}}
 
 
 @dataclass(frozen=True)

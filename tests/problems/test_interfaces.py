@@ -85,6 +85,15 @@ def test_an_exact_solution_with_a_kink_is_checked_across_the_wall():
         load_problem(ROD | {"exact": wrong, "boundary": {"x-": "T = 0", "x+": "k*dn(T) = 15"}})
 
 
+def test_a_factor_that_depends_on_the_field():
+    """Fourier's law with k = 1/(1 + T) inside: log(1 + T) is a line there."""
+    problem = load_problem(ROD | {"equations": {"heat": "D(where(x < 0.5, 1/(1 + T), 2)*T_x, x) = 0"},
+                                  "boundary": {"x-": "T = 0", "x+": "dn(T) = 1"}})  # fmt: skip
+    x = np.linspace(0, 2, 21)
+    known = np.where(x < 0.5, np.exp(2 * x) - 1, np.e - 1 + (x - 0.5))
+    assert abs(reference_of(problem, "chebyshev").values(x[:, None])[:, 0] - known).max() < 1e-9
+
+
 @pytest.mark.parametrize(("equation", "reason"), [
     ("D(k*T, x) = 0", "no second derivative along x"),
     ("D(where(x**2 < 0.5, 1, 2)*T_x, x) = 0", "two constants, which jumps"),

@@ -12,6 +12,7 @@ from functools import partial
 
 import sympy
 import torch
+from sympy.core.function import AppliedUndef
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
@@ -430,8 +431,10 @@ class choice(Elementary):
         wall = self._wall() if d_slope.is_number and d_slope != 0 else None
         if wall is not None:
             x, place = wall
-            jump = (b - a).xreplace({x: place})
-            return branches + (1 if d_slope > 0 else -1) * jump * delta(x, place) if jump != 0 else branches
+            jump = b - a  # counts at the wall alone
+            if not jump.has(AppliedUndef) and jump.xreplace({x: place}) == 0:
+                return branches
+            return branches + (1 if d_slope > 0 else -1) * jump * delta(x, place)
         if d_slope != 0 and a_slope == 0 and b_slope == 0 and a != b:
             raise jump_refused()
         return branches
