@@ -57,6 +57,9 @@ WEAK = 0.03
 PER_UNKNOWN = 0.2
 """What a number that is not recognized has to gain in log10 of the error, where no formula is exact."""
 
+TEMPLATES, WIDTH = 0.75, 5
+"""The share of the budget that templates have before a full network of this width is tried."""
+
 SMALL = {1: 2, 2: 3, 3: 2}
 """How many templates of so many variables are tried before derivatives are asked: they cost less than the answer."""
 
@@ -123,7 +126,10 @@ def discover(
     structure: Callable[[], Structure] | None = None,
     watch: Watch = lambda line: None,
 ) -> Found:
-    """Look for a formula of the samples: on the smallest templates, then on those that the structure suggests.
+    """Look for a formula of the samples.
+
+    First on the smallest templates, then on those that the structure suggests; where none has one, on what a penalty
+    leaves of a full network.
 
     Args:
         samples: Points and values as they are.
@@ -137,13 +143,17 @@ def discover(
     ladder = templates(samples.x.shape[1], _other(samples))
     ahead = SMALL[min(samples.x.shape[1], 3)]
     first = discover_in(ladder[:ahead], samples, names, search, seed, watch)
-    if _ends(first, search) or ahead >= len(ladder):
+    if _ends(first, search) or samples.x.shape[1] == 1:
         return first
     known = (structure or (lambda: structure_of_samples(samples, names, seed)))()
     watch("; ".join(["structure", *(relation.text for relation in known.true)]))
-    left = replace(search, budget=search.budget - (time.process_time() - begun))
-    rest = discover_in(suggested(ladder[ahead:], known), samples, names, left, seed, watch, first)
-    return replace(rest, tried=first.tried + rest.tried, seconds=time.process_time() - begun, structure=known)
+    left = replace(search, budget=TEMPLATES * search.budget - (time.process_time() - begun))
+    best = discover_in(suggested(ladder[ahead:], known), samples, names, left, seed, watch, first)
+    tried = first.tried + best.tried
+    if best.formula is None and time.process_time() - begun < search.budget:
+        sparse = discover_sparse(samples, names, WIDTH, search, seed, watch)
+        tried, best = tried + sparse.tried, min(best, sparse, key=lambda found: _rank(found, search))
+    return replace(best, tried=tried, seconds=time.process_time() - begun, structure=known)
 
 
 def discover_in(

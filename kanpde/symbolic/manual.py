@@ -11,12 +11,14 @@ from kanpde.models.networks.edges import Edge, EdgeNetwork, Key, as_edges
 from kanpde.models.univariate import library_row
 from kanpde.results.archive import RunData
 from kanpde.solving.solution import Solution
-from kanpde.symbolic.discovery import Found, written
+from kanpde.symbolic.discovery import DEFAULT, WIDTH, Found, sparse_network, written
 from kanpde.symbolic.edge_fits import Candidate, candidates
-from kanpde.symbolic.fitting import FINAL, fit, rms
+from kanpde.symbolic.fitting import FINAL, allowed, fit, rms, robust_error
 from kanpde.symbolic.readings import Reading, field_samples, stored_network
 from kanpde.symbolic.samples import Samples
 from kanpde.symbolic.snapping import edge_candidates, explained, snapped_edge
+from kanpde.symbolic.sparsity import prune
+from kanpde.symbolic.templates import Template
 
 DIFFERS = 1e-3
 """Held-out error above which a network is trained before its edges are looked at."""
@@ -42,15 +44,15 @@ class Workbench:
     def of(cls, solution: Solution, data: RunData, field: str, seed: int = 0) -> Workbench:
         """On the network that a run's archive holds for a field, else on the run's own, trained on the field's values.
 
-        Raises:
-            InputError: The run's network has no edges that are splines.
+        A run without layers of splines, as the default route leaves it, has a network of few edges fitted to its field.
         """
         raw = field_samples(solution, solution.problem.fields.index(field), seed)
         stored = stored_network(data, field)
         if stored is not None:
             network, described = stored
             return cls(network, raw.under(str(described["outer"])), raw, solution.problem.coordinates, field)
-        network, own = _edges_of(solution), raw.under("f")
+        own = raw.under("f")
+        network = _edges_of(solution) or fitted(own, seed)
         if rms(network, own) > DIFFERS:
             fit(network, own, 60)
             network.extend(network.grid, own.x)
@@ -133,27 +135,28 @@ class Workbench:
 
 
 def network_of(solution: Solution, data: RunData, field: str) -> EdgeNetwork:
-    """The network that a field's formula was read from, else the run's own.
-
-    Raises:
-        InputError: The run's network has no edges that are splines.
-    """
+    """The network that a field's formula was read from, else the run's own, else one fitted to the field."""
     stored = stored_network(data, field)
-    return _edges_of(solution) if stored is None else stored[0]
+    if stored is not None:
+        return stored[0]
+    samples = field_samples(solution, solution.problem.fields.index(field), 0).under("f")
+    return _edges_of(solution) or fitted(samples, 0)
 
 
-def _edges_of(solution: Solution) -> EdgeNetwork:
+def _edges_of(solution: Solution) -> EdgeNetwork | None:
+    """The run's own network, where it is one chain of splines."""
     network = solution.network
-    if isinstance(network, Chain):
-        try:
-            return network if isinstance(network, EdgeNetwork) else as_edges(network)
-        except ValueError as reason:
-            raise _refused(str(reason)) from None
-    raise _refused("is not one chain of layers")
+    if isinstance(network, EdgeNetwork) or not isinstance(network, Chain):
+        return network if isinstance(network, EdgeNetwork) else None
+    try:
+        return as_edges(network)
+    except ValueError:
+        return None
 
 
-def _refused(reason: str) -> InputError:
-    return InputError(
-        f"Edges are named one by one on a KAN of splines in one time window; this run's network {reason}. "
-        "Search automatically, or train model=kan model.base=none."
-    )
+def fitted(samples: Samples, seed: int) -> EdgeNetwork:
+    """A network of few edges fitted to values, for what was solved without layers of splines."""
+    count = samples.x.shape[1]
+    widths = (count, WIDTH, 1) if count > 1 else (1, 1)
+    network, _ = sparse_network(Template("fitted", widths), samples, DEFAULT, seed)
+    return prune(network, samples, allowed(robust_error(network, samples)))

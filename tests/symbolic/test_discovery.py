@@ -10,6 +10,7 @@ from kanpde.errors import InputError
 from kanpde.models.networks.edges import edge_network, named_edge, random_splines
 from kanpde.models.networks.pruning import attribution, cut, scores
 from kanpde.models.univariate import LIBRARY
+from kanpde.symbolic import discovery
 from kanpde.symbolic.constants import recognized
 from kanpde.symbolic.discovery import Search, discover, discover_in
 from kanpde.symbolic.edge_fits import candidates, canonical
@@ -18,6 +19,7 @@ from kanpde.symbolic.formulas import same
 from kanpde.symbolic.hypotheses import hypothesis
 from kanpde.symbolic.samples import drawn, split
 from kanpde.symbolic.sparsity import prune, sparse_rows
+from kanpde.symbolic.structure import Structure
 from kanpde.symbolic.templates import templates
 from kanpde.symbolic.trees import expression, float_number, numbers, tree_of, values
 
@@ -80,6 +82,15 @@ def test_what_has_no_formula_stays_without_and_says_which_edges_resist():
     found = discover(drawn(bessel, [0, -1], [1, 1], 0), ["x", "y"], Search(budget=4.0))
     assert found.formula is None and found.resisting
     assert "No formula was found" in found.sentence and str(found.resisting[0]).replace(" ", "") in found.sentence
+
+
+def test_what_fits_no_template_is_read_off_a_full_network(monkeypatch):
+    """Of 15 edges a penalty leaves a few, and they have names."""
+    monkeypatch.setattr(discovery, "templates", lambda count, outer: templates(count, outer)[:1])
+    samples = drawn(lambda x: torch.exp(x[:, 0] + x[:, 1] ** 2), [-1, -1], [1, 1], 0)
+    found = discover(samples, ["x", "y"], structure=Structure)
+    assert [entry.template for entry in found.tried] == ["sum", "[2,5,1]"] and 3 <= found.edges < 10
+    assert same(found.formula.expr, sympy.exp(X + Y**2))
 
 
 def test_a_hypothesis_is_tested_by_one_call():

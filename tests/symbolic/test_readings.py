@@ -62,16 +62,18 @@ def test_the_formulas_of_states_are_put_into_their_quotient():
     assert not wrong.holds and "u_2" in wrong.sentence
 
 
+SWING = {
+    "title": "a swing", "coordinates": {"x": [0, 2]}, "fields": ["u"], "equations": {"swing": "u_xx = -4*u"},
+    "boundary": {"x-": "u = 1", "x+": "u = cos(4)"},
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
     torch.set_default_dtype(torch.float64)
     path = tmp_path_factory.mktemp("run") / "result.h5"
-    problem = {
-        "title": "a swing", "coordinates": {"x": [0, 2]}, "fields": ["u"], "equations": {"swing": "u_xx = -4*u"},
-        "boundary": {"x-": "u = 1", "x+": "u = cos(4)"},
-    }  # fmt: skip
     settings = {"width": [2], "grid": 8, "degree": 7}
-    run = kanpde.solve(problem, model=settings, training={"stages": 2, "steps": 30}, seed=0)
+    run = kanpde.solve(SWING, model=settings, training={"stages": 2, "steps": 30}, seed=0)
     run.save(path)
     return path
 
@@ -113,6 +115,17 @@ def test_the_network_is_drawn(archive):
     assert len(own.plot("network").axes) == 1 + 4  # [1, 2, 1] has four edges
     with pytest.raises(InputError, match="Choose one"):
         run.plot("network", "v")
+
+
+def test_a_run_without_layers_has_edges_fitted_to_its_field(tmp_path, capsys):
+    run = kanpde.solve(SWING, optimizer="least_squares")
+    path = tmp_path / "result.h5"
+    run.save(path)
+    assert len(run.plot("network").axes) == 1 + 1  # of one coordinate: one edge
+    assert main(["symbolic", str(path), "--suggest", "0,0,0"]) == 0
+    assert capsys.readouterr().out.startswith("sin")
+    assert main(["symbolic", str(path), "--set", "0,0,0=sin"]) == 0
+    assert "u = cos(2*x)" in capsys.readouterr().out
 
 
 def test_a_form_that_is_wrong_ends_with_three(archive, capsys):
