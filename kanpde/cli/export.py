@@ -1,27 +1,41 @@
-"""`kanpde export RUN --to csv`."""
+"""`kanpde export RUN --to csv`, or to pdf or svg, the picture of the run for paper."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from kanpde.cli.parsing import command_parser, say
 from kanpde.errors import InputError
-from kanpde.results.archive import archive_of, read_archive
+from kanpde.files.atomic import replace_file
+from kanpde.reports.plots import PICTURES, picture_bytes, solution_figure
+from kanpde.results.archive import RunData, archive_of, read_archive
 from kanpde.results.exports import FORMATS, export_run
+
+ALL = (*FORMATS, *PICTURES)
 
 
 def export_command(words: Sequence[str]) -> int:
-    """write a run in the formats of other programs: csv, npz, vtk, safetensors"""
+    """write a run in the formats of other programs: csv, npz, vtk, safetensors; its picture: pdf, png, svg"""
     parser = command_parser(export_command)
     parser.add_argument("run", metavar="RUN", help="a run's folder or its result.h5")
-    parser.add_argument("--to", metavar="FORMAT", help=", ".join(FORMATS))
+    parser.add_argument("--to", metavar="FORMAT", help=", ".join(ALL))
     parser.add_argument("--into", metavar="FOLDER", help="where the files go; made if need be")
     options = parser.parse_args(words)
-    if options.to not in FORMATS:
-        raise InputError(f"--to needs one of {', '.join(FORMATS)}; {options.to or 'none'} came. Write --to csv, say.")
+    if options.to not in ALL:
+        raise InputError(f"--to needs one of {', '.join(ALL)}; {options.to or 'none'} came. Write --to csv, say.")
     archive = archive_of(options.run)
     data = read_archive(archive)
-    say(*map(str, export_run(data, options.to, _folder(options.into) or archive.parent)))
+    folder = _folder(options.into) or archive.parent
+    if options.to in PICTURES:
+        say(str(_picture(data, options.to, folder)))
+    else:
+        say(*map(str, export_run(data, options.to, folder)))
     return 0
+
+
+def _picture(data: RunData, kind: str, folder: Path) -> Path:
+    path = folder / f"solution.{kind}"
+    replace_file(path, picture_bytes(solution_figure(data), kind))
+    return path
 
 
 def _folder(into: str | None) -> Path | None:

@@ -5,10 +5,10 @@ import re
 import warnings
 
 from matplotlib import rc_context
-from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from kanpde.reports.html import Markup, element
+from kanpde.reports.plots import with_pixels
 
 
 def drawing(figure: Figure, caption: str, label: str, wide: bool = False) -> Markup:
@@ -20,10 +20,7 @@ def drawing(figure: Figure, caption: str, label: str, wide: bool = False) -> Mar
         label: Distinct for every figure of a page: names inside an SVG are the whole page's.
         wide: Whether it may take the whole width.
     """
-    for axes in figure.axes:
-        for mesh in axes.collections:
-            if isinstance(mesh, QuadMesh):
-                mesh.set_rasterized(True)
+    with_pixels(figure)
     svg = element(
         "figure", svg_of(figure, label, caption), element("figcaption", caption), class_="wide" if wide else None
     )

@@ -9,7 +9,7 @@ from kanpde.reports.plots import panel_figures
 from kanpde.reports.sections import mapping_of, number, problem_section, provenance_section
 from kanpde.results.archive import RunData
 from kanpde.results.held_out import HELDOUT_RMS
-from kanpde.results.metrics import ROWS, metric_digits
+from kanpde.results.metrics import ROWS, metric_digits, metric_title
 from kanpde.results.verdicts import verdict_in
 from kanpde.symbolic.diagrams import diagram_points, network_diagram
 from kanpde.symbolic.readings import stored_network
@@ -123,7 +123,7 @@ def _settings(data: RunData) -> list[tuple[str, Child]]:
 def _metrics(metrics: Mapping[str, float]) -> Markup:
     known = [*NAMES, *(name for name in metrics if name not in NAMES)]
     shown = [name for name in known if _measured(metrics, name)]
-    rows = [(NAMES.get(name, name), number(float(metrics[name]), metric_digits(name))) for name in shown]
+    rows = [(metric_title(name), number(float(metrics[name]), metric_digits(name))) for name in shown]
     return table(["", "value"], rows)
 
 

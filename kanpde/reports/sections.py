@@ -14,6 +14,9 @@ from kanpde.reports.formulas import equation, integral
 from kanpde.reports.html import Child, Markup, element, facts, folded, section
 
 MOST_CONDITIONS = 40
+ORIGINS = {"created": "made", "git_commit": "version of kanpde (commit)", "config_sha256": "hash of all settings",
+           "seed": "seed"}  # fmt: skip
+"""What says where a result is from, and what people call it."""
 
 
 def problem_section(text: str, samples: Mapping[str, np.ndarray] | None = None) -> Markup:
@@ -90,7 +93,7 @@ def _exact(problem: Problem) -> Child:
 
 def provenance_section(about: Mapping[str, object], *more: Child) -> Markup:
     """What a result was made with and on."""
-    rows = [(name, str(about[name])) for name in ("created", "git_commit", "config_sha256", "seed") if about.get(name)]
+    rows = [(title, str(about[name])) for name, title in ORIGINS.items() if about.get(name)]
     for key, name in (("versions_json", "versions"), ("hardware_json", "hardware")):
         rows.append((name, ", ".join(f"{what} {value}" for what, value in mapping_of(about.get(key)).items())))
     return section("Provenance", facts(rows), *more)

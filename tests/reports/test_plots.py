@@ -63,6 +63,35 @@ def texts(figure: Figure) -> str:
 
 # What is shown
 
+MEASURED = """
+fit: true
+coordinates: {x: [0, 1]}
+fields: [u]
+data: {table: "x,u\\n0.1,0.2\\n0.3,0.4\\n0.5,0.5\\n0.7,0.6\\n0.9,1.0\\n", test: 0.4}
+"""
+
+
+def test_data_are_drawn_and_which_of_them_the_fit_was_not_shown():
+    about = {"title": "A fit", "status": "done", "problem_yaml": MEASURED, "problem": "fit"}
+    run = make_run("x", attributes=about, metrics={"test_error": 0.25, "data_misfit": 0.01})
+    figure = drawn(solution_figure(run))
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert legend == ["u, computed", "reference", "data", "data left out of the fit"]
+    shown, held = (line.get_xdata() for line in figure.axes[0].lines[-2:])
+    assert sorted([*shown, *held]) == [0.1, 0.3, 0.5, 0.7, 0.9] and len(held) == 2
+    assert "held-out data missed by 2.5e-01" in texts(figure)
+    assert "held-out" not in texts(drawn(solution_figure(make_run("x"))))
+
+
+def test_states_are_drawn_in_their_potential_and_their_errors_together():
+    known = {"landscape": np.linspace(0.1, 1, 11), "V": np.ones(11)}
+    run = make_run("x", fields="ab", coefficients=known, spectrum={"energy": np.array([1.0, 2.0])})
+    found = titles(drawn(solution_figure(run)))
+    assert "a" not in found and "Errors of the states" in found
+    assert len([title for title in found if "tates" in title]) == 3
+    errors = panel(solution_figure(run), "Errors of the states")
+    assert [line.get_label() for line in errors.lines] == ["a", "b"] and errors.get_yscale() == "log"
+
 
 def test_one_axis_shows_curves_with_the_error_below():
     figure = drawn(solution_figure(make_run("x")))

@@ -37,11 +37,24 @@ def test_the_command_writes_beside_the_archive_or_where_it_is_told(tmp_path, run
     assert len(capsys.readouterr().out.splitlines()) == 2 * len(FILES[kind])
 
 
+@pytest.mark.parametrize(("kind", "begin"), [("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")])
+def test_the_picture_for_paper(tmp_path, run, kind, begin, capsys):
+    """Lines and letters stay such, maps are pixels, and the same run makes the same file."""
+    write_archive(tmp_path / "result.h5", run)
+    assert main(["export", str(tmp_path), "--to", kind]) == 0
+    content = (tmp_path / f"solution.{kind}").read_bytes()
+    assert content.startswith(begin) and capsys.readouterr().out.endswith(f"solution.{kind}\n")
+    if kind == "svg":
+        assert content.count(b"<image") >= 2 and content.count(b"<path") > 50 and len(content) < 500_000
+    assert main(["export", str(tmp_path), "--to", kind]) == 0
+    assert (tmp_path / f"solution.{kind}").read_bytes() == content
+
+
 def test_bad_input_is_three_sentences_and_writes_nothing(tmp_path, run, capsys):
     write_archive(tmp_path / "result.h5", run)
     for words, said in [
-        ([str(tmp_path), "--to", "xlsx"], "--to needs one of csv, npz, vtk, safetensors; xlsx came."),
-        ([str(tmp_path)], "--to needs one of csv, npz, vtk, safetensors; none came."),
+        ([str(tmp_path), "--to", "xlsx"], "--to needs one of csv, npz, vtk, safetensors, pdf, png, svg; xlsx came."),
+        ([str(tmp_path)], "--to needs one of csv, npz, vtk, safetensors, pdf, png, svg; none came."),
         ([str(tmp_path), "--to", "csv", "--into", str(tmp_path / "result.h5" / "x")], "--into needs a folder"),
         ([str(tmp_path / "no"), "--to", "csv"], "an archive such as result.h5 is needed"),
     ]:

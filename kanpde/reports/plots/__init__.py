@@ -14,6 +14,6 @@ From the bottom up:
 """
 
 from kanpde.reports.plots.panels import panel_figures
-from kanpde.reports.plots.pictures import png_bytes, solution_figure
+from kanpde.reports.plots.pictures import PICTURES, picture_bytes, png_bytes, solution_figure, with_pixels
 
-__all__ = ["panel_figures", "png_bytes", "solution_figure"]
+__all__ = ["PICTURES", "panel_figures", "picture_bytes", "png_bytes", "solution_figure", "with_pixels"]

@@ -95,9 +95,8 @@ def _frame_steps(axes: Axes, step: np.ndarray) -> None:
     axes.set_xlim(step.min() - margin, step.max() + margin)
     axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
     axes.grid(axis="y", color="#dddddd", lw=0.6)
-    low, high = axes.get_ylim()
-    # Room at the top for the names of the stages.
-    axes.set_ylim(low, high * (high / low) ** 0.1)
+    low, high = np.log10(axes.get_ylim())
+    axes.set_ylim(10**low, 10 ** min(high + 0.1 * (high - low), 300.0))  # room at the top for the names of the stages
 
 
 def _mark_stages(axes: Axes, step: np.ndarray, grid: np.ndarray | None) -> None:

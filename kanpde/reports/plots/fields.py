@@ -10,6 +10,7 @@ from matplotlib.gridspec import SubplotSpec
 from kanpde.reports.plots.maps import draw_in_view, draw_panels
 from kanpde.reports.plots.styles import (
     BLUE,
+    INK,
     PURPLE,
     VERMILION,
     color_map,
@@ -43,6 +44,12 @@ def draw_profile(figure: Figure, cell: SubplotSpec, view: View) -> None:
     upper.plot(x, finite(view.solution), color=BLUE, lw=2.2, label=f"{view.name}, computed")
     if view.reference is not None:
         upper.plot(x, finite(view.reference), color=VERMILION, lw=1.4, ls=(0, (4, 3)), label="reference")
+    if view.data is not None:
+        for own, style, said in ((view.data.fitted, "o", "data"), (~view.data.fitted, "x", "data left out of the fit")):
+            if own.any():
+                upper.plot(view.data.places[own, 0], finite(view.data.values[own]), style, color=INK, mfc="none", ms=4,
+                           mew=0.8, alpha=0.7, label=said)  # fmt: skip
+    if view.reference is not None or view.data is not None:
         upper.legend(frameon=False, fontsize=9)
     label(upper, view.name + _missing_note(view.solution), name if view.error is None else None, view.name)
     upper.set_xlim(x[0], x[-1])

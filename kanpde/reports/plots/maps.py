@@ -64,6 +64,10 @@ def draw_in_view(view: View, axes: Axes, values: np.ndarray, colors: str, limits
     """A map, gray and outlined where shapes are cut away, with the ends of windows."""
     for end in view.ends if TIME in view.axes else ():
         axes.axvline(end, color=INK, lw=0.7, ls=(0, (2, 3)), alpha=0.6)
+    if view.data is not None:
+        for own, style in ((view.data.fitted, "o"), (~view.data.fitted, "x")):
+            axes.plot(view.data.places[own, 1], view.data.places[own, 0], style, color=INK, mfc="none", ms=2.5, mew=0.5,
+                      alpha=0.6)  # fmt: skip
     if view.region is None:
         return draw_map(axes, view.axes, values, colors, limits, view.alike)
     inside = view.inside(tuple(view.axes.values()))

@@ -13,7 +13,14 @@ from kanpde.reports.plots.courses import courses_of, draw_columns
 from kanpde.reports.plots.fields import ERROR_COLORS, draw_profile, error_title, largest
 from kanpde.reports.plots.lattices import is_lattice, lattice_panels
 from kanpde.reports.plots.maps import Limits, draw_in_view, label_bar
-from kanpde.reports.plots.potentials import draw_potential_maps, draw_potentials, has_potentials
+from kanpde.reports.plots.potentials import (
+    draw_potential_maps,
+    draw_potentials,
+    draw_state_errors,
+    has_errors,
+    has_potentials,
+    states_of,
+)
 from kanpde.reports.plots.styles import color_map, label, value_range
 from kanpde.reports.plots.views import View, region_of, view_of
 from kanpde.results.archive import RunData
@@ -28,7 +35,10 @@ def panel_figures(data: RunData) -> list[tuple[str, Figure]]:
     found, region = [], region_of(data)
     if has_potentials(data):
         found.append(("Potential and effective potential 1/u", _panel(lambda figure: _draw_potentials(figure, data))))
-    for name in data.solved_fields if data.axes else ():
+    line = len(data.axes) == 1 and bool(states_of(data))
+    if line and has_errors(data):
+        found.append(("Errors of the states", _panel(partial(_draw_state_errors, data=data))))
+    for name in data.solved_fields if data.axes and not line else ():
         view = view_of(data, name, region)
         found += [(caption, _panel(draw)) for caption, draw in _field_panels(view)]
     for caption, shown, labels in courses_of(data):
@@ -43,6 +53,10 @@ def _draw_alone(draw: Callable[[Axes], None], figure: Figure) -> None:
 def _draw_potentials(figure: Figure, data: RunData) -> None:
     draw = draw_potentials if len(data.axes) == 1 else draw_potential_maps
     draw(figure, figure.add_gridspec(1, 1)[0], data)
+
+
+def _draw_state_errors(figure: Figure, data: RunData) -> None:
+    draw_state_errors(figure, figure.add_gridspec(1, 1)[0], data)
 
 
 def _panel(draw: Callable[[Figure], None]) -> Figure:

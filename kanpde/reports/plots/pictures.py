@@ -5,14 +5,24 @@ import textwrap
 import warnings
 
 import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from kanpde.reports.plots.courses import draw_history
 from kanpde.reports.plots.fields import draw_view
 from kanpde.reports.plots.lattices import draw_lattice, is_lattice, lattice_panels
-from kanpde.reports.plots.potentials import draw_potential_maps, draw_potentials, has_potentials
+from kanpde.reports.plots.potentials import (
+    draw_potential_maps,
+    draw_potentials,
+    draw_state_errors,
+    has_errors,
+    has_potentials,
+    states_of,
+)
 from kanpde.reports.plots.styles import INK
 from kanpde.reports.plots.views import region_of, view_of
 from kanpde.results.archive import RunData
@@ -24,6 +34,7 @@ CAPTION_HEIGHT = 0.9
 PROFILE_HEIGHT = 3.9
 MAP_HEIGHT = 3.1
 POTENTIAL_HEIGHT = 5.0
+PICTURES = ("pdf", "png", "svg")
 STATUS_COLORS = {"done": INK, "interrupted": "#8a5a00", "failed": "#b00020"}
 
 
@@ -50,10 +61,12 @@ def solution_figure(data: RunData) -> Figure:
     if is_lattice(data):
         return _lattice_figure(data)
     region = region_of(data)
-    views = [view_of(data, name, region) for name in data.solved_fields if data.axes]
     line = len(data.axes) == 1
+    shown = () if line and states_of(data) else data.solved_fields if data.axes else ()
+    views = [view_of(data, name, region) for name in shown]
     potentials = [POTENTIAL_HEIGHT if line else MAP_HEIGHT] * has_potentials(data)
-    heights = [*potentials, *[PROFILE_HEIGHT if line else MAP_HEIGHT] * len(views), HISTORY_HEIGHT]
+    errors = [PROFILE_HEIGHT] * (line and bool(states_of(data)) and has_errors(data))
+    heights = [*potentials, *errors, *[PROFILE_HEIGHT if line else MAP_HEIGHT] * len(views), HISTORY_HEIGHT]
     spaced = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, hspace=0.04)
     figure = Figure(figsize=(WIDTH, sum(heights) + CAPTION_HEIGHT), layout=spaced)
     FigureCanvasAgg(figure)
@@ -61,6 +74,8 @@ def solution_figure(data: RunData) -> Figure:
     cells = [grid[row, 0] for row in range(len(heights))]
     if potentials:
         (draw_potentials if line else draw_potential_maps)(figure, cells[0], data)
+    if errors:  # the states themselves are in the potential
+        draw_state_errors(figure, cells[len(potentials)], data)
     for view, cell in zip(views, cells[len(potentials) :], strict=False):
         draw_view(figure, cell, view)
     draw_history(figure, grid[-1], data)
@@ -81,12 +96,30 @@ def _lattice_figure(data: RunData) -> Figure:
 
 def png_bytes(figure: Figure, dpi: float = 130) -> bytes:
     """A figure as a PNG file's content, at so many pixels an inch."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    return picture_bytes(figure, "png", dpi)
+
+
+def picture_bytes(figure: Figure, kind: str, dpi: float = 130) -> bytes:
+    """A figure as the content of a file of a kind in `PICTURES`, the same for the same figure.
+
+    In vector formats color maps become pixels, and all else stays lines and letters.
+    """
+    if kind != "png":
+        with_pixels(figure)
+    buffer, undated = io.BytesIO(), {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+    with rc_context({"svg.hashsalt": "kanpde", "pdf.fonttype": 42}), warnings.catch_warnings():
         # A title in a script that the font lacks becomes boxes; no reason to alarm anybody.
         warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(buffer, format="png", dpi=dpi)
+        figure.savefig(buffer, format=kind, dpi=dpi, metadata=undated.get(kind))
     return buffer.getvalue()
+
+
+def with_pixels(figure: Figure) -> None:
+    """Let color maps be pixels in vector formats: as lines they are megabytes."""
+    for axes in figure.findobj(Axes):
+        for mesh in axes.collections:
+            if isinstance(mesh, QuadMesh):
+                mesh.set_rasterized(True)
 
 
 def _write_caption(figure: Figure, data: RunData) -> None:
@@ -115,6 +148,10 @@ def _figures(data: RunData) -> list[str]:
         parts.append(f"{known['n_parameters']:,.0f} parameters")
     if "rel_l2" in known:
         parts.append(f"relative L2 error {known['rel_l2']:.1e}")
+    if "test_error" in known:
+        parts.append(f"held-out data missed by {known['test_error']:.1e}")
+    elif "data_misfit" in known:
+        parts.append(f"data missed by {known['data_misfit']:.1e}")
     if "wall_time_s" in known:
         parts.append(f"{known['wall_time_s']:.1f} s")
     return parts

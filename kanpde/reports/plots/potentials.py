@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
 from kanpde.reports.plots.maps import draw_map, draw_panels
-from kanpde.reports.plots.styles import CYCLE, FAINT, INK, label, value_range
+from kanpde.reports.plots.styles import CYCLE, FAINT, INK, label, log_scale, positive, value_range
 from kanpde.reports.plots.views import shown_axes
 from kanpde.results.archive import RunData
 from kanpde.results.archive.record import EFFECTIVE, LANDSCAPE
@@ -34,7 +34,7 @@ def effective_potential(data: RunData) -> np.ndarray:
 
 def draw_potentials(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
     """V and 1/u with states at their energies; below, states and their bounds on a logarithmic scale."""
-    states = _states(data)
+    states = states_of(data)
     grid = cell.subgridspec(2 if states else 1, 1)
     ((name, x),) = data.axes.items()
     upper = figure.add_subplot(grid[0])
@@ -48,14 +48,14 @@ def draw_potentials(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
     upper.set_xlim(x[0], x[-1])
 
 
-def _states(data: RunData) -> dict[str, float]:
+def states_of(data: RunData) -> dict[str, float]:
     """The energies of states by name, where there are states."""
     known = LANDSCAPE in data.coefficients and "energy" in data.spectrum
     return dict(zip(data.solved_fields, data.spectrum["energy"], strict=True)) if known else {}
 
 
 def _title(data: RunData) -> str:
-    states = ["states at their energies"] if _states(data) else []
+    states = ["states at their energies"] if states_of(data) else []
     return ", ".join([*potentials_of(data), "effective potential 1/u", *states])
 
 
@@ -69,7 +69,7 @@ def _draw_wells(axes: Axes, x: np.ndarray, data: RunData) -> None:
         axes.fill_between(x, data.coefficients[name], step="mid", color="#d9d9d9", lw=0, label=name)
     axes.plot(x, effective_potential(data), color=INK, lw=1.4, label="1/u")
     own = [data.coefficients[name] for name in potentials_of(data)]
-    drawn = np.concatenate([*own, list(_states(data).values()), [0.0]])
+    drawn = np.concatenate([*own, list(states_of(data).values()), [0.0]])
     top, bottom = float(np.nanmax(drawn)), float(np.nanmin(drawn))
     axes.set_ylim(bottom, bottom + 1.15 * (top - bottom) if top > bottom else None)
     _draw_states(axes, x, data, height=0.25 * (top - bottom))
@@ -94,9 +94,31 @@ def _draw_decay(axes: Axes, x: np.ndarray, data: RunData) -> None:
     axes.legend(frameon=False, fontsize=8.5, ncols=4, loc="lower right")
 
 
+def has_errors(data: RunData) -> bool:
+    """Whether states are compared with those of a reference."""
+    return any(f"{name}_error" in data.fields for name in states_of(data))
+
+
+def draw_state_errors(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
+    """How far all states are off, one curve each."""
+    ((name, x),) = data.axes.items()
+    axes, drawn = figure.add_subplot(cell), []
+    for state, _, color in _colored(data):
+        if f"{state}_error" in data.fields:
+            drawn.append(positive(np.abs(data.fields[f"{state}_error"])))
+            axes.plot(x, drawn[-1], color=color, lw=1.2, label=state)
+    sizes = np.concatenate(drawn)
+    if np.isfinite(sizes).any():
+        log_scale(axes, sizes)
+        axes.set_ylim(bottom=max(np.nanmin(sizes), np.nanmax(sizes) * 1e-5) / 2)
+    axes.set_xlim(x[0], x[-1])
+    axes.legend(frameon=False, fontsize=8.5, ncols=4)
+    label(axes, "Errors of the states", name, "|error|")
+
+
 def _colored(data: RunData) -> Iterator[tuple[str, float, str]]:
     """Name, energy and color of each state."""
-    for (name, energy), color in zip(_states(data).items(), cycle(CYCLE), strict=False):
+    for (name, energy), color in zip(states_of(data).items(), cycle(CYCLE), strict=False):
         yield name, energy, color
 
 

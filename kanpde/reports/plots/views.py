@@ -30,6 +30,7 @@ class View:
     region: Region | None = None  # that shapes leave of the plane that is drawn
     ends: tuple[float, ...] = ()  # of windows of time, those within
     alike: bool = True  # whether the two axes are lengths that one scale suits
+    data: "Marks | None" = None  # measured values of the field
 
     def inside(self, axes: Sequence[np.ndarray]) -> np.ndarray:  # upwards, to the right -> bool [n, m]
         """Which points of a grid belong to the domain."""
@@ -54,7 +55,39 @@ def view_of(data: RunData, name: str, region: Region | None = None) -> View:
     axes = {axis: np.asarray(data.axes[axis]) for axis in shown}
     where = textwrap.fill(f" at {where}", 40) if where else ""
     alike = not {TIME, *family_of(data)} & set(axes)
-    return View(name, where, axes, parts[name], reference, _size(error), region, window_ends_of(data), alike)
+    marks = marks_of(data, name, shown) if "data" in str(data.attributes.get("problem_yaml", "")) else None
+    return View(name, where, axes, parts[name], reference, _size(error), region, window_ends_of(data), alike, marks)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Where a field was measured, by the axes that are drawn, what was found, and what of it the fit was shown."""
+
+    places: np.ndarray  # [n, axes]
+    values: np.ndarray  # [n]
+    fitted: np.ndarray  # bool [n]
+
+
+MOST_MARKS = 2000
+"""Points drawn; of more, so many at even distances in their order."""
+
+
+def marks_of(data: RunData, name: str, shown: tuple[str, ...]) -> Marks | None:
+    """The data of a field that is measured; None where there are none, or axes that are not drawn."""
+    if len(shown) != len(data.axes):
+        return None
+    try:
+        problem = archived_problem(data, "archive")
+    except InputError:  # of a version with other rules
+        return None
+    if problem.data is None or name not in problem.data.fields:
+        return None
+    values = problem.data.values[:, problem.data.fields.index(name)]
+    fitted = np.ones(len(values), dtype=bool)
+    fitted[list(problem.data.test)] = False
+    chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_MARKS)).astype(int))
+    places = problem.data.points[:, [problem.coordinates.index(axis) for axis in shown]]
+    return Marks(places[chosen], values[chosen], fitted[chosen])
 
 
 def family_of(data: RunData) -> tuple[str, ...]:

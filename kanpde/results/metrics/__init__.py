@@ -12,7 +12,10 @@ from kanpde.results.metrics.interface import Metric, MetricRow
 if TYPE_CHECKING:
     from kanpde.results.measuring import Measurement
 
-__all__ = ["METRICS", "ROWS", "Metric", "MetricRow", "metric_digits", "metric_row", "metric_text", "metrics_of"]
+__all__ = [
+    "METRICS", "ROWS", "Metric", "MetricRow", "metric_digits", "metric_row", "metric_text", "metric_title",
+    "metrics_of",
+]  # fmt: skip
 
 METRICS: list[Metric] = sorted(
     (kind() for kind in leaves(__name__, __path__, Metric, "name").values()), key=lambda metric: metric.place
@@ -39,6 +42,17 @@ def metric_row(name: str) -> MetricRow:
     ('relative L2 error', 10, '')
     """
     return next((row for row in ROWS if re.fullmatch(row.name, name)), MetricRow(name))
+
+
+def metric_title(name: str) -> str:
+    """What people call a metric; its name where nobody has said.
+
+    >>> metric_title("rel_l2"), metric_title("rel_l2_v"), metric_title("parameter_nu"), metric_title("my_own")
+    ('relative L2 error', 'relative L2 error of v', 'nu, learned', 'my_own')
+    """
+    row = metric_row(name)
+    found = re.fullmatch(row.name, name)
+    return (found.expand(row.title) if found else row.title) or name
 
 
 def metric_digits(name: str) -> int:

@@ -16,6 +16,7 @@ class Errors(Metric):
     place: ClassVar[int] = 0
     rows: ClassVar[tuple[MetricRow, ...]] = (
         MetricRow("rel_l2", "relative L2 error", rank=0, headline=True),
+        MetricRow("rel_l2_(.+)", r"relative L2 error of \1"),
         MetricRow("varying_error", "error of the worst field, relative to how it varies"),
         MetricRow("max_error", "largest error", rank=4, headline=True),
         MetricRow("h1", "relative H¹ error", rank=3),

@@ -17,7 +17,7 @@ class MetricRow:
 
     Args:
         name: As in the archive; a regular expression that matches the whole of it.
-        title: What a report calls it; empty for the name itself.
+        title: What a report calls it, with \\1 for the first group of the name; empty for the name itself.
         digits: Digits in which it is worth seeing.
         rank: Its place when a run ends and its figures are printed; None leaves it after those that have one.
         headline: Whether it stands at the top of a report.
