@@ -5,10 +5,9 @@ from pathlib import Path
 
 from kanpde.cli.parsing import command_parser, say
 from kanpde.errors import InputError
-from kanpde.files.atomic import replace_file
-from kanpde.reports.plots import PICTURES, picture_bytes, solution_figure
-from kanpde.results.archive import RunData, archive_of, read_archive
+from kanpde.results.archive import archive_of, read_archive
 from kanpde.results.exports import FORMATS, export_run
+from kanpde.runs.pictures import PICTURES, write_picture
 
 ALL = (*FORMATS, *PICTURES)
 
@@ -26,16 +25,10 @@ def export_command(words: Sequence[str]) -> int:
     data = read_archive(archive)
     folder = _folder(options.into) or archive.parent
     if options.to in PICTURES:
-        say(str(_picture(data, options.to, folder)))
+        say(str(write_picture(data, options.to, folder)))
     else:
         say(*map(str, export_run(data, options.to, folder)))
     return 0
-
-
-def _picture(data: RunData, kind: str, folder: Path) -> Path:
-    path = folder / f"solution.{kind}"
-    replace_file(path, picture_bytes(solution_figure(data), kind))
-    return path
 
 
 def _folder(into: str | None) -> Path | None:
