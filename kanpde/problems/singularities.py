@@ -20,9 +20,10 @@ from itertools import product
 
 import sympy
 import torch
+from torch import Tensor
 
 from kanpde.problems.geometry.boxes import Side
-from kanpde.problems.geometry.regions import ShapeBoundary, carrier_of, on_boundary, on_flat
+from kanpde.problems.geometry.regions import ShapeBoundary, SubSide, carrier_of, on_boundary, on_flat
 from kanpde.problems.geometry.vertices import Vertex, holes, vertices
 from kanpde.problems.language import (
     ExpressionError,
@@ -45,6 +46,9 @@ ALONG = 1e-3
 
 SMALLEST, FEWEST, MOST = 1e-10, 4, 24
 """What the last of a hole's functions amounts to on the nearest boundary, and how many powers there are."""
+
+SCANNED, BISECTIONS = 513, 52
+"""Points of a side between which a part of it may end, and halvings until the end is known."""
 
 JUMP = 1e-9
 """Relative difference of what two edges say of the same."""
@@ -86,7 +90,8 @@ def _found(problem: Problem) -> Iterator[Singularity]:
     biharmonic = [name for name in problem.fields if _leads(problem, name, BILAPLACIAN)]
     if not harmonic and not biharmonic:
         return
-    for vertex in vertices(problem.region):
+    corners = vertices(problem.region)
+    for vertex in (*corners, *_switches(problem)):
         if clamped := [name for name in biharmonic if _is_clamped(problem, vertex, name)]:
             yield _at_clamped_corner(problem, vertex, clamped)
         alike: dict[tuple[bool, bool], list[str]] = {}
@@ -94,9 +99,44 @@ def _found(problem: Problem) -> Iterator[Singularity]:
             if (kinds := _kinds(problem, vertex, name)) is not None:
                 alike.setdefault(kinds, []).append(name)
         for kinds, names in alike.items():
-            yield from _at_corner(problem, vertex, kinds, names)
+            found = _at_corner(problem, vertex, kinds, names)
+            yield from (one for one in found if one.strong or vertex in corners)
     for center, radius in holes(problem.region) if harmonic else ():
         yield _at_hole(problem, center, radius)
+
+
+def _switches(problem: Problem) -> Iterator[Vertex]:
+    """Points of a straight side between parts of it that have conditions of their own: angles of 180°."""
+    found: list[Vertex] = []
+    for condition in problem.conditions:
+        piece = condition.side
+        if isinstance(piece, SubSide) and isinstance(piece.side, Side):
+            found += _switches_on(problem, piece, piece.side)
+    for place, vertex in enumerate(found):
+        if all(math.dist(vertex.point, other.point) > WHOLE for other in found[:place]):
+            yield vertex
+
+
+def _switches_on(problem: Problem, piece: SubSide, side: Side) -> Iterator[Vertex]:
+    """Where a part of a side of the box begins and ends, inside the side."""
+    along, box = 1 - side.axis, problem.domain
+    outward = math.atan2(*reversed(side.normal(2)))
+
+    def covered(s: Tensor) -> Tensor:
+        points = torch.full((len(s), 2), side.level(box), dtype=torch.float64)
+        points[:, along] = box.lower[along] + s * box.lengths[along]
+        return piece.covers(points)
+
+    grid = torch.linspace(0, 1, SCANNED, dtype=torch.float64)
+    held = covered(grid)
+    for place in torch.nonzero(held[1:] != held[:-1])[:, 0].tolist():
+        low, high = grid[place], grid[place + 1]
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if covered(middle[None])[0] == held[place] else (low, middle)
+        point = [side.level(box)] * 2
+        point[along] = box.lower[along] + float(high) * box.lengths[along]
+        yield Vertex((point[0], point[1]), outward + math.pi / 2, math.pi)
 
 
 # Which equations

@@ -42,3 +42,20 @@ def test_a_square_gets_them_where_its_source_does_not_vanish_in_corners():
     center = run.solution(np.zeros((1, 2)))[0, 0]
     assert "12 singular functions" in run.stop_reason
     assert center == pytest.approx(0.2946854131260553, rel=1e-7)  # by its series
+
+
+def test_the_leading_coefficient_of_motz_s_problem():
+    """u = Σ c_k r^(k - 1/2) cos((k - 1/2)θ); Li, Mathon and Sermer, SIAM J. Numer. Anal. 24 (1987) 487: 401.1624537."""
+    motz = {
+        "coordinates": {"x": [-1, 1], "y": [0, 1]},
+        "fields": ["u"],
+        "equations": {"laplace": "lap(u) = 0"},
+        "boundary": {
+            "x+": "u = 500",
+            "y-": [{"where": "x < 0", "condition": "u = 0"}, {"where": "x > 0", "condition": "u_y = 0"}],
+            "*": "dn(u) = 0",
+        },
+    }
+    run = kanpde.solve(motz, reference=False, **SMALL)
+    place = [row[5] for row in run.network.singular.tolist()].index(0.5)
+    assert run.network.coefficients[place].item() == pytest.approx(401.1624537, rel=1e-6)
