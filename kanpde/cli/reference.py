@@ -9,7 +9,7 @@ from kanpde.errors import InputError
 from kanpde.problems.problem import Problem
 from kanpde.references import FILE, METHODS, NotSolved, Reference, method_for, reference_of
 from kanpde.runs.hydra_composition import compose_mapping
-from kanpde.runs.jobs import State
+from kanpde.runs.jobs import JobState
 from kanpde.runs.settings import config_of
 
 
@@ -28,7 +28,7 @@ def reference_command(words: Sequence[str]) -> int:
         found = reference_of(problem, method)
     except NotSolved as reason:
         say(f"failed: {method} {reason}", stream=sys.stderr)
-        return State.FAILED.exit_code
+        return JobState.FAILED.exit_code
     say(*reference_lines(problem, found))
     return 0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from kanpde.cli.metrics import metric_lines
 from kanpde.cli.parsing import say
 from kanpde.cli.settings import settings_parser
-from kanpde.runs.jobs import Result, State, solve_one
+from kanpde.runs.jobs import JobState, Result, solve_one
 from kanpde.runs.sweeps import sweep
 
 WORST_FIRST = (130, 1, 2, 3)
@@ -23,7 +23,7 @@ def solve_command(words: Sequence[str]) -> int:
     if options.multirun:
         return _report_sweep(sweep(options.settings))
     result = solve_one(options.settings)
-    if result.state is not State.BESIDE:
+    if result.state is not JobState.BESIDE:
         _report(result)
     return result.exit_code
 
@@ -36,7 +36,7 @@ def _report(result: Result) -> None:
     lines += [f"  {'reference':22} {result.reference}"] if result.reference else []
     lines += [result.verdict.line()] if result.verdict else []
     lines += [f"{folder}: {'  '.join(files)}"] if files else []
-    say(*lines, stream=sys.stderr if result.state is State.FAILED else sys.stdout)
+    say(*lines, stream=sys.stderr if result.state is JobState.FAILED else sys.stdout)
 
 
 def _report_sweep(results: Sequence[Result]) -> int:
@@ -49,7 +49,7 @@ def _report_sweep(results: Sequence[Result]) -> int:
         say(*(f"{'':11}  warning: {sentence}" for sentence in result.warnings))
     counts = Counter(result.state for result in results)
     unsolved = sum(result.unsolved for result in results)
-    counted = [f"{counts[state]} {state.value}" for state in State if counts[state]]
+    counted = [f"{counts[state]} {state.value}" for state in JobState if counts[state]]
     say(", ".join([*counted, *([f"{unsolved} of them unsolved"] if unsolved else [])]))
     codes = {result.exit_code for result in results}
     return next((code for code in WORST_FIRST if code in codes), 0)

@@ -12,7 +12,7 @@ import torch
 
 from kanpde.errors import InputError
 from kanpde.lattices.edge_formulas import EdgeFormula, edge_formula, logistic
-from kanpde.lattices.measurements import Measured
+from kanpde.lattices.measurements import Measurements
 from kanpde.models.networks import Chain, Design, KANDesign, MLPDesign
 from kanpde.models.networks.edges import EdgeNetwork
 from kanpde.problems.language import Scope, parse_expression
@@ -69,7 +69,7 @@ class MobilityEdge:
         return second_class(self.network, self.samples.points)
 
 
-def samples_of(lattice: Lattice, measured: Measured, seed: int) -> LabeledStates:
+def samples_of(lattice: Lattice, measured: Measurements, seed: int) -> LabeledStates:
     """The states as rows, split by realization.
 
     Raises:
@@ -95,7 +95,7 @@ def samples_of(lattice: Lattice, measured: Measured, seed: int) -> LabeledStates
     return LabeledStates(names, points, labels, groups, held, np.isin(groups, last), columns)
 
 
-def learn_edge(lattice: Lattice, measured: Measured, design: Design, seed: int) -> MobilityEdge:
+def learn_edge(lattice: Lattice, measured: Measurements, design: Design, seed: int) -> MobilityEdge:
     """Train the classifier, read its formula; accuracies are those on held-out realizations.
 
     A KAN is a sum and, where the design has a hidden layer, a product.

@@ -42,7 +42,7 @@ Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurements:
     """What was measured: arrays by name, the names of each one's axes, and how many realizations there are."""
 
     arrays: Arrays
@@ -55,7 +55,7 @@ def measure(
     source: Mapping[str, Any],
     seed: int,
     on_chunk: Callable[[int, Arrays], None] = lambda done, found: None,
-) -> Measured:
+) -> Measurements:
     """Measure all realizations; those that were finished before are read from the cache.
 
     Args:
@@ -87,7 +87,7 @@ def measure(
 class Stopped(Exception):
     """Ctrl-C came; carries what was measured until then."""
 
-    def __init__(self, measured: Measured):
+    def __init__(self, measured: Measurements):
         self.measured = measured
 
 
@@ -165,7 +165,7 @@ def _of_size(builder: Builder, parameters: Mapping[str, float], seed: int, numbe
 # putting together
 
 
-def _assembled(builders: _Builders, chunks: list[Arrays], seed: int) -> Measured:
+def _assembled(builders: _Builders, chunks: list[Arrays], seed: int) -> Measurements:
     lattice = builders.lattice
     found = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
     count = len(found["gap_ratio"])
@@ -178,7 +178,7 @@ def _assembled(builders: _Builders, chunks: list[Arrays], seed: int) -> Measured
         found |= more
         axes |= places
     scales |= {name: found.pop(name) for name in ("density_energy", "site", "shown") if name in found}
-    return Measured({**scales, **found}, axes, count)
+    return Measurements({**scales, **found}, axes, count)
 
 
 def _densities(builders: _Builders, seed: int) -> tuple[Arrays, dict[str, tuple[str, ...]]]:

@@ -12,7 +12,7 @@ import numpy as np
 from kanpde.lattices.edges import MobilityEdge, learn_edge
 from kanpde.lattices.level_spacings import GOE, POISSON
 from kanpde.lattices.localization import correlation_dimension
-from kanpde.lattices.measurements import Arrays, Measured, Stopped, measure
+from kanpde.lattices.measurements import Arrays, Measurements, Stopped, measure
 from kanpde.models.networks import MODELS, Design, KANDesign
 from kanpde.models.networks.edges import EdgeNetwork
 from kanpde.problems.lattices import ENERGY, SiteFunction
@@ -78,7 +78,7 @@ def study_lattice(
     )
 
 
-def figures(lattice: Lattice, measured: Measured) -> dict[str, float]:
+def figures(lattice: Lattice, measured: Measurements) -> dict[str, float]:
     """What sums the measurements up: medians, and theory's agreement."""
     arrays, found = measured.arrays, {}
     if arrays["energy"].size:

@@ -10,7 +10,7 @@ from kanpde.errors import InputError
 from kanpde.files.atomic import replace_file
 from kanpde.files.regular import Unreadable, read_regular
 from kanpde.results.provenance import versions
-from kanpde.solving.training.journal import Call, Journal, calls_in, journal_bytes
+from kanpde.solving.training.journal import Journal, RecordedCall, calls_in, journal_bytes
 
 CHECKPOINT = "checkpoint.npz"
 EVERY = 10.0
@@ -32,7 +32,7 @@ class Checkpoint:
         """The journal to go on with, a new one where there is none of this run by these versions."""
         return Journal(self._calls(), self)
 
-    def _calls(self) -> list[Call] | None:
+    def _calls(self) -> list[RecordedCall] | None:
         try:
             return calls_in(read_regular(self.path, MOST_BYTES), self.identity)
         except Unreadable:  # mostly because there is none

@@ -40,7 +40,7 @@ Watch = Callable[[Config], AbstractContextManager[Listener]]
 """What shows a run to whoever waits for it."""
 
 
-class State(Enum):
+class JobState(Enum):
     """How a job ended; the value is the word a summary uses."""
 
     DONE = "done"
@@ -54,14 +54,14 @@ class State(Enum):
     @property
     def exit_code(self) -> int:
         # 130 is what shells report for a program that Ctrl-C ended.
-        return {State.INTERRUPTED: 130, State.NOT_BEGUN: 130, State.FAILED: 1}.get(self, 0)
+        return {JobState.INTERRUPTED: 130, JobState.NOT_BEGUN: 130, JobState.FAILED: 1}.get(self, 0)
 
 
 @dataclass(frozen=True)
 class Result:
     """What became of a job: plain data, so that it comes back from other processes. `words` are those of a sweep."""
 
-    state: State
+    state: JobState
     folder: str
     sentence: str
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Result:
     @property
     def _disbelieved(self) -> Verdict | None:
         """The verdict of a run that came to its end and is not to be believed."""
-        ended = self.state in (State.DONE, State.SKIPPED)
+        ended = self.state in (JobState.DONE, JobState.SKIPPED)
         return self.verdict if ended and self.verdict is not None and self.verdict.word is Word.UNSOLVED else None
 
     def note(self) -> str:
@@ -91,7 +91,7 @@ class Result:
         error = self.metrics.get("rel_l2")
         if (verdict := self._disbelieved) is not None:
             return f"unsolved: {verdict.reason}"
-        told = self.state in (State.DONE, State.SKIPPED, State.INTERRUPTED) and error is not None
+        told = self.state in (JobState.DONE, JobState.SKIPPED, JobState.INTERRUPTED) and error is not None
         return f"rel_l2 {error:.2e}" if told else self.sentence
 
 
@@ -102,7 +102,7 @@ class _Settled(Exception):
         self.result = result
 
 
-ENDED = (State.DONE.value, State.INTERRUPTED.value, State.FAILED.value)
+ENDED = (JobState.DONE.value, JobState.INTERRUPTED.value, JobState.FAILED.value)
 """What an archive may say of its run; a stranger's that says otherwise counts as none."""
 
 
@@ -124,7 +124,7 @@ def archived(folder: Path) -> RunData | None:
 def finished(folder: Path) -> RunData | None:
     """The archive of a run that came to its end."""
     data = archived(folder)
-    return data if data is not None and data.attributes.get("status") == State.DONE.value else None
+    return data if data is not None and data.attributes.get("status") == JobState.DONE.value else None
 
 
 def left(folder: Path) -> Result | None:
@@ -134,24 +134,24 @@ def left(folder: Path) -> Result | None:
     """
     data, end = archived(folder), last_record(folder / HISTORY)
     status = None if data is None else str(data.attributes.get("status"))
-    if end.get("status") == State.FAILED.value and status not in (State.DONE.value, State.FAILED.value):
-        return Result(State.FAILED, str(folder), str(end.get("reason")))
+    if end.get("status") == JobState.FAILED.value and status not in (JobState.DONE.value, JobState.FAILED.value):
+        return Result(JobState.FAILED, str(folder), str(end.get("reason")))
     if data is None or status not in ENDED:
         return None
     verdict = verdict_in(data.attributes, data.metrics)
     reason = str(data.attributes.get("stop_reason"))
-    return Result(State(status), str(folder), reason, dict(data.metrics), verdict=verdict)
+    return Result(JobState(status), str(folder), reason, dict(data.metrics), verdict=verdict)
 
 
 def settled(config: Config) -> Result | None:
     """The result of a run that need not be made, because it is finished, or failed and is not to be tried again."""
     before = None if config.rerun is True else left(config.folder)
-    if before is None or before.state is State.INTERRUPTED:
+    if before is None or before.state is JobState.INTERRUPTED:
         return None
-    if before.state is State.FAILED:
+    if before.state is JobState.FAILED:
         sentence = f"It failed before, and rerun=failed tries again. {before.sentence}"
         return None if config.rerun == RETRY else replace(before, sentence=sentence)
-    return replace(before, state=State.SKIPPED, sentence="finished before; rerun=true solves it again")
+    return replace(before, state=JobState.SKIPPED, sentence="finished before; rerun=true solves it again")
 
 
 def skipped(config: Config) -> Result | None:
@@ -162,7 +162,7 @@ def skipped(config: Config) -> Result | None:
         _check_writable(config.folder)
         return None
     picture = config.folder / PICTURE
-    if result.state is State.SKIPPED:
+    if result.state is JobState.SKIPPED:
         _tidy(config.folder)
         if config.output.plot and not picture.exists():
             _draw(config.folder, picture)
@@ -211,8 +211,8 @@ def _solved_together(config: Config, composition: Composition) -> Result:
             if agreed(False):
                 train_beside(config)
         except Lost as lost:
-            return Result(State.FAILED, "", str(lost))
-        return Result(State.BESIDE, "", "")
+            return Result(JobState.FAILED, "", str(lost))
+        return Result(JobState.BESIDE, "", "")
     result, sound = None, False
     try:
         result = skipped(config)
@@ -244,7 +244,7 @@ def attempt(config: Config, composition: Composition, watch: Watch = on_terminal
             return found.result
         except Exception as error:
             return _failed(config, _sentence(error))
-    state = State(run.status) if whole else State.INTERRUPTED
+    state = JobState(run.status) if whole else JobState.INTERRUPTED
     reason = run.stop_reason if whole else f"{run.stop_reason} {UNDRAWN}"
     return Result(
         state, str(config.folder), reason, dict(run.metrics), (*run.warnings, *kept),
@@ -258,7 +258,7 @@ def _claim(lock: FolderLock, config: Config) -> None:
         lock.take()
     except Held as holder:
         sentence = f"{holder} is solving it"
-        raise _Settled(Result(State.ELSEWHERE, str(config.folder), sentence)) from None
+        raise _Settled(Result(JobState.ELSEWHERE, str(config.folder), sentence)) from None
     except OSError as error:
         raise no_folder(config.folder, error) from error
     if (result := settled(config)) is not None:
@@ -280,8 +280,8 @@ def _failed(config: Config, sentence: str) -> Result:
     """A run that ended without an archive; where it had begun, its history tells, so that a sweep knows next time."""
     if config.folder.is_dir():
         with contextlib.suppress(OSError):  # a full disk, which the sentence is about then
-            append_record(config.folder / HISTORY, {"status": State.FAILED.value, "reason": sentence})
-    return Result(State.FAILED, str(config.folder), sentence)
+            append_record(config.folder / HISTORY, {"status": JobState.FAILED.value, "reason": sentence})
+    return Result(JobState.FAILED, str(config.folder), sentence)
 
 
 def _trained(
@@ -340,7 +340,7 @@ def _write(run: Run, config: Config, composition: Composition, checkpoint: Check
     """Archive a run; one that did not end well stands beside a finished one, whose files stay."""
     archive = config.folder / ARCHIVE
     warnings: tuple[str, ...] = ()
-    if run.status != State.DONE.value and finished(config.folder) is not None:
+    if run.status != JobState.DONE.value and finished(config.folder) is not None:
         archive = _beside(archive, run)
         warnings = (f"{ARCHIVE} of an earlier run that was finished is kept; this one is in {archive.name}.",)
     try:
@@ -350,7 +350,7 @@ def _write(run: Run, config: Config, composition: Composition, checkpoint: Check
         run.save(archive)
     except (InputError, OSError) as error:
         raise _elsewhere(run, config, error) from error
-    if run.status != State.INTERRUPTED.value:
+    if run.status != JobState.INTERRUPTED.value:
         checkpoint.remove()
     return warnings
 
@@ -376,7 +376,7 @@ def _elsewhere(run: Run, config: Config, reason: Exception) -> RunError:
 def _drawn(run: Run, config: Config, stops: Stops) -> bool:
     """Draw a run; False if it was stopped meanwhile, which leaves the picture to the next command."""
     picture = config.folder / PICTURE
-    if run.status != State.DONE.value and finished(config.folder) is not None:
+    if run.status != JobState.DONE.value and finished(config.folder) is not None:
         picture = _beside(picture, run)
     try:
         stops.reopen()

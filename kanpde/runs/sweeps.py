@@ -29,7 +29,7 @@ from kanpde.runs.hydra_composition import (
     sweep_jobs,
     without_foreign,
 )
-from kanpde.runs.jobs import HISTORY, Result, State, Watch, attempt, left, no_folder, on_terminal, settled, skipped
+from kanpde.runs.jobs import HISTORY, JobState, Result, Watch, attempt, left, no_folder, on_terminal, settled, skipped
 from kanpde.runs.launchers import BASIC, check_launcher, children_shielded, threads_per_job
 from kanpde.runs.progress import Lines, Listener
 from kanpde.runs.settings import Config, config_of
@@ -178,7 +178,7 @@ def _trace(folder: Path) -> tuple[int, int] | None:
 
 def _interrupted(folder: Path, before: tuple[int, int] | None) -> Result:
     begun = left(folder) if _trace(folder) != before else None
-    return begun or Result(State.NOT_BEGUN, str(folder), NOTHING_KEPT)
+    return begun or Result(JobState.NOT_BEGUN, str(folder), NOTHING_KEPT)
 
 
 def _broken_down(before: dict[Path, tuple[int, int] | None], reason: str) -> dict[Path, Result]:
@@ -188,8 +188,8 @@ def _broken_down(before: dict[Path, tuple[int, int] | None], reason: str) -> dic
     """
     begun = [folder for folder, trace in before.items() if _trace(folder) != trace]
     if not begun:
-        return {folder: Result(State.FAILED, str(folder), f"It did not begin. {reason}") for folder in before}
-    killed = {folder: Result(State.FAILED, str(folder), f"Its process was killed. {reason}") for folder in begun}
+        return {folder: Result(JobState.FAILED, str(folder), f"It did not begin. {reason}") for folder in before}
+    killed = {folder: Result(JobState.FAILED, str(folder), f"Its process was killed. {reason}") for folder in begun}
     return {folder: left(folder) or killed[folder] for folder in begun}
 
 
@@ -215,14 +215,14 @@ class SweepTask:
         composition = Composition(settings, hydra)
         config = config_of(composition)
         if self.stop.exists():
-            return Result(State.NOT_BEGUN, str(config.folder), "the sweep was stopped before")
+            return Result(JobState.NOT_BEGUN, str(config.folder), "the sweep was stopped before")
         if config.threads is None:
             config = replace(config, threads=self.threads)
         prefix = f"#{hydra.job.num + 1}  "
         _print_line(f"{prefix}{' '.join(hydra.overrides.task)}")
         result = settled(config) or self._solved(config, composition, prefix)
         _print_line(f"{prefix}{result.state.value}: {result.note()}")
-        if result.state is State.INTERRUPTED and self.launcher == BASIC:
+        if result.state is JobState.INTERRUPTED and self.launcher == BASIC:
             raise KeyboardInterrupt
         return result
 
@@ -235,11 +235,11 @@ class SweepTask:
         try:
             return attempt(config, composition, on_terminal if self.launcher == BASIC else self._watch(prefix))
         except InputError as error:
-            return Result(State.FAILED, str(config.folder), str(error))
+            return Result(JobState.FAILED, str(config.folder), str(error))
         except KeyboardInterrupt:
             if self.launcher == BASIC:
                 raise
-            return Result(State.NOT_BEGUN, str(config.folder), NOTHING_KEPT)
+            return Result(JobState.NOT_BEGUN, str(config.folder), NOTHING_KEPT)
 
     def _watch(self, prefix: str) -> Watch:
         @contextmanager

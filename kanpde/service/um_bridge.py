@@ -18,7 +18,7 @@ from kanpde.service.services import Service
 SUPPORT = {"Evaluate": True, "Gradient": True, "ApplyJacobian": True, "ApplyHessian": False}
 
 
-class Call(BaseModel):
+class ModelCall(BaseModel):
     """What any of the calls may carry."""
 
     name: str
@@ -38,28 +38,28 @@ def add_paths(app: FastAPI, service: Service) -> None:
         return {"protocolVersion": 1.0, "models": [row["run"] for row in await service.runs()]}
 
     @app.post("/um/{token}/ModelInfo", tags=["UM-Bridge"])
-    async def model_info(call: Call) -> dict[str, Any]:
+    async def model_info(call: ModelCall) -> dict[str, Any]:
         service.archive(*call.name.split("/"))
         return {"support": SUPPORT}
 
     @app.post("/um/{token}/InputSizes", tags=["UM-Bridge"])
-    async def input_sizes(call: Call) -> Any:
+    async def input_sizes(call: ModelCall) -> Any:
         return await _answered(service, call, "sizes", lambda answer, values: {"inputSizes": [answer["in"]]})
 
     @app.post("/um/{token}/OutputSizes", tags=["UM-Bridge"])
-    async def output_sizes(call: Call) -> Any:
+    async def output_sizes(call: ModelCall) -> Any:
         return await _answered(service, call, "sizes", lambda answer, values: {"outputSizes": [answer["out"]]})
 
     @app.post("/um/{token}/Evaluate", tags=["UM-Bridge"])
-    async def evaluate(call: Call) -> Any:
+    async def evaluate(call: ModelCall) -> Any:
         return await _answered(service, call, "fields", lambda answer, values: {"output": [values]})
 
     @app.post("/um/{token}/Gradient", tags=["UM-Bridge"])
-    async def gradient(call: Call) -> Any:
+    async def gradient(call: ModelCall) -> Any:
         return await _answered(service, call, "gradient", lambda answer, values: {"output": values}, sens=call.sens)
 
     @app.post("/um/{token}/ApplyJacobian", tags=["UM-Bridge"])
-    async def apply_jacobian(call: Call) -> Any:
+    async def apply_jacobian(call: ModelCall) -> Any:
         return await _answered(service, call, "jacobian_times", lambda answer, values: {"output": values}, vec=call.vec)
 
 
@@ -67,7 +67,7 @@ Shaped = Callable[[dict[str, Any], list[Any]], Any]
 """Answer and values -> what the protocol calls them."""
 
 
-async def _answered(service: Service, call: Call, ask: str, shaped: Shaped, **more: Any) -> Any:
+async def _answered(service: Service, call: ModelCall, ask: str, shaped: Shaped, **more: Any) -> Any:
     """What the protocol wants: the answer, or an error of its own kind."""
     try:
         if len(call.input) != 1 or call.inWrt or call.outWrt:

@@ -31,7 +31,7 @@ from kanpde.reports.sections import problem_section
 from kanpde.results.archive import read_archive
 from kanpde.results.metrics import ROWS
 from kanpde.runs.hydra_composition import compose_mapping
-from kanpde.runs.jobs import HISTORY, Result, State, attempt, skipped
+from kanpde.runs.jobs import HISTORY, JobState, Result, attempt, skipped
 from kanpde.runs.launchers import usable_cores
 from kanpde.runs.progress import Listener
 from kanpde.runs.schema import settings_schema
@@ -61,8 +61,8 @@ from kanpde.studies.runner import plan_of, run_study
 
 MEMORY = 2 * 2**30  # bytes that a question may take
 STATUS = {
-    State.DONE: "successful", State.SKIPPED: "successful", State.FAILED: "failed",
-    State.INTERRUPTED: "dismissed", State.NOT_BEGUN: "dismissed",
+    JobState.DONE: "successful", JobState.SKIPPED: "successful", JobState.FAILED: "failed",
+    JobState.INTERRUPTED: "dismissed", JobState.NOT_BEGUN: "dismissed",
 }  # fmt: skip
 
 
@@ -94,12 +94,13 @@ def perform(path: Path, share: dict[str, int], lock: IO[str]) -> None:
         try:
             result = PERFORMED[folder.spec()["process"]](folder, share, stop, events)
         except InputError as error:
-            result = Result(State.FAILED, "", str(error))
+            result = Result(JobState.FAILED, "", str(error))
         except KeyboardInterrupt:
-            result = Result(State.NOT_BEGUN, "", "It was stopped before there was anything to keep.")
+            result = Result(JobState.NOT_BEGUN, "", "It was stopped before there was anything to keep.")
         except Exception as error:
             traceback.print_exc()
-            result = Result(State.FAILED, "", f"{type(error).__name__}: a fault of kanpde; log.txt has the traceback.")
+            fault = f"{type(error).__name__}: a fault of kanpde; log.txt has the traceback."
+            result = Result(JobState.FAILED, "", fault)
         stop.over()
         folder.finish(_end_of(result, share))
 
@@ -175,7 +176,7 @@ def _solve(folder: JobFolder, share: dict[str, Any], stop: Stopping, events: Eve
     follow = Following(events, config.folder / HISTORY)
     while True:
         result = skipped(config) or attempt(config, composition, watch)
-        if result.state is not State.ELSEWHERE:
+        if result.state is not JobState.ELSEWHERE:
             return result
         follow(result.sentence)
         stop.look()
@@ -249,7 +250,7 @@ def _study(folder: JobFolder, share: dict[str, Any], stop: Stopping, events: Eve
     sentences = [line for comparison in outcome.comparisons() for line in comparison.conclusions()]
     for sentence in sentences:
         events.write("note", text=sentence)
-    return Result(State.DONE, str(plan.folder), " ".join(sentences[:2]) or "The study is complete.")
+    return Result(JobState.DONE, str(plan.folder), " ".join(sentences[:2]) or "The study is complete.")
 
 
 def _problem_words(folder: JobFolder, asked: Asked) -> list[str]:

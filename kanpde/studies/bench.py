@@ -59,7 +59,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchRow:
     """One run.
 
     error: Relative L2 error; NaN where none is known, or there was no run.
@@ -91,9 +91,9 @@ class Bench:
     """The rows in a folder."""
 
     folder: Path
-    rows: tuple[Row, ...] = ()
+    rows: tuple[BenchRow, ...] = ()
 
-    def with_rows(self, more: Sequence[Row]) -> "Bench":
+    def with_rows(self, more: Sequence[BenchRow]) -> "Bench":
         """These added, and all of them written."""
         grown = replace(self, rows=(*self.rows, *more))
         told = {"machine": hardware(torch.device("cpu")), "versions": versions(), "git_commit": git_commit()}
@@ -124,9 +124,9 @@ def stored(folder: Path) -> Bench:
         raise InputError(said) from None
 
 
-def _row(told: dict[str, Any]) -> Row:
+def _row(told: dict[str, Any]) -> BenchRow:
     curve = tuple((float(at), float(error)) for at, error in told["curve"])
-    return Row(**{**told, "case": Case(**told["case"]), "curve": curve})
+    return BenchRow(**{**told, "case": Case(**told["case"]), "curve": curve})
 
 
 def run_bench(bench: Bench, cases: Sequence[Case], say: Say) -> Bench:
@@ -145,19 +145,19 @@ def run_bench(bench: Bench, cases: Sequence[Case], say: Say) -> Bench:
     return bench
 
 
-def made(case: Case) -> Row:
+def made(case: Case) -> BenchRow:
     """The row of a route of kanpde's, or of a peer's."""
     begun, cpu = time.perf_counter(), time.process_time()
     try:
         row = _peers(case) if case.route in PEERS else _solved(case)
     except InputError as error:
-        row = Row(case, word="refused", reason=str(error))
+        row = BenchRow(case, word="refused", reason=str(error))
     except RunError as error:
-        row = Row(case, word="failed", reason=str(error))
+        row = BenchRow(case, word="failed", reason=str(error))
     return replace(row, whole=time.perf_counter() - begun, cpu=time.process_time() - cpu)
 
 
-def _solved(case: Case) -> Row:
+def _solved(case: Case) -> BenchRow:
     curve: list[tuple[float, float]] = []
 
     def listen(event: Event) -> None:
@@ -173,7 +173,7 @@ def _solved(case: Case) -> Row:
     if run.status == "interrupted":
         raise KeyboardInterrupt
     metrics, verdict = run.metrics, run.verdict
-    return Row(
+    return BenchRow(
         case, error=metrics.get("rel_l2", math.nan), bar=metrics.get("reference_error", math.nan),
         heldout=metrics.get(HELDOUT_RMS, math.nan), word=verdict.word.value, estimate=verdict.estimate,
         seconds=metrics["wall_time_s"], unknowns=int(metrics.get("n_parameters", 0)), reason=run.stop_reason,
@@ -186,22 +186,24 @@ def _problem(case: Case) -> Problem:
     return replace(problem, settings={}) if case.bare else problem
 
 
-def _peers(case: Case) -> Row:
+def _peers(case: Case) -> BenchRow:
     """What another package comes to, with the settings that it recommends."""
     found = PEERS[case.route](_problem(case), case.seed, case.limit)
-    return Row(case, error=found.error, word=found.word, seconds=found.seconds, reason=found.said, curve=found.curve)
+    return BenchRow(
+        case, error=found.error, word=found.word, seconds=found.seconds, reason=found.said, curve=found.curve
+    )
 
 
-def classical_rows(case: Case) -> list[Row]:
+def classical_rows(case: Case) -> list[BenchRow]:
     """A row for every resolution of every classical solver that takes the problem; one that says so if none does."""
     found = classical_solutions(_problem(case))
     return [
-        Row(case, error=one.error, word=one.method, seconds=one.seconds, whole=one.seconds, unknowns=one.unknowns)
+        BenchRow(case, error=one.error, word=one.method, seconds=one.seconds, whole=one.seconds, unknowns=one.unknowns)
         for one in found
-    ] or [Row(case, word="none", reason="No classical solver takes it, or nothing is known to measure by.")]
+    ] or [BenchRow(case, word="none", reason="No classical solver takes it, or nothing is known to measure by.")]
 
 
-def _told(row: Row) -> str:
+def _told(row: BenchRow) -> str:
     if math.isnan(row.error):
         return f"{row.word}: {row.reason}"
     return f"rel_l2 {row.error:.1e}, {row.word}, {row.seconds:.1f} s of training, {row.cpu:.1f} s of the processor"
@@ -221,10 +223,10 @@ def write_bench(bench: Bench) -> list[Path]:
     return [bench.folder / name for name in (ROWS, TABLE, FIGURE, MARKDOWN)]
 
 
-def csv_text(rows: Sequence[Row]) -> str:
+def csv_text(rows: Sequence[BenchRow]) -> str:
     """A line for each run, its curve left out."""
     file = io.StringIO()
-    own = [name.name for name in fields(Row) if name.name not in ("case", "curve")]
+    own = [name.name for name in fields(BenchRow) if name.name not in ("case", "curve")]
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*(name.name for name in fields(Case)), *own])
     for row in rows:
@@ -238,7 +240,7 @@ def csv_text(rows: Sequence[Row]) -> str:
 class Group:
     """All seeds of one route for one problem."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[BenchRow, ...]
 
     @property
     def error(self) -> float:
@@ -246,7 +248,7 @@ class Group:
         return statistics.median(row.error for row in self.rows)
 
     @property
-    def worst(self) -> Row:
+    def worst(self) -> BenchRow:
         return max(self.rows, key=lambda row: (math.isnan(row.error), row.error))
 
     def cell(self) -> str:
@@ -258,7 +260,7 @@ class Group:
         return f"{self.error:.1e}{worst}, {seconds:.1f} s, {self.worst.word}"
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[BenchRow]) -> str:
     """A row for each problem, a column for each route, the classical solver that is as good or comes nearest."""
     routes = list(dict.fromkeys(row.case.route for row in rows if row.case.route != CLASSICAL))
     head = ["problem", "limit", *routes, "classical solver"]
@@ -272,8 +274,8 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def _by_problem(rows: Sequence[Row]) -> Iterator[tuple[tuple[str, float, bool], list[Row]]]:
-    def key(row: Row) -> tuple[str, float, bool]:
+def _by_problem(rows: Sequence[BenchRow]) -> Iterator[tuple[tuple[str, float, bool], list[BenchRow]]]:
+    def key(row: BenchRow) -> tuple[str, float, bool]:
         return row.case.problem, row.case.limit, row.case.bare
 
     beside = [row for row in rows if row.case.route == CLASSICAL]
@@ -282,7 +284,7 @@ def _by_problem(rows: Sequence[Row]) -> Iterator[tuple[tuple[str, float, bool], 
         yield one, own + [row for row in beside if row.case.problem == one[0]]
 
 
-def _classical_cell(rows: Sequence[Row], error: float) -> str:
+def _classical_cell(rows: Sequence[BenchRow], error: float) -> str:
     """The fastest classical solution that is as good, else the most accurate."""
     known = [row for row in rows if row.case.route == CLASSICAL and not math.isnan(row.error)]
     as_good = [row for row in known if row.error <= error]
@@ -292,7 +294,7 @@ def _classical_cell(rows: Sequence[Row], error: float) -> str:
     return f"{one.error:.1e}, {one.seconds:.2g} s, {one.word}"
 
 
-def summary(rows: Sequence[Row]) -> list[str]:
+def summary(rows: Sequence[BenchRow]) -> list[str]:
     """How many of all runs came below a hundredth, and what was called solved above five."""
     runs = [row for row in rows if row.case.route != CLASSICAL]
     good = sum(row.error < 1e-2 for row in runs)
@@ -304,7 +306,7 @@ def summary(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def error_figure(rows: Sequence[Row]) -> Figure:
+def error_figure(rows: Sequence[BenchRow]) -> Figure:
     """The lowest error over seconds of training, a panel for each problem; crosses are classical solutions."""
     groups = list(_by_problem(rows))
     across = max(1, min(COLUMNS, len(groups)))
@@ -328,7 +330,7 @@ def error_figure(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def _draw(axes: Any, rows: Sequence[Row], colors: dict[str, str]) -> None:
+def _draw(axes: Any, rows: Sequence[BenchRow], colors: dict[str, str]) -> None:
     axes.set(xscale="log", yscale="log")
     for row in rows:
         if row.case.route == CLASSICAL:

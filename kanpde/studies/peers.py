@@ -15,7 +15,7 @@ from kanpde.solving.training.events import Event, Step
 
 
 @dataclass(frozen=True)
-class Found:
+class PeerResult:
     """What a peer came to; `word` is "missing" where it is not installed."""
 
     word: str
@@ -25,11 +25,11 @@ class Found:
     curve: tuple[tuple[float, float], ...] = field(default=())
 
 
-Peer = Callable[[Problem, int, float], Found]
+Peer = Callable[[Problem, int, float], PeerResult]
 """Problem, seed and seconds."""
 
 
-def pykan(problem: Problem, seed: int, limit: float) -> Found:
+def pykan(problem: Problem, seed: int, limit: float) -> PeerResult:
     """As in its tutorial on equations: widths [d, 2, fields], grid 5, degree 3, L-BFGS, conditions as penalties.
 
     The network is pykan's; its derivatives are PyTorch's, and the residual is that of the problem's file.
@@ -51,7 +51,7 @@ def pykan(problem: Problem, seed: int, limit: float) -> Found:
     if run.status == "interrupted":
         raise KeyboardInterrupt
     metrics = run.metrics
-    return Found(
+    return PeerResult(
         run.verdict.word.value, run.stop_reason, metrics.get("rel_l2", math.nan), metrics["wall_time_s"], tuple(curve)
     )
 
@@ -61,9 +61,9 @@ PACKAGES = {"pykan": "kan"}
 
 
 def _if_installed(name: str, peer: Peer) -> Peer:
-    def tried(problem: Problem, seed: int, limit: float) -> Found:
+    def tried(problem: Problem, seed: int, limit: float) -> PeerResult:
         if importlib.util.find_spec(PACKAGES[name]) is None:
-            return Found("missing", f"{name} is not installed: pip install kanpde[peers].")
+            return PeerResult("missing", f"{name} is not installed: pip install kanpde[peers].")
         return peer(problem, seed, limit)
 
     return tried

@@ -29,7 +29,7 @@ from kanpde.results.provenance import git_commit, hardware, versions
 from kanpde.runs.checked_values import settings_from
 from kanpde.runs.choices import group_choices, group_defaults
 from kanpde.runs.hydra_composition import compose_mapping, near
-from kanpde.runs.jobs import Result, State, solve_one
+from kanpde.runs.jobs import JobState, Result, solve_one
 from kanpde.runs.settings import Config, config_of
 from kanpde.solving.optimizers import OPTIMIZERS, TRAINERS
 from kanpde.studies.archive import StudyData
@@ -169,7 +169,7 @@ class Runner:
         with self._quiet():
             result = solve_one(job)
         self.say(f"#{self.count} {what}: {result.state.value}, {result.note()}")
-        if result.state is State.INTERRUPTED:
+        if result.state is JobState.INTERRUPTED:
             raise KeyboardInterrupt
         return result
 

@@ -19,7 +19,7 @@ from kanpde.cli.main import main
 from kanpde.files.locks import FolderLock
 from kanpde.runs import jobs, launchers, sweeps
 from kanpde.runs.choices import LAUNCHERS
-from kanpde.runs.jobs import Result, State
+from kanpde.runs.jobs import JobState, Result
 from kanpde.runs.launchers import threads_per_job, usable_cores
 from kanpde.runs.settings import compose
 from kanpde.solving.training.events import Started
@@ -341,7 +341,7 @@ def test_a_job_has_its_share_of_threads_unless_told_otherwise(monkeypatch):
 
     def attempt(config, composition, watch):
         seen.append(config.threads)
-        return Result(State.DONE, str(config.folder), "not really")
+        return Result(JobState.DONE, str(config.folder), "not really")
 
     monkeypatch.setattr(sweeps, "threads_per_job", lambda name, launcher, jobs: 7)
     monkeypatch.setattr(sweeps, "attempt", attempt)

@@ -10,13 +10,13 @@ import pytest
 from kanpde.cli.main import main
 from kanpde.errors import InputError
 from kanpde.studies import bench, peers
-from kanpde.studies.bench import CLASSICAL, Bench, Case, Row, csv_text, markdown, run_bench, stored, summary
+from kanpde.studies.bench import CLASSICAL, Bench, BenchRow, Case, csv_text, markdown, run_bench, stored, summary
 
 CASE = Case("poisson_1d", "auto", 0, 60.0)
 
 
-def row(error: float, word: str = "solved", **changes: object) -> Row:
-    return Row(replace(CASE, **changes), error=error, word=word, seconds=2.0)
+def row(error: float, word: str = "solved", **changes: object) -> BenchRow:
+    return BenchRow(replace(CASE, **changes), error=error, word=word, seconds=2.0)
 
 
 def test_a_run_is_a_row_with_its_error_over_time_and_is_made_once(tmp_path, monkeypatch):
@@ -59,7 +59,7 @@ def test_a_classical_solver_stands_beside_at_several_resolutions(tmp_path):
 def test_the_table_has_medians_the_worst_and_the_classical_line():
     rows = [row(1e-3), row(1e-5, seed=1), row(1e-4, "unsure", seed=2), row(2e-1, "unsolved", route="lm")]
     own = Case("poisson_1d", CLASSICAL, 0, 0.0)
-    coarse, fine = (Row(own, error=e, word="chebyshev", seconds=s) for e, s in ((1e-6, 0.1), (1e-9, 0.2)))
+    coarse, fine = (BenchRow(own, error=e, word="chebyshev", seconds=s) for e, s in ((1e-6, 0.1), (1e-9, 0.2)))
     head, _, line, *rest = markdown([*rows, coarse, fine]).splitlines()
     assert head == "| problem | limit | auto | lm | classical solver |" and not rest
     assert line == (

@@ -17,7 +17,7 @@ from kanpde.models.networks import KANDesign, MLPDesign
 from kanpde.problems.catalog import load_problem
 from kanpde.results.archive import RunData, write_archive
 from kanpde.results.classical import classical_solutions
-from kanpde.runs.jobs import Result, State
+from kanpde.runs.jobs import JobState, Result
 from kanpde.studies import runner as studies
 from kanpde.studies.archive import read_study_data, write_study_data
 from kanpde.studies.comparisons import compare
@@ -392,7 +392,7 @@ def test_each_model_with_its_own_optimizer_is_shown_apart(tmp_path, monkeypatch)
 
 def test_ctrl_c_ends_a_study_and_a_run_without_an_archive_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    ended = iter([Result(State.FAILED, "nowhere", "no memory"), Result(State.INTERRUPTED, "nowhere", "stopped")])
+    ended = iter([Result(JobState.FAILED, "nowhere", "no memory"), Result(JobState.INTERRUPTED, "nowhere", "stopped")])
     monkeypatch.setattr(studies, "solve_one", lambda words: next(ended))
     plan = plan_of(SMALL[1:])
     plan.folder.mkdir(parents=True)
@@ -401,6 +401,6 @@ def test_ctrl_c_ends_a_study_and_a_run_without_an_archive_is_named(tmp_path, mon
     assert runner.lost[0].reason == "left no archive (failed): no memory"
     with pytest.raises(KeyboardInterrupt):
         runner.run([KANDesign((3,), 2, 3)], [1])
-    monkeypatch.setattr(studies, "solve_one", lambda words: Result(State.INTERRUPTED, "nowhere", "stopped"))
+    monkeypatch.setattr(studies, "solve_one", lambda words: Result(JobState.INTERRUPTED, "nowhere", "stopped"))
     assert main(SMALL) == 130
     assert "stopped by Ctrl-C" in capsys.readouterr().err

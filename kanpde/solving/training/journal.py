@@ -53,7 +53,7 @@ class Entry:
 
 
 @dataclass
-class Call:
+class RecordedCall:
     """What one minimization came to.
 
     `state` is what the method goes on with after the last entry, None where it cannot. The latest iterate is no entry
@@ -88,13 +88,13 @@ class Journal:
 
     def __init__(
         self,
-        calls: list[Call] | None = None,
+        calls: list[RecordedCall] | None = None,
         kept: Callable[["Journal"], None] = lambda journal: None,
         now: Callable[[], float] = time.perf_counter,
     ):
         self.calls = calls or []
         if not self.begun:
-            self.calls = [Call(BEGIN)]
+            self.calls = [RecordedCall(BEGIN)]
         self.kept, self.now = kept, now
         self.seconds = 0.0
         self.live_since: float | None = None if self.begun else now()
@@ -145,15 +145,15 @@ class Journal:
         again.live_since, again.closed = None, True
         return again
 
-    def call(self, asked: str) -> Call:
+    def call(self, asked: str) -> RecordedCall:
         """The next call: as it is recorded if it was asked the same, else a new one, and what follows is forgotten."""
         if self.place >= len(self.calls) or self.calls[self.place].start != asked:
             del self.calls[self.place :]
-            self.calls.append(Call(asked))
+            self.calls.append(RecordedCall(asked))
         self.place += 1
         return self.calls[self.place - 1]
 
-    def ended(self, call: Call) -> None:
+    def ended(self, call: RecordedCall) -> None:
         """A call is over: what is read from here on comes after it."""
         self.tape, self.read = call.readings, 0
 
@@ -172,7 +172,7 @@ class Journal:
         """The clock when a recorded call ended."""
         self._shown(seconds)
 
-    def go_live(self, call: Call) -> None:
+    def go_live(self, call: RecordedCall) -> None:
         """What follows in this call is computed, and nothing is known of what comes after it."""
         if self.closed:
             raise KeyboardInterrupt
@@ -182,7 +182,7 @@ class Journal:
         if self.live_since is None:
             self.live_since = self.now()
 
-    def add(self, call: Call, iterate: Iterate) -> list[float]:
+    def add(self, call: RecordedCall, iterate: Iterate) -> list[float]:
         """Record an iterate, which makes the one before an entry; where its readings go."""
         if self.full:
             return []
@@ -215,7 +215,7 @@ class Recorded(Optimizer):
         finally:
             self.journal.ended(call)
 
-    def _played(self, call: Call, objective: Any, theta: Tensor, observe: Observer) -> Ended | None:
+    def _played(self, call: RecordedCall, objective: Any, theta: Tensor, observe: Observer) -> Ended | None:
         """Show what is recorded; None where the call did not come to its end."""
         journal = self.journal
         for entry in call.entries:
@@ -236,7 +236,13 @@ class Recorded(Optimizer):
         return None
 
     def _live(
-        self, call: Call, objective: Any, theta: Tensor, steps: int, observe: Observer, state: dict[str, Any] | None
+        self,
+        call: RecordedCall,
+        objective: Any,
+        theta: Tensor,
+        steps: int,
+        observe: Observer,
+        state: dict[str, Any] | None,
     ) -> Ended:
         journal = self.journal
         journal.go_live(call)
@@ -291,7 +297,7 @@ def journal_bytes(journal: Journal, identity: str) -> bytes:
     return file.getvalue()
 
 
-def calls_in(content: bytes, identity: str) -> list[Call] | None:
+def calls_in(content: bytes, identity: str) -> list[RecordedCall] | None:
     """The calls of a journal; None where it is another run's.
 
     Raises:
@@ -312,7 +318,7 @@ def _numbered(arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
     return {f"a{place}": array for place, array in enumerate(arrays)}
 
 
-def _told(call: Call, arrays: list[np.ndarray]) -> dict[str, Any]:
+def _told(call: RecordedCall, arrays: list[np.ndarray]) -> dict[str, Any]:
     """A call in words, its iterates as one array; one that cannot be gone on with from its middle starts anew."""
     ended = call.ended is not None or call.cut is not None
     entries = call.entries if ended or call.state is not None else []
@@ -333,11 +339,11 @@ def _ended(ended: Ended, arrays: list[np.ndarray]) -> list[Any]:
     return [_plain(ended.theta, arrays), ended.loss, ended.reason.name, _plain(ended.state, arrays)]
 
 
-def _call(told: dict[str, Any], arrays: list[np.ndarray]) -> Call:
+def _call(told: dict[str, Any], arrays: list[np.ndarray]) -> RecordedCall:
     thetas = torch.from_numpy(arrays[told["thetas"]])
     # Each in memory of its own, laid out as when it was computed: sums depend on that in their last bit.
     entries = [Entry(theta.clone(), *rest) for theta, rest in zip(thetas, told["entries"], strict=True)]
-    call = Call(
+    call = RecordedCall(
         told["start"], entries, _rich(told["state"], arrays),
         seconds=told["seconds"], cut=told["cut"], readings=told["readings"],
     )  # fmt: skip
