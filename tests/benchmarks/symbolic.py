@@ -1,7 +1,8 @@
 """How often formulas are found, and in how many CPU seconds: `python tests/benchmarks/symbolic.py targets 0 5`.
 
 Sets: structure (20 functions and all that derivatives say of them; a line says what is wrong), targets (five
-formulas), noise (the same with one per cent), feynman2 and feynman3 (the KAN paper's dimensionless set in two and
+formulas), sparsify (two of them from a full [2,5,1] under a penalty: edges that it leaves, and after pruning),
+noise (all five with one per cent), feynman2 and feynman3 (the KAN paper's dimensionless set in two and
 three variables, domains as below, the paper's being unstated). A line a run; a formula counts if SymPy finds it equal
 to the target on its domain, so a decimal in it does not.
 """
@@ -13,7 +14,7 @@ import time
 import sympy
 import torch
 
-from kanpde.symbolic.discovery import Search, discover
+from kanpde.symbolic.discovery import Search, discover, discover_sparse
 from kanpde.symbolic.formulas import same
 from kanpde.symbolic.samples import Samples, drawn
 from kanpde.symbolic.structure import structure_of_samples
@@ -146,8 +147,21 @@ def searched(label, text, box, seed, search=None, noise=0.0):
     }), flush=True)  # fmt: skip
 
 
+def sparsified(text, box, seed):
+    samples, begun = drawn(function_of(text, 2)[1], *zip(*box, strict=True), seed), time.process_time()
+    found = discover_sparse(samples, NAMES[:2], 5, seed=seed)
+    print(json.dumps({
+        "set": "sparsify", "target": text, "seed": seed, "by_penalty": found.edges,
+        "left": len(found.network.edges) if found.network is not None else None, "error": found.network_error,
+        "found": found.formula.text if found.formula else None, "cpu_s": round(time.process_time() - begun, 1),
+    }), flush=True)  # fmt: skip
+
+
 def main(kind, first=0, last=1):
     for seed in range(int(first), int(last)):
+        if kind == "sparsify":
+            for text in ("exp(sin(pi*x) + y**2)", "sqrt(x**2 + y**2)"):
+                sparsified(text, TARGETS[text], seed)
         if kind == "structure":
             structures(seed)
         if kind in ("targets", "noise"):

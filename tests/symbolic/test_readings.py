@@ -1,7 +1,9 @@
 """Formulas of runs: put into the problem, kept in the archive, and named by hand."""
 
+import shutil
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 import sympy
@@ -126,6 +128,17 @@ def test_a_run_without_layers_has_edges_fitted_to_its_field(tmp_path, capsys):
     assert capsys.readouterr().out.startswith("sin")
     assert main(["symbolic", str(path), "--set", "0,0,0=sin"]) == 0
     assert "u = cos(2*x)" in capsys.readouterr().out
+
+
+def test_an_archive_without_formulas_is_read_as_before(archive, tmp_path):
+    """Archives of versions that knew neither `/symbolic` nor hashes."""
+    old = tmp_path / "result.h5"
+    shutil.copy(archive, old)
+    with h5py.File(old, "a") as file:
+        del file["symbolic"], file.attrs["content_sha256"]
+    run = kanpde.open_run(old)
+    assert run.data.symbolic == {} and run.data.symbolic_attributes == {}
+    assert len(run.plot("network").axes) == 1 + 4
 
 
 def test_a_form_that_is_wrong_ends_with_three(archive, capsys):
