@@ -19,6 +19,7 @@ from kanpde.runs.choices import DEFAULT_CHOICES, LAUNCHERS, group_choices
 from kanpde.runs.schema import properties_of, settings_schema
 from kanpde.runs.settings import KINDS
 from kanpde.solving.training.settings import Training
+from kanpde.studies.bench import markdown, stored
 from kanpde.studies.plans import Study
 
 ROOT = Path(__file__).parents[1]
@@ -107,8 +108,14 @@ def keys() -> str:
     return table(["key", ""], [[f"`{name}`", text] for name, (text, _) in KEY_SCHEMAS.items()])
 
 
+def frontier() -> str:
+    """What `kanpde bench` came to on problems of kinds that had failed."""
+    return markdown(stored(ROOT / "outputs" / "reference" / "frontier").rows).rstrip("\n")
+
+
 SECTIONS: dict[str, dict[str, Callable[[], str]]] = {
     "conf/README.md": {"groups": groups, "settings": settings, "general": general, "study": study},
+    "tests/README.md": {"frontier": frontier},
     "problems/README.md": {"keys": keys, "functions": functions, "shapes": shapes},
 }
 
