@@ -34,8 +34,8 @@ from kanpde.solving.training.setup import Setup, Trained, derived_seed
 FURTHER = 4
 """Stages that may follow those of the settings,"""
 
-HELPED = 1.5
-"""as long as each lowers the held-out figure by this factor."""
+HELPED, HELPED_ENERGY = 1.5, 1e-5
+"""as long as each lowers the held-out residual by this factor, or an energy by this part of it."""
 
 MEMORY_OF_STAGE = 3
 """Jacobians of a stage, in memory, at most; those of the next one are four times as large."""
@@ -286,10 +286,20 @@ class Weigh:
     def __call__(self, state: State, course: Course) -> State:
         objective, free = state.objective, told(free_memory() or math.inf)
         needed = 4 * MEMORY_OF_STAGE * objective.size * objective.theta.numel() * objective.theta.element_size()
-        helped = state.best is not None and state.best.heldout * HELPED <= state.before
-        if not helped or needed > free:
+        if state.best is None or not helped(state.before, state.best.heldout, not course.setup.problem.equations):
+            raise Halt(Outcome.FINISHED)
+        if needed > free:
             raise Halt(Outcome.FINISHED)
         return state
+
+
+def helped(before: float, after: float, energy: bool) -> bool:
+    """Whether a stage lowered the held-out figure enough; an energy errs by the square of the solution's error.
+
+    >>> helped(1e-2, 1e-3, False), helped(1e-2, 9e-3, False), helped(-0.3, -0.30001, True), helped(-0.3, -0.3, True)
+    (True, False, True, False)
+    """
+    return before - after > HELPED_ENERGY * abs(after) if energy else after * HELPED <= before
 
 
 @dataclass(frozen=True)

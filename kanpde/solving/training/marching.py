@@ -63,7 +63,7 @@ MOST = {1: 2048, 2: 64}
 PATIENCE, GRACE = 0.2, 0.5
 """Of the time of a rung, after which its pace is asked for, and how much of it may pass before the first window."""
 
-LENIENT = 1.5
+LENIENT = 4.0
 """How many times too slow it may look: windows become longer."""
 
 ROUGH = 0.1
@@ -124,7 +124,7 @@ Mesh = tuple[Tensor, ...]
 class Pace:
     """How a march gets on: it is given up as soon as it can be foreseen that its time will not do.
 
-        seconds to come = (end of time - now) / speed,    the larger one of over all windows and over the last two
+        seconds to come = (end of time - now) / speed,    the larger one of over all windows and over the last
     """
 
     def __init__(self, clock: Clock, begin: float, end: float):
@@ -151,7 +151,7 @@ class Pace:
 
     def _to_come(self) -> float:
         last, now = self.marks[-1]
-        since = self.marks[0], self.marks[-min(3, len(self.marks))]
+        since = self.marks[0], self.marks[-2]
         speed = max((now - there) / max(last - then, 1e-9) for then, there in since)
         return (self.end - now) / speed
 
