@@ -1,5 +1,8 @@
 """Singular functions beside the exact last layer: what they reach, and their archive."""
 
+import math
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -59,3 +62,10 @@ def test_the_leading_coefficient_of_motz_s_problem():
     run = kanpde.solve(motz, reference=False, **SMALL)
     place = [row[5] for row in run.network.singular.tolist()].index(0.5)
     assert run.network.coefficients[place].item() == pytest.approx(401.1624537, rel=1e-6)
+
+
+def test_a_first_rung_that_is_far_off_is_gone_on_from_where_nothing_else_will_do():
+    """As of a flow at Reynolds number 1000 on a dozen directions."""
+    rough = SimpleNamespace(steps=9, heldout=20.0, change=math.nan, trained=SimpleNamespace(heldout=1.0), seconds=1.0)
+    assert ladder._ended([rough], None, 100.0, math.inf) is None
+    assert "astray" in ladder._ended([rough], None, 100.0)[1]

@@ -446,7 +446,7 @@ def _ended(
 ) -> tuple[Outcome, str] | None:
     """Whether the last rung is to be the last, and why; `left` are the seconds for further ones."""
     last = rungs[-1]
-    if last.steps != 1 and last.heldout > ASTRAY:
+    if last.steps != 1 and last.heldout > ASTRAY and math.isfinite(useful):
         return Outcome.FINISHED, "Newton's method went astray"
     if target is not None and last.trained.heldout <= target:
         return Outcome.TARGET, "the target was reached"
