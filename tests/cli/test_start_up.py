@@ -9,7 +9,7 @@ import pytest
 
 import kanpde
 from kanpde.cli.main import INTERRUPTED, command_lines, command_of, main
-from kanpde.runs.jobs import State
+from kanpde.runs.jobs import JobState
 
 HEAVY = ("torch", "sympy", "scipy", "matplotlib", "hydra")
 TINY = ["training=quick", "model.width=[4]"]
@@ -79,5 +79,5 @@ def test_a_command_that_is_stopped_ends_as_a_run_does(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("kanpde.cli.main.command_of", lambda name: stopped)
-    assert main(["problems"]) == INTERRUPTED == State.INTERRUPTED.exit_code
+    assert main(["problems"]) == INTERRUPTED == JobState.INTERRUPTED.exit_code
     assert "Ctrl-C" in capsys.readouterr().err
