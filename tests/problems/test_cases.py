@@ -9,7 +9,7 @@ from kanpde.errors import InputError
 from kanpde.problems.catalog import load_problem
 from kanpde.problems.check_report import statement_lines
 from kanpde.problems.freedoms import freedom_sentences
-from kanpde.references import method_for, reference_of
+from kanpde.references import method_for, no_reference, reference_of
 from kanpde.solving.ansatz.exact_conditions import exact_ansatz
 from kanpde.solving.losses.residuals import build_blocks
 
@@ -21,7 +21,7 @@ EXPRESSED = {
     "heated_part": None, "disk_polar": None, "inflow_poly": "finite_elements", "lorenz_issue": "ordinary",
     "periodic_pinned": "chebyshev", "porous_triangle_where": "finite_elements", "robertson": "ordinary",
     "sphere_spherical": None, "stefan": None, "interface_two_fields": "chebyshev", "neumann_compatible": "chebyshev",
-    "two_materials": "chebyshev",
+    "two_materials": "chebyshev", "inverse_field": None, "inverse_load": None,
 }  # fmt: skip
 """With the method of their reference; none beside an exact solution."""
 
@@ -34,6 +34,7 @@ WARNED = {
 }
 FREE = {"cylinder_potential": "up to a constant", "taylor_green": "up to a function of t"}
 REFUSED = {
+    "eady": "at: {x: 0, condition: u = 1}",
     "neumann_incompatible": "source and fluxes need to balance",
     "schrodinger_complex": "Declare complex fields",
     "stefan_comma": "needs quotes around what has a comma",
@@ -69,6 +70,11 @@ def test_what_is_free_is_named(name):
 def test_refused_with_what_to_write(name):
     with pytest.raises(InputError, match=REFUSED[name]):
         case(name)
+
+
+def test_what_data_determine_is_not_called_open():
+    problem = case("inverse_field")
+    assert "data in place" in no_reference(problem) and not freedom_sentences(problem) and not problem.warnings
 
 
 def test_where_is_echoed():
