@@ -44,6 +44,7 @@ from kanpde.problems.reading.reference import check_reference, read_reference
 from kanpde.problems.reading.schema import KEYS
 from kanpde.problems.reading.settings import read_settings
 from kanpde.problems.reading.shapes import read_region
+from kanpde.problems.reading.units import check_units
 from kanpde.problems.reading.vectors import complex_fields, field_names, vector_fields
 from kanpde.problems.tasks import task_of
 
@@ -105,6 +106,7 @@ class ProblemFile(Source):
         narrow = fewer_coordinates(self, scope)
         equations |= still_equations(narrow, coordinates)
         check_own_names(self, fields, learned)
+        check_units(self, scope, conditions)
         data = read_data(self, scope.fields, coordinates, box, exact, task.test_share(self), region)
         read_reference(self, coordinates, fields)
         return Problem(

@@ -146,6 +146,10 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
         "with `{file: v.h5, dataset: /fields/v}`), the path relative to the problem file",
         mapping_of(COEFFICIENT),
     ),
+    "units": (
+        "units of names, `{x: m, t: s, T: K, k: W/(m*K)}`: terms that are added must have one; numbers take any",
+        {"anyOf": [mapping_of(TEXT), {"type": "null"}]},
+    ),
     "exact": ("the solution, if it is known, of every field; errors are measured against it", mapping_of(EXPRESSION)),
     "reference": (
         "how the solution to measure against is found where there is no `exact`: by itself, or `{method: lines}`, "
