@@ -69,3 +69,6 @@ def test_a_first_rung_that_is_far_off_is_gone_on_from_where_nothing_else_will_do
     rough = SimpleNamespace(steps=9, heldout=20.0, change=math.nan, trained=SimpleNamespace(heldout=1.0), seconds=1.0)
     assert ladder._ended([rough], None, 100.0, math.inf) is None
     assert "astray" in ladder._ended([rough], None, 100.0)[1]
+    stalled = [SimpleNamespace(**{**vars(rough), "heldout": 1.0, "change": 0.1}) for _ in range(3)]
+    assert ladder._ended(stalled, None, 100.0, math.inf) is None
+    assert "did not fall" in ladder._ended(stalled, None, 100.0)[1]

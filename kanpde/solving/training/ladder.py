@@ -444,7 +444,10 @@ def _begin_from(before: nn.Module, network: nn.Module, points: Tensor, ridge: fl
 def _ended(
     rungs: Sequence[Rung], target: float | None, left: float, useful: float = USEFUL
 ) -> tuple[Outcome, str] | None:
-    """Whether the last rung is to be the last, and why; `left` are the seconds for further ones."""
+    """Whether the last rung is to be the last, and why; `left` are the seconds for further ones.
+
+    Where whatever may come is `useful`, all rungs are tried for which there is time.
+    """
     last = rungs[-1]
     if last.steps != 1 and last.heldout > ASTRAY and math.isfinite(useful):
         return Outcome.FINISHED, "Newton's method went astray"
@@ -455,7 +458,7 @@ def _ended(
     fell = [a.trained.heldout > FALLS * b.trained.heldout for a, b in pairwise(rungs)]
     if last.change <= AGREED and not fell[-1]:
         return Outcome.FINISHED, "the held-out residual no longer fell"
-    if len(fell) >= STALLED and not any(fell[-STALLED:]):
+    if len(fell) >= STALLED and not any(fell[-STALLED:]) and math.isfinite(useful):
         return Outcome.FINISHED, "the held-out residual did not fall"
     size, dear = last.trained.heldout / last.heldout, last.seconds > DEAR * left
     if fell and dear and Ladder(tuple(rungs), Outcome.FINISHED, "").forecast(left) > useful * size:
