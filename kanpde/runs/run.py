@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -253,6 +254,7 @@ def solve_config(
     forget_peak()
     if isinstance(config.problem.task, Lattice):
         return _lattice_run(config, on_event)
+    check_sizes(config)
     device = _device(config.device)
     window_ends(config.problem, config.training.windows)  # before time goes into a reference
     ansatz = ansatz_of(config.problem, config.training.conditions)
@@ -286,6 +288,33 @@ def train_beside(config: Config) -> None:
     setup = replace(_setup(config, ansatz, _device(config.device), None, None), track=lambda network: math.nan)
     with shared_training(), own_threads(config.threads):
         _trained(setup, lambda event: None, lambda goal: setup.track, None, [])
+
+
+def check_sizes(config: Config) -> None:
+    """Refuse points and networks that alone are larger than what is free, before anything is drawn or built.
+
+    Raises:
+        InputError: Names the setting.
+    """
+    free = free_memory()
+    if free is None:
+        return
+    ends = config.problem.domain.dimension, len(config.problem.fields)
+    points = getattr(config.sampling, "points", None) or 0
+    grid, width = getattr(config.model, "grid", 0) or 0, getattr(config.model, "width", ())
+    widths = (ends[0], *(width if isinstance(width, tuple) else ()), ends[1])
+    edges = sum(before * after for before, after in pairwise(widths))
+    needs = {"sampling.points": points * ends[0], "model.width": edges, "model.grid": grid * edges}
+    for name, numbers in needs.items():
+        if isinstance(numbers, int | float) and (needed := COPIES * 8.0 * numbers) > free:
+            raise InputError(
+                f"{name} asks for {needed / 2**30:.3g} GiB of points or parameters alone; {free / 2**30:.3g} GiB are "
+                f"free. Set {name} to less."
+            )
+
+
+COPIES = 3
+"""Of points and parameters, which are in memory at once at least."""
 
 
 def check_memory(event: Started, config: Config) -> None:

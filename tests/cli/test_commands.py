@@ -175,6 +175,7 @@ def test_a_reader_that_has_seen_enough_ends_no_run(empty_folder):
 @pytest.mark.skipif(sys.platform != "linux", reason="the bound is of Linux")
 def test_a_run_too_large_ends_in_a_sentence(empty_folder, capsys, monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: 2**30)
+    monkeypatch.setattr(run, "free_memory", lambda: None)
     assert main(["solve", *FEW, "sampling.points=1000000000"]) == 1
     assert "Out of memory" in capsys.readouterr().err
     monkeypatch.setattr(run, "free_memory", lambda: 2**20)

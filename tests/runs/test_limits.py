@@ -83,6 +83,17 @@ def test_memory_is_forecast_for_the_last_stage(monkeypatch):
         kanpde.solve("poisson_1d", model={"width": [3]}, training=training)
 
 
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [({"sampling": {"points": 10**9}}, "sampling.points"), ({"model": {"grid": 10**9}}, "model.grid"),
+     ({"model": {"width": [10**5, 10**5]}}, "model.width"), ({"model": {"width": [3], "grid": 10**9}}, "model.grid")],
+)  # fmt: skip
+def test_sizes_are_refused_before_they_are_tried(monkeypatch, setting, word):
+    monkeypatch.setattr(run_module, "free_memory", lambda: 2**31)
+    with pytest.raises(InputError, match=f"{word} asks for"):
+        kanpde.solve("poisson_1d", **setting)
+
+
 def test_memory_is_that_of_the_control_groups_above(tmp_path, monkeypatch):
     """Of a batch system the job's group may be unlimited, and the one above it bounded; caches of files are free."""
     job = tmp_path / "user" / "job"
