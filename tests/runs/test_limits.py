@@ -94,6 +94,11 @@ def test_sizes_are_refused_before_they_are_tried(monkeypatch, setting, word):
         kanpde.solve("poisson_1d", **setting)
 
 
+def test_windows_are_as_many_as_networks_may_be():
+    with pytest.raises(InputError, match="training.windows must be 1 to 10000"):
+        compose(["problem=diffusion_1d", "training.windows=100000000"])
+
+
 def test_memory_is_that_of_the_control_groups_above(tmp_path, monkeypatch):
     """Of a batch system the job's group may be unlimited, and the one above it bounded; caches of files are free."""
     job = tmp_path / "user" / "job"

@@ -207,5 +207,5 @@ def test_a_module_of_ones_own_is_refused():
 
 
 def test_no_windows_are_refused():
-    with pytest.raises(InputError, match="training.windows must be 1 or more, or times; 0 came"):
+    with pytest.raises(InputError, match="training.windows must be 1 to 10000, or times; 0 came"):
         compose(["training.windows=0"])

@@ -460,7 +460,7 @@ def _ended(
         return Outcome.FINISHED, "the held-out residual no longer fell"
     if len(fell) >= STALLED and not any(fell[-STALLED:]) and math.isfinite(useful):
         return Outcome.FINISHED, "the held-out residual did not fall"
-    size, dear = last.trained.heldout / last.heldout, last.seconds > DEAR * left
+    size, dear = last.trained.heldout / (last.heldout or 1.0), last.seconds > DEAR * left
     if fell and dear and Ladder(tuple(rungs), Outcome.FINISHED, "").forecast(left) > useful * size:
         return Outcome.FINISHED, "further rungs would not lower it enough in the time that is left"
     return None

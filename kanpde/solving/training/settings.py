@@ -6,6 +6,9 @@ from typing import Literal
 
 from kanpde.errors import InputError
 
+MOST_WINDOWS = 10_000
+"""Into which time is cut; each has a network of its own."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -46,8 +49,10 @@ class Training:
         for name, value in counts.items():
             if value is not None and not value >= 1:
                 raise InputError(f"training.{name} must be 1 or more; {value} came. Set it so.")
-        if isinstance(self.windows, int) and not self.windows >= 1:
-            raise InputError(f"training.windows must be 1 or more, or times; {self.windows} came. Set it so.")
+        if isinstance(self.windows, int) and not 1 <= self.windows <= MOST_WINDOWS:
+            raise InputError(
+                f"training.windows must be 1 to {MOST_WINDOWS}, or times; {self.windows} came. Set it so."
+            )
         if self.start_steps < 0:
             raise InputError(f"training.start_steps must not be negative; {self.start_steps} came. Set it so.")
         for name in ("time_limit", "boundary_weight", "data_weight", "target"):
