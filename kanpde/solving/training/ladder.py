@@ -338,7 +338,9 @@ class _Ridge:
         return objective if self.table is None else emphasized(objective, EMPHASIS)
 
     def _continued(self, network: nn.Module, clock: "Clock", taken: list[Iterate]) -> Ended | None:
-        """The solution by way of easier equations, from zero on."""
+        """The solution by way of easier equations, from zero on; what evolves goes on in windows of time instead."""
+        if self.setup.problem.evolves():
+            return None
 
         def objective_of(problem: Problem) -> SquaresObjective:
             weights = self.setup.settings.boundary_weight, self.setup.settings.data_weight
@@ -348,7 +350,10 @@ class _Ridge:
             return objective
 
         start = torch.zeros_like(objective_of(self.setup.problem).theta)
-        return continued(self.setup.problem, objective_of, self.method, start, NEWTON, taken.append)
+        try:
+            return continued(self.setup.problem, objective_of, self.method, start, NEWTON, taken.append)
+        except Late:  # what Newton's method came to is an answer as well
+            return None
 
 
 def rung_of(
