@@ -20,7 +20,7 @@ def claims_command(words: Sequence[str]) -> int:
     parser.add_argument("--folder", default="outputs/claims", help="where outcomes are kept, so that one can go on")
     parser.epilog = (
         "All of them take about an hour on two cores that do nothing else: feynman eleven minutes of CPU time, poisson "
-        "three by the clock, knots up to half an hour with its census, others up to five minutes each. What was stopped "
+        "seven by the clock, knots up to half an hour with its census, others up to five each. What was stopped "
         "goes on where it was. Outcomes that were measured: outputs/reference/claims."
     )
     options = parser.parse_args(words)

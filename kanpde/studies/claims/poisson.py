@@ -12,7 +12,7 @@ from typing import Any
 from kanpde.runs.run import solve
 from kanpde.studies.claims.interface import Claim, Judged, Judgment, Parts
 
-SECONDS, SEEDS, FACTOR = 10.0, 3, 100.0
+SECONDS, SEEDS, FACTOR = 30.0, 3, 100.0
 POINTS = 2500
 """As many as the largest KAN has by default; five for each of the MLP's 20,000 numbers took minutes a step."""
 MODELS: dict[str, tuple[dict[str, Any], str]] = {
