@@ -61,7 +61,8 @@ MOST = {1: 2048, 2: 64}
 """Cells along an axis."""
 
 PATIENCE, GRACE = 0.2, 0.5
-"""Of the time of a rung, after which its pace is asked for, and how much of it may pass before the first window."""
+"""Of the time of a rung, after which its pace is asked for, and how much of it may pass before the second window:
+up to the first one cells are found."""
 
 LENIENT = 4.0
 """How many times too slow it may look: windows become longer."""
@@ -145,7 +146,7 @@ class Pace:
         first, rest = self.marks[0][0], self.clock.rest()
         spent = (seconds - first) / max(self.clock.most - first, 1e-9)
         grown = (seconds - began) * (cells / before) ** MarchedProducts.power if before else 0.0
-        slow = spent > PATIENCE and self._to_come() > LENIENT * rest if len(self.marks) > 1 else spent > GRACE
+        slow = spent > PATIENCE and self._to_come() > LENIENT * rest if len(self.marks) > 2 else spent > GRACE
         if slow or grown > rest:
             raise Stuck(f"from t = {now:g} on, windows would take longer than the time that is left")
 
