@@ -14,7 +14,7 @@ from kanpde.problems.geometry.boxes import Box, box_sides
 from kanpde.problems.geometry.regions import ShapeBoundary, inside_points, piece_points, sampled_inside
 from kanpde.problems.geometry.sampling import uniform_points
 from kanpde.problems.geometry.samplings import GaussSampling, SobolSampling
-from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Polygon, Round, facet_points, perimeter
+from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Flat, Polygon, Round, facet_points, perimeter
 from kanpde.problems.grids import measuring_points
 
 DISK, ELLIPSE, BALL = Round((0.2, -0.1), (0.5, 0.5)), Round((0.0, 0.1), (0.8, 0.3)), Round((0.1, 0, 0), (0.6,) * 3)
@@ -192,13 +192,14 @@ def test_slopes_on_parts_of_sides_have_the_right_sign(form):
 def test_points_are_even_by_area(shape, volume, surface):
     """As many in each part as its share of area or length has it: quasi-random, so far nearer than random ones."""
     count, d = 1024, len(shape.bounds[0])
-    own = {2: "disk(0, 0, 0.5)", 3: "ball(0, 0, 0, 0.5)"}[d]
-    coordinates = {name: [-1, 1] for name in "xyz"[:d]}
+    own = {2: "disk(0, 0, 0.5)", 3: "ball(0, 0, 0, 0.5)", 4: "ball(0, 0, 0, 0, 0.5)"}[d]
+    low, high = (min(-1, *shape.bounds[0]), max(1, *shape.bounds[1]))
+    coordinates = {name: [float(low), float(high)] for name in "xyzw"[:d]}
     data = stated(coordinates=coordinates, exact={"u": "x*y"}, shapes={"own": own}, domain="own")
     problem = load_problem(data)
     region = replace(problem.region, shapes=(("own", shape),))
     points = inside_points(region, problem.domain, count, 0)
-    direction = torch.tensor([0.8, 0.6, 0.3])[:d]
+    direction = torch.tensor([0.8, 0.6, 0.3, 0.2])[:d]
     level = (points @ direction).median()
     fine = inside_points(region, problem.domain, 2**16, 9)
     share = (fine @ direction < level).double().mean().item()
@@ -218,17 +219,25 @@ def _evenness(facet, points):
 
 
 def _share_below(facet, axis, levels):
-    if not isinstance(facet, Round):
+    if isinstance(facet, Flat):
         corner = torch.tensor(facet.origin)[axis]
         span = torch.tensor(facet.spans)[:, axis].sum()  # along the edges of boxes only one span counts
         return ((levels - torch.minimum(corner, corner + span)) / span.abs()).clamp(0, 1)
-    if len(facet.center) == 3:  # Archimedes: area goes with height
+    if isinstance(facet, Round) and len(facet.center) == 3 and len(set(facet.axes)) == 1:  # Archimedes: as height
         return (levels - facet.center[axis] + facet.axes[axis]) / (2 * facet.axes[axis])
-    angle = torch.linspace(0, 2 * math.pi, 200001).double()
-    place = torch.stack([facet.axes[0] * angle.cos(), facet.axes[1] * angle.sin()], 1)
-    lengths = place.diff(dim=0).norm(dim=1)
-    middle = (place[1:] + place[:-1])[:, axis] / 2 + facet.center[axis]
-    return torch.stack([lengths[middle < level].sum() for level in levels]) / lengths.sum()
+    place, area = _pieces(facet, levels.dtype)
+    return torch.stack([area[place[:, axis] < level].sum() for level in levels]) / area.sum()
+
+
+def _pieces(facet, dtype, step=1e-6):
+    """Places all over a facet and the area, or length, that each stands for: from its parameters' derivatives."""
+    count = facet.place(torch.full((1, 3), 0.5, dtype=dtype)).shape[1] - 1
+    each = {1: 100_000, 2: 500, 3: 60}[count]
+    ticks = (torch.arange(each, dtype=dtype) + 0.5) / each
+    unit = torch.cartesian_prod(*[ticks] * count).reshape(-1, count)
+    shifts = step * torch.eye(count, dtype=dtype)
+    tangents = torch.stack([(facet.place(unit + h) - facet.place(unit - h)) / (2 * step) for h in shifts], dim=2)
+    return facet.place(unit), (tangents.mT @ tangents).det().clamp(min=0).sqrt()
 
 
 def test_a_disk_that_touches_the_box_needs_no_condition_on_its_sides():
@@ -278,7 +287,7 @@ def test_parts_of_sides():
         ({"shapes": {"hole": "disk(3, 0, 0.1)"}}, ["shapes.hole", "meets the box"]),
         ({"shapes": {"hole": "disk(0, 0, -1)"}}, ["positive radii"]),
         ({"shapes": {"hole": "disk(0, 0)"}}, ["disk(x, y, r)"]),
-        ({"shapes": {"hole": "ball(0, 0, 0, 1)"}}, ["3 space dimensions"]),
+        ({"shapes": {"hole": "ball(0, 0, 0, 1)"}}, ["in 2 space dimensions"]),
         ({"shapes": {"hole": "blob(1)"}}, ["a shape"]),
         ({"shapes": {"hole": "box(1, 0, 0, 1)"}}, ["x0 < x1"]),
         ({"shapes": {"hole": "polygon(0, 0, 1, 1, 1, 0, 0, 0.5)"}}, ["do not cross"]),

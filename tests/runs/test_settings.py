@@ -219,7 +219,7 @@ def test_a_problem_file_cannot_reach_hydra(problem_file, line):
         ("rerun=1", "rerun needs true or false"),
         ("model.width=[a]", "model.width needs a list"),
         ("model.width=null", "model.width needs a list"),
-        ("model.kind=kam", "one of kan, mlp"),
+        ("model.kind=kam", "one of kan, edges, mlp"),
         ("model.basis=bspine", "Did you mean bspline?"),
         ("model.degree=1", "model.degree=3 or more"),
         ("training.conditions=exct", "Did you mean exact?"),
