@@ -10,7 +10,7 @@ from kanpde import references
 from kanpde.problems.catalog import load_problem
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.language import compile_expression
-from kanpde.references import NotSolved, method_for, reference_of
+from kanpde.references import NotSolved, applicable_method, method_for, reference_of
 from kanpde.references.cells import Cells, Waves, equidistributed
 from kanpde.references.interpolants import FourierAxis, Interpolant, Pieces
 from kanpde.references.means import OutOfMeans, check_time, time_limit
@@ -171,6 +171,23 @@ def test_every_kind_keeps_its_error_bar(kind):
     error, true = against_exact(KINDS[kind])
     assert true < 3 * error + 1e-9 and error < 1e-9
     assert against_exact(KINDS[kind], factor=1 + 1e-4)[1] > 5e-5
+
+
+REACTORS = {
+    "coordinates": {"x": [0, 1], "y": [0, 1], "t": [0, 1]}, "fields": ["a", "b", "c", "d"],
+    "equations": {"first": "a_t = 0.1*lap(a) - a*b + auto", "second": "b_t = 0.1*lap(b) - a*b + auto",
+                  "third": "c_t = 0.05*lap(c) + a*b - c*d + auto", "fourth": "d_t = 0.02*lap(d) + c*d + auto"},
+    "boundary": {"*": ["a = auto", "b = auto", "dn(c) = auto", "dn(d) = auto"]},
+    "initial": ["a = auto", "b = auto", "c = auto", "d = auto"],
+    "exact": {"a": "exp(-t)*cos(x + y)", "b": "1 + t*sin(x)*y", "c": "exp(-t)*cos(2*x)*cos(y)",
+              "d": "1/(2 + x + y + t)"},
+}  # fmt: skip
+
+
+def test_four_fields_react_and_diffuse_in_the_plane():
+    assert applicable_method(load_problem(REACTORS)) == "lines"
+    bar, true = against_exact(REACTORS, resolution=12)
+    assert true < bar < 1e-6 and against_exact(REACTORS, factor=1.001, resolution=12)[1] > 5e-4
 
 
 # the shipped problems

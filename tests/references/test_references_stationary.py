@@ -14,6 +14,7 @@ from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.language import Scope, compile_expression, coordinate_symbols, parse_expression
 from kanpde.problems.tasks.eigen import Eigen
 from kanpde.problems.tasks.energy import Energy
+from kanpde.references import applicable_method, reference_of
 from kanpde.references.interpolants import ChebyshevAxis, FourierAxis, Interpolant, Pieces, barycentric_weights
 from kanpde.references.means import NotSolved
 from kanpde.references.methods import chebyshev, elements
@@ -127,6 +128,49 @@ def test_shipped_problems_are_solved_to_more_than_eight_digits(name):
     assert error(problem, coarse) < 1e-6
     wrong = replace(problem, exact={field: value * 1.01 for field, value in problem.exact.items()})
     assert error(wrong, fine) > 1e-3
+
+
+FOUR = {
+    "coordinates": {"x": [0, 1], "y": [0, 1]}, "fields": ["a", "b", "c", "d"],
+    "equations": {"first": "lap(a) = b + auto", "second": "lap(b) = c - a + auto", "third": "lap(c) = d + auto",
+                  "fourth": "lap(d) = a - d + auto"},
+    "boundary": {"*": ["a = auto", "b = auto", "c = auto", "d = auto"]},
+    "exact": {"a": "sin(pi*x)*sin(2*y)", "b": "exp(x)*cos(y)", "c": "cos(3*x*y)", "d": "1/(1 + x + y)"},
+}  # fmt: skip
+
+
+def test_four_fields_in_the_plane_have_a_reference_within_its_bar(monkeypatch, tmp_path):
+    monkeypatch.setenv("KANPDE_CACHE", str(tmp_path))
+    problem = stated(FOUR)
+    assert applicable_method(problem) == "chebyshev"
+    found, points = reference_of(problem, "chebyshev"), points_in(problem)
+    exact = exact_values(problem, points)
+    true = np.linalg.norm(found.values(points) - exact) / np.linalg.norm(exact)
+    assert true <= found.error < 1e-10
+    assert np.linalg.norm(found.values(points) - 1.001 * exact) > 1e3 * found.error * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("axes", ["x", "xy", "xyz"])
+def test_resolutions_count_unknowns_rather_than_fields(axes):
+    """One field has the usual ones; of many the finest is as large as the bound lets it be."""
+    usual, finest = None, None
+    for count in (1, 2, 3, 4, 8, 20):
+        names = [f"u{number}" for number in range(count)]
+        problem = stated({"coordinates": {name: [0, 1] for name in axes}, "fields": names,
+                          "equations": {name: f"lap({name}) = 1" for name in names},
+                          "boundary": {"*": [f"{name} = 0" for name in names]}})  # fmt: skip
+        ladder = chebyshev.resolutions(problem)
+        usual = usual or ladder
+        finest = ladder[-1]
+        assert list(ladder) == sorted(set(ladder)) and count * finest ** len(axes) <= chebyshev.MOST_OFFERED
+        assert ladder == usual or count * (finest + 1) ** len(axes) > chebyshev.MOST_OFFERED
+    assert finest < usual[-1]
+
+
+def test_too_few_functions_are_said():
+    problem = stated({**SQUARE, "boundary": {"*": ["u = 0", "dn(u) = 0"]}}, equations={"plate": "lap(lap(u)) = 1"})
+    with pytest.raises(NotSolved, match="more than 4 functions along an axis"):
+        chebyshev.solve(problem, 4)
 
 
 def test_the_error_falls_exponentially():

@@ -12,7 +12,6 @@ Source: Driscoll and Hale, Rectangular spectral collocation, IMA J. Numer. Anal.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial, reduce
@@ -51,6 +50,7 @@ POWER = 3.0
 """With which power of the unknowns the seconds grow."""
 
 MOST_UNKNOWNS = 5000  # a dense matrix of 200 MB, some copies of it while it is factored
+MOST_OFFERED = 3500  # of these, by itself: factored in half of a reference's minute
 MOST_IN_TIME = 1600  # of several fields in space and time, whose equations have more rows than these
 STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the first, as log(u)
 
@@ -72,12 +72,13 @@ def _without_places(problem: Problem) -> Problem:
     return replace(problem, conditions=tuple(c for c in problem.conditions if not isinstance(c.side, Place)))
 
 
-def resolutions(problem: Problem) -> tuple[int, int]:
-    """Nodes an axis, coarse and fine; fewer for several fields in space and time, whose rows are many."""
-    if problem.domain.dimension == 2 and problem.time is not None and len(problem.fields) > 1:
-        most = math.isqrt(MOST_IN_TIME // len(problem.fields))
-        return (3 * most // 4, most)
-    return {1: (384, 512), 2: (28, 40), 3: (9, 12)}[problem.domain.dimension]
+def resolutions(problem: Problem) -> tuple[int, ...]:
+    """Nodes an axis, coarse to fine; fewer, N with fields · N^d ≤ MOST_OFFERED, where there are many fields."""
+    dimension, fields = problem.domain.dimension, len(problem.fields)
+    in_time = dimension == 2 and problem.time is not None and fields > 1
+    usual = {1: (384, 512), 2: (28, 40), 3: (9, 12)}[dimension]
+    finest = int(((MOST_IN_TIME if in_time else MOST_OFFERED) / fields) ** (1 / dimension))
+    return usual if finest >= usual[-1] else (finest // 2, 3 * finest // 4, finest)
 
 
 def solve(problem: Problem, resolution: int) -> Solved:
@@ -210,6 +211,8 @@ def _block(problem: Problem, bases: tuple[_Basis, ...], residual: sympy.Expr, si
     if side is None:
         orders = [max((index[axis] for _, index in jets), default=0) for axis in range(len(bases))]
         orders = [order - _lacking(problem, axis, order) for axis, order in enumerate(orders)]
+        if few := [order for basis, order in zip(bases, orders, strict=True) if basis.axis.count <= order]:
+            raise NotSolved(f"needs more than {few[0]} functions along an axis for a derivative of order {few[0]}")
         lines = [basis.inner(order) for basis, order in zip(bases, orders, strict=True)]
     elif isinstance(side, Place):
         lines = [basis.axis.nodes if value is None else np.array([value])
