@@ -16,7 +16,7 @@ from kanpde.problems.language import compile_expression, jet_expression, latex_o
 from kanpde.problems.problem import Condition, Problem
 from kanpde.problems.reading.fewer_coordinates import still_equations
 from kanpde.problems.reading.interfaces import wall_lines
-from kanpde.problems.singularities import singularities
+from kanpde.problems.singularities import bare_corners, singularities
 
 
 def statement_lines(problem: Problem) -> Iterator[str]:
@@ -46,6 +46,7 @@ def statement_lines(problem: Problem) -> Iterator[str]:
         if _says_more(condition.written, problem):
             yield f"    written {condition.written}"
     yield from (f"  {place}" for place in singularities(problem) if place.strong)
+    yield from (f"  {place}" for place in bare_corners(problem))
     if problem.periodic:
         yield "  periodic in " + ", ".join(problem.coordinates[axis] for axis in problem.periodic)
     for name, value in problem.exact.items():

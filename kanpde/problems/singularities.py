@@ -24,7 +24,7 @@ from torch import Tensor
 
 from kanpde.problems.geometry.boxes import Side
 from kanpde.problems.geometry.regions import ShapeBoundary, SubSide, carrier_of, on_boundary, on_flat
-from kanpde.problems.geometry.vertices import Vertex, holes, vertices
+from kanpde.problems.geometry.vertices import Vertex, bent_corners, holes, vertices
 from kanpde.problems.language import (
     ExpressionError,
     compile_expression,
@@ -78,18 +78,31 @@ class Singularity:
 
 def singularities(problem: Problem) -> tuple[Singularity, ...]:
     """All of a problem with constant leading coefficients in the plane; none of others."""
-    if len(problem.coordinates) != 2 or problem.time is not None:
-        return ()
-    if problem.family or problem.periodic or problem.narrow:
-        return ()
-    return tuple(_found(problem))
+    harmonic, biharmonic = _led(problem)
+    return tuple(_found(problem, harmonic, biharmonic)) if harmonic or biharmonic else ()
 
 
-def _found(problem: Problem) -> Iterator[Singularity]:
+def bare_corners(problem: Problem) -> tuple[str, ...]:
+    """A sentence for each re-entrant corner of such a problem that has none, since an edge of it is curved."""
+    if not any(_led(problem)):
+        return ()
+    return tuple(
+        f"corner at ({x:.4g}, {y:.4g}) of about {math.degrees(opening):.0f}°: it has no function of its own, since an "
+        "edge of it is curved; corner functions need straight sides, or disks that are cut out whole"
+        for (x, y), opening in bent_corners(problem.region)
+    )
+
+
+def _led(problem: Problem) -> tuple[list[str], list[str]]:
+    """The fields that lap(u) leads, and those that lap(lap(u)) does, of a problem in the plane alone."""
+    in_plane = len(problem.coordinates) == 2 and problem.time is None
+    if not in_plane or problem.family or problem.periodic or problem.narrow:
+        return [], []
     harmonic = [name for name in problem.fields if _leads(problem, name, LAPLACIAN)]
-    biharmonic = [name for name in problem.fields if _leads(problem, name, BILAPLACIAN)]
-    if not harmonic and not biharmonic:
-        return
+    return harmonic, [name for name in problem.fields if _leads(problem, name, BILAPLACIAN)]
+
+
+def _found(problem: Problem, harmonic: Sequence[str], biharmonic: Sequence[str]) -> Iterator[Singularity]:
     corners = vertices(problem.region)
     for vertex in (*corners, *_switches(problem)):
         if clamped := [name for name in biharmonic if _is_clamped(problem, vertex, name)]:

@@ -6,7 +6,7 @@ import pytest
 
 import kanpde
 from kanpde.problems.check_report import statement_lines
-from kanpde.problems.geometry.vertices import vertices
+from kanpde.problems.geometry.vertices import bent_corners, vertices
 from kanpde.problems.singularities import clamped_exponents, singularities
 
 L = {
@@ -114,6 +114,35 @@ def test_holes_have_logarithms_and_poles():
 
 def test_check_names_them():
     assert "  corner at (0, 0) of 270°: r^(2/3) sin" in list(statement_lines(of()))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "domain", "places"),
+    [
+        ({"a": "disk(-0.3, 0, 0.5)", "b": "disk(0.3, 0, 0.5)"}, "a + b", {(0.0, -0.4): 254, (0.0, 0.4): 254}),
+        ({"a": "disk(-0.3, 0, 0.5)", "b": "disk(0.3, 0, 0.5)"}, "a & b", {}),
+        ({"a": "disk(-0.3, 0, 0.5)", "b": "box(-0.3, 0.6, -0.4, 0.3)"}, "box - a - b", {}),
+        ({"a": "disk(0, 0, 0.5)", "b": "box(0, 1, -1, 1)"}, "box - (a - b)", {(0.0, -0.5): 270, (0.0, 0.5): 270}),
+        ({"a": "sector(0, 0, 0.5, 0, pi/2)"}, "box - a", {(0.5, 0.0): 270, (0.0, 0.5): 270}),
+        ({"a": "disk(1, 1, 0.5)"}, "box - a", {}),
+        ({"a": "sector(0, 0, 0.5, 0, pi/2)"}, "box + a", {}),
+        ({"a": "disk(0, 0, 0.5)"}, "box - a", {}),
+        ({"notch": "box(0, 1, -1, 0)"}, "box - notch", {}),
+    ],
+)  # fmt: skip
+def test_reentrant_corners_with_a_curved_edge_are_found(shapes, domain, places):
+    found = {(round(x, 3) + 0.0, round(y, 3) + 0.0): math.degrees(angle)
+             for (x, y), angle in bent_corners(of(shapes=shapes, domain=domain).region)}  # fmt: skip
+    assert found == pytest.approx(places, abs=1.5)
+
+
+def test_check_says_that_curved_corners_have_no_functions():
+    shapes = {"a": "disk(-0.3, 0, 0.5)", "b": "disk(0.3, 0, 0.5)"}
+    lines = [line for line in statement_lines(of(shapes=shapes, domain="a + b")) if "straight sides" in line]
+    assert len(lines) == 2 and all("of about 254°: it has no function of its own" in line for line in lines)
+    assert not [line for line in statement_lines(of()) if "straight sides" in line]
+    other = of(shapes=shapes, domain="a + b", equations={"one": "-u_xx - 2*u_yy = 1"})
+    assert not [line for line in statement_lines(other) if "straight sides" in line]
 
 
 def test_a_clamped_corner_has_the_powers_of_eddies():

@@ -16,13 +16,16 @@ import torch
 from torch import Tensor
 
 from kanpde.problems.geometry.regions import Region
-from kanpde.problems.geometry.shapes import Flat, Round
+from kanpde.problems.geometry.shapes import Facet, Flat, Round
 
 CIRCLE = 1e-4
 """Radius of the circle, of the box's shorter side."""
 
 DIRECTIONS, BISECTIONS = 720, 40
 """Points of the circle that are asked for, and halvings of the step between two that differ."""
+
+SCANNED, WIDER = 513, 0.05
+"""Points of a curve between which it may begin to bound the domain, and radians above π from which a corner counts."""
 
 NEAR = 1e-6
 """Radians within which an edge is that of a segment; farther ones are curved."""
@@ -64,6 +67,50 @@ def vertices(region: Region) -> tuple[Vertex, ...]:
     segments = list(_segments(region))
     found = (vertex for point in _candidates(segments, region) for vertex in _sectors(region, segments, point))
     return tuple(sorted(set(found), key=lambda one: (one.point, one.direction)))
+
+
+def bent_corners(region: Region) -> tuple[tuple[Point, float], ...]:
+    """Re-entrant corners of a domain in the plane with a curved edge: where, and the angle to about a degree.
+
+    A curve that bounds the domain has a corner where it ends, and where it begins or ceases to bound it.
+    """
+    found: list[tuple[Point, float]] = []
+    radius = CIRCLE * min(_lengths(region))
+    shapes = [shape for name, shape in region.shapes if name in region.names()]
+    for curve in (facet for shape in shapes for facet in shape.facets() if not isinstance(facet, Flat)):
+        for point in _ends(region, curve):
+            opening = _widest(_held(region, point, radius, _directions()))
+            new = all(math.dist(point, other) > radius for other, _ in found)
+            if new and math.pi + WIDER < opening < 2 * math.pi:  # all around where it bounds nothing
+                found.append((point, opening))
+    return tuple(sorted(found))
+
+
+def _ends(region: Region, curve: Facet) -> list[Point]:
+    """Where a curve, or the part of it that bounds a region, ends."""
+    grid = torch.linspace(0, 1, SCANNED, dtype=torch.float64)
+
+    def signs(s: Tensor) -> Tensor:
+        return region.signs(curve, curve.place(s[:, None]))
+
+    held, found = signs(grid), [] if curve.closed else [0.0, 1.0]
+    for place in torch.nonzero(held[1:] != held[:-1])[:, 0].tolist():
+        low, high = grid[place], grid[place + 1]
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if signs(middle[None])[0] == held[place] else (low, middle)
+        found.append(float(high))
+    points = curve.place(torch.tensor(found, dtype=torch.float64)[:, None]).tolist()
+    return [(x, y) for x, y in points]
+
+
+def _widest(held: Tensor) -> float:  # bool [n]
+    """The longest run of directions around a point that lie in the domain, in radians."""
+    longest = run = 0
+    for one in torch.cat([held, held]).tolist():
+        run = run + 1 if one else 0
+        longest = max(longest, run)
+    return 2 * math.pi * min(longest, len(held)) / len(held)
 
 
 def holes(region: Region) -> tuple[tuple[Point, float], ...]:
@@ -119,7 +166,7 @@ def _crossing(a: Segment, b: Segment) -> Point | None:
 def _sectors(region: Region, segments: list[Segment], point: Point) -> Iterator[Vertex]:
     """The domain's sectors about a point that are not straight angles, between straight edges."""
     radius = CIRCLE * min(_lengths(region))
-    steps = (torch.arange(DIRECTIONS, dtype=torch.float64) + 0.37) * 2 * math.pi / DIRECTIONS
+    steps = _directions()
     held = _held(region, point, radius, steps)
     changes = [place for place in range(DIRECTIONS) if held[place] != held[place - 1]]
     edges = []
@@ -132,6 +179,11 @@ def _sectors(region: Region, segments: list[Segment], point: Point) -> Iterator[
             opening = (end - begin) % (2 * math.pi)
             if abs(opening - math.pi) > NEAR:
                 yield Vertex(point, begin, opening)
+
+
+def _directions() -> Tensor:
+    """Angles of the circle, none of them along an axis."""
+    return (torch.arange(DIRECTIONS, dtype=torch.float64) + 0.37) * 2 * math.pi / DIRECTIONS
 
 
 def _held(region: Region, point: Point, radius: float, angles: Tensor) -> Tensor:  # -> bool [n]
