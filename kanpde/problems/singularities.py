@@ -86,9 +86,11 @@ def bare_corners(problem: Problem) -> tuple[str, ...]:
     """A sentence for each re-entrant corner of such a problem that has none, since an edge of it is curved."""
     if not any(_led(problem)):
         return ()
+    unit = 1e-5 * min(problem.domain.lengths)  # they are known about so well
     return tuple(
-        f"corner at ({x:.4g}, {y:.4g}) of about {math.degrees(opening):.0f}°: it has no function of its own, since an "
-        "edge of it is curved; corner functions need straight sides, or disks that are cut out whole"
+        f"corner at ({round(x / unit) * unit:.4g}, {round(y / unit) * unit:.4g}) of about "
+        f"{math.degrees(opening):.0f}°: it has no function of its own, since an edge of it is curved; "
+        "corner functions need straight sides, or disks that are cut out whole"
         for (x, y), opening in bent_corners(problem.region)
     )
 
