@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kanpde.cli.parsing import command_parser, say
 from kanpde.errors import InputError
-from kanpde.files.atomic import replace_file
+from kanpde.files.atomic import made_folder, replace_file
 from kanpde.files.regular import typed_path
 from kanpde.studies.claims import CLAIMS, judged, stored
 from kanpde.studies.claims.report import claims_page
@@ -29,9 +29,8 @@ def claims_command(words: Sequence[str]) -> int:
         return 0
     folder = typed_path(options.folder)
     if options.names == ["report"]:
-        path = folder / "claims.html"
+        path = made_folder(folder, "--folder FOLDER") / "claims.html"
         found = [stored(name, folder) for name in CLAIMS]
-        folder.mkdir(parents=True, exist_ok=True)
         replace_file(path, claims_page(list(CLAIMS.values()), found).encode())
         for outcome in found:
             say(*(outcome.lines() if outcome is not None else ()))

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from kanpde.cli.parsing import command_parser, say
 from kanpde.errors import InputError
+from kanpde.files.atomic import made_folder
 from kanpde.files.regular import typed_path
 from kanpde.studies.files import collected, write_study
 from kanpde.studies.lattice_runs import TABLE, lattice_lines, lattice_runs, write_lattice_table
+
+ANOTHER = "--to FOLDER"
 
 
 def collect_command(words: Sequence[str]) -> int:
@@ -26,7 +28,7 @@ def collect_command(words: Sequence[str]) -> int:
     first = folders[0].parent if folders[0].is_file() else folders[0]
     target = typed_path(options.to) if options.to else first / "collected"
     if lattices:
-        write_lattice_table(_made(target) / TABLE, lattices)
+        write_lattice_table(made_folder(target, ANOTHER) / TABLE, lattices)
         say(f"{len(lattices)} of lattices", *lattice_lines(lattices), str(target / TABLE))
     if not outcome.records and lattices:
         return 0
@@ -36,15 +38,5 @@ def collect_command(words: Sequence[str]) -> int:
         )
     for comparison in outcome.comparisons():
         say("", *comparison.conclusions())
-    say(f"{_made(target)}: {'  '.join(path.name for path in write_study(target, outcome))}")
+    say(f"{made_folder(target, ANOTHER)}: {'  '.join(path.name for path in write_study(target, outcome))}")
     return 0
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: a folder to write in is needed; {error.strerror}. Choose another: --to FOLDER."
-        ) from error
-    return folder

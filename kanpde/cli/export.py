@@ -1,10 +1,11 @@
 """`kanpde export RUN --to csv`, or to pdf or svg, the picture of the run for paper."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from kanpde.cli.parsing import command_parser, say
 from kanpde.errors import InputError
+from kanpde.files.atomic import made_folder
+from kanpde.files.regular import own_path
 from kanpde.results.archive import archive_of, read_archive
 from kanpde.results.exports import FORMATS, export_run
 from kanpde.runs.pictures import PICTURES, write_picture
@@ -23,19 +24,9 @@ def export_command(words: Sequence[str]) -> int:
         raise InputError(f"--to needs one of {', '.join(ALL)}; {options.to or 'none'} came. Write --to csv, say.")
     archive = archive_of(options.run)
     data = read_archive(archive)
-    folder = _folder(options.into) or archive.parent
+    folder = made_folder(own_path(options.into), "--into FOLDER") if options.into else archive.parent
     if options.to in PICTURES:
         say(str(write_picture(data, options.to, folder)))
     else:
         say(*map(str, export_run(data, options.to, folder)))
     return 0
-
-
-def _folder(into: str | None) -> Path | None:
-    if into is None:
-        return None
-    try:
-        Path(into).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--into needs a folder; {into} cannot be one: {error.strerror}. Name another.") from error
-    return Path(into)

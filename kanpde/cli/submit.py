@@ -8,18 +8,21 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException
 
 from kanpde.cli.parsing import say
 from kanpde.cli.settings import settings_parser
 from kanpde.errors import InputError, RunError
+from kanpde.files.regular import Unreadable, cut_path, own_path, read_regular
 from kanpde.files.yaml import write_yaml
-from kanpde.problems.catalog import problem_names, read_problem_text
+from kanpde.problems.listing import problem_names, problem_text, read_problem_text
 from kanpde.runs.hydra_composition import is_path
 from kanpde.runs.progress import step_text
 from kanpde.service.client import Client, Job
 
 ADDRESS = "KANPDE_SERVICE"
+MOST_BYTES = 500_000_000
+"""Of a file that is sent along; what a service takes it says itself."""
 EXIT = {"successful": 0, "failed": 1, "dismissed": 130}
 
 
@@ -81,7 +84,7 @@ def _parsed(word: str) -> Override:
     try:
         quoted = f"problem='{value}'" if key == "problem" and is_path(value) else word
         return OverridesParser.create().parse_override(quoted)
-    except OverrideParseException as error:
+    except HydraException as error:
         raise InputError(f"{word}: a setting is written key=value; this one cannot be read. Quote it twice.") from error
 
 
@@ -112,12 +115,12 @@ def _set(mapping: dict[str, Any], key: str, value: Any) -> None:
 
 def _problem(choice: str, changes: Mapping[str, Any]) -> tuple[tuple[str, str], dict[str, bytes]]:
     """A name that the service knows as it is; a file, or a problem that is changed, as text with its files."""
-    path = Path(choice).expanduser() if is_path(choice) else problem_names().get(choice)
     if not is_path(choice) and not changes:
         return (choice, ""), {}
-    if path is None or not path.is_file():
-        raise InputError(f"problem={choice}: a problem file is needed; there is none. Check the path.")
-    text = path.read_text(encoding="utf-8-sig")
+    path = own_path(choice) if is_path(choice) else problem_names().get(choice)
+    if path is None:
+        raise InputError(f"problem={choice:.60}: a problem is needed; there is none of that name. See kanpde problems.")
+    text = problem_text(path)
     data = read_problem_text(text, path.name)
     for key, value in changes.items():
         _set(data, key, value)
@@ -135,9 +138,10 @@ def _attached(value: Any, folder: Path, files: dict[str, bytes]) -> Any:
     found = {key: _attached(item, folder, files) for key, item in value.items()}
     if isinstance(name := value.get("file"), str):
         try:
-            files[Path(name).name] = (folder / name).read_bytes()
-        except OSError as error:
-            raise InputError(f"{folder / name}: a file to send along is needed; {error.strerror}.") from error
+            files[Path(name).name] = read_regular(folder / name, MOST_BYTES)
+        except Unreadable as reason:
+            place = cut_path(folder / name)
+            raise InputError(f"{place}: a file to send along is needed; it {reason}. Check the path.") from None
         found["file"] = Path(name).name
     return found
 

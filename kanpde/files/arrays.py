@@ -29,7 +29,7 @@ BINARY = (".npy", ".npz", ".h5", ".hdf5")
 _NPY, _ZIP = b"\x93NUMPY", (b"PK\x03\x04", b"PK\x05\x06")
 _HEADER = re.compile(
     rb"\{'descr': '(?P<type>[<>|=][fiucbU][0-9]{1,2})', 'fortran_order': (?P<fortran>True|False), "
-    rb"'shape': \((?P<shape>[0-9, ]{0,200})\),? *\} *\n?"
+    rb"'shape': \((?P<shape>(?:[0-9]{1,20}, ?){0,32}(?:[0-9]{1,20})?)\),? *\} *\n?"
 )
 _DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
 

@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 
 from kanpde.errors import InputError
+from kanpde.files.regular import cut_path
 
 DRAFT = ".part"
 """How the name of a file ends that is being written."""
@@ -38,6 +39,22 @@ def replace_file(path: str | Path, content: bytes) -> None:
         ) from error
     finally:
         _discard(draft)
+
+
+def made_folder(folder: str | Path, option: str) -> Path:
+    """A folder that is there from now on; `option` is how another one is named.
+
+    Raises:
+        InputError: It cannot be made, or is a file.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError, RecursionError) as error:  # zero bytes in names, thousands of folders
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"{cut_path(folder)}: a folder to write in is needed; {reason}. Choose another: {option}."
+        ) from error
+    return Path(folder)
 
 
 def sweep_drafts(folder: Path) -> None:

@@ -14,6 +14,7 @@ from kanpde.errors import InputError
 
 _NEVER_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_CLOEXEC", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
+LONGEST_TOLD = 200
 
 
 class Unreadable(ValueError):
@@ -130,6 +131,16 @@ def typed_path(name: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise InputError(f"{os.fspath(name):.60}…: a path is needed; {error.strerror}. Check it.") from None
     return path
+
+
+def cut_path(path: str | os.PathLike[str]) -> str:
+    """A path for a sentence; of a long one its end.
+
+    >>> cut_path("/srv/v.npy"), len(cut_path("x" * 5000))
+    ('/srv/v.npy', 200)
+    """
+    text = os.fspath(path)
+    return text if len(text) <= LONGEST_TOLD else f"…{text[1 - LONGEST_TOLD :]}"
 
 
 def plain_name(name: str) -> bool:

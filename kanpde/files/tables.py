@@ -16,7 +16,7 @@ import numpy as np
 from kanpde.errors import InputError
 from kanpde.files.arrays import comma_separated, file_kind, read_npy, read_npz
 from kanpde.files.hdf5 import read_columns
-from kanpde.files.regular import Unreadable, read_regular
+from kanpde.files.regular import Unreadable, cut_path, read_regular
 
 MOST_ROWS = 1_000_000
 MOST_BYTES = 2**30
@@ -47,7 +47,8 @@ def read_table(path: str | Path) -> Columns:
             raise Unreadable(f"has {max(lengths)} rows, where {MOST_ROWS} are allowed")
     except Unreadable as reason:
         raise InputError(
-            f"{path} needs to be a table in CSV, NPY, NPZ, HDF5 or Parquet; it {reason}. Correct it, or give arrays."
+            f"{cut_path(path)} needs to be a table in CSV, NPY, NPZ, HDF5 or Parquet; it {reason}. Correct it, or give "
+            "arrays."
         ) from None
     return columns
 

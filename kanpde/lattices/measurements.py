@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from kanpde.errors import InputError
-from kanpde.files.atomic import replace_file
 from kanpde.files.caches import cache_folder
+from kanpde.files.kept import keep_arrays, kept_arrays
+from kanpde.files.regular import Unreadable
 from kanpde.lattices.densities import kernel_density
 from kanpde.lattices.landscapes import landscape
 from kanpde.lattices.level_spacings import gap_ratios, middle
@@ -74,7 +72,7 @@ def measure(
             found = _kept(path)
             if found is None:
                 found = _chunk(builders, seed, numbers)
-                _keep(path, found)
+                keep_arrays(path, found)
             chunks.append(found)
             on_chunk(numbers.stop, found)
     except KeyboardInterrupt as stop:
@@ -236,18 +234,6 @@ def _path(source: Mapping[str, Any], seed: int, numbers: range) -> Path:
 
 def _kept(path: Path) -> Arrays | None:
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        return kept_arrays(path)
+    except Unreadable:
         return None
-
-
-def _keep(path: Path, found: Arrays) -> None:
-    """A folder that cannot be written to keeps nothing."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **found)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, buffer.getvalue())
-    except (OSError, InputError):
-        return

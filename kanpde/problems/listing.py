@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from kanpde.errors import InputError
-from kanpde.files.regular import Unreadable, own_path, read_regular
+from kanpde.files.regular import Unreadable, cut_path, own_path, read_regular
 from kanpde.files.texts import shortened
 from kanpde.files.yaml import MAX_BYTES, Entries, read_yaml
 
@@ -39,16 +39,24 @@ def problem_data(path: Path) -> Entries:
     Raises:
         InputError: it cannot be read, is too long, or is no mapping in safe YAML.
     """
+    return read_problem_text(problem_text(path), path.name)
+
+
+def problem_text(path: Path) -> str:
+    """A problem file as it is written.
+
+    Raises:
+        InputError: it cannot be read, or is too long.
+    """
     try:
-        text = read_regular(path, MAX_BYTES, links=True).decode("utf-8-sig")
+        return read_regular(path, MAX_BYTES, links=True).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{path.name} needs to be text in UTF-8; it is not. Save it as UTF-8.") from None
     except Unreadable as reason:
         raise InputError(
-            f"{path} needs to be a problem file of at most {MAX_BYTES // 1024} kB; it {reason}. "
+            f"{cut_path(path)} needs to be a problem file of at most {MAX_BYTES // 1024} kB; it {reason}. "
             "Check the path, or shorten it."
         ) from None
-    return read_problem_text(text, path.name)
 
 
 def read_problem_text(text: str, label: str) -> Entries:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kanpde.errors import InputError
-from kanpde.files.regular import Unreadable, plain_name, read_regular
+from kanpde.files.regular import Unreadable, cut_path, plain_name, read_regular
 from kanpde.files.yaml import Entries
 
 DIGEST = "sha256"
@@ -124,7 +124,7 @@ def _read(name: object, where: str, read: Callable[[Path], Arrays]) -> Arrays:
     try:
         return read(path)
     except Unreadable as reason:
-        raise InputError(f"{where} needs a file that can be read; {path} {reason}. Check the path.") from None
+        raise InputError(f"{where} needs a file that can be read; {cut_path(path)} {reason}. Check the path.") from None
 
 
 def _checked(values: np.ndarray, name: str, where: str) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -13,10 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from kanpde.errors import InputError
-from kanpde.files.arrays import read_npz
-from kanpde.files.atomic import replace_file
 from kanpde.files.caches import cache_folder
+from kanpde.files.kept import keep_arrays, kept_arrays
 from kanpde.files.regular import Unreadable
 from kanpde.problems.problem import Problem
 from kanpde.references.families import Family
@@ -31,7 +28,6 @@ AXES: dict[str, type[ChebyshevAxis | FourierAxis | Pieces]] = {
 VERSION = 3
 """To be raised when a solver changes: what was stored before is then solved anew."""
 
-CHECKSUM, MOST_BYTES = "sha256", 2**31
 NUMBERS = ("error", "seconds", "unknowns", "energies", "energy_errors")
 
 
@@ -47,29 +43,10 @@ def load_values(
 ) -> tuple[Function | Family, dict[str, Any]] | None:
     """What was stored; None where there is nothing, or nothing that can be read."""
     try:
-        stored = _stored(cache_path(problem, method, ladder))
+        stored = kept_arrays(cache_path(problem, method, ladder), unsummed=True)
         return _values(stored, problem), {name: _number(stored, name) for name in NUMBERS}
     except (Unreadable, KeyError, ValueError, TypeError):
         return None
-
-
-def _stored(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an entry; those of earlier versions have no hash to be checked by."""
-    members = read_npz(path, MOST_BYTES)
-    arrays = {name: members[name] for name in members.names}
-    given = arrays.pop(CHECKSUM, None)
-    if given is not None and str(given) != _hash(arrays):
-        raise ValueError("changed since it was stored")
-    return arrays
-
-
-def _hash(arrays: Mapping[str, np.ndarray]) -> str:
-    found = hashlib.sha256()
-    for name in sorted(arrays):
-        values = np.ascontiguousarray(arrays[name])
-        found.update(json.dumps([name, values.dtype.str, values.shape]).encode())
-        found.update(values.tobytes())
-    return found.hexdigest()
 
 
 def _number(stored: Mapping[str, np.ndarray], name: str) -> float | np.ndarray:
@@ -90,7 +67,6 @@ def store_values(
     problem: Problem, method: str, ladder: tuple[int, ...], values: Field, numbers: Mapping[str, Any]
 ) -> None:
     """Keep a solution; a folder that cannot be written to keeps nothing."""
-    path = cache_path(problem, method, ladder)
     arrays = {name: np.asarray(numbers[name]) for name in NUMBERS}
     if isinstance(values, Family):
         arrays |= _packed_axes(values.axes, "family_")
@@ -98,11 +74,7 @@ def store_values(
             arrays |= _packed(member, f"member_{number}_")
     else:
         arrays |= _packed(values, "")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, _npz({**arrays, CHECKSUM: np.array(_hash(arrays))}))
-    except (OSError, InputError):
-        return
+    keep_arrays(cache_path(problem, method, ladder), arrays)
 
 
 def _values(stored: Mapping[str, np.ndarray], problem: Problem) -> Function | Family:
@@ -175,12 +147,6 @@ def _packed_axes(axes: Sequence[Axis], prefix: str) -> dict[str, np.ndarray]:
 def _parts(form: type[ChebyshevAxis | FourierAxis | Pieces | Triangles]) -> list[str]:
     """The arrays that make one."""
     return [part.name for part in fields(form)]
-
-
-def _npz(arrays: dict[str, np.ndarray]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
 
 
 def _axis(stored: Mapping[str, np.ndarray], name: str) -> ChebyshevAxis | FourierAxis | Pieces:

@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from kanpde.errors import InputError, RunError
 from kanpde.files.atomic import DRAFT, replace_file, sweep_drafts
 from kanpde.files.locks import LOCK, FolderLock, Held
+from kanpde.files.regular import cut_path
 from kanpde.reports.plots import png_bytes, solution_figure
 from kanpde.results.archive import ARCHIVE, RunData, read_archive
 from kanpde.results.verdicts import Verdict, Word, verdict_in
@@ -32,6 +33,7 @@ from kanpde.solving.training.events import Finished, Note, Started
 from kanpde.solving.training.memory import bounded_memory, want_of_memory
 
 HISTORY, PICTURE = "history.jsonl", "solution.png"
+MOST_PARTS = 200
 UNDRAWN = "It was stopped while it was drawn."
 
 UNSOLVED_EXIT = 3
@@ -389,6 +391,15 @@ def _drawn(run: Run, config: Config, stops: Stops) -> bool:
 
 
 def _check_writable(folder: Path) -> None:
+    """Refuse a folder that the run could not be written to; each part of its name is a call of `mkdir` to Python."""
+    if len(folder.parts) > MOST_PARTS:
+        raise no_folder(folder, f"it lies more than {MOST_PARTS} folders deep")
+    try:
+        os.lstat(folder / ".hydra" / "overrides.yaml")  # the longest name in it
+    except (FileNotFoundError, NotADirectoryError, PermissionError):  # which is told apart below
+        pass
+    except OSError as error:
+        raise no_folder(folder, error.strerror) from None
     above = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
     if not above.is_dir():
         raise no_folder(folder, f"{above} is a file")
@@ -397,4 +408,4 @@ def _check_writable(folder: Path) -> None:
 
 
 def no_folder(folder: Path, reason: object) -> InputError:
-    return InputError(f"{folder}: a folder to write the run in is needed; {reason}. Set output.folder=….")
+    return InputError(f"{cut_path(folder)}: a folder to write the run in is needed; {reason}. Set output.folder=….")

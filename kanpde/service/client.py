@@ -16,9 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
 from kanpde.errors import InputError, RunError
+from kanpde.files.texts import shortened
 
 ENDED = ("successful", "failed", "dismissed")
 
@@ -32,7 +33,7 @@ class Client:
     """
 
     def __init__(self, address: str, token: str | None = None):
-        parts = urlsplit(address if "://" in address else f"http://{address}")
+        parts = _parts(address, token or "")
         self.base = f"{parts.scheme}://{parts.netloc}"
         self.token = token or parse_qs(parts.query).get("token", [""])[0]
 
@@ -115,13 +116,16 @@ class Client:
         except urllib.error.HTTPError as error:
             kind = InputError if error.code < 500 and error.code != 429 else RunError
             raise kind(_detail(error)) from None
-        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             reason = getattr(error, "reason", error)
             raise RunError(f"{self.base}: a service is needed; {reason}. Start one: kanpde serve.") from None
 
     def _json(self, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
         with self.open(method, path, body, {"Idempotency-Key": key} if key else None) as response:
-            return json.load(response)
+            try:
+                return json.load(response)
+            except (ValueError, RecursionError, http.client.HTTPException):
+                raise RunError(f"{self.base}: a service of kanpde is needed; something else answered.") from None
 
 
 class Job:
@@ -166,6 +170,22 @@ class Job:
         return path
 
 
+def _parts(address: str, token: str) -> SplitResult:
+    """An address of HTTP, taken apart; others would read files."""
+    words = address + token
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of brackets or ports
+        usable = False
+    if not usable or not (words.isascii() and words.isprintable()) or " " in words:
+        raise InputError(
+            f"The address of a service is needed, as http://127.0.0.1:8765; {shortened(address)} is none. Write it as "
+            "kanpde serve prints it."
+        )
+    return parts
+
+
 def _frames(response: HTTPResponse, position: int) -> Iterator[tuple[str, dict[str, Any], int]]:
     name = ""
     for raw in response:
@@ -186,5 +206,5 @@ def _body(problem: str, settings: Mapping[str, Any] | None, files: Mapping[str, 
 def _detail(error: urllib.error.HTTPError) -> str:
     try:
         return str(json.load(error)["detail"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError, http.client.HTTPException):
         return f"The service answered {error.code} {error.reason}."

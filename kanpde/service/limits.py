@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from kanpde.errors import InputError
-from kanpde.files.yaml import read_yaml
+from kanpde.files.regular import Unreadable, cut_path, read_regular
+from kanpde.files.yaml import MAX_BYTES, read_yaml
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ def limits_of(path: Path | None) -> Limits:
     if path is None:
         return Limits()
     try:
-        values = read_yaml(path.read_text(encoding="utf-8"), path.name)
-    except OSError as error:
-        raise InputError(f"--limits needs a file; {path} cannot be read: {error.strerror}. Check the path.") from error
+        values = read_yaml(read_regular(path, MAX_BYTES, links=True).decode("utf-8-sig"), path.name)
+    except (Unreadable, UnicodeDecodeError) as reason:
+        raise InputError(f"--limits needs a text in UTF-8; {cut_path(path)}: {reason}. Check the path.") from None
     names = [field.name for field in fields(Limits)]
     if not isinstance(values, dict) or not all(
         name in names and isinstance(value, int) and value > 0 for name, value in values.items()

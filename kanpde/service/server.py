@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from kanpde.errors import InputError
+from kanpde.files.atomic import made_folder
 from kanpde.files.locks import FolderLock, Held
 from kanpde.service.app import create_app
 from kanpde.service.children import Children
@@ -66,9 +67,9 @@ def serve(options: Options, version: str) -> None:
 def _place(options: Options) -> ServiceFolders:
     root = options.folder.absolute()
     state = (options.state or root / ".service").absolute()
+    for folder in (root, state / "jobs"):
+        made_folder(folder, "kanpde serve FOLDER")
     try:
-        for folder in (root, state / "jobs"):
-            folder.mkdir(parents=True, exist_ok=True)
         os.chmod(state, 0o700)
     except OSError as error:
         raise InputError(

@@ -21,10 +21,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from kanpde.errors import InputError, RunError
-from kanpde.files.atomic import replace_file
-from kanpde.files.regular import Unreadable, read_regular
+from kanpde.files.atomic import made_folder, replace_file
+from kanpde.files.regular import read_regular
 from kanpde.problems.catalog import Problem, load_problem
-from kanpde.reports.plots.styles import CYCLE, FAINT, INK
+from kanpde.reports.plots.styles import CYCLE, FAINT, INK, legend
 from kanpde.results.classical import classical_solutions
 from kanpde.results.held_out import HELDOUT_RMS
 from kanpde.results.provenance import git_commit, hardware, versions
@@ -98,7 +98,7 @@ class Bench:
         grown = replace(self, rows=(*self.rows, *more))
         told = {"machine": hardware(torch.device("cpu")), "versions": versions(), "git_commit": git_commit()}
         content = {**told, "rows": [asdict(row) for row in grown.rows]}
-        self.folder.mkdir(parents=True, exist_ok=True)
+        made_folder(self.folder, "--folder FOLDER")
         replace_file(self.folder / ROWS, json.dumps(content).encode())
         return grown
 
@@ -119,7 +119,7 @@ def stored(folder: Path) -> Bench:
     try:
         told = json.loads(read_regular(path, MOST_BYTES))
         return Bench(folder, tuple(map(_row, told["rows"])))
-    except (Unreadable, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         said = f"{path}: rows of a benchmark are needed; {error}. Remove it, or choose another folder."
         raise InputError(said) from None
 
@@ -324,7 +324,7 @@ def error_figure(rows: Sequence[BenchRow]) -> Figure:
     lines = [line for panel in figure.axes for line in panel.get_lines()]
     marks = {str(line.get_label()): line for line in lines}
     if marks:
-        figure.legend(list(marks.values()), list(marks), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+        legend(figure, [*marks.values()], [*marks], loc="outside lower center", ncols=6, fontsize=8, frameon=False)
     figure.supxlabel("seconds of training", fontsize=9)
     figure.supylabel("relative L2 error", fontsize=9)
     return figure

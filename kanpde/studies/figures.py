@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullFormatter
 
 from kanpde.models.networks import title_of
-from kanpde.reports.plots.styles import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION
+from kanpde.reports.plots.styles import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION, legend
 from kanpde.results.classical import Classical
 from kanpde.studies.comparisons import BUDGETS, Comparison, Series, kinds_of
 from kanpde.studies.power_laws import PowerLaw
@@ -162,8 +162,7 @@ def _add_legend(figure: Figure, panels: Sequence[Axes], columns: int) -> None:
             name = label.replace(": α", ":\nα") if columns == 1 else label.partition(": α")[0]
             found.setdefault(name, handle)
     if found:
-        legend = figure.legend(
-            list(found.values()), list(found), loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5
-        )
-        for text in legend.get_texts():
-            text.set_parse_math(False)  # names may be a stranger's
+        legend(
+            figure, list(found.values()), list(found), loc="outside lower center", ncols=columns, frameon=False,
+            fontsize=8.5,
+        )  # fmt: skip

@@ -21,6 +21,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 
 from kanpde.errors import InputError
+from kanpde.files.atomic import made_folder
 from kanpde.models.networks import Design, title_of
 from kanpde.problems.problem import Problem
 from kanpde.results.archive import ARCHIVE
@@ -186,12 +187,7 @@ def run_study(plan: Plan, say: Say, made: Made = lambda model, result: None) -> 
     Raises:
         KeyboardInterrupt: Ctrl-C; started again, the study goes on.
     """
-    try:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{plan.folder}: a folder for the study is needed; {error.strerror}. Set output.folder=…."
-        ) from error
+    made_folder(plan.folder, "output.folder=…")
     runner, study = Runner(plan, say, made), plan.study
     tuned, tuning = _tuned(runner)
     say(f"tuned: {', '.join(one.label for one in tuned)}")

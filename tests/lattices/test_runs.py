@@ -106,6 +106,19 @@ def test_a_run_that_is_stopped_keeps_its_realizations(monkeypatch, tmp_path):
     assert np.array_equal(finished.arrays["energy"][:20], stopped.value.measured.arrays["energy"])
 
 
+def test_a_changed_chunk_is_measured_anew(monkeypatch, tmp_path):
+    monkeypatch.setenv("KANPDE_CACHE", str(tmp_path))
+    problem = load_problem({**SMALL, "measure": {"realizations": 10}, "edge": None}, name="small")
+    before = measure(problem.task, problem.source, 0).arrays["energy"]
+    (kept,) = (tmp_path / "lattices").glob("*.npz")
+    good = dict(np.load(kept))
+    for changed in ({"energy": np.zeros((2, 2))}, {"energy": np.array("x")}, {"energy": good["energy"] * 2}):
+        np.savez(kept, **{**good, **changed})
+        assert np.array_equal(measure(problem.task, problem.source, 0).arrays["energy"], before)
+    kept.write_bytes(b"PK\x03\x04 cut off")
+    assert np.array_equal(measure(problem.task, problem.source, 0).arrays["energy"], before)
+
+
 def test_labels_of_one_kind_are_refused():
     with pytest.raises(InputError, match="states of both kinds; all 200 are extended"):
         parameters = {**SMALL["parameters"], "lam": {"range": [0.1, 0.2]}}

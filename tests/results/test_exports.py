@@ -55,7 +55,7 @@ def test_bad_input_is_three_sentences_and_writes_nothing(tmp_path, run, capsys):
     for words, said in [
         ([str(tmp_path), "--to", "xlsx"], "--to needs one of csv, npz, vtk, safetensors, pdf, png, svg; xlsx came."),
         ([str(tmp_path)], "--to needs one of csv, npz, vtk, safetensors, pdf, png, svg; none came."),
-        ([str(tmp_path), "--to", "csv", "--into", str(tmp_path / "result.h5" / "x")], "--into needs a folder"),
+        ([str(tmp_path), "--to", "csv", "--into", str(tmp_path / "result.h5" / "x")], "a folder to write in is needed"),
         ([str(tmp_path / "no"), "--to", "csv"], "an archive such as result.h5 is needed"),
     ]:
         assert main(["export", *words]) == 2

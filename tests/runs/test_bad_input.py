@@ -1,19 +1,23 @@
 """Bad input of every kind that once ended in a traceback: a sentence each."""
 
 import json
+import os
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
 import kanpde
 from kanpde.cli.main import main
+from kanpde.cli.show import shown_lines
 from kanpde.errors import InputError
 from kanpde.problems.catalog import load_problem
 from kanpde.reports.run_report import run_report
 from kanpde.results.archive import read_archive, write_archive
 from kanpde.runs.jobs import left
 from kanpde.runs.settings import compose
+from kanpde.studies.files import collected, csv_text
 
 LINE = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "boundary": {"*": "u = 0"}}
 FAMILY = {**LINE, "equations": "u_xx = 1", "parameters": {"a": {"range": [0, 1]}}}
@@ -31,8 +35,9 @@ def test_problems(name):
         load_problem(PROBLEMS[name])
 
 
-def test_an_energy_whose_sign_stands_in_a_condition():
-    assert load_problem({**LINE, "energy": "where(pi > 0, 2, 0)*u_x**2"}).task is not None
+@pytest.mark.parametrize("condition", ["pi > 0", "pi < 0"])
+def test_an_energy_whose_sign_stands_in_a_condition(condition):
+    assert load_problem({**LINE, "energy": f"where({condition}, 2, 0)*u_x**2"}).task is not None
 
 
 WORDS = {
@@ -122,6 +127,132 @@ def test_an_archive_of_no_known_status_counts_as_none(run, tmp_path, status):
     write_archive(tmp_path / "result.h5", replace(run.data, attributes={**run.data.attributes, "status": status}))
     assert left(tmp_path) is None
     assert read_archive(tmp_path / "result.h5").attributes["status"] == status
+
+
+@pytest.mark.parametrize("held", [None, "a file", "a folder"])
+def test_a_run_folder_that_is_none(tmp_path, held):
+    if held == "a file":
+        (tmp_path / "run").write_text("")
+    if held == "a folder":
+        (tmp_path / "run" / "history.jsonl").mkdir(parents=True)
+    assert left(tmp_path / "run") is None
+
+
+FOLDERS = {
+    "a file": "file", "below a file": "file/below", "a fifo": "fifo", "long": "x" * 5000, "deep": "d/" * 2000,
+    "a device": "/dev/null", "empty": "''", "a number": "5", "a list": "[1]", "nothing": "null",
+    "nobody's": "~nobodyhere/x", "a zero byte": "a\0b", "not text": "\udcff",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sweeping", [[], ["-m"]], ids=["one", "sweep"])
+@pytest.mark.parametrize("name", FOLDERS)
+def test_folders_for_runs(tmp_path, monkeypatch, capsys, name, sweeping):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    os.mkfifo(tmp_path / "fifo")
+    words = ["problem=poisson_1d", "model.width=[3]", "training.steps=1", f"output.folder={FOLDERS[name]}"]
+    assert main(["solve", *sweeping, *words]) == 2
+    said = [line for line in capsys.readouterr().err.splitlines() if "jobs" not in line]
+    assert len(said) == 1 and said[0].startswith("error: ") and len(said[0]) < 600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "file"]
+
+
+def test_a_folder_with_a_quote_in_its_name(tmp_path, monkeypatch):
+    (tmp_path / "a'b").mkdir()
+    monkeypatch.chdir(tmp_path / "a'b")
+    (tmp_path / "a'b" / "own.yaml").write_text("coordinates: {x: [0, 1]}\nfields: [u]\nequations: u_xx = 1\n"
+                                               "boundary: {'*': u = 0}\n")  # fmt: skip
+    words = [f"problem={tmp_path}/a'b/own.yaml", "model.width=[3]", "training.stages=1", "training.starts=1",
+             "training.steps=1", "output.plot=false", "output.resolution=5"]  # fmt: skip
+    assert main(["solve", *words]) in (0, 3)
+    assert len(list((tmp_path / "a'b" / "outputs").glob("*/*/*/result.h5"))) == 1
+
+
+def reforged(path, change):
+    """An archive changed by a stranger who takes its hash away, as those of earlier versions have none."""
+    with h5py.File(path, "r+") as root:
+        del root.attrs["content_sha256"]
+        change(root)
+
+
+def with_text(place, name, content):
+    def change(root):
+        root[place].attrs.create(name, content, dtype=h5py.string_dtype())
+
+    return change
+
+
+def with_fixed_text(name, content):
+    def change(root):
+        del root.attrs[name]
+        root.attrs.create(name, np.array(content), dtype=f"S{len(content)}")
+
+    return change
+
+
+def with_named_array(root):
+    h5py.h5d.create(root["metrics"].id, b"m\xff", h5py.h5t.NATIVE_DOUBLE, h5py.h5s.create(h5py.h5s.SCALAR))
+
+
+FORGED = {
+    "a title": with_text("/", "title", b"a\xffb"), "a status": with_text("/", "status", b"\xff"),
+    "a problem": with_text("/", "problem_yaml", b"title: \xff"), "settings": with_text("/", "config_yaml", b"\xff"),
+    "another text": with_text("/", "formula_u", b"\xed\xa0\x80"), "a kind": with_text("model", "kind", b"kan\xff"),
+    "a model": with_text("model", "config_json", b"{\xff}"), "a fixed length": with_fixed_text("title", b"\xffb"),
+    "a zero byte": with_fixed_text("title", b"a\0b"), "a name": with_named_array,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_texts_in_archives_that_are_none(run, tmp_path, capsys, name):
+    path = tmp_path / "run" / "result.h5"
+    path.parent.mkdir()
+    write_archive(path, run.data)
+    reforged(path, FORGED[name])
+    for word in ("show", "report", "export --to csv", "collect", "symbolic"):
+        for given in (path, path.parent):
+            assert main([*word.split(), str(given)]) == 2, word
+            assert "Traceback" not in capsys.readouterr().err
+    with pytest.raises(InputError):
+        kanpde.open_run(path)
+
+
+METRICS = {"infinite": np.inf, "not a number": np.nan, "the largest": 1e308, "negative": -1.0, "a large count": 2**62}
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.filterwarnings("error")
+def test_odd_metrics_are_shown_compared_and_reported(run, tmp_path, capsys, name):
+    odd = dict.fromkeys(run.data.metrics, METRICS[name])
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+        metrics = odd if number else run.data.metrics | {"rel_l2": odd["rel_l2"], "wall_time_s": odd["wall_time_s"]}
+        write_archive(tmp_path / str(number) / "result.h5", replace(run.data, metrics=metrics))
+    assert main(["show", str(tmp_path)]) == main(["show", str(tmp_path / "1")]) == 0
+    assert main(["collect", str(tmp_path)]) in (0, 2)
+    assert "<html" in run_report(read_archive(tmp_path / "1" / "result.h5"))
+    assert "Traceback" not in capsys.readouterr().err
+
+
+MISSING = ["problem", "problem_yaml", "config_yaml", "status", "title", "verdict", "versions_json"]
+
+
+@pytest.mark.parametrize("text", [None, "[" * 60_000], ids=["missing", "deep"])
+@pytest.mark.parametrize("name", MISSING)
+def test_attributes_that_are_missing_or_deep(run, tmp_path, capsys, name, text):
+    changed = {key: value for key, value in run.data.attributes.items() if key != name}
+    changed |= {} if text is None else {name: text}
+    (tmp_path / "run").mkdir()
+    write_archive(tmp_path / "run" / "result.h5", replace(run.data, attributes=changed))
+    assert shown_lines(read_archive(tmp_path / "run" / "result.h5"))
+    found = collected([tmp_path])
+    assert len(found.records) + len(found.skipped) == 1 and csv_text(found)
+    try:
+        assert np.isfinite(kanpde.open_run(tmp_path / "run").solution(np.array([[0.5]]))).all()
+    except InputError as error:
+        assert name in ("problem", "problem_yaml") and len(str(error)) < 600
+    assert "Traceback" not in capsys.readouterr().err
 
 
 ENDS = [b"[" * 60_000, b'{"status": ' + b"9" * 5000 + b"}", b"\0" * 100, b'{"status": ["failed"]}']

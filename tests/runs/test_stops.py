@@ -105,6 +105,24 @@ def test_ctrl_c_while_it_is_measured_keeps_what_was_trained(monkeypatch, place):
     again()
 
 
+@pytest.mark.parametrize(("owner", "name"), [(jobs, "_open_folder"), (jobs.History, "_opened")])
+def test_ctrl_c_before_the_history_is_open_is_as_quiet(monkeypatch, capsys, owner, name):
+    real, calls = getattr(owner, name), []
+
+    def once(*args):
+        calls.append(1)
+        if len(calls) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(*args)
+
+    with monkeypatch.context() as struck:
+        struck.setattr(owner, name, once)
+        assert main(WORDS) == 130
+    told = capsys.readouterr()
+    assert "Traceback" not in told.err and "NoneType" not in told.err + told.out
+    again()
+
+
 def test_ctrl_c_twice_keeps_what_was_trained(monkeypatch):
     with monkeypatch.context() as struck:
         at_step(struck, 3, lambda: os.kill(os.getpid(), signal.SIGINT))

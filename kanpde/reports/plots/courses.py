@@ -9,11 +9,23 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator
 
-from kanpde.reports.plots.styles import CYCLE, FAINT, INK, label, log_scale, positive, say
+from kanpde.reports.plots.styles import (
+    CYCLE,
+    FAINT,
+    INK,
+    LARGEST_DRAWN,
+    drawable,
+    label,
+    legend,
+    log_scale,
+    positive,
+    say,
+)
 from kanpde.results.archive import RunData
 from kanpde.results.held_out import HELDOUT_ENERGY, HELDOUT_RESIDUAL
 
 MOST_BLOCKS = 6
+MOST_STEPS = 2**53
 
 
 def draw_history(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
@@ -43,8 +55,9 @@ def courses_of(data: RunData) -> list[tuple[str, RunData, dict[str, str]]]:
 def _energy_above(data: RunData) -> tuple[str, RunData]:
     """Energies are of any sign: how far they are above the reference, or above the least one seen."""
     known = [value for name, value in data.metrics.items() if name.endswith("_reference") and "energy" in name]
-    columns = {name: data.history[name] for name in ("loss", HELDOUT_ENERGY)}
-    least = sum(known) if known else min(np.nanmin(values, initial=np.inf) for values in columns.values())
+    columns = {name: data.history[name] for name in ("loss", HELDOUT_ENERGY) if name in data.history}
+    seen = np.concatenate([values[drawable(values)] for values in columns.values()])
+    least = sum(known) if known else seen.min(initial=LARGEST_DRAWN)
     history = {**data.history, **{name: values - least for name, values in columns.items()}}
     return f"Energy above the {'reference' if known else 'least one seen'}", replace(data, history=history)
 
@@ -66,8 +79,7 @@ def _last_finite(values: np.ndarray) -> float:
 
 def draw_columns(axes: Axes, data: RunData, labels: dict[str, str]) -> None:
     """Curves on a logarithmic scale; the total loss in ink, everything else in color."""
-    length = len(next(iter(data.history.values()), ()))
-    step = np.asarray(data.history.get("step", range(length)), dtype=float)
+    step = _steps(data)
     columns = {name: positive(data.history[name]) for name in labels if name in data.history}
     columns = {name: values for name, values in columns.items() if np.isfinite(values).any()}
     if not columns:
@@ -80,7 +92,14 @@ def draw_columns(axes: Axes, data: RunData, labels: dict[str, str]) -> None:
     _frame_steps(axes, step)
     _mark_stages(axes, step, data.history.get("grid"))
     _add_time(axes, step, data.history.get("time_s"))
-    axes.legend(frameon=False, fontsize=8.5, ncols=2 if len(columns) > 4 else 1)
+    legend(axes, frameon=False, fontsize=8.5, ncols=2 if len(columns) > 4 else 1)
+
+
+def _steps(data: RunData) -> np.ndarray:
+    """The steps of the history; counted anew where they are no numbers of steps."""
+    counted = np.arange(len(next(iter(data.history.values()), ())), dtype=float)
+    step = np.asarray(data.history.get("step", counted), dtype=float)
+    return step if np.all(np.abs(step) < MOST_STEPS) else counted
 
 
 def _draw_column(axes: Axes, step: np.ndarray, values: np.ndarray, **style: Any) -> None:
@@ -101,7 +120,7 @@ def _frame_steps(axes: Axes, step: np.ndarray) -> None:
 
 def _mark_stages(axes: Axes, step: np.ndarray, grid: np.ndarray | None) -> None:
     """A thin line where the grid changes, with the new grid beside it."""
-    if grid is None or not np.isfinite(grid).all() or not np.any(grid):
+    if grid is None or not drawable(grid).all() or not np.any(grid):
         return
     starts = [0, *(np.flatnonzero(np.diff(grid)) + 1)]
     ends = [*starts[1:], step.size - 1]
@@ -117,7 +136,7 @@ def _mark_stages(axes: Axes, step: np.ndarray, grid: np.ndarray | None) -> None:
 
 def _add_time(axes: Axes, step: np.ndarray, seconds: np.ndarray | None) -> None:
     """A second scale on top: the seconds at which the steps were done."""
-    if seconds is None or not np.isfinite(seconds).all() or np.ptp(seconds) == 0:
+    if seconds is None or not drawable(seconds).all() or np.ptp(seconds) == 0:
         return
     elapsed = np.maximum.accumulate(seconds)
     ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(elapsed[0], elapsed[-1])

@@ -17,9 +17,11 @@ from kanpde.reports.plots.styles import (
     drawable,
     finite,
     label,
+    legend,
     log_scale,
     positive,
     say,
+    span,
     value_range,
 )
 from kanpde.reports.plots.views import View
@@ -50,9 +52,9 @@ def draw_profile(figure: Figure, cell: SubplotSpec, view: View) -> None:
                 upper.plot(view.data.places[own, 0], finite(view.data.values[own]), style, color=INK, mfc="none", ms=4,
                            mew=0.8, alpha=0.7, label=said)  # fmt: skip
     if view.reference is not None or view.data is not None:
-        upper.legend(frameon=False, fontsize=9)
+        legend(upper, frameon=False, fontsize=9)
     label(upper, view.name + _missing_note(view.solution), name if view.error is None else None, view.name)
-    upper.set_xlim(x[0], x[-1])
+    span(upper, x)
     if view.error is not None:
         lower = figure.add_subplot(grid[1], sharex=upper)
         upper.tick_params(labelbottom=False)

@@ -16,7 +16,7 @@ from kanpde.problems.lattices import ENERGY, SiteFunction
 from kanpde.problems.listing import read_problem_text
 from kanpde.problems.problem import Problem
 from kanpde.problems.tasks.lattice import Lattice, lattice_of
-from kanpde.reports.plots.styles import BLUE, CYCLE, FAINT, INK, VERMILION, label
+from kanpde.reports.plots.styles import BLUE, CYCLE, FAINT, INK, VERMILION, label, legend
 from kanpde.results.archive import RunData
 from kanpde.symbolic.readings import stored_network
 
@@ -88,7 +88,7 @@ def _energies(data: RunData, problem: Problem) -> Panel:
         for said, (function, color, line) in edges.items():
             _contour(axes, lattice, name, spectrum, function, color, line, said)
         if edges:
-            axes.legend(fontsize=6)
+            legend(axes, fontsize=6)
         others = ", ".join(f"{other} ≈ {lattice.parameters[other].value:.3g}" for other in lattice.axes[1:])
         label(axes, others if edges else "", name, "E")
 
@@ -152,7 +152,7 @@ def _edges(axes: Axes, data: RunData) -> None:
         curve = value.detach().numpy() - value.detach().numpy().mean()
         said = f"{names[key[1]]} in the {parts[key[2]]}: {network.edges[key].name or 'spline'}"
         axes.plot(u, curve / (np.abs(curve).max() or 1.0), color=CYCLE[place % len(CYCLE)], label=said)
-    axes.legend(fontsize=6)
+    legend(axes, fontsize=6)
     label(axes, str(data.attributes.get("formula", "")), "input over its range", "φ, scaled")
 
 
@@ -165,7 +165,7 @@ def _errors(axes: Axes, data: RunData, lattice: Lattice) -> None:
     for chosen, color, said in ((held & ~labels, BLUE, "extended"), (held & labels, CYCLE[4], "localized")):
         axes.scatter(x[chosen], energies[chosen], s=4, color=color, label=said, linewidths=0, rasterized=True)
     axes.scatter(x[wrong], energies[wrong], s=14, facecolors="none", edgecolors=VERMILION, label="misjudged")
-    axes.legend(fontsize=7, loc="best")
+    legend(axes, fontsize=7, loc="best")
     label(axes, str(data.attributes.get("formula", "")), name, "E")
 
 
@@ -208,7 +208,7 @@ def _decay(axes: Axes, spectrum: Spectrum) -> None:
         if "shown_bound" in spectrum:
             axes.semilogy(spectrum["site"], spectrum["shown_bound"][place], ":", color=color, linewidth=0.6)
         axes.semilogy(spectrum["site"], values, color=color, linewidth=0.7, label=said)
-    axes.legend(fontsize=6)
+    legend(axes, fontsize=6)
     label(axes, "", "n", "|ψ|")
 
 
@@ -230,7 +230,7 @@ def _ratios(axes: Axes, spectrum: Spectrum, lattice: Lattice) -> None:
                   color=CYCLE[(place + 1) % len(CYCLE)], label=f"size {size:g}")  # fmt: skip
     for value in LEVELS.values():
         axes.axhline(value, color=FAINT, linewidth=0.6, linestyle=":")
-    axes.legend(fontsize=6)
+    legend(axes, fontsize=6)
     label(axes, "", name, "r̃")
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
 from kanpde.reports.plots.maps import draw_map, draw_panels
-from kanpde.reports.plots.styles import CYCLE, FAINT, INK, label, log_scale, positive, value_range
+from kanpde.reports.plots.styles import CYCLE, FAINT, INK, label, legend, log_scale, positive, span, value_range
 from kanpde.reports.plots.views import shown_axes
 from kanpde.results.archive import RunData
 from kanpde.results.archive.record import EFFECTIVE, LANDSCAPE
@@ -45,7 +45,7 @@ def draw_potentials(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
         lower = figure.add_subplot(grid[1], sharex=upper)
         _draw_decay(lower, x, data)
         label(lower, "States and the bound E·u·max|ψ| (dashed)", name, "|ψ| / max|ψ|")
-    upper.set_xlim(x[0], x[-1])
+    span(upper, x)
 
 
 def states_of(data: RunData) -> dict[str, float]:
@@ -73,7 +73,7 @@ def _draw_wells(axes: Axes, x: np.ndarray, data: RunData) -> None:
     top, bottom = float(np.nanmax(drawn)), float(np.nanmin(drawn))
     axes.set_ylim(bottom, bottom + 1.15 * (top - bottom) if top > bottom else None)
     _draw_states(axes, x, data, height=0.25 * (top - bottom))
-    axes.legend(frameon=False, fontsize=8.5, ncols=4, loc="upper right")
+    legend(axes, frameon=False, fontsize=8.5, ncols=4, loc="upper right")
 
 
 def _draw_states(axes: Axes, x: np.ndarray, data: RunData, height: float) -> None:
@@ -91,7 +91,7 @@ def _draw_decay(axes: Axes, x: np.ndarray, data: RunData) -> None:
         bound = energy * u
         axes.semilogy(x, np.where(bound > 0, bound, np.nan), color=color, lw=1.0, ls=(0, (4, 3)))
     axes.set_ylim(SMALLEST, 10)
-    axes.legend(frameon=False, fontsize=8.5, ncols=4, loc="lower right")
+    legend(axes, frameon=False, fontsize=8.5, ncols=4, loc="lower right")
 
 
 def has_errors(data: RunData) -> bool:
@@ -111,8 +111,8 @@ def draw_state_errors(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
     if np.isfinite(sizes).any():
         log_scale(axes, sizes)
         axes.set_ylim(bottom=max(np.nanmin(sizes), np.nanmax(sizes) * 1e-5) / 2)
-    axes.set_xlim(x[0], x[-1])
-    axes.legend(frameon=False, fontsize=8.5, ncols=4)
+    span(axes, x)
+    legend(axes, frameon=False, fontsize=8.5, ncols=4)
     label(axes, "Errors of the states", name, "|error|")
 
 

@@ -1,9 +1,11 @@
 """Colors, labels and scales that all figures share."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullLocator
 
 # Okabe and Ito's colors: told apart by color-blind readers, and in print.
@@ -74,6 +76,18 @@ def log_scale(axes: Axes, values: np.ndarray) -> None:
     axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=7) if decades > 0.8 else MaxNLocator(3))
     axes.yaxis.set_major_formatter(LogFormatterSciNotation(minor_thresholds=(np.inf, np.inf)))
     axes.yaxis.set_minor_locator(NullLocator())
+
+
+def legend(owner: Axes | Figure, *entries: Any, **style: Any) -> None:
+    """Names of curves as plain text: they may come from a stranger's file."""
+    for text in owner.legend(*entries, **style).get_texts():
+        text.set_parse_math(False)
+
+
+def span(axes: Axes, x: np.ndarray) -> None:
+    """From the first node to the last, where there are several."""
+    if len(x) > 1:
+        axes.set_xlim(x[0], x[-1])
 
 
 def say(axes: Axes, text: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from kanpde.errors import InputError
 from kanpde.files.hdf5 import DAMAGED, Unsafe, attribute, check_contents, check_texts, first_line
-from kanpde.files.regular import Unreadable, check_regular, typed_path
+from kanpde.files.regular import Unreadable, check_regular, cut_path, typed_path
 from kanpde.results.archive.checksums import CHECKSUM, record_sha256
 from kanpde.results.archive.record import ModelData, RunData
 from kanpde.results.archive.writing import SCHEMA
@@ -68,7 +68,7 @@ def _checked(data: RunData, root: h5py.File) -> RunData:
 
 
 def _check_file(path: Path) -> None:
-    needed = f"{path}: an archive such as result.h5 is needed"
+    needed = f"{cut_path(path)}: an archive such as result.h5 is needed"
     try:
         check_regular(path, links=True)
     except Unreadable as reason:

@@ -7,6 +7,8 @@ import numpy as np
 
 SUFFIXES = ("_ref", "_error")
 
+LARGEST_NODE = 1e300
+"""In size; differences of larger ones overflow."""
 EFFECTIVE, LANDSCAPE = "effective_potential", "landscape"
 """Names of 1/u and of u, the landscape of H u = 1, among the known functions of a run."""
 
@@ -96,7 +98,7 @@ def _check_shape(what: str, shape: tuple[int, ...], expected: tuple[int, ...]) -
 
 
 def _check_axis(name: str, values: np.ndarray) -> None:
-    if not (np.isfinite(values).all() and np.all(np.diff(values) > 0)):
+    if not (values.size and np.all(np.abs(values) < LARGEST_NODE) and np.all(values[1:] > values[:-1])):
         raise ValueError(f"axis {name} needs increasing numbers; others came")
 
 
@@ -107,6 +109,10 @@ def _check_names(data: RunData) -> None:
         data.axes, data.fields, data.history, data.metrics, data.points,
         data.coefficients, data.spectrum, data.samples, data.symbolic,
     )  # fmt: skip
+    texts = {**data.attributes, **data.symbolic_attributes, "kind": model.kind, "config_json": model.config_json}
+    for name, value in texts.items():
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError(f"the text {name} has a zero byte, which none in the archive can have")
     for names in (*groups, model.parameters, model.grids):
         for name in names:
             if not name or name == "." or "/" in name or "\0" in name:

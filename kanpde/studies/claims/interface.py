@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -10,7 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from kanpde.errors import InputError
-from kanpde.files.atomic import replace_file
+from kanpde.files.atomic import made_folder, replace_file
+from kanpde.files.regular import read_regular
+
+MOST_BYTES = 2**26
+ANOTHER = "--folder FOLDER"
 
 
 class Judgment(StrEnum):
@@ -68,22 +73,22 @@ class Parts:
 
     def __init__(self, path: Path | None = None):
         self.path = path
-        self.known: dict[str, Any] = _plain(path) if path is not None and path.is_file() else {}
+        self.known: dict[str, Any] = _plain(path) if path is not None and os.path.lexists(path) else {}
 
     def __call__(self, label: str, compute: Callable[[], Any]) -> Any:
         """The figure of this label: known, or computed now and kept. Plain numbers, texts, lists and mappings."""
         if label not in self.known:
             self.known[label] = compute()
             if self.path is not None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                made_folder(self.path.parent, ANOTHER)
                 replace_file(self.path, json.dumps(self.known, indent=1).encode())
         return self.known[label]
 
 
 def _plain(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        found = json.loads(read_regular(path, MOST_BYTES))
+    except (ValueError, RecursionError):  # which Unreadable is one of
         found = None
     if not isinstance(found, dict):
         raise InputError(f"{path} needs to be a claim's figures; it is not. Remove it, or use --again.")
@@ -99,7 +104,7 @@ def judged(claim: Claim, folder: Path, again: bool = False) -> Judged:
     if again:
         parts.unlink(missing_ok=True)
     found = claim.run(Parts(parts))
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder, ANOTHER)
     replace_file(folder / f"{claim.name}.json", json.dumps(asdict(found), indent=1).encode())
     return found
 
@@ -111,10 +116,10 @@ def stored(name: str, folder: Path) -> Judged | None:
         InputError: The file is not one of ours.
     """
     path = folder / f"{name}.json"
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_regular(path, MOST_BYTES))
         return Judged(**{**data, "verdict": Judgment(data["verdict"])})
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(f"{path} needs to be a claim's outcome; it is not. Remove it, or use --again.") from error
