@@ -145,6 +145,29 @@ def test_a_change_of_condition_within_a_side_is_resolved():
     assert errors[1] < 3e-5 and np.log2(errors[0] / errors[1]) > 3, errors
 
 
+@pytest.mark.parametrize("scale", [1, 1e6])
+def test_factors_of_four_fields_stay_sparse(monkeypatch, scale):
+    """Three numbers for each of the matrix; five without symmetric order. Sizes of equations do not matter."""
+    fills, original = [], finite_elements.scipy.sparse.linalg.splu
+
+    def counted(matrix, **options):
+        factors = original(matrix, **options)
+        fills.append(factors.nnz / matrix.nnz)
+        return factors
+
+    monkeypatch.setattr(finite_elements.scipy.sparse.linalg, "splu", counted)
+    data = {
+        "coordinates": {"x": [0, 1], "y": [0, 1]}, "fields": ["a", "b", "c", "d"],
+        "shapes": {"notch": "box(0.5, 1, 0, 0.5)"}, "domain": "box - notch",
+        "equations": {"first": f"{scale}*(lap(a) - b) = auto", "second": "lap(b) = c - a + auto",
+                      "third": "lap(c) = d + auto", "fourth": f"(lap(d) - a + d)/{scale} = auto"},
+        "boundary": {"*": ["a = auto", "b = auto", "c = auto", "d = auto"]},
+        "exact": {"a": "sin(pi*x)*sin(2*y)", "b": "exp(x)*cos(y)", "c": "cos(3*x*y)", "d": "1/(1 + x + y)"},
+    }  # fmt: skip
+    assert error(data, 10) < 1e-6 and error(data, 10, 1.001) > 5e-4
+    assert max(fills) < 4
+
+
 def test_systems_that_are_coupled():
     data = {**HOLE, "fields": ["u", "v"],
             "equations": {"a": "lap(u) - u*v + v_x = auto", "b": "2*lap(v) + u**2 = auto"},
