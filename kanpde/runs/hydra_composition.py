@@ -332,7 +332,9 @@ def _no_choice(groups: Sequence[str]) -> str:
 
 
 def _unreadable(error: OverrideParseException) -> str:
-    key = error.override.partition("=")[0]
+    key, sign, _ = error.override.partition("=")
+    if not sign and key.endswith((".yaml", ".yml")):
+        return f"{key}: a setting is written key=value; a file came. For a problem of your own write problem={key}."
     example = f"\"{key or 'problem.title'}='…'\""
     return (
         f"{error.override}: a setting is written key=value; this one cannot be read. "

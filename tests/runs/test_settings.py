@@ -226,6 +226,7 @@ def test_a_problem_file_cannot_reach_hydra(problem_file, line):
         ("training.steps=0", "steps"),
         ("optimizer.damping=nan", "optimizer.damping needs a number"),
         ("model", "written key=value"),
+        ("rod.yaml", "write problem=rod.yaml"),
         ("problem.exact.u=sin(x)", "quotes twice"),
         ("hydra.run.dir=x", "hydra/launcher"),
         ("hydra/launcher=none_such", "hydra/launcher is one of basic"),
