@@ -173,18 +173,18 @@ class _Diagram:
     def _name(self, axes: Axes, name: str) -> Text:
         box = {"fc": "white", "ec": "none", "pad": 0.6, "alpha": 0.8}
         return axes.text(0.03, 0.96, SIGNS.get(name, name), transform=axes.transAxes, va="top", fontsize=8,
-                         color=NAMED, style="italic", bbox=box)  # fmt: skip
+                         color=NAMED, style="italic", bbox=box, parse_math=False)  # fmt: skip
 
     def _node(self, node: tuple[int, int], place: tuple[float, float]) -> None:
         depth, i = node
         product = depth > 0 and i >= self.network.layers[depth - 1].nodes.sums
         sign = self.inputs[i] if depth == 0 and i < len(self.inputs) else "×" if product else "+"
         self.canvas.plot(*place, "o", ms=15, mfc="white", mec=INK, mew=1.1, zorder=3)
-        self.canvas.text(*place, sign, ha="center", va="center_baseline", fontsize=10, zorder=4,
+        self.canvas.text(*place, sign, ha="center", va="center_baseline", fontsize=10, zorder=4, parse_math=False,
                          style="italic" if depth == 0 else "normal")  # fmt: skip
         if depth == len(self.network.layers):
             self.canvas.text(place[0] + 0.22, place[1], self.output, ha="left", va="center_baseline", fontsize=10,
-                             style="italic")  # fmt: skip
+                             style="italic", parse_math=False)  # fmt: skip
 
     def _caption(self, title: str) -> None:
         widths = self.network.widths
@@ -193,7 +193,8 @@ class _Diagram:
         )
         off = full - len(self.edges)
         note = f"{off} edges pruned" if off else ""
-        self.canvas.text(0.12, 0.08, "   ".join(part for part in (title, note) if part), fontsize=7.5, color="#555")
+        text = "   ".join(part for part in (title, note) if part)
+        self.canvas.text(0.12, 0.08, text, fontsize=7.5, color="#555", parse_math=False)  # titles may be a stranger's
 
 
 def _number(value: float) -> str:

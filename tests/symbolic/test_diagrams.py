@@ -43,3 +43,11 @@ def test_wide_networks_stay_in_the_figure():
         assert all(box.y0 >= 0 and box.y1 <= 1 and box.x1 <= 1 for box in boxes)
         heights = sorted(box.y0 for box in boxes if box.width < 0.5 and abs(box.x0 - boxes[1].x0) < 1e-9)
         assert all(b - a > boxes[1].height for a, b in zip(heights, heights[1:], strict=False))  # no overlaps
+
+
+def test_names_that_are_no_formulas_are_drawn_as_they_are():
+    edges = random_splines([1, 1], 4, 5, torch.Generator().manual_seed(0))
+    network = edge_network([1, 1], edges, lower=[0], upper=[1])
+    buffer = io.BytesIO()
+    network_diagram(network, diagram_points(network), ["$\\bad$"], "$x^{", "$\\frac$").savefig(buffer, format="png")
+    assert buffer.getvalue().startswith(b"\x89PNG")
