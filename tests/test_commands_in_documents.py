@@ -78,7 +78,7 @@ def run(name: str, words: list[str]) -> int:
         return int(not all((config_folder() / "experiment" / f"{name}.yaml").is_file() for name in names))
     if name == "reference":
         words = [QUICKER.get(word, word) for word in words]
-    return main([name, *words, *(TINY if name == "solve" else [])])
+    return main([name, *words, *{"solve": TINY, "symbolic": ["--budget", "3"]}.get(name, [])])
 
 
 def help_of(name: str) -> int:

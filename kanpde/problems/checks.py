@@ -123,8 +123,8 @@ def check_initial_conditions(problem: Problem, label: str) -> None:
         alone = [_time_order(c, field, problem) for c in conditions if c.fields == (field,)]
         if twice := [count for count in set(alone) if alone.count(count) > 1]:
             raise InputError(
-                f"{label}: initial needs {_time_derivative(problem, field, twice[0])} once; it has it "
-                f"{alone.count(twice[0])} times. Remove all but one."
+                f"{label}: {_time_derivative(problem, field, twice[0])} needs one condition in time; initial and "
+                f"boundary.{problem.coordinates[problem.time_axis]}+ give {alone.count(twice[0])}. Remove all but one."
             )
 
 

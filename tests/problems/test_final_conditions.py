@@ -56,7 +56,7 @@ def test_some_fields_at_the_start_and_others_at_the_end():
 
 
 @pytest.mark.parametrize(("changes", "reason"), [
-    ({"initial": "u = 0"}, "needs u once; it has it 2 times"),
+    ({"initial": "u = 0"}, "u needs one condition in time"),
     ({"boundary": {"x-": "u = 0", "x+": "u = 0", "t-": "u = 0"}}, "at the start of time under initial"),
     ({"boundary": {"x-": "u = 0", "x+": "u = 0", "t+": "dn(u) = 0"}}, "dn"),
 ])  # fmt: skip

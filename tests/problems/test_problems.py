@@ -254,7 +254,7 @@ def test_references():
         ({"initial": None}, ["initial needs u = …", "first time derivatives", "Add u = …"]),
         ({"initial": "u_t = 0"}, ["initial needs u"]),
         ({"initial": ["u = sin(pi*x)", "u_t = auto"]}, ["initial takes time derivatives below", "u_t"]),
-        ({"initial": ["u = sin(pi*x)", "2*u = 2*sin(pi*x)"]}, ["initial needs u once", "2 times"]),
+        ({"initial": ["u = sin(pi*x)", "2*u = 2*sin(pi*x)"]}, ["u needs one condition in time", "give 2"]),
         ({"equations": {"wave": "u_tt = u_xx"}}, ["initial needs u = …, u_t = …", "u_t is missing"]),
         ({"equations": {"beam": "u_t = u_xxxx"}}, ["2 conditions for u on x-", "4th derivatives"]),
         ({"equations": {"heat": "u_t = nu*u_xx"}}, ['equations.heat uses "nu"', "parameter (kappa)", "Add parameters"]),

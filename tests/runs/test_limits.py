@@ -78,7 +78,7 @@ def test_memory_is_forecast_for_the_last_stage(monkeypatch):
         run_module.check_memory(event, config)
     monkeypatch.setattr(run_module, "free_memory", lambda: last + 1)
     run_module.check_memory(event, config)
-    monkeypatch.setattr(run_module, "free_memory", lambda: 2**10)
+    monkeypatch.setattr(run_module, "free_memory", lambda: 2**14)
     with pytest.raises(InputError, match="optimizer=lm needs"):  # and so in Python
         kanpde.solve("poisson_1d", model={"width": [3]}, training=training)
 

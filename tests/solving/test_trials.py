@@ -227,7 +227,7 @@ class Diamond(Polygon):
 import numpy as np
 
 from kanpde.references.interface import Solved
-from kanpde.references.interpolants import Chebyshev, Interpolant, chebyshev_nodes
+from kanpde.references.interpolants import ChebyshevAxis, Interpolant, chebyshev_nodes
 
 PLACE = 9
 
@@ -241,7 +241,7 @@ def resolutions(problem):
 
 
 def solve(problem, resolution):
-    axis = Chebyshev(problem.domain.lower[0], problem.domain.upper[0], resolution)
+    axis = ChebyshevAxis(problem.domain.lower[0], problem.domain.upper[0], resolution)
     return Solved(Interpolant((axis,), axis.nodes[None] * 3.0), resolution)
 """,
     "results/metrics/sharpness.py": """

@@ -51,7 +51,7 @@ class EdgeDesign(Design):
         width: Hidden layers.
         products: How many nodes of each hidden layer multiply two sums; none unless given.
         edges: The only ones that are on in the layers they speak of, as "0,1,0": layer, input, received sum.
-        functions: Named edges, as "0,1,0=sin"; what `kanpde symbolic --set` takes.
+        functions: Named edges, as "0,1,0=sin"; layer, input, sum.
         sparsity: λ of the penalty on edges, 0 for none.
         threshold: Share of the largest score below which a penalized edge is switched off.
         grid: Cells of the splines in the last stage.

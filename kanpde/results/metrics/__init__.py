@@ -38,7 +38,7 @@ def metrics_of(run: Measurement) -> tuple[dict[str, float], list[str]]:
 def metric_row(name: str) -> MetricRow:
     """The row of a metric.
 
-    >>> metric_row("rel_l2").title, metric_row("energy_1").digits, metric_row("overlap_1").title
+    >>> metric_row("rel_l2").title, metric_row("energy_1").digits, metric_row("my_own").title
     ('relative L2 error', 10, '')
     """
     return next((row for row in ROWS if re.fullmatch(row.name, name)), MetricRow(name))
