@@ -70,5 +70,6 @@ def test_a_first_rung_that_is_far_off_is_gone_on_from_where_nothing_else_will_do
     assert ladder._ended([rough], None, 100.0, math.inf) is None
     assert "astray" in ladder._ended([rough], None, 100.0)[1]
     stalled = [SimpleNamespace(**{**vars(rough), "heldout": 1.0, "change": 0.1}) for _ in range(3)]
-    assert ladder._ended(stalled, None, 100.0, math.inf) is None
-    assert "did not fall" in ladder._ended(stalled, None, 100.0)[1]
+    assert ladder._ended(stalled, None, 20.0, math.inf) is None
+    assert "did not fall" in ladder._ended(stalled, None, 20.0)[1]
+    assert ladder._ended(stalled, None, 200.0) is None, "rungs are cheap"

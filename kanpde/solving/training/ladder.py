@@ -63,7 +63,10 @@ FALLS = 2.0
 """Factor by which the held-out residual has to fall from rung to rung,"""
 
 STALLED = 2
-"""and how many times it may fail to."""
+"""and how many times it may fail to,"""
+
+CHEAP = 0.02
+"""unless a rung took less than this share of the time that is left: what oscillates is not seen by a few cells."""
 
 EMPHASIS = 100.0
 """Factor on the weight of conditions beside singular functions: an error there is one of the solution."""
@@ -446,6 +449,11 @@ def _begin_from(before: nn.Module, network: nn.Module, points: Tensor, ridge: fl
     hand_on(before, network)
 
 
+def fell(rungs: Sequence[Rung]) -> bool:
+    """Whether the last rung lowered the held-out residual; the first has nothing to lower."""
+    return len(rungs) < 2 or rungs[-2].trained.heldout > FALLS * rungs[-1].trained.heldout
+
+
 def _ended(
     rungs: Sequence[Rung], target: float | None, left: float, useful: float = USEFUL
 ) -> tuple[Outcome, str] | None:
@@ -460,13 +468,14 @@ def _ended(
         return Outcome.TARGET, "the target was reached"
     if last.change <= FINE:
         return Outcome.FINISHED, "more could only add rounding"
-    fell = [a.trained.heldout > FALLS * b.trained.heldout for a, b in pairwise(rungs)]
-    if last.change <= AGREED and not fell[-1]:
+    falls = [fell(pair) for pair in pairwise(rungs)]
+    if last.change <= AGREED and not falls[-1]:
         return Outcome.FINISHED, "the held-out residual no longer fell"
-    if len(fell) >= STALLED and not any(fell[-STALLED:]) and math.isfinite(useful):
+    stalled = len(falls) >= STALLED and not any(falls[-STALLED:]) and last.seconds > CHEAP * left
+    if stalled and math.isfinite(useful):
         return Outcome.FINISHED, "the held-out residual did not fall"
     size, dear = last.trained.heldout / (last.heldout or 1.0), last.seconds > DEAR * left
-    if fell and dear and Ladder(tuple(rungs), Outcome.FINISHED, "").forecast(left) > useful * size:
+    if falls and dear and Ladder(tuple(rungs), Outcome.FINISHED, "").forecast(left) > useful * size:
         return Outcome.FINISHED, "further rungs would not lower it enough in the time that is left"
     return None
 

@@ -24,7 +24,7 @@ from kanpde.problems.problem import Problem
 from kanpde.solving.losses.interface import squares_of
 from kanpde.solving.optimizers import Iterate, Optimizer
 from kanpde.solving.optimizers.sparse_systems import solved_sparsely
-from kanpde.solving.training.ladder import NEWTON, Candidate, Clock, Rung, Way, rung_of
+from kanpde.solving.training.ladder import NEWTON, Candidate, Clock, Rung, Way, fell, rung_of
 from kanpde.solving.training.setup import Setup
 
 MOST_AXES = 3
@@ -53,7 +53,7 @@ def product_obstacle(setup: Setup) -> str:
 
 
 def product_way(setup: Setup, method: Optimizer) -> Way:
-    """Twice the cells along the axes that need it."""
+    """Twice the cells along the axes that need it; along all while the last rung has lowered nothing."""
     dimension = setup.problem.domain.dimension
 
     def following(rungs: Sequence[Rung]) -> Candidate:
@@ -64,7 +64,8 @@ def product_way(setup: Setup, method: Optimizer) -> Way:
             return Products(setup, method, first)
         network = products_of(rungs[-1].trained.network)
         missed = [missing(network, axis) for axis in range(dimension)]
-        least = 0.0 if not setup.problem.region.whole else WORTH * max(eta.max().item() for eta in missed)
+        told = setup.problem.region.whole and fell(rungs)  # what is missed says little while nothing is resolved
+        least = WORTH * max(eta.max().item() for eta in missed) if told else 0.0
         return Products(setup, method, tuple(halved(network, axis, eta, least) for axis, eta in enumerate(missed)))
 
     return following
