@@ -1,11 +1,14 @@
 """Spline products solved exactly: cells where they are needed, windows of time that choose themselves, archives."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from scipy.sparse import csr_matrix
 
 import kanpde
+from kanpde import load_problem
 from kanpde.models.networks.products import ProductDesign, SplineProducts, axis_knots
 from kanpde.solving.optimizers.least_squares import solved
 from kanpde.solving.optimizers.sparse_systems import gram, solved_sparsely
@@ -109,6 +112,19 @@ def test_waves_that_the_first_cells_do_not_see_are_found():
     }  # fmt: skip
     run = kanpde.solve(waves, **EXACT, training={"target": 3e-1, "time_limit": 60})
     assert run.data.model.kind == "product" and run.metrics["rel_l2"] < 1e-3
+
+
+def test_all_cells_are_halved_until_a_rung_lowers_the_residual():
+    network = ProductDesign((12, 12), 5).build(2, 1, 0, lower=[-1, -1], upper=[1, 1], dtype=torch.float64)
+    network.weight.data.zero_()
+    network.weight.data[8, 8] = 1.0  # rough in the middle alone
+    setup = SimpleNamespace(problem=load_problem("poisson_2d"))
+
+    def cells(heldout):
+        rungs = [SimpleNamespace(trained=SimpleNamespace(heldout=one, network=network)) for one in (1.0, heldout)]
+        return products.product_way(setup, None)(rungs).cells
+
+    assert cells(1.0) == (24, 24) and max(cells(0.1)) < 24
 
 
 def test_cells_go_where_they_are_needed_and_successive_solutions_tell_the_error():
