@@ -124,7 +124,7 @@ def test_a_running_job_is_seen_live_and_stopped(tab, service):
 
 
 def test_a_study_grows_live(tab, service):
-    study = {"steps": 12, "starts": 1, "start_steps": 0, "tuning_seeds": 1, "seeds": 1, "points": 60}
+    study = {"steps": 36, "starts": 1, "start_steps": 0, "tuning_seeds": 1, "seeds": 9, "points": 60}
     id = service.json("POST", "/processes/scaling/execution", {"problem": "poisson_1d", "study": study})["jobID"]
     tab.goto(at(service, f"/jobs/{id}"))
     expect(tab.get_by_role("heading", name="Error against size")).to_be_visible()
