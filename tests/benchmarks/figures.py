@@ -1,4 +1,4 @@
-"""Run the shipped problems as a user does and write the table of tests/README.md from their archives.
+"""Train layers of shipped problems (optimizer=lm) as a user does; the table of tests/README.md is of their archives.
 
     python tests/benchmarks/figures.py [--seeds 0 1 2] [--threads 2] [--folder outputs/figures] [--problems …]
 
@@ -49,7 +49,7 @@ ASKED = {
 
 def solved(problem: str, seed: int, options: argparse.Namespace) -> Run:
     """The run of one problem and seed, by the command that a user types."""
-    words = [f"problem={problem}", f"seed={seed}", f"threads={options.threads}"]
+    words = [f"problem={problem}", "optimizer=lm", f"seed={seed}", f"threads={options.threads}"]
     command = [sys.executable, "-m", "kanpde", "solve", *words, f"output.folder={options.folder / str(seed)}"]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     (archive,) = (options.folder / str(seed) / problem).glob("*/*/result.h5")
@@ -104,7 +104,7 @@ def table(options: argparse.Namespace) -> str:
     """The document's text between its markers."""
     about = hardware(torch.device("cpu"))
     lines = [
-        f"Relative L2 errors with all defaults, medians over seeds {', '.join(map(str, options.seeds))}; "
+        f"Relative L2 errors of trained layers, medians over seeds {', '.join(map(str, options.seeds))}; "
         f"{options.threads} threads of {about['processor']}, PyTorch {versions()['torch']}, float64. Times are seconds "
         "of training, short starts included, until the error stays below what is asked.",
         "",
