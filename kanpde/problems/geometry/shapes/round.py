@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import scipy.special
+import scipy
 import sympy
 import torch
 from torch import Tensor
