@@ -29,6 +29,7 @@ CASES = [
     (SHAPES["triangle"].of([0, 0, 1, 0, 0, 1]), 0.5, 2 + math.sqrt(2)),
     (SHAPES["annulus"].of([0.1, 0, 0.5, 1]), math.pi * 0.75, 3 * math.pi),
     (SHAPES["sector"].of([0, 0.2, 1, 0.5, 3.5]), 1.5, 5),
+    (SHAPES["sector"].of([0, 0.2, 1, 100.5, 103.5]), 1.5, 5),
     (SHAPES["rounded_box"].of([0, 1, 0, 2, 0.2]), 2 - 0.16 + 0.04 * math.pi, 6 - 1.6 + 0.4 * math.pi),
     (SHAPES["ball"].of([0, 0, 0.1, 0, 0.5]), math.pi**2 / 32, math.pi**2 / 4),
     (SHAPES["ellipsoid"].of([0, 0, 0, 1, 0.5, 0.25]), math.pi / 6, math.pi / 2 * elliprg(1, 4, 16)),

@@ -33,6 +33,7 @@ from kanpde.problems.language import (
     coordinate_symbols,
     derivative,
 )
+from kanpde.problems.language.arithmetic import number_of
 from kanpde.problems.problem import Condition, Problem
 from kanpde.solving.ansatz.interface import BoundAnsatz
 from kanpde.solving.ansatz.known_jets import has_quotients, known_jet
@@ -261,7 +262,7 @@ def _compiled_derivative(problem: Problem, expr: Expr, index: tuple[int, ...]) -
 def _interpolate(problem: Problem, prescribed: Prescribed) -> tuple[Expr, Expr]:
     lift, envelope = sympy.Integer(0), sympy.Integer(1)
     for axis, x in enumerate(coordinate_symbols(problem.coordinates)):
-        lower, upper = _number(problem.domain.lower[axis]), _number(problem.domain.upper[axis])
+        lower, upper = number_of(problem.domain.lower[axis]), number_of(problem.domain.upper[axis])
         half, xi = (upper - lower) / 2, _unit_coordinate(problem, axis)
         conditions = [
             (side.end, order, data)
@@ -283,18 +284,13 @@ def _interpolate(problem: Problem, prescribed: Prescribed) -> tuple[Expr, Expr]:
 
 def _unit_coordinate(problem: Problem, axis: int) -> Expr:
     """ξ from -1 to 1 along an axis."""
-    lower, upper = _number(problem.domain.lower[axis]), _number(problem.domain.upper[axis])
+    lower, upper = number_of(problem.domain.lower[axis]), number_of(problem.domain.upper[axis])
     x = coordinate_symbols(problem.coordinates)[axis]
     return (x - (lower + upper) / 2) / ((upper - lower) / 2)
 
 
 def _derivative_at(problem: Problem, expr: Expr, index: tuple[int, ...], points: Tensor) -> Tensor:  # -> [n]
     return _compiled_derivative(problem, expr, index)(points)
-
-
-def _number(value: float) -> Expr:
-    """Whole numbers stay whole, so that products with them fold."""
-    return sympy.Integer(int(value)) if value == int(value) else sympy.Float(value)
 
 
 def _hermite(nodes: list[tuple[int, int]]) -> list[list[Expr]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import ClassVar, Self
 
 import sympy
@@ -56,26 +55,12 @@ class Bow(Facet):
         return self.radius * (self.end - self.begin)
 
 
-class _Plane(Shape):
-    """A shape of the plane of a fixed count of numbers."""
-
-    count: ClassVar[int]
-
-    @classmethod
-    def dimension(cls, asked: int) -> int:
-        return 2
-
-    @classmethod
-    def takes(cls, count: int, dimension: int) -> bool:
-        return count == cls.count
-
-
 def _from(points: Tensor, center: tuple[float, float]) -> Tensor:  # [n, 2] -> [n]
     return lengths_of(points - points.new_tensor(center))
 
 
 @dataclass(frozen=True)
-class Annulus(_Plane):
+class Annulus(Shape):
     """{x: r1 ≤ |x - c| ≤ r2}."""
 
     center: tuple[float, float]
@@ -84,6 +69,7 @@ class Annulus(_Plane):
 
     kind: ClassVar[str] = "annulus"
     form: ClassVar[str] = "annulus(x, y, r1, r2)"
+    space: ClassVar[int | None] = 2
     count: ClassVar[int] = 4
 
     @classmethod
@@ -106,7 +92,7 @@ class Annulus(_Plane):
 
 
 @dataclass(frozen=True)
-class Sector(_Plane):
+class Sector(Shape):
     """The part of a disk between two angles, from the first counterclockwise to the second."""
 
     center: tuple[float, float]
@@ -116,6 +102,7 @@ class Sector(_Plane):
 
     kind: ClassVar[str] = "sector"
     form: ClassVar[str] = "sector(x, y, r, a, b)"
+    space: ClassVar[int | None] = 2
     count: ClassVar[int] = 5
 
     @classmethod
@@ -127,8 +114,9 @@ class Sector(_Plane):
 
     @property
     def bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        quarters = [k * math.pi / 2 for k in range(math.ceil(self.begin / (math.pi / 2)), 40)]
-        angles = [self.begin, self.end, *(a for a in quarters if a < self.end)]
+        quarter = math.pi / 2
+        between = range(math.ceil(self.begin / quarter), math.ceil(self.end / quarter))
+        angles = [self.begin, self.end, *(k * quarter for k in between)]
         x = [self.center[0], *(self.center[0] + self.radius * math.cos(a) for a in angles)]
         y = [self.center[1], *(self.center[1] + self.radius * math.sin(a) for a in angles)]
         return (min(x), min(y)), (max(x), max(y))
@@ -149,7 +137,7 @@ class Sector(_Plane):
 
 
 @dataclass(frozen=True)
-class RoundedBox(_Plane):
+class RoundedBox(Shape):
     """A rectangle whose corners are quarters of circles."""
 
     lower: tuple[float, float]
@@ -158,6 +146,7 @@ class RoundedBox(_Plane):
 
     kind: ClassVar[str] = "rounded_box"
     form: ClassVar[str] = "rounded_box(x0, x1, y0, y1, r)"
+    space: ClassVar[int | None] = 2
     count: ClassVar[int] = 5
 
     @classmethod
@@ -183,10 +172,6 @@ class RoundedBox(_Plane):
             Flat((x0 + r, y0), (wide,), (0.0, -1.0)), Flat((x1, y0 + r), (high,), (1.0, 0.0)),
             Flat((x0 + r, y1), (wide,), (0.0, 1.0)), Flat((x0, y0 + r), (high,), (-1.0, 0.0)),
         ]  # fmt: skip
-        quarters = {(0, 0): 2, (1, 0): 3, (1, 1): 0, (0, 1): 1}
-        bows = [
-            Bow(((x0 + r, x1 - r)[i], (y0 + r, y1 - r)[j]), r, quarter * math.pi / 2, (quarter + 1) * math.pi / 2)
-            for i, j in product((0, 1), (0, 1))
-            for quarter in (quarters[i, j],)
-        ]
+        corners = ((x0 + r, y0 + r), 2), ((x0 + r, y1 - r), 1), ((x1 - r, y0 + r), 3), ((x1 - r, y1 - r), 0)
+        bows = [Bow(center, r, quarter * math.pi / 2, (quarter + 1) * math.pi / 2) for center, quarter in corners]
         return (*edges, *bows)

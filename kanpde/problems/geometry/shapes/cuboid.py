@@ -22,10 +22,6 @@ class Cuboid(Shape):
     form: ClassVar[str] = "box(x0, x1, y0, y1, …)"
 
     @classmethod
-    def dimension(cls, asked: int) -> int:
-        return asked
-
-    @classmethod
     def takes(cls, count: int, dimension: int) -> bool:
         return count == 2 * dimension
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from kanpde.problems.geometry.shapes.interface import Facet, Misshapen, Shape, lengths_of
+from kanpde.problems.language.arithmetic import number_of
 
 Point = tuple[float, float, float]
 
@@ -50,8 +51,8 @@ class Mantle(Facet):
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         """(x - foot - axis·(x - foot) axis)/r, the axis of length one."""
         length = math.dist(self.foot, self.head)
-        axis = [_number((b - a) / length) for a, b in zip(self.foot, self.head, strict=True)]
-        offset = [x - _number(a) for x, a in zip(symbols, self.foot, strict=True)]
+        axis = [number_of((b - a) / length) for a, b in zip(self.foot, self.head, strict=True)]
+        offset = [x - number_of(a) for x, a in zip(symbols, self.foot, strict=True)]
         along = sympy.Add(*(a * o for a, o in zip(axis, offset, strict=True)))
         return tuple((o - a * along) / sympy.Float(self.radius) for a, o in zip(axis, offset, strict=True))
 
@@ -80,7 +81,7 @@ class Cap(Facet):
 
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         length = math.dist(self.middle, self.other)
-        return tuple(_number((b - a) / length) for a, b in zip(self.other, self.middle, strict=True))
+        return tuple(number_of((b - a) / length) for a, b in zip(self.other, self.middle, strict=True))
 
     def passes(self, points: Tensor) -> Tensor:  # [n, 3] -> bool [n]
         other, axis = _line(self.other, self.middle, points)
@@ -104,14 +105,8 @@ class Cylinder(Shape):
 
     kind: ClassVar[str] = "cylinder"
     form: ClassVar[str] = "cylinder(x0, y0, z0, x1, y1, z1, r)"
-
-    @classmethod
-    def dimension(cls, asked: int) -> int:
-        return 3
-
-    @classmethod
-    def takes(cls, count: int, dimension: int) -> bool:
-        return count == 7
+    space: ClassVar[int | None] = 3
+    count: ClassVar[int] = 7
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Self:
@@ -145,7 +140,3 @@ def _line(foot: Point, head: Point, like: Tensor) -> tuple[Tensor, Tensor]:
     """A point and the vector from it to another."""
     begin = like.new_tensor(foot)
     return begin, like.new_tensor(head) - begin
-
-
-def _number(value: float) -> sympy.Expr:
-    return sympy.Integer(int(value)) if value == int(value) else sympy.Float(value)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from kanpde.problems.geometry.sampling import sobol_unit
+from kanpde.problems.language.arithmetic import number_of
 
 LOOKED_AT = 4096
 """Points of each facet that tell whether a shape meets a box."""
@@ -63,20 +64,24 @@ class Shape(ABC):
 
     kind: Its name in problem files; a class without one is not offered there.
     form: How it is written there.
+    space: The space dimension in which it lives; None for any.
+    count: Of the numbers in its form, where that is fixed.
     """
 
     kind: ClassVar[str]
     form: ClassVar[str]
+    space: ClassVar[int | None] = None
+    count: ClassVar[int]
 
     @classmethod
-    @abstractmethod
     def dimension(cls, asked: int) -> int:
         """The space dimension in which it lives, where a problem has so many."""
+        return cls.space or asked
 
     @classmethod
-    @abstractmethod
     def takes(cls, count: int, dimension: int) -> bool:
         """Whether so many numbers make one."""
+        return count == cls.count
 
     @classmethod
     @abstractmethod
@@ -123,7 +128,7 @@ class Flat(Facet):
         return points.new_tensor(self.normal).expand_as(points)
 
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
-        return tuple(sympy.Integer(int(n)) if n == int(n) else sympy.Float(n) for n in self.normal)
+        return tuple(map(number_of, self.normal))
 
     def passes(self, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
         """Which points lie on it, to rounding."""

@@ -24,10 +24,7 @@ class Polygon(Shape):
 
     kind: ClassVar[str] = "polygon"
     form: ClassVar[str] = "polygon(x1, y1, x2, y2, x3, y3, …)"
-
-    @classmethod
-    def dimension(cls, asked: int) -> int:
-        return 2
+    space: ClassVar[int | None] = 2
 
     @classmethod
     def takes(cls, count: int, dimension: int) -> bool:

@@ -28,23 +28,16 @@ class Round(Shape, Facet):
     axes: tuple[float, ...]
 
     closed: ClassVar[bool] = True
-    lives: ClassVar[int] = 2
-
-    @classmethod
-    def dimension(cls, asked: int) -> int:
-        return cls.lives
-
-    @classmethod
-    def takes(cls, count: int, dimension: int) -> bool:
-        return count == cls.lives + 1
+    space: ClassVar[int | None] = 2
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Self:
         """Of a center and one radius, or as many semi-axes as dimensions."""
-        center, sizes = tuple(values[: cls.lives]), tuple(values[cls.lives :])
+        d = cls.dimension(0)
+        center, sizes = tuple(values[:d]), tuple(values[d:])
         if not all(0 < size < math.inf for size in sizes):
             raise Misshapen("positive radii")
-        return cls(center, sizes if len(sizes) > 1 else sizes * cls.lives)
+        return cls(center, sizes if len(sizes) > 1 else sizes * d)
 
     def contains(self, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
         scaled = (points - points.new_tensor(self.center)) / points.new_tensor(self.axes)
@@ -148,6 +141,7 @@ def _on_sphere(unit: Tensor) -> Tensor:  # [n, d-1] in (0, 1) -> [n, d]
 class Disk(Round):
     kind: ClassVar[str] = "disk"
     form: ClassVar[str] = "disk(x, y, r)"
+    count: ClassVar[int] = 3
 
 
 @dataclass(frozen=True)
@@ -175,18 +169,12 @@ class Ball(Round):
 class Ellipsoid(Round):
     kind: ClassVar[str] = "ellipsoid"
     form: ClassVar[str] = "ellipsoid(x, y, z, a, b, c)"
-    lives: ClassVar[int] = 3
-
-    @classmethod
-    def takes(cls, count: int, dimension: int) -> bool:
-        return count == 6
+    space: ClassVar[int | None] = 3
+    count: ClassVar[int] = 6
 
 
 @dataclass(frozen=True)
 class Ellipse(Round):
     kind: ClassVar[str] = "ellipse"
     form: ClassVar[str] = "ellipse(x, y, a, b)"
-
-    @classmethod
-    def takes(cls, count: int, dimension: int) -> bool:
-        return count == 4
+    count: ClassVar[int] = 4

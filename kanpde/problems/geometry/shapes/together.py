@@ -17,10 +17,6 @@ class Together(Shape):
     parts: tuple[Shape, ...]
 
     @classmethod
-    def dimension(cls, asked: int) -> int:
-        return asked
-
-    @classmethod
     def takes(cls, count: int, dimension: int) -> bool:
         return False
 
