@@ -34,7 +34,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from kanpde.errors import InputError
 from kanpde.files.regular import own_path
 from kanpde.problems.catalog import problem_names, read_problem_file
-from kanpde.runs.choices import GROUPS, LAUNCHERS, config_folder, group_defaults
+from kanpde.runs.choices import GROUPS, LAUNCHERS, config_folder, group_choices, group_defaults
 
 HYDRA_WORDS = ("hydra/launcher", "hydra.launcher")  # all of Hydra's own settings that a command takes
 
@@ -187,9 +187,9 @@ def _values(word: Override) -> list[str]:
         return [word.get_value_element_as_str()]
     if not word.is_discrete_sweep():
         raise InputError(f"{word.input_line}: single values are needed; an interval came. Write range(…), say.")
-    pattern = word.value()
-    if isinstance(pattern, Glob) and word.key_or_group == "problem":  # Hydra itself would look in conf/ alone
-        return pattern.filter(sorted(problem_names()))
+    group, pattern = word.key_or_group, word.value()
+    if isinstance(pattern, Glob):
+        return pattern.filter(sorted(problem_names() if group == "problem" else group_choices(group)))
     return list(word.sweep_string_iterator())
 
 
@@ -260,8 +260,8 @@ def hydra_1_3() -> Iterator[None]:
 def _parsed(words: Sequence[str]) -> list[Override]:
     """Words as Hydra reads them; choices are names, and of Hydra's own settings only the launcher's can be set."""
     _check_hydra_words(words)
-    with _hydra() as loader, _sentences():
-        parsed = OverridesParser.create(config_loader=loader).parse_overrides([_quoted(word) for word in words])
+    with hydra_1_3(), _sentences():
+        parsed = OverridesParser.create().parse_overrides([_quoted(word) for word in words])
     for one in parsed:
         group = one.key_or_group
         if group in (*GROUPS, "experiment") and not one.is_delete() and not _names_choices(one):
