@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from kept_rows import kept_rows
+from truths import relative_l2
 
 import kanpde
 from kanpde.cli.main import main as command
@@ -71,14 +72,11 @@ def true_error(path: Path, data) -> float:
     axes = dict(data.axes)
     grid = np.meshgrid(*axes.values(), indexing="ij")
     points = torch.from_numpy(np.stack([x.ravel() for x in grid], axis=1))
-    error = size = 0.0
+    known = {}
     for name, text in _parts(lines[0].removeprefix("# truth: ")):
-        known = parse_expression(text, Scope(tuple(axes)), path.name)
-        values = compile_expression(known, tuple(axes))(points).numpy().reshape(grid[0].shape)
-        gap = data.fields[name] - values
-        inside = np.isfinite(gap)
-        error, size = error + np.sum(gap[inside] ** 2), size + np.sum(values[inside] ** 2)
-    return math.sqrt(error / size)
+        expression = parse_expression(text, Scope(tuple(axes)), path.name)
+        known[name] = compile_expression(expression, tuple(axes))(points).numpy().reshape(grid[0].shape)
+    return relative_l2(data.fields, known)
 
 
 def learned_error(path: Path, metrics: dict[str, float]) -> float:

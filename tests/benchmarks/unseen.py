@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from kept_rows import kept_rows
 from scipy.integrate import solve_ivp
+from truths import relative_l2
 
 import kanpde
 from kanpde.cli.main import main as command
@@ -156,8 +157,7 @@ def true_error(name: str, data) -> float:
     if name not in TRUTHS:
         return math.nan
     known = TRUTHS[name](dict(data.axes))
-    error = sum(np.sum((data.fields[field] - known[field]) ** 2) for field in data.solved_fields)
-    return math.sqrt(error / sum(np.sum(known[field] ** 2) for field in data.solved_fields))
+    return relative_l2(data.fields, {field: known[field] for field in data.solved_fields})
 
 
 def _source(name: str) -> str:

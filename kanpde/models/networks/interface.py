@@ -133,6 +133,39 @@ class Design(ABC):
         return f"{self.label}, width {width}" + (f", grid {self.cells}" if self.cells else "")
 
 
+class SplineDesign(Design):
+    """One of features on a grid, splines of a degree unless a leaf knows better; `grid` and `degree` are its fields."""
+
+    grid: int
+    degree: int
+
+    @property
+    def pieces_degree(self) -> float:
+        """Of the pieces; infinity for features that are smooth."""
+        return self.degree
+
+    def grids(self, stages: int) -> tuple[int, ...]:
+        """Resolutions of the stages: halved from `grid` down, as long as two cells remain.
+
+        Powers of two make every extension nested, and so exact; others are rounded down and fitted.
+        """
+        halved = [self.grid // 2**stage for stage in reversed(range(stages))]
+        return tuple(cells for cells in halved if cells >= 2) or (self.grid,)
+
+    def smoothness(self, order: int) -> Smoothness:
+        """Splines of degree k have k - 1 continuous derivatives."""
+        degree = self.pieces_degree
+        return Smoothness(degree, f"a spline of degree {degree}", f"Set model.degree={order + 1} or more.")
+
+    @property
+    def cells(self) -> int:
+        return self.grid
+
+    @property
+    def order_degree(self) -> int:
+        return self.degree if math.isfinite(self.pieces_degree) else 0
+
+
 def grid_of(network: nn.Module) -> int:
     """The resolution of a network; 0 where it has none."""
     grid = getattr(network, "grid", 0)

@@ -1,6 +1,5 @@
 """Kolmogorov–Arnold networks: every edge is a univariate function in a chosen basis."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
@@ -14,7 +13,7 @@ from kanpde.models.bases import BASES, BasisName, FeatureMap, Joined, SiLU
 from kanpde.models.bases.interface import normal
 from kanpde.models.networks.chains import Chain, Layer, basis_of, named, scaled_inputs
 from kanpde.models.networks.grid_extension import around, kept_or_moved, refine, set_features
-from kanpde.models.networks.interface import Design, Smoothness, nearest
+from kanpde.models.networks.interface import Design, SplineDesign, nearest
 from kanpde.models.networks.relu_form import relu_form
 
 COARSEST, FINEST = 2, 64
@@ -22,8 +21,11 @@ COARSEST, FINEST = 2, 64
 
 
 @dataclass(frozen=True)
-class KANDesign(Design):
+class KANDesign(SplineDesign):
     """A KAN as configurations describe it.
+
+    >>> KANDesign(grid=20).grids(4)
+    (2, 5, 10, 20)
 
     Args:
         width: Hidden layers.
@@ -42,38 +44,19 @@ class KANDesign(Design):
     basis: BasisName = "bspline"
     base: Literal["none", "silu"] = "none"
 
-    def grids(self, stages: int) -> tuple[int, ...]:
-        """Resolutions of the stages: halved from `grid` down, as long as two cells remain.
-
-        Powers of two make every extension nested, and so exact; others are rounded down and fitted.
-
-        >>> KANDesign(grid=20).grids(4)
-        (2, 5, 10, 20)
-        """
-        return halved_grids(self.grid, stages)
-
     def build(self, inputs: int, outputs: int, grid: int, **options: Any) -> "KAN":
         """The network at one stage's resolution; options are lower, upper, periodic, dtype, generator."""
         widths = [inputs, *self.width, outputs]
         return KAN(widths, grid, self.degree, self.basis, self.base, **options)
 
-    def smoothness(self, order: int) -> Smoothness:
-        """Splines of degree k have k - 1 continuous derivatives; the other bases are smooth."""
-        degree = named(BASES, self.basis, "basis").smoothness(self.degree)
-        return Smoothness(degree, f"a spline of degree {degree}", f"Set model.degree={order + 1} or more.")
+    @property
+    def pieces_degree(self) -> float:
+        return named(BASES, self.basis, "basis").smoothness(self.degree)
 
     @property
     def label(self) -> str:
         what = f"degree {self.degree}" if self.order_degree else self.basis
         return f"KAN {what}" + ("" if self.base == "none" else f" + {self.base}")
-
-    @property
-    def cells(self) -> int:
-        return self.grid
-
-    @property
-    def order_degree(self) -> int:
-        return self.degree if math.isfinite(named(BASES, self.basis, "basis").smoothness(self.degree)) else 0
 
     def parameters(self, inputs: int, outputs: int) -> int:
         """n m for each feature of each layer from n to m."""
@@ -94,12 +77,6 @@ class KANDesign(Design):
         """With the grid that brings it nearest to so many parameters."""
         grids = range(COARSEST, FINEST + 1)
         return nearest([replace(self, grid=grid) for grid in grids], parameters, inputs, outputs)
-
-
-def halved_grids(grid: int, stages: int) -> tuple[int, ...]:
-    """Resolutions halved from `grid` down, as long as two cells remain."""
-    halved = [grid // 2**stage for stage in reversed(range(stages))]
-    return tuple(cells for cells in halved if cells >= 2) or (grid,)
 
 
 class KAN(Chain):

@@ -19,12 +19,11 @@ from kanpde.models.bases import BSplines, Identity
 from kanpde.models.networks.chains import Chain, Layer, basis_of, scaled_inputs
 from kanpde.models.networks.enriched import beside
 from kanpde.models.networks.grid_extension import kept_or_moved, refine
-from kanpde.models.networks.interface import Design, Smoothness
-from kanpde.models.networks.kan import halved_grids
+from kanpde.models.networks.interface import SplineDesign
 
 
 @dataclass(frozen=True)
-class RidgeDesign(Design):
+class RidgeDesign(SplineDesign):
     """Splines along directions.
 
     Args:
@@ -46,9 +45,6 @@ class RidgeDesign(Design):
                 f"model.width needs one number, of directions; {list(self.width)} came. Write model.width=24, say."
             )
 
-    def grids(self, stages: int) -> tuple[int, ...]:
-        return halved_grids(self.grid, stages)
-
     def build(self, inputs: int, outputs: int, grid: int, **options: Any) -> "RidgeSplines":
         """The network; options are lower, upper, periodic, dtype, generator."""
         return RidgeSplines([inputs, *self.width, outputs], grid, self.degree, **options)
@@ -57,21 +53,9 @@ class RidgeDesign(Design):
         """With the singular functions that are archived beside it."""
         return beside(self.build(inputs, outputs, grid, **options), arrays, outputs)
 
-    def smoothness(self, order: int) -> Smoothness:
-        remedy = f"Set model.degree={order + 1} or more."
-        return Smoothness(self.degree, f"a spline of degree {self.degree}", remedy)
-
     @property
     def label(self) -> str:
         return f"Ridge splines degree {self.degree}"
-
-    @property
-    def cells(self) -> int:
-        return self.grid
-
-    @property
-    def order_degree(self) -> int:
-        return self.degree
 
     def parameters(self, inputs: int, outputs: int) -> int:
         """Directions, and weights of the splines along them."""

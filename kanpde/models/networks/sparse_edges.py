@@ -31,8 +31,7 @@ from kanpde.models.networks.edges import (
     random_splines,
 )
 from kanpde.models.networks.grid_extension import around
-from kanpde.models.networks.interface import Design, Rows, Smoothness
-from kanpde.models.networks.kan import halved_grids
+from kanpde.models.networks.interface import Rows, SplineDesign
 from kanpde.models.networks.pruning import cut
 from kanpde.models.univariate import LIBRARY
 
@@ -44,7 +43,7 @@ LARGEST = 50.0
 
 
 @dataclass(frozen=True)
-class EdgeDesign(Design):
+class EdgeDesign(SplineDesign):
     """A network of edges chosen one by one.
 
     Args:
@@ -77,9 +76,6 @@ class EdgeDesign(Design):
                 f"model.products needs a number of nodes for each of the {len(self.width)} hidden layers, at most "
                 f"their width; {list(self.products)} came. Leave it out for sums alone."
             )
-
-    def grids(self, stages: int) -> tuple[int, ...]:
-        return halved_grids(self.grid, stages)
 
     def build(self, inputs: int, outputs: int, grid: int, **options: Any) -> SparseEdges:
         """Random splines, and named functions with constants at which they are defined."""
@@ -125,24 +121,12 @@ class EdgeDesign(Design):
         network.put(network.changed(gone))
         return network
 
-    def smoothness(self, order: int) -> Smoothness:
-        remedy = f"Set model.degree={order + 1} or more."
-        return Smoothness(self.degree, f"a spline of degree {self.degree}", remedy)
-
     def regularizer(self) -> Rows | None:
         return sparse_rows if self.sparsity else None
 
     @property
     def label(self) -> str:
         return f"Edge network degree {self.degree}"
-
-    @property
-    def cells(self) -> int:
-        return self.grid
-
-    @property
-    def order_degree(self) -> int:
-        return self.degree
 
 
 class SparseEdges(EdgeNetwork):

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator
 
 from kanpde.reports.plots.courses import courses_of, draw_columns
@@ -14,12 +15,11 @@ from kanpde.reports.plots.fields import ERROR_COLORS, draw_profile, error_title,
 from kanpde.reports.plots.lattices import is_lattice, lattice_panels
 from kanpde.reports.plots.maps import Limits, draw_in_view, label_bar
 from kanpde.reports.plots.potentials import (
-    draw_potential_maps,
     draw_potentials,
     draw_state_errors,
+    fields_alone,
     has_errors,
     has_potentials,
-    states_of,
 )
 from kanpde.reports.plots.styles import color_map, label, value_range
 from kanpde.reports.plots.views import View, region_of, view_of
@@ -34,11 +34,10 @@ def panel_figures(data: RunData) -> list[tuple[str, Figure]]:
         return [(caption, _panel(partial(_draw_alone, draw))) for caption, draw in lattice_panels(data)]
     found, region = [], region_of(data)
     if has_potentials(data):
-        found.append(("Potential and effective potential 1/u", _panel(lambda figure: _draw_potentials(figure, data))))
-    line = len(data.axes) == 1 and bool(states_of(data))
-    if line and has_errors(data):
-        found.append(("Errors of the states", _panel(partial(_draw_state_errors, data=data))))
-    for name in data.solved_fields if data.axes and not line else ():
+        found.append(("Potential and effective potential 1/u", _panel(partial(_draw_in_one, draw_potentials, data))))
+    if has_errors(data):
+        found.append(("Errors of the states", _panel(partial(_draw_in_one, draw_state_errors, data))))
+    for name in fields_alone(data):
         view = view_of(data, name, region)
         found += [(caption, _panel(draw)) for caption, draw in _field_panels(view)]
     for caption, shown, labels in courses_of(data):
@@ -50,13 +49,8 @@ def _draw_alone(draw: Callable[[Axes], None], figure: Figure) -> None:
     draw(figure.subplots())
 
 
-def _draw_potentials(figure: Figure, data: RunData) -> None:
-    draw = draw_potentials if len(data.axes) == 1 else draw_potential_maps
+def _draw_in_one(draw: Callable[[Figure, SubplotSpec, RunData], None], data: RunData, figure: Figure) -> None:
     draw(figure, figure.add_gridspec(1, 1)[0], data)
-
-
-def _draw_state_errors(figure: Figure, data: RunData) -> None:
-    draw_state_errors(figure, figure.add_gridspec(1, 1)[0], data)
 
 
 def _panel(draw: Callable[[Figure], None]) -> Figure:

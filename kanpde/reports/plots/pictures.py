@@ -16,12 +16,11 @@ from kanpde.reports.plots.courses import draw_history
 from kanpde.reports.plots.fields import draw_view
 from kanpde.reports.plots.lattices import draw_lattice, is_lattice, lattice_panels
 from kanpde.reports.plots.potentials import (
-    draw_potential_maps,
     draw_potentials,
     draw_state_errors,
+    fields_alone,
     has_errors,
     has_potentials,
-    states_of,
 )
 from kanpde.reports.plots.styles import INK
 from kanpde.reports.plots.views import region_of, view_of
@@ -62,10 +61,9 @@ def solution_figure(data: RunData) -> Figure:
         return _lattice_figure(data)
     region = region_of(data)
     line = len(data.axes) == 1
-    shown = () if line and states_of(data) else data.solved_fields if data.axes else ()
-    views = [view_of(data, name, region) for name in shown]
+    views = [view_of(data, name, region) for name in fields_alone(data)]
     potentials = [POTENTIAL_HEIGHT if line else MAP_HEIGHT] * has_potentials(data)
-    errors = [PROFILE_HEIGHT] * (line and bool(states_of(data)) and has_errors(data))
+    errors = [PROFILE_HEIGHT] * has_errors(data)
     heights = [*potentials, *errors, *[PROFILE_HEIGHT if line else MAP_HEIGHT] * len(views), HISTORY_HEIGHT]
     spaced = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, hspace=0.04)
     figure = Figure(figsize=(WIDTH, sum(heights) + CAPTION_HEIGHT), layout=spaced)
@@ -73,7 +71,7 @@ def solution_figure(data: RunData) -> Figure:
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     cells = [grid[row, 0] for row in range(len(heights))]
     if potentials:
-        (draw_potentials if line else draw_potential_maps)(figure, cells[0], data)
+        draw_potentials(figure, cells[0], data)
     if errors:  # the states themselves are in the potential
         draw_state_errors(figure, cells[len(potentials)], data)
     for view, cell in zip(views, cells[len(potentials) :], strict=False):

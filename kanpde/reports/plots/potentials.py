@@ -32,7 +32,18 @@ def effective_potential(data: RunData) -> np.ndarray:
         return 1 / data.coefficients[LANDSCAPE]
 
 
+def fields_alone(data: RunData) -> tuple[str, ...]:
+    """The fields that have panels of their own: not states on a line, which are drawn in their potential."""
+    within = not data.axes or (len(data.axes) == 1 and bool(states_of(data)))
+    return () if within else tuple(data.solved_fields)
+
+
 def draw_potentials(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
+    """Potentials over one coordinate or two."""
+    (_draw_line if len(data.axes) == 1 else _draw_maps)(figure, cell, data)
+
+
+def _draw_line(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
     """V and 1/u with states at their energies; below, states and their bounds on a logarithmic scale."""
     states = states_of(data)
     grid = cell.subgridspec(2 if states else 1, 1)
@@ -95,8 +106,8 @@ def _draw_decay(axes: Axes, x: np.ndarray, data: RunData) -> None:
 
 
 def has_errors(data: RunData) -> bool:
-    """Whether states are compared with those of a reference."""
-    return any(f"{name}_error" in data.fields for name in states_of(data))
+    """Whether states on a line are compared with those of a reference."""
+    return len(data.axes) == 1 and any(f"{name}_error" in data.fields for name in states_of(data))
 
 
 def draw_state_errors(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
@@ -122,7 +133,7 @@ def _colored(data: RunData) -> Iterator[tuple[str, float, str]]:
         yield name, energy, color
 
 
-def draw_potential_maps(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
+def _draw_maps(figure: Figure, cell: SubplotSpec, data: RunData) -> None:
     """Coefficients, and 1/u up to a little above the largest of them: it has no bound at the walls."""
     shown = shown_axes(tuple(data.axes))
     maps = {**{name: data.coefficients[name] for name in potentials_of(data)}, "1/u": effective_potential(data)}
