@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -24,7 +25,7 @@ from kanpde.errors import InputError, RunError
 from kanpde.files.atomic import made_folder, replace_file
 from kanpde.files.regular import read_regular
 from kanpde.problems.catalog import Problem, load_problem
-from kanpde.reports.plots.styles import CYCLE, FAINT, INK, legend
+from kanpde.reports.plots.styles import CYCLE, FAINT, INK, legend, log_scale
 from kanpde.results.classical import classical_solutions
 from kanpde.results.held_out import HELDOUT_RMS
 from kanpde.results.provenance import git_commit, hardware, versions
@@ -313,18 +314,18 @@ def error_figure(rows: Sequence[BenchRow]) -> Figure:
     down = max(1, math.ceil(len(groups) / across))
     figure = Figure(figsize=(PANEL[0] * across, PANEL[1] * down), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(down, across, squeeze=False).flat
+    panels = [*figure.subplots(down, across, squeeze=False).flat]
     routes = dict.fromkeys(row.case.route for row in rows if row.case.route != CLASSICAL)
     colors = {route: CYCLE[place % len(CYCLE)] for place, route in enumerate(routes)}
-    for axes, ((name, _, bare), group) in zip(panels, groups, strict=False):
+    for ((name, _, bare), group), axes in zip(groups, panels, strict=False):
         _draw(axes, group, colors)
         axes.set_title(f"{Path(name).stem}{' (no settings)' if bare else ''}", fontsize=9, color=INK, parse_math=False)
-    for axes in list(panels):  # those that are left
+    for axes in panels[len(groups) :]:
         axes.set_axis_off()
     lines = [line for panel in figure.axes for line in panel.get_lines()]
     marks = {str(line.get_label()): line for line in lines}
     if marks:
-        legend(figure, [*marks.values()], [*marks], loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+        legend(figure, [*marks.values()], [*marks], loc="outside upper center", ncols=6, fontsize=8, frameon=False)
     figure.supxlabel("seconds of training", fontsize=9)
     figure.supylabel("relative L2 error", fontsize=9)
     return figure
@@ -342,5 +343,7 @@ def _draw(axes: Any, rows: Sequence[BenchRow], colors: dict[str, str]) -> None:
             style = {"drawstyle": "steps-post", "color": colors[row.case.route], "lw": 1.2}
             axes.plot(seconds, errors, label=row.case.route, **style)
     axes.grid(color="#e4e4e4", lw=0.6)
-    axes.tick_params(labelsize=7.5)
     plain_ticks(axes)
+    if drawn := [line.get_ydata() for line in axes.get_lines()]:
+        log_scale(axes, np.concatenate(drawn))
+    axes.tick_params(labelsize=7.5)

@@ -10,7 +10,18 @@ import pytest
 from kanpde.cli.main import main
 from kanpde.errors import InputError
 from kanpde.studies import bench, peers
-from kanpde.studies.bench import CLASSICAL, Bench, BenchRow, Case, csv_text, markdown, run_bench, stored, summary
+from kanpde.studies.bench import (
+    CLASSICAL,
+    Bench,
+    BenchRow,
+    Case,
+    csv_text,
+    error_figure,
+    markdown,
+    run_bench,
+    stored,
+    summary,
+)
 
 CASE = Case("poisson_1d", "auto", 0, 60.0)
 
@@ -88,3 +99,12 @@ def test_rows_that_cannot_be_read_are_refused_in_a_sentence(tmp_path, content):
     (tmp_path / "bench.json").write_text(content)
     with pytest.raises(InputError, match="rows of a benchmark are needed"):
         stored(tmp_path)
+
+
+def test_the_figure_has_a_panel_for_each_problem_and_nothing_beside():
+    curve = ((0.1, 1e-2), (1.0, 1e-5))
+    rows = [replace(row(1e-5, problem=f"problem_{place}"), curve=curve) for place in range(5)]
+    figure = error_figure(rows)
+    shown = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title() for axes in shown] == [f"problem_{place}" for place in range(5)]
+    assert len(figure.axes) > 5 and all(axes.get_lines() for axes in shown)

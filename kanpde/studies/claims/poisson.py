@@ -46,7 +46,7 @@ def run(parts: Parts) -> Judged:
         "100 times smaller error (squared, 1e-7 to 1e-5), 100 times fewer parameters", median(factors), min(factors),
         max(factors),
         f"Errors after {SECONDS:.0f} s each, median of {SEEDS} seeds: {listed}. The small MLP by the KAN's own "
-        f"optimizer is {median(m / k for m, k in zip(small, kan, strict=True)):.1f} times the cubic KAN's error.",
+        f"optimizer is {median(m / k for m, k in zip(small, kan, strict=True)):.2g} times the cubic KAN's error.",
         "times the KAN's error, MLP of 4 layers",
     )  # fmt: skip
 
