@@ -141,8 +141,8 @@ def reference_of(problem: Problem, method: str, seconds: float = SECONDS) -> Ref
         return _from_file(problem)
     if method not in METHODS:
         raise NotSolved(f"is not in this version, which has {', '.join(METHODS)}")
-    if ends_alone(problem) and not problem.remotes():
-        found = reference_of(_forward(problem), method, seconds)
+    if (forward := _forward(problem)) is not problem:
+        found = reference_of(forward, method, seconds)
         return replace(found, values=Backward(found.values, problem.time_axis, sum(_ends(problem))))
     if has_layers(problem):
         plain, axis, ends = layered(problem)

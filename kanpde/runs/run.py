@@ -6,10 +6,9 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,10 +18,9 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from kanpde.errors import InputError
-from kanpde.files.hdf5 import first_line
 from kanpde.lattices.outcomes import study_lattice
-from kanpde.models.learned_constants import Bounds, learn
-from kanpde.models.networks import MODELS, SMOOTH, Design
+from kanpde.models.learned_constants import learn
+from kanpde.models.networks import SMOOTH
 from kanpde.problems.catalog import Problem, changed_problem
 from kanpde.problems.freedoms import aligned, freedom_sentences
 from kanpde.problems.grids import grid_axes, grid_points, tracking_points
@@ -40,8 +38,9 @@ from kanpde.results.metrics import metrics_of
 from kanpde.results.provenance import git_commit, hardware, versions
 from kanpde.results.signs import energy_signs, equation_signs, size_sentences
 from kanpde.results.verdicts import Sign, Verdict, attributes_of, is_measured, verdict_in, verdict_of
-from kanpde.runs.checked_values import settings_from
 from kanpde.runs.live import live_line
+from kanpde.runs.memory_checks import check_memory, check_sizes
+from kanpde.runs.rebuilding import conditions_met, filled, rebuilt
 from kanpde.runs.settings import Config, compose, override_words
 from kanpde.runs.stops import Stops
 from kanpde.solving.ansatz.exact_conditions import ansatz_of
@@ -52,7 +51,7 @@ from kanpde.solving.tasks import Goal, goal_of
 from kanpde.solving.time_windows import Windows, solution_of, window_ends
 from kanpde.solving.training.events import Event, Finished, Note, Outcome, Started, Step
 from kanpde.solving.training.journal import Journal, Recorded
-from kanpde.solving.training.memory import forget_peak, free_memory, peak_memory_mb
+from kanpde.solving.training.memory import forget_peak, peak_memory_mb
 from kanpde.solving.training.own_modules import check_module
 from kanpde.solving.training.routes import TrackOf, train_by_route
 from kanpde.solving.training.setup import Setup, Trained
@@ -145,8 +144,8 @@ class Run:
     def solution(self) -> Solution:
         """The trained fields; call it with points [n, d]."""
         own = self.problem
-        network = self.network if self.network is not None else _rebuilt(self.data.model, own.learned, own.bounds)
-        return solution_of(self.problem, _conditions(self.data.model), network)
+        network = self.network if self.network is not None else rebuilt(self.data.model, own.learned, own.bounds)
+        return solution_of(self.problem, conditions_met(self.data.model), network)
 
     def symbolic(self, assume: str | None = None, seed: int = 0) -> Reading:
         """Look for a formula of every field and put what is found into the problem.
@@ -228,7 +227,7 @@ def open_run(path: str | Path, network: nn.Module | None = None) -> Run:
     problem = archived_problem(data, Path(path).name)
     if network is not None:  # a copy: the caller's stays as it is
         network = copy.deepcopy(network).to(getattr(torch, json.loads(data.model.config_json)["dtype"]))
-        _fill(learn(network, problem.learned, problem.bounds), data.model)
+        filled(learn(network, problem.learned, problem.bounds), data.model)
     return Run(problem, data, network=network)
 
 
@@ -288,50 +287,6 @@ def train_beside(config: Config) -> None:
     setup = replace(_setup(config, ansatz, _device(config.device), None, None), track=lambda network: math.nan)
     with shared_training(), own_threads(config.threads):
         _trained(setup, lambda event: None, lambda goal: setup.track, None, [])
-
-
-def check_sizes(config: Config) -> None:
-    """Refuse points and networks that alone are larger than what is free, before anything is drawn or built.
-
-    Raises:
-        InputError: Names the setting.
-    """
-    free = free_memory()
-    if free is None:
-        return
-    ends = config.problem.domain.dimension, len(config.problem.fields)
-    points = getattr(config.sampling, "points", None) or 0
-    grid, width = getattr(config.model, "grid", 0) or 0, getattr(config.model, "width", ())
-    widths = (ends[0], *(width if isinstance(width, tuple) else ()), ends[1])
-    edges = sum(before * after for before, after in pairwise(widths))
-    needs = {"sampling.points": points * ends[0], "model.width": edges, "model.grid": grid * edges}
-    for name, numbers in needs.items():
-        if isinstance(numbers, int | float) and (needed := COPIES * 8.0 * numbers) > free:
-            raise InputError(
-                f"{name} asks for {needed / 2**30:.3g} GiB of points or parameters alone; {free / 2**30:.3g} GiB are "
-                f"free. Set {name} to less."
-            )
-
-
-COPIES = 3
-"""Of points and parameters, which are in memory at once at least."""
-
-
-def check_memory(event: Started, config: Config) -> None:
-    """Refuse a Jacobian that cannot fit, that of the last stage, rather than train for minutes first."""
-    on_gpu = config.device != "cpu" and torch.cuda.is_available()
-    free = torch.cuda.mem_get_info()[0] if on_gpu else free_memory()
-    if free is None or not config.optimizer.forms_jacobian:
-        return
-    points, parameters = max((event.points, event.parameters), event.largest, key=math.prod)
-    needed = points * parameters * getattr(torch, config.dtype).itemsize
-    if needed > free:
-        where = "" if parameters == event.parameters else f" in the last of {len(event.grids)} stages"
-        raise InputError(
-            f"optimizer={config.optimizer.kind} needs the derivatives of {points} residuals by {parameters} parameters "
-            f"in memory{where}, {needed / 2**30:.3g} GiB; {free / 2**30:.3g} GiB are free. Use optimizer=lbfgs or "
-            "adam, a smaller model, fewer stages (training.stages), or fewer points (sampling.points)."
-        )
 
 
 def _trained(
@@ -642,125 +597,6 @@ def _model_data(config: Config, setup: Setup, trained: Trained) -> ModelData:
         parameters={name: value for name, value in arrays.items() if name in trainable},
         grids={name: value for name, value in arrays.items() if name not in trainable},
     )
-
-
-def _rebuilt(model: ModelData, learned: dict[str, float], bounds: Bounds) -> nn.Module:
-    if model.kind not in MODELS:
-        raise InputError(
-            f"The archive holds the parameters of a {model.kind!r} that kanpde cannot build; it builds "
-            f"{', '.join(MODELS)}. Give the module: open_run(path, network=…)."
-        )
-    try:
-        network = _described(model, learned, bounds)
-    except InputError:
-        raise
-    except UNBUILDABLE as error:  # what a stranger may have written there has no end
-        raise _unbuildable(first_line(error)) from error
-    return _fill(network, model)
-
-
-def _conditions(model: ModelData) -> str:
-    """How the conditions were met, as `training.conditions` says it."""
-    try:
-        found = json.loads(model.config_json)["conditions"]
-    except UNBUILDABLE as error:
-        raise _unbuildable(first_line(error)) from error
-    if found not in ("exact", "penalty"):
-        raise _unbuildable("its conditions are neither exact nor penalty")
-    return found
-
-
-UNBUILDABLE = (
-    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, MemoryError, AssertionError,
-)  # fmt: skip
-"""What building a network of settings that fit nothing may raise; a RecursionError is a RuntimeError."""
-
-
-def _unbuildable(reason: str) -> InputError:
-    return InputError(
-        f"The archive needs a model that can be built again; its settings in config_json are no such ({reason}). "
-        "Copy the file again, or run `kanpde solve` again."
-    )
-
-
-def _described(model: ModelData, learned: dict[str, float], bounds: Bounds) -> nn.Module:
-    """The network that the archive's settings describe, its arrays yet to be filled in.
-
-    Settings are believed as far as the archived arrays bear them out: a width of a billion is no use to five numbers.
-    """
-    described = json.loads(model.config_json)
-    if described["dtype"] not in ("float64", "float32") or described["inputs"] < 1:
-        raise _unbuildable("its dtype or its number of inputs is none")
-    stored = sum(np.size(values) for values in (*model.parameters.values(), *model.grids.values()))
-    try:
-        design = settings_from(MODELS[model.kind], described["design"], "model")
-    except InputError as error:
-        raise _unbuildable(first_line(error)) from error
-    whole = [number for value in asdict(design).values() for number in _whole_numbers(value)]
-    largest = _largest([whole, *(described[key] for key in ("inputs", "outputs", "grid"))])
-    if largest > LEAST_BELIEVED + stored:
-        raise _unbuildable(f"a size of {largest:.3g} for {stored} numbers stored")
-    grids = described["grid"]
-    several = isinstance(grids, list)
-    arrays = {**model.parameters, **model.grids}
-    networks = [
-        _unfilled(design, described, grid, _part_of(arrays, place) if several else arrays)
-        for place, grid in enumerate(grids if several else [grids])
-    ]
-    windows = described.get("windows")  # what was trained as a whole, or before there were windows, has none
-    return learn(Windows(windows, networks) if windows else networks[0], learned, bounds)
-
-
-LEAST_BELIEVED = 100
-
-
-def _largest(value: object) -> float:
-    """The largest number in plain data, however deep."""
-    if isinstance(value, dict):
-        return max(map(_largest, value.values()), default=0)
-    if isinstance(value, list):
-        return max(map(_largest, value), default=0)
-    return abs(value) if isinstance(value, int | float) and math.isfinite(value) else 0
-
-
-def _whole_numbers(value: object) -> list[int]:
-    """Of a setting whose kind is checked: sizes are whole numbers, strengths and the like are not."""
-    values = value if isinstance(value, tuple) else (value,)
-    return [number for number in values if isinstance(number, int)]
-
-
-def _part_of(arrays: dict[str, np.ndarray], place: int) -> dict[str, np.ndarray]:
-    """The arrays of one window's network, by the names it gives them."""
-    prefix = f"networks.{place}."
-    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
-
-
-def _unfilled(design: Design, described: dict[str, Any], grid: int, arrays: dict[str, np.ndarray]) -> nn.Module:
-    """A network of the right shape; boxes and parameters come from the archive."""
-    return design.rebuilt(
-        described["inputs"],
-        described["outputs"],
-        grid,
-        arrays,
-        lower=[0.0] * described["inputs"],
-        upper=[1.0] * described["inputs"],
-        periodic=described["periodic"],
-        dtype=getattr(torch, described["dtype"]),
-        generator=torch.Generator(),  # its numbers are replaced at once; the global generator is left alone
-    )
-
-
-def _fill(network: nn.Module, model: ModelData) -> nn.Module:
-    arrays = {**model.parameters, **model.grids}
-    expected = network.state_dict()
-    wrong = [name for name in expected if name not in arrays or expected[name].shape != np.shape(arrays[name])]
-    if wrong or len(arrays) != len(expected):
-        raise InputError(
-            f"The archived arrays must fit the network's {len(expected)}; they do not at "
-            f"{', '.join(wrong) or 'arrays the network lacks'}. Build the network that was trained."
-        )
-    network.load_state_dict({name: torch.from_numpy(np.array(arrays[name])).to(expected[name]) for name in expected})
-    return network
 
 
 def _warnings(config: Config, setup: Setup, trained: Trained, metrics: dict[str, float]) -> tuple[str, ...]:

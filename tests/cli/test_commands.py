@@ -16,7 +16,7 @@ import torch
 
 import kanpde
 from kanpde.cli.main import main
-from kanpde.runs import jobs, run
+from kanpde.runs import jobs, memory_checks
 from kanpde.runs.choices import GROUPS, config_folder
 from kanpde.runs.run import solve_config
 from kanpde.solving.training import memory
@@ -175,10 +175,10 @@ def test_a_reader_that_has_seen_enough_ends_no_run(empty_folder):
 @pytest.mark.skipif(sys.platform != "linux", reason="the bound is of Linux")
 def test_a_run_too_large_ends_in_a_sentence(empty_folder, capsys, monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: 2**30)
-    monkeypatch.setattr(run, "free_memory", lambda: None)
+    monkeypatch.setattr(memory_checks, "free_memory", lambda: None)
     assert main(["solve", *FEW, "sampling.points=1000000000"]) == 1
     assert "Out of memory" in capsys.readouterr().err
-    monkeypatch.setattr(run, "free_memory", lambda: 2**20)
+    monkeypatch.setattr(memory_checks, "free_memory", lambda: 2**20)
     assert main(["solve", *FEW, "sampling.points=10000"]) == 2
     assert "optimizer=lm needs the derivatives of 10000 residuals by 72 parameters" in capsys.readouterr().err
     assert torch.empty(2**31, dtype=torch.uint8).numel() == 2**31  # bounded no longer

@@ -13,6 +13,7 @@ from kanpde.errors import InputError
 from kanpde.references import METHODS, _solved
 from kanpde.references.interface import Solved
 from kanpde.references.means import NotSolved, time_limit
+from kanpde.runs import memory_checks
 from kanpde.runs import run as run_module
 from kanpde.runs.settings import compose
 from kanpde.solving.training import memory
@@ -73,12 +74,12 @@ def test_memory_is_forecast_for_the_last_stage(monkeypatch):
     (event,) = [event for event in seen if isinstance(event, Started)]
     assert event.largest[1] > 3 * event.parameters and event.largest[0] > 3 * event.points
     first, last = 8 * event.parameters * event.points, 8 * event.largest[0] * event.largest[1]
-    monkeypatch.setattr(run_module, "free_memory", lambda: (first + last) // 2)
+    monkeypatch.setattr(memory_checks, "free_memory", lambda: (first + last) // 2)
     with pytest.raises(InputError, match="in the last of 4 stages"):
-        run_module.check_memory(event, config)
-    monkeypatch.setattr(run_module, "free_memory", lambda: last + 1)
-    run_module.check_memory(event, config)
-    monkeypatch.setattr(run_module, "free_memory", lambda: 2**14)
+        memory_checks.check_memory(event, config)
+    monkeypatch.setattr(memory_checks, "free_memory", lambda: last + 1)
+    memory_checks.check_memory(event, config)
+    monkeypatch.setattr(memory_checks, "free_memory", lambda: 2**14)
     with pytest.raises(InputError, match="optimizer=lm needs"):  # and so in Python
         kanpde.solve("poisson_1d", model={"width": [3]}, training=training)
 
@@ -89,7 +90,7 @@ def test_memory_is_forecast_for_the_last_stage(monkeypatch):
      ({"model": {"width": [10**5, 10**5]}}, "model.width"), ({"model": {"width": [3], "grid": 10**9}}, "model.grid")],
 )  # fmt: skip
 def test_sizes_are_refused_before_they_are_tried(monkeypatch, setting, word):
-    monkeypatch.setattr(run_module, "free_memory", lambda: 2**31)
+    monkeypatch.setattr(memory_checks, "free_memory", lambda: 2**31)
     with pytest.raises(InputError, match=f"{word} asks for"):
         kanpde.solve("poisson_1d", **setting)
 
