@@ -54,6 +54,19 @@ def at_step(monkeypatch, step: int, act) -> None:
     monkeypatch.setattr(History, "__call__", told)
 
 
+def interrupt_first(struck, owner, name):
+    """Ctrl-C in the first call of a function, which goes on."""
+    real, calls = getattr(owner, name), []
+
+    def once(*args):
+        calls.append(1)
+        if len(calls) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(*args)
+
+    struck.setattr(owner, name, once)
+
+
 def interrupt_in(monkeypatch, module, name: str) -> None:
     """Ctrl-C as a function is called."""
 
@@ -83,22 +96,12 @@ def again() -> None:
 
 @pytest.mark.parametrize("place", ["_finished", "metrics_of", "_fields"])
 def test_ctrl_c_while_it_is_measured_keeps_what_was_trained(monkeypatch, place):
-    if place == "_fields":  # which what is left needs as well: the first call is struck
-        real, calls = run._fields, []
-
-        def once(*args):
-            calls.append(1)
-            if len(calls) == 1:
-                os.kill(os.getpid(), signal.SIGINT)
-            return real(*args)
-
-        with monkeypatch.context() as struck:
-            struck.setattr(run, "_fields", once)
-            assert main(WORDS) == 130
-    else:
-        with monkeypatch.context() as struck:
+    with monkeypatch.context() as struck:
+        if place == "_fields":  # which what is left needs as well
+            interrupt_first(struck, run, place)
+        else:
             interrupt_in(struck, run, place)
-            assert main(WORDS) == 130
+        assert main(WORDS) == 130
     data = read_archive(folder() / "result.h5")
     assert data.attributes["status"] == "interrupted" and "before it was measured" in data.attributes["stop_reason"]
     assert len(data.history["step"]) == 8 and "rel_l2" not in data.metrics
@@ -107,16 +110,8 @@ def test_ctrl_c_while_it_is_measured_keeps_what_was_trained(monkeypatch, place):
 
 @pytest.mark.parametrize(("owner", "name"), [(jobs, "_open_folder"), (jobs.History, "_opened")])
 def test_ctrl_c_before_the_history_is_open_is_as_quiet(monkeypatch, capsys, owner, name):
-    real, calls = getattr(owner, name), []
-
-    def once(*args):
-        calls.append(1)
-        if len(calls) == 1:
-            os.kill(os.getpid(), signal.SIGINT)
-        return real(*args)
-
     with monkeypatch.context() as struck:
-        struck.setattr(owner, name, once)
+        interrupt_first(struck, owner, name)
         assert main(WORDS) == 130
     told = capsys.readouterr()
     assert "Traceback" not in told.err and "NoneType" not in told.err + told.out
