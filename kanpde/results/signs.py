@@ -32,6 +32,9 @@ GROWTH = 5.0
 LOCAL = 0.2
 """Of an unexplained relative residual in stationary equations, where what is left is fine and local."""
 
+HARMLESS = 1e-3
+"""What an unexplained residual may at most stand for to be no sign of its own: the part that is explained is closer."""
+
 FAR_APART, LEAST_SIZE = 100.0, 1e-12
 """How many times as large one field may be as another without a word; and what counts as nothing beside the largest."""
 
@@ -47,19 +50,18 @@ def equation_signs(solution: Solution, ansatz: Ansatz, metrics: Mapping[str, flo
         if not problem.equations:
             return signs
         left = relative_residual(solution)
+    growth = LOCAL if problem.time is None else GROWTH
     try:
         found = estimated_error(solution, ansatz)
     except OutOfMeans:
-        factor = LOCAL if problem.time is None else GROWTH
         hasty = f"The residual is {left:.1e} of its equation's largest term; there was no time for the error it makes."
-        return [*signs, Sign(factor * left, hasty)]
+        return [*signs, Sign(growth * left, hasty)]
     if found is None:
         return [*signs, Sign(left, f"The residual is {left:.1e} of its equation's largest term.")]
     signs.append(Sign(found.size, f"The error that the held-out residual stands for is about {found.size:.1e}."))
-    if found.unexplained > UNEXPLAINED:
-        factor = LOCAL if problem.time is None else GROWTH
+    if found.unexplained > UNEXPLAINED and growth * left > HARMLESS:
         share = f"The residual is {left:.1e} of its equation's largest term, and what error it stands for is not clear."
-        signs.append(Sign(factor * left, share))
+        signs.append(Sign(growth * left, share))
     return signs
 
 

@@ -5,7 +5,8 @@ varies, or the reference's own bar, whichever is largest. Without, it is the lar
 
     the error that the held-out residual stands for, by the linearized error equation (`error_equation`),
     what conditions and data are missed by, relative to the size of what they say,
-    the residual relative to the largest term of its equation, where the error equation explains too little of it,
+    the residual relative to the largest term of its equation, where the error equation explains too little of it and
+    the rest could be more than 1e-3,
     how much the solution still moved over the last half of its training.
 
     solved     the estimate is at most 1 %

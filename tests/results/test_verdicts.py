@@ -9,7 +9,7 @@ import torch
 import kanpde
 from kanpde.problems.catalog import load_problem
 from kanpde.problems.freedoms import aligned, free_fields, freedom_sentences
-from kanpde.results.error_equation import estimated_error
+from kanpde.results.error_equation import ErrorEstimate, estimated_error
 from kanpde.results.errors import value_errors
 from kanpde.results.signs import energy_signs, equation_signs, relative_residual
 from kanpde.results.verdicts import Sign, Verdict, Word, attributes_of, verdict_in, verdict_of
@@ -110,6 +110,16 @@ def test_conditions_that_are_missed_count():
 def test_the_relative_residual_is_that_of_the_largest_term():
     run = solved("poisson_1d", 20)
     assert relative_residual(run.solution) < 1e-3 < relative_residual(solved("poisson_1d", 1).solution)
+
+
+@pytest.mark.parametrize(("unexplained", "residual", "worst"), [(0.8, 1e-6, 1e-9), (0.8, 0.3, 0.06), (0.3, 0.3, 1e-9)])
+def test_what_the_error_equation_leaves_over_counts_where_it_could_do_harm(monkeypatch, unexplained, residual, worst):
+    run = solved("poisson_1d", 1)
+    found = ErrorEstimate(1e-9, unexplained)
+    monkeypatch.setattr("kanpde.results.signs.estimated_error", lambda *_: found)
+    monkeypatch.setattr("kanpde.results.signs.relative_residual", lambda _: residual)
+    signs = equation_signs(run.solution, ansatz_of(run.problem, "exact"), {})
+    assert max(sign.estimate for sign in signs) == pytest.approx(worst)
 
 
 def test_energies_that_agree_speak_for_a_minimum():
