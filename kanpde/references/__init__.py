@@ -59,6 +59,7 @@ class Reference:
         unknowns: Numbers solved for at the finest resolution.
         energies: Eigenvalues, or the minimum of an energy; empty for equations.
         energy_errors: Their differences from the next coarser resolution.
+        cut: Why it stopped below the finest resolution, in words that go on from the method's name; mostly nothing.
     """
 
     method: str
@@ -68,6 +69,7 @@ class Reference:
     unknowns: int
     energies: np.ndarray
     energy_errors: np.ndarray
+    cut: str = ""
 
     def turned(self, points: np.ndarray, found: np.ndarray) -> Reference:  # [n, d], [n, m]
         """The same states, with the signs and rotations that are nearest to those found at points."""
@@ -236,7 +238,8 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
             break
     if fine is None or not np.isfinite(error):
         raise reason or NotSolved("did not converge: its values are not finite")
-    return Reference(method, fine.values, error, time.perf_counter() - begun, fine.unknowns, fine.energies, gaps)
+    cut, seconds = str(reason) if isinstance(reason, OutOfMeans) else "", time.perf_counter() - begun
+    return Reference(method, fine.values, error, seconds, fine.unknowns, fine.energies, gaps, cut)
 
 
 def _check_forecast(problem: Problem, solver: ModuleType, took: float, before: int | None, resolution: int) -> None:
@@ -266,9 +269,10 @@ def _family(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
     for count in node_counts(problem):
         try:
             family, members = _members(problem, method, ladder, count, known)
-        except OutOfMeans:
+        except OutOfMeans as limit:
             if found is None:
                 raise
+            found = replace(found, cut=str(limit))
             break
         fine, own = family(points), max(one.error for one in members)
         if coarse is not None:

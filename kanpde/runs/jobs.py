@@ -17,9 +17,10 @@ from kanpde.errors import InputError, RunError
 from kanpde.files.atomic import DRAFT, replace_file, sweep_drafts
 from kanpde.files.locks import LOCK, FolderLock, Held
 from kanpde.files.regular import cut_path
-from kanpde.reports.plots import png_bytes, solution_figure
+from kanpde.reports.plots import drawing_seconds, png_bytes, solution_figure
 from kanpde.results.archive import ARCHIVE, RunData, read_archive
 from kanpde.results.verdicts import Verdict, Word, verdict_in
+from kanpde.runs.budgets import Budget
 from kanpde.runs.checkpoints import CHECKPOINT, Checkpoint
 from kanpde.runs.hydra_composition import Composition, compose_mapping, own_sweep
 from kanpde.runs.progress import History, Listener, append_record, display, last_record, write_history
@@ -35,6 +36,7 @@ from kanpde.solving.training.memory import bounded_memory, want_of_memory
 HISTORY, PICTURE = "history.jsonl", "solution.png"
 MOST_PARTS = 200
 UNDRAWN = "It was stopped while it was drawn."
+NO_TIME_TO_DRAW = "There was no time to draw it; the same command draws it. Or allow more: training.time_limit."
 
 UNSOLVED_EXIT = 3
 
@@ -236,10 +238,12 @@ def attempt(config: Config, composition: Composition, watch: Watch = on_terminal
                 _claim(lock, config)
                 sweep_drafts(config.folder)
             keep_freed_memory()
+            budget = Budget(config.training.time_limit)
             with bounded_memory(), own_threads(config.threads):
-                run, checkpoint = _trained(config, composition, lock, watch, stops)
+                run, checkpoint = _trained(config, composition, lock, watch, stops, budget)
             kept = _write(run, config, composition, checkpoint)
-            whole = _drawn(run, config, stops)
+            in_time = drawing_seconds(run.data) <= budget.left()
+            whole = not in_time or _drawn(run, config, stops)
         except InputError:
             raise
         except _Settled as found:
@@ -249,7 +253,8 @@ def attempt(config: Config, composition: Composition, watch: Watch = on_terminal
     state = JobState(run.status) if whole else JobState.INTERRUPTED
     reason = run.stop_reason if whole else f"{run.stop_reason} {UNDRAWN}"
     return Result(
-        state, str(config.folder), reason, dict(run.metrics), (*run.warnings, *kept),
+        state, str(config.folder), reason, dict(run.metrics),
+        (*run.warnings, *kept, *([] if in_time or not config.output.plot else [NO_TIME_TO_DRAW])),
         reference=str(run.data.attributes["reference"]), verdict=run.verdict,
     )  # fmt: skip
 
@@ -287,7 +292,7 @@ def _failed(config: Config, sentence: str) -> Result:
 
 
 def _trained(
-    config: Config, composition: Composition, lock: FolderLock, watch: Watch, stops: Stops
+    config: Config, composition: Composition, lock: FolderLock, watch: Watch, stops: Stops, budget: Budget
 ) -> tuple[Run, Checkpoint]:
     checkpoint = Checkpoint(config.folder, config.sha256)
     journal = checkpoint.journal()
@@ -310,7 +315,7 @@ def _trained(
             for follow in (history, track, show):
                 follow(event)
 
-        run = solve_config(config, listen, journal=journal, stops=stops)
+        run = solve_config(config, listen, journal=journal, stops=stops, budget=budget)
         track.ended(run.status, run.metrics)
         return run, checkpoint
 

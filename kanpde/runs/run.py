@@ -38,6 +38,7 @@ from kanpde.results.metrics import metrics_of
 from kanpde.results.provenance import git_commit, hardware, versions
 from kanpde.results.signs import energy_signs, equation_signs, size_sentences
 from kanpde.results.verdicts import Sign, Verdict, attributes_of, is_measured, verdict_in, verdict_of
+from kanpde.runs.budgets import GRACE, Budget
 from kanpde.runs.live import live_line
 from kanpde.runs.memory_checks import check_memory, check_sizes
 from kanpde.runs.rebuilding import conditions_met, filled, rebuilt
@@ -63,8 +64,8 @@ BELIEVABLE = 10.0
 """Held-out over training residual above which a warning is due; good runs have about 2, cheated ones 30 and more."""
 
 
-MEASURING, MEASURING_SHARE = 5.0, 0.25
-"""Seconds, and share of the time limit, that measuring may take after a training."""
+COARSE = 1e-2
+"""A reference's own error from which it is said that it was cut short."""
 
 FEWEST = 5
 """Points along an axis of the archive, however little time there is."""
@@ -237,6 +238,7 @@ def solve_config(
     network: nn.Module | None = None,
     journal: Journal | None = None,
     stops: Stops | None = None,
+    budget: Budget | None = None,
 ) -> Run:
     """Train and measure what a configuration describes; writes no files.
 
@@ -249,15 +251,17 @@ def solve_config(
         network: A module of the user's own to train.
         journal: Records the training, and is played back first, where it has some.
         stops: Takes the signals, if anybody does.
+        budget: The seconds of the whole run, if they have begun to pass.
     """
     forget_peak()
+    budget = budget or Budget(config.training.time_limit)
     if isinstance(config.problem.task, Lattice):
         return _lattice_run(config, on_event)
     check_sizes(config)
     device = _device(config.device)
     window_ends(config.problem, config.training.windows)  # before time goes into a reference
     ansatz = ansatz_of(config.problem, config.training.conditions)
-    reference, note = _reference(config, on_event)
+    reference, note = _reference(config, on_event, budget)
     history: list[dict[str, float]] = []
 
     def listen(event: Event) -> None:
@@ -272,7 +276,8 @@ def solve_config(
         trained = _trained(setup, listen, partial(_tracker, reference=reference), journal, history)
     try:
         stops.reopen()
-        run = _finished(config, setup, trained, history, reference, note)
+        with time_limit(budget.measuring()):
+            run = _measured(config, setup, trained, history, reference, note)
         stops.close()
     except KeyboardInterrupt:
         run = _unmeasured(config, setup, trained, history, note)
@@ -348,7 +353,9 @@ def _lattice_run(config: Config, on_event: Callable[[Event], None]) -> Run:
     return Run(config.problem, data)
 
 
-def _reference(config: Config, on_event: Callable[[Event], None]) -> tuple[Reference | None, tuple[str, ...]]:
+def _reference(
+    config: Config, on_event: Callable[[Event], None], budget: Budget
+) -> tuple[Reference | None, tuple[str, ...]]:
     """A classical solution to measure against, or a sentence on why there is none."""
     if not config.reference:
         return None, ("There is no reference, so no error is measured: reference=false was set.",)
@@ -357,11 +364,19 @@ def _reference(config: Config, on_event: Callable[[Event], None]) -> tuple[Refer
         return None, () if config.problem.exact else (no_reference(config.problem),)
     on_event(Note(f"reference: solving by {method}"))
     try:
-        found = reference_of(config.problem, method, config.training.time_limit)
+        found = reference_of(config.problem, method, budget.reference)
     except NotSolved as reason:
         return None, (f"There is no reference, so no error is measured: {method} {reason}.",)
     on_event(Note(f"reference: {found.unknowns} unknowns, relative error {found.error:.1e}, {found.seconds:.1f} s"))
-    return found, ()
+    return found, _cut_short(method, found)
+
+
+def _cut_short(method: str, found: Reference) -> tuple[str, ...]:
+    """A word on a reference that is coarse because there was no time for a finer one."""
+    if not found.cut or found.error < COARSE:
+        return ()
+    said = f"The reference is that of {found.unknowns} unknowns, with an error of {found.error:.1e} itself: {method}"
+    return (f"{said} {found.cut}. Allow more: training.time_limit.",)
 
 
 def _device(name: str) -> torch.device:
@@ -392,7 +407,11 @@ def _setup(
 def _tracker(goal: Goal, reference: Reference | None) -> Callable[[nn.Module], float]:
     """The relative error of a network at a fixed set of points, for the history."""
     points = tracking_points(goal.problem)
-    known = known_values(goal.problem, points, reference)
+    try:
+        with time_limit(GRACE):
+            known = known_values(goal.problem, points, reference)
+    except OutOfMeans:
+        known = None
     if known is None:
         return lambda network: float("nan")
 
@@ -403,12 +422,6 @@ def _tracker(goal: Goal, reference: Reference | None) -> Callable[[nn.Module], f
         return relative_l2(torch.from_numpy(found) - nearest, nearest)
 
     return error
-
-
-def _finished(config: Config, *rest: Any) -> Run:
-    """What was trained, measured within a time of its own."""
-    with time_limit(MEASURING + MEASURING_SHARE * config.training.time_limit):
-        return _measured(config, *rest)
 
 
 def _measured(

@@ -1,8 +1,10 @@
 """What a run may take, and what it does not depend on."""
 
 import contextlib
+import itertools
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +14,12 @@ from kanpde import references
 from kanpde.errors import InputError
 from kanpde.references import METHODS, _solved
 from kanpde.references.interface import Solved
-from kanpde.references.means import NotSolved, time_limit
+from kanpde.references.means import NotSolved, OutOfMeans, time_limit
 from kanpde.runs import memory_checks
-from kanpde.runs import run as run_module
+from kanpde.reports.plots import drawing_seconds
+from kanpde.reports.plots.views import MOST_DRAWN, view_of
+from kanpde.results.archive import ModelData, RunData
+from kanpde.runs.budgets import GRACE, Budget
 from kanpde.runs.settings import compose
 from kanpde.solving.training import memory
 from kanpde.solving.training.actions import MEASURE_EVERY, draw_place
@@ -141,8 +146,7 @@ def _peak_of_process() -> float:
 
 def test_a_run_without_time_to_measure_ends_all_the_same(monkeypatch):
     """It has the solution on a coarse grid, the error at few points, a verdict, and says what there was no time for."""
-    monkeypatch.setattr(run_module, "MEASURING", -1.0)
-    monkeypatch.setattr(run_module, "MEASURING_SHARE", 0.0)
+    monkeypatch.setattr(Budget, "measuring", lambda self: -1.0)
     line = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "boundary": {"*": "u = 0"}}
     problem = {**line, "equations": "u_xx = u**3 - 1"}
     for settings in ({}, {"reference": False}):
@@ -198,7 +202,62 @@ def test_the_reference_is_inside_the_limit_of_the_run(monkeypatch):
     monkeypatch.setattr(references, "store_values", lambda *_: allowed.append("stored"))
     monkeypatch.setattr(references, "time_limit", lambda seconds: allowed.append(seconds) or contextlib.nullcontext())
     problem = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "equations": "u_xx = 1 + u", "boundary": {"*": "u = 0"}}
-    run = kanpde.solve(problem, model={"width": [3]}, training={**QUICK["training"], "time_limit": 7.0})
+    run = kanpde.solve(problem, model={"width": [3]}, training={**QUICK["training"], "time_limit": 14.0})
     assert run.data.attributes["reference"] == "chebyshev" and allowed == [7.0, "stored"]
     kanpde.solve(problem, model={"width": [3]}, training={**QUICK["training"], "time_limit": 500.0})
     assert allowed[2] == references.SECONDS
+
+
+def test_all_parts_of_a_run_are_on_one_clock():
+    """Whatever each of them takes of what it is given, the whole takes half of the limit more, and a grace."""
+    for took in itertools.product((0.0, 1.0), repeat=3):
+        seconds = [100.0]
+        budget = Budget(20.0, lambda: seconds[0])  # noqa: B023
+        seconds[0] += took[0] * budget.reference
+        seconds[0] += took[1] * budget.limit
+        seconds[0] += took[2] * budget.measuring()
+        seconds[0] += budget.left()
+        assert seconds[0] - 100 <= 1.5 * 20 + 2 * GRACE
+    late = Budget(1.0, iter([0.0, 1e6, 1e6]).__next__)
+    assert late.measuring() == late.left() == GRACE
+
+
+def test_a_reference_that_is_cut_short_says_so(monkeypatch):
+    """It stops at the finest rung that was finished, and is no more exact than that."""
+
+    class Short(Rungs):
+        def solve(self, problem, resolution):
+            if resolution > 2:
+                raise OutOfMeans("would take about 1000 s")
+            return Solved(lambda points: np.full((len(points), 1), 1 + 0.1 * resolution), 10 * resolution)
+
+        def applicable(self, problem):
+            return True
+
+        def resolutions(self, problem):
+            return (1, 2, 4, 8)
+
+    problem = kanpde.load_problem("poisson_1d")
+    monkeypatch.setitem(METHODS, "rungs", Short(()))
+    found = _solved(problem, "rungs", (1, 2, 4, 8))
+    assert found.unknowns == 20 and found.cut == "would take about 1000 s"
+    assert not _solved(problem, "rungs", (1, 2)).cut
+    line = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "boundary": {"*": "u = 0"}, "equations": "u_xx = u**3 - 1"}
+    monkeypatch.setitem(METHODS, "chebyshev", Short(()))
+    monkeypatch.setattr(references, "load_values", lambda *_: None)
+    monkeypatch.setattr(references, "store_values", lambda *_: None)
+    run = kanpde.solve(line, **QUICK)
+    (said,) = [warning for warning in run.warnings if "would take about 1000 s" in warning]
+    assert "20 unknowns" in said and "training.time_limit" in said
+
+
+def test_a_picture_has_no_more_values_than_pixels():
+    x = np.linspace(0, 1, 2001)
+    u = np.add.outer(x, x[:7])
+    data = RunData({"title": "u"}, {"x": x, "t": x[:7]}, {"u": u}, {}, {}, ModelData("kan", "{}", {}, {}), {})
+    thin = view_of(data, "u").thinned()
+    assert thin.solution.shape == (MOST_DRAWN, 7)
+    assert thin.axes["x"][[0, -1]].tolist() == [0, 1] and (thin.axes["t"] == x[:7]).all()
+    assert np.allclose(thin.solution, np.add.outer(thin.axes["x"], thin.axes["t"]))
+    more = replace(data, fields={"u": u, "v": u})
+    assert drawing_seconds(more) > drawing_seconds(data)

@@ -94,7 +94,7 @@ def again() -> None:
     assert {path.name for path in folder().iterdir()} == {".hydra", "history.jsonl", "result.h5", "solution.png"}
 
 
-@pytest.mark.parametrize("place", ["_finished", "metrics_of", "_fields"])
+@pytest.mark.parametrize("place", ["_measured", "metrics_of", "_fields"])
 def test_ctrl_c_while_it_is_measured_keeps_what_was_trained(monkeypatch, place):
     with monkeypatch.context() as struck:
         if place == "_fields":  # which what is left needs as well
@@ -134,6 +134,17 @@ def test_ctrl_c_while_it_is_drawn_leaves_the_picture_to_the_next_command(monkeyp
     assert "stopped while it was drawn" in capsys.readouterr().out
     assert status() == "done" and not (folder() / "solution.png").exists()
     again()
+
+
+def test_a_picture_for_which_there_is_no_time_is_left_to_the_next_command(monkeypatch, capsys):
+    with monkeypatch.context() as slow:
+        slow.setattr(jobs, "drawing_seconds", lambda data: 1e9)
+        assert main(WORDS) == 0
+    told = capsys.readouterr()
+    assert "There was no time to draw it; the same command draws it." in " ".join((told.out + told.err).split())
+    assert status() == "done" and not (folder() / "solution.png").exists()
+    again()
+    assert (folder() / "solution.png").exists()
 
 
 def test_ctrl_c_while_it_is_written_waits(monkeypatch):

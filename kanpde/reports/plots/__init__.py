@@ -14,6 +14,13 @@ From the bottom up:
 """
 
 from kanpde.reports.plots.panels import panel_figures
-from kanpde.reports.plots.pictures import PICTURES, picture_bytes, png_bytes, solution_figure, with_pixels
+from kanpde.reports.plots.pictures import (
+    PICTURES,
+    drawing_seconds,
+    picture_bytes,
+    png_bytes,
+    solution_figure,
+    with_pixels,
+)
 
-__all__ = ["PICTURES", "panel_figures", "picture_bytes", "png_bytes", "solution_figure", "with_pixels"]
+__all__ = ["PICTURES", "drawing_seconds", "panel_figures", "picture_bytes", "png_bytes", "solution_figure", "with_pixels"]

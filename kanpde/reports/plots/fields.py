@@ -74,13 +74,13 @@ def _draw_error_profile(axes: Axes, x: np.ndarray, error: np.ndarray) -> None:
 
 def _draw_maps(figure: Figure, cell: SubplotSpec, view: View) -> None:
     colors, scale = color_map(*value_range([view.solution, view.reference]))
-    there = view.inside(tuple(view.axes.values()))
-    panels = [(view.name + view.where + _missing_note(view.solution[there]), view.solution, colors, scale)]
-    if view.reference is not None:
-        panels.append(("reference" + _missing_note(view.reference[there]), view.reference, colors, scale))
-    if view.error is not None:
-        panels.append((error_title(view), view.error, ERROR_COLORS, (0.0, largest(view.error) or 1.0)))
-    draw_panels(figure, cell, view.axes, panels, partial(draw_in_view, view))
+    there, drawn = view.inside(tuple(view.axes.values())), view.thinned()
+    panels = [(view.name + view.where + _missing_note(view.solution[there]), drawn.solution, colors, scale)]
+    if view.reference is not None and drawn.reference is not None:
+        panels.append(("reference" + _missing_note(view.reference[there]), drawn.reference, colors, scale))
+    if view.error is not None and drawn.error is not None:
+        panels.append((error_title(view), drawn.error, ERROR_COLORS, (0.0, largest(view.error) or 1.0)))
+    draw_panels(figure, cell, drawn.axes, panels, partial(draw_in_view, drawn))
 
 
 def error_title(view: View) -> str:

@@ -34,6 +34,9 @@ PROFILE_HEIGHT = 3.9
 MAP_HEIGHT = 3.1
 POTENTIAL_HEIGHT = 5.0
 PICTURES = ("pdf", "png", "svg")
+SECONDS_OF_PANEL = 0.5
+"""What drawing takes of each panel, on one core."""
+
 STATUS_COLORS = {"done": INK, "interrupted": "#8a5a00", "failed": "#b00020"}
 
 
@@ -79,6 +82,11 @@ def solution_figure(data: RunData) -> Figure:
     draw_history(figure, grid[-1], data)
     _write_caption(figure, data)
     return figure
+
+
+def drawing_seconds(data: RunData) -> float:
+    """About what drawing a run takes; a panel has no more values than pixels, and below them is the history."""
+    return SECONDS_OF_PANEL * (len(data.fields) + 2)
 
 
 def _lattice_figure(data: RunData) -> Figure:

@@ -4,7 +4,7 @@ import json
 import re
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from kanpde.results.archive import RunData
 from kanpde.results.archived_problems import archived_problem
 
 TIME = "t"
+MOST_DRAWN = 500
+"""Values along an axis of a map: more than a picture has pixels for."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,14 @@ class View:
             return np.ones(upwards.shape, dtype=bool)
         points = np.stack([right.ravel(), upwards.ravel()], axis=1)
         return self.region.holds(torch.from_numpy(points)).numpy().reshape(upwards.shape)
+
+    def thinned(self) -> "View":
+        """With no more values along an axis than are drawn, the ends among them."""
+        counts = [len(values) for values in self.axes.values()]
+        chosen = np.ix_(*(np.linspace(0, n - 1, min(n, MOST_DRAWN)).round().astype(int) for n in counts))
+        axes = {name: values[own.ravel()] for (name, values), own in zip(self.axes.items(), chosen, strict=True)}
+        reference, error = (None if part is None else part[chosen] for part in (self.reference, self.error))
+        return replace(self, axes=axes, solution=self.solution[chosen], reference=reference, error=error)
 
 
 def view_of(data: RunData, name: str, region: Region | None = None) -> View:

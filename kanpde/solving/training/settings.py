@@ -25,7 +25,7 @@ class Training:
         steps: Steps per stage at most.
         resample: Steps after which the points are drawn anew within a stage; null keeps them for the stage.
         target: Held-out residual at which to stop; null goes on, and so do energies.
-        time_limit: Seconds of training after which to stop.
+        time_limit: Seconds of training after which to stop; reference, measuring and drawing have half as many beside.
         adapt: From the second stage on, the knots of a KAN's first layer and the points follow the solution's bends.
         windows: Times between which time is cut, or a number of equal windows, each with a network of its own; null
             trains all of time at once.
