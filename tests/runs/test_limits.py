@@ -15,10 +15,10 @@ from kanpde.errors import InputError
 from kanpde.references import METHODS, _solved
 from kanpde.references.interface import Solved
 from kanpde.references.means import NotSolved, OutOfMeans, time_limit
-from kanpde.runs import memory_checks
 from kanpde.reports.plots import drawing_seconds
 from kanpde.reports.plots.views import MOST_DRAWN, view_of
 from kanpde.results.archive import ModelData, RunData
+from kanpde.runs import memory_checks
 from kanpde.runs.budgets import GRACE, Budget
 from kanpde.runs.settings import compose
 from kanpde.solving.training import memory
@@ -210,9 +210,10 @@ def test_the_reference_is_inside_the_limit_of_the_run(monkeypatch):
 
 def test_all_parts_of_a_run_are_on_one_clock():
     """Whatever each of them takes of what it is given, the whole takes half of the limit more, and a grace."""
+    seconds = [0.0]
     for took in itertools.product((0.0, 1.0), repeat=3):
-        seconds = [100.0]
-        budget = Budget(20.0, lambda: seconds[0])  # noqa: B023
+        seconds[0] = 100.0
+        budget = Budget(20.0, lambda: seconds[0])
         seconds[0] += took[0] * budget.reference
         seconds[0] += took[1] * budget.limit
         seconds[0] += took[2] * budget.measuring()

@@ -23,4 +23,6 @@ from kanpde.reports.plots.pictures import (
     with_pixels,
 )
 
-__all__ = ["PICTURES", "drawing_seconds", "panel_figures", "picture_bytes", "png_bytes", "solution_figure", "with_pixels"]
+__all__ = [
+    "PICTURES", "drawing_seconds", "panel_figures", "picture_bytes", "png_bytes", "solution_figure", "with_pixels",
+]  # fmt: skip
