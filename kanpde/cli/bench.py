@@ -24,12 +24,12 @@ def bench_command(words: Sequence[str]) -> int:
     parser = command_parser(bench_command)
     parser.epilog = EPILOG
     parser.add_argument("problems", nargs="*", metavar="PROBLEM", help="names or files; all that ship unless given")
-    parser.add_argument("--routes", default="auto", help=f"some of {', '.join(ROUTES)}, auto unless given")
+    parser.add_argument("--routes", default="auto", help=f"some of {', '.join([*ROUTES, *PEERS])}; auto unless given")
     parser.add_argument("--seeds", default="0", help="as 0,1,2")
     parser.add_argument("--limit", default=120.0, type=float, help="seconds of training of a run, 120 unless given")
     parser.add_argument("--bare", action="store_true", help="leave out the settings of problem files")
     parser.add_argument("--classical", action="store_true", help="classical solvers beside, at several resolutions")
-    parser.add_argument("--peers", action="store_true", help=f"other packages beside: {', '.join(PEERS)}")
+    parser.add_argument("--peers", action="store_true", help=f"as routes beside all other packages: {', '.join(PEERS)}")
     parser.add_argument("--folder", default="outputs/bench", help="where rows are kept, outputs/bench unless given")
     parser.add_argument("--report", action="store_true", help="run nothing, make the files of the rows anew")
     options = parser.parse_args(words)
@@ -50,11 +50,12 @@ def _cases(options: Namespace) -> list[Case]:
         load_problem(name)  # what cannot be read is said before the first run
     routes = options.routes.split(",")
     for route in routes:
-        if route not in ROUTES:
-            raise InputError(f"A route must be one of {', '.join(ROUTES)}; {route!r} came. Choose one of them.")
+        if route not in (*ROUTES, *PEERS):
+            known = ", ".join([*ROUTES, *PEERS])
+            raise InputError(f"A route must be one of {known}; {route!r} came. Choose one of them.")
     if options.limit <= 0:
         raise InputError(f"--limit needs seconds above 0; {options.limit:g} came. Write 120, say.")
-    routes += PEERS if options.peers else []
+    routes = [*dict.fromkeys([*routes, *(PEERS if options.peers else ())])]
     cases = [Case(name, route, seed, options.limit, options.bare)
              for seed, name, route in product(_numbers(options.seeds), names, routes)]  # fmt: skip
     return [*cases, *(Case(name, CLASSICAL, 0, 0.0) for name in names if options.classical)]

@@ -33,11 +33,16 @@ class Classical:
 def classical_solutions(problem: Problem) -> list[Classical]:
     """What each classical solver that can take the problem reaches, coarse to fine; empty where nothing is known."""
     points = measuring_points(problem)
-    known = known_values(problem, points, _reference(problem))
+    known = known_solution(problem, points)
     if known is None:
         return []
     return [one for method, solver in METHODS.items() if solver.applicable(problem)
             for one in _ladder(method, solver, problem, points, known)]  # fmt: skip
+
+
+def known_solution(problem: Problem, points: torch.Tensor) -> torch.Tensor | None:  # [n, d] -> [n, fields]
+    """The exact solution, or else the reference; None where there is neither."""
+    return known_values(problem, points, _reference(problem))
 
 
 def _reference(problem: Problem) -> Reference | None:

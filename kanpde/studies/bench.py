@@ -32,7 +32,7 @@ from kanpde.results.provenance import git_commit, hardware, versions
 from kanpde.runs.run import solve
 from kanpde.solving.training.events import Event, Step
 from kanpde.studies.figures import plain_ticks
-from kanpde.studies.peers import PEERS
+from kanpde.studies.peers import PEERS, peer_result
 
 ROWS, TABLE, FIGURE, MARKDOWN = "bench.json", "bench.csv", "bench.png", "bench.md"
 MOST_BYTES = 2**28
@@ -82,6 +82,17 @@ class BenchRow:
     unknowns: int = 0
     reason: str = ""
     curve: tuple[tuple[float, float], ...] = field(default=())
+
+
+    def reaches(self, error: float) -> float:
+        """Seconds of training after which the error was as low; infinite if it never was.
+
+        >>> row = BenchRow(Case("a", "auto", 0, 9), error=1e-6, seconds=3.0, curve=((0.5, 1e-2), (2.0, 1e-5)))
+        >>> row.reaches(1e-3), row.reaches(2e-6), row.reaches(1e-9)
+        (2.0, 3.0, inf)
+        """
+        timed = [*self.curve, (self.seconds, self.error)]
+        return min((at for at, lowest in timed if lowest <= error), default=math.inf)
 
 
 Say = Callable[[str], None]
@@ -189,7 +200,7 @@ def _problem(case: Case) -> Problem:
 
 def _peers(case: Case) -> BenchRow:
     """What another package comes to, with the settings that it recommends."""
-    found = PEERS[case.route](_problem(case), case.seed, case.limit)
+    found = peer_result(case.route, _problem(case), case.seed, case.limit)
     return BenchRow(
         case, error=found.error, word=found.word, seconds=found.seconds, reason=found.said, curve=found.curve
     )
@@ -252,26 +263,36 @@ class Group:
     def worst(self) -> BenchRow:
         return max(self.rows, key=lambda row: (math.isnan(row.error), row.error))
 
-    def cell(self) -> str:
-        """The median error, the worst of several seeds, the time, and the verdict on the worst."""
+    def cell(self, own: "Group | None" = None) -> str:
+        """The median error, the worst of several seeds, the time, and the verdict on the worst.
+
+        A peer's, beside the first of our own routes, has the share of its time after which that is as good.
+        """
         if all(math.isnan(row.error) for row in self.rows):
             return self.rows[0].word
         worst = f" (worst {self.worst.error:.1e})" if len(self.rows) > 1 else ""
         seconds = statistics.median(row.seconds for row in self.rows)
-        return f"{self.error:.1e}{worst}, {seconds:.1f} s, {self.worst.word}"
+        said = "" if own is None else own.ahead_of(self)
+        return f"{self.error:.1e}{worst}, {seconds:.1f} s" + (said or f", {self.worst.word}" * (own is None))
+
+    def ahead_of(self, peer: "Group") -> str:
+        """The median, over its seeds, of our time to the peer's median error over the peer's median time."""
+        reached = [row.reaches(peer.error) for row in self.rows]
+        share = statistics.median(reached) / statistics.median(row.seconds for row in peer.rows)
+        return f"; {self.rows[0].case.route} as good in 1/{1 / share:.0f} of that" if 0 < share < 1 else ""
 
 
 def markdown(rows: Sequence[BenchRow]) -> str:
-    """A row for each problem, a column for each route, the classical solver that is as good or comes nearest."""
+    """A row for each problem, a column for each route, and the line of the classical solver that comes nearest."""
     routes = list(dict.fromkeys(row.case.route for row in rows if row.case.route != CLASSICAL))
     head = ["problem", "limit", *routes, "classical solver"]
     lines = [head, ["---"] * len(head)]
     for (name, limit, bare), group in _by_problem(rows):
         own = {route: Group(tuple(row for row in group if row.case.route == route)) for route in routes}
-        cells = [own[route].cell() if own[route].rows else "" for route in routes]
-        errors = [one.error for one in own.values() if one.rows and not math.isnan(one.error)]
+        ours = next((one for route, one in own.items() if route not in PEERS and one.rows), None)
+        cells = [one.cell(ours if route in PEERS else None) if one.rows else "" for route, one in own.items()]
         label = f"`{Path(name).stem}`" + (", no settings" if bare else "")
-        lines.append([label, f"{limit:g} s", *cells, _classical_cell(group, min(errors, default=math.nan))])
+        lines.append([label, f"{limit:g} s", *cells, _classical_cell(group)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
@@ -285,14 +306,20 @@ def _by_problem(rows: Sequence[BenchRow]) -> Iterator[tuple[tuple[str, float, bo
         yield one, own + [row for row in beside if row.case.problem == one[0]]
 
 
-def _classical_cell(rows: Sequence[BenchRow], error: float) -> str:
-    """The fastest classical solution that is as good, else the most accurate."""
-    known = [row for row in rows if row.case.route == CLASSICAL and not math.isnan(row.error)]
-    as_good = [row for row in known if row.error <= error]
+def _classical_cell(rows: Sequence[BenchRow]) -> str:
+    """Of the most accurate classical solver: its coarsest resolution below a tenth, one between, and its best.
+
+    Only what is more accurate than all that takes less time is looked at.
+    """
+    solved = [row for row in rows if row.case.route == CLASSICAL and row.error < 0.1]
+    known = sorted(solved, key=lambda row: row.seconds)
     if not known:
         return ""
-    one = min(as_good, key=lambda row: row.seconds) if as_good else min(known, key=lambda row: row.error)
-    return f"{one.error:.1e}, {one.seconds:.2g} s, {one.word}"
+    best = min(known, key=lambda row: row.error)
+    line = [row for row in known if row.word == best.word and row.seconds <= best.seconds]
+    front = [row for place, row in enumerate(line) if all(row.error < one.error for one in line[:place])]
+    shown = dict.fromkeys((front[0], front[len(front) // 2], front[-1]))
+    return f"{best.word}: " + "; ".join(f"{row.error:.1e}, {row.seconds:.2g} s" for row in shown)
 
 
 def summary(rows: Sequence[BenchRow]) -> list[str]:

@@ -43,7 +43,7 @@ def test_a_run_is_a_row_with_its_error_over_time_and_is_made_once(tmp_path, monk
 
 
 def test_what_a_route_cannot_serve_and_peers_that_are_missing_are_rows_too(tmp_path, monkeypatch):
-    monkeypatch.setitem(peers.PACKAGES, "pykan", "no_such_package_anywhere")
+    monkeypatch.setattr(peers.PEERS["pykan"], "PACKAGE", "no_such_package_anywhere")
     cases = [Case("landscape_1d_smooth", "least_squares", 0, 1.0), Case("poisson_1d", "pykan", 0, 1.0)]
     refused, missing = run_bench(stored(tmp_path), cases, lambda line: None).rows
     assert refused.word == "refused" and "lowers an energy" in refused.reason and math.isnan(refused.error)
@@ -75,13 +75,21 @@ def test_the_table_has_medians_the_worst_and_the_classical_line():
     assert head == "| problem | limit | auto | lm | classical solver |" and not rest
     assert line == (
         "| `poisson_1d` | 60 s | 1.0e-04 (worst 1.0e-03), 2.0 s, solved | 2.0e-01, 2.0 s, unsolved "
-        "| 1.0e-06, 0.1 s, chebyshev |"
+        "| chebyshev: 1.0e-06, 0.1 s; 1.0e-09, 0.2 s |"
     )
     assert summary([row(1e-3), row(0.2), row(0.5, "unsolved")]) == [
         "1 of 3 runs below 1e-2", "called solved and above 5%: poisson_1d (auto, 2.0e-01)",
     ]  # fmt: skip
     table = list(csv.DictReader(csv_text(rows).splitlines()))
     assert [one["error"] for one in table] == ["0.001", "1e-05", "0.0001", "0.2"] and table[3]["route"] == "lm"
+
+
+def test_a_peer_says_in_what_share_of_its_time_ours_is_as_good():
+    ours = [replace(row(1e-9), curve=((0.5, 1e-2), (2.0, 1e-9))), row(1e-2, seed=1)]
+    line = markdown([*ours, replace(row(2e-2, "trained", route="pykan"), seconds=25.0)]).splitlines()[2]
+    assert line.split(" | ")[3] == "2.0e-02, 25.0 s; auto as good in 1/20 of that"
+    better = markdown([*ours, replace(row(1e-12, "trained", route="pykan"), seconds=25.0)]).splitlines()[2]
+    assert better.split(" | ")[3] == "1.0e-12, 25.0 s"
 
 
 def test_the_command_writes_its_files_and_refuses_what_it_cannot_use(tmp_path, capsys):
