@@ -9,10 +9,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 import sympy
+from torch import Tensor
 
 from kanpde.files.yaml import Entries, write_yaml
 from kanpde.problems.geometry.boxes import Box, Side
-from kanpde.problems.geometry.regions import Piece, Place, Region
+from kanpde.problems.geometry.regions import Parts, Piece, Place, Region, part_of
 from kanpde.problems.known_functions import table_of
 from kanpde.problems.language import (
     ExpressionError,
@@ -189,6 +190,7 @@ class Problem:
         fields: The unknown functions of the coordinates.
         time: Axis of the coordinate t, if there is one.
         periodic: Axes along which the solution is periodic.
+        parts: Shapes with coefficients or equations of their own, across whose rims fields may kink or jump.
         parameters: Values of the constants.
         equations: left - right of each equation, parameters and `auto` put in.
         conditions: Boundary and initial conditions.
@@ -221,6 +223,7 @@ class Problem:
     conditions: tuple[Condition, ...]
     exact: dict[str, sympy.Expr]
     task: Task
+    parts: Parts = ()
     learned: dict[str, float] = field(default_factory=dict)
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
     family: tuple[int, ...] = ()
@@ -288,6 +291,20 @@ class Problem:
     def learns(self, expr: sympy.Expr) -> bool:
         """Whether an expression depends on a learned parameter."""
         return any(name in self.learned for name in depends_on(expr))
+
+    @property
+    def joined(self) -> int:
+        """How many smooth fields make up each field: one in each part of the region, where parts have equations."""
+        return 1 + len(self.parts) if self.equations else 1
+
+    @property
+    def outputs(self) -> int:
+        """Of a network: every field in every part."""
+        return len(self.fields) * self.joined
+
+    def part_of(self, points: Tensor) -> Tensor:  # [n, d] -> long [n]
+        """The number of the part that each point lies in, 0 outside of all shapes."""
+        return part_of(self.parts, points[:, list(self.region.axes)])
 
     def walls(self, axis: int) -> tuple[float, ...]:
         """Where coefficients jump or kink along one coordinate, sorted."""

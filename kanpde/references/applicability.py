@@ -13,7 +13,7 @@ from kanpde.problems.problem import Problem
 def is_whole_box(problem: Problem) -> bool:
     """One value of every parameter, no shapes, and conditions on whole sides."""
     sides = all(isinstance(condition.side, Side) for condition in problem.conditions)
-    return not problem.family and problem.region.whole and sides
+    return not problem.family and problem.region.whole and not problem.parts and sides
 
 
 def is_stationary(problem: Problem) -> bool:

@@ -26,7 +26,7 @@ from kanpde.references.means import NotSolved
 
 def has_layers(problem: Problem) -> bool:
     """Whether fluxes go on across walls."""
-    return any(condition.kind == "interface" for condition in problem.conditions)
+    return any(c.kind == "interface" and isinstance(c.side, Place) for c in problem.conditions)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ def check_sizes(config: Config) -> None:
     free = free_memory()
     if free is None:
         return
-    ends = config.problem.domain.dimension, len(config.problem.fields)
+    ends = config.problem.domain.dimension, config.problem.outputs
     points = getattr(config.sampling, "points", None) or 0
     grid, width = getattr(config.model, "grid", 0) or 0, getattr(config.model, "width", ())
     widths = (ends[0], *(width if isinstance(width, tuple) else ()), ends[1])

@@ -600,7 +600,7 @@ def _model_data(config: Config, setup: Setup, trained: Trained) -> ModelData:
         "design": design.description() if design is not None else None,
         "grid": network.grid if design is not None else 0,
         "inputs": config.problem.domain.dimension,
-        "outputs": len(config.problem.fields),
+        "outputs": config.problem.outputs,
         "periodic": list(config.problem.periodic),
         "windows": network.ends.tolist() if isinstance(network, Windows) else None,
     }

@@ -194,7 +194,7 @@ def build_config(mapping: Mapping[str, Any], problem: Problem, model_name: str, 
         raise InputError("device=cuda needs a GPU that PyTorch can use; it sees none here. Write device=auto.")
     model = parts["model"]
     warnings = smoothness_warnings(problem.order(), model)
-    warnings += width_warnings(len(problem.coordinates), len(problem.fields), model)
+    warnings += width_warnings(len(problem.coordinates), problem.outputs, model)
     config = Config(problem, **parts, **vars(settings), model_name=model_name, yaml=yaml, sha256="", warnings=warnings)
     return replace(config, sha256=hashlib.sha256(_canonical(config).encode()).hexdigest())
 

@@ -175,13 +175,13 @@ def measures(config: Config, limits: Limits) -> dict[str, float]:
 def _parameters(config: Config, limits: Limits) -> float:
     """Of one network; what is hopelessly large is not built to be counted."""
     problem, design = config.problem, config.model
-    widths = [problem.domain.dimension, *getattr(design, "width", ()), len(problem.fields)]
+    widths = [problem.domain.dimension, *getattr(design, "width", ()), problem.outputs]
     least = sum(a * b for a, b in itertools.pairwise(widths)) * max(1, getattr(design, "grid", 1))
     if least > 2 * limits.parameters:
         return float(least)
     box = problem.domain
     network = design.build(
-        box.dimension, len(problem.fields), design.grids(config.training.stages)[-1], lower=box.lower, upper=box.upper,
+        box.dimension, problem.outputs, design.grids(config.training.stages)[-1], lower=box.lower, upper=box.upper,
         periodic=problem.periodic, dtype=torch.float64, generator=torch.Generator().manual_seed(0),
     )  # fmt: skip
     return float(sum(p.numel() for p in network.parameters()))

@@ -134,7 +134,7 @@ def sized(design: Design, count: int, problem: Problem) -> Design:
 
 
 def _ends(problem: Problem) -> tuple[int, int]:
-    return problem.domain.dimension + len(problem.periodic), len(problem.fields)
+    return problem.domain.dimension + len(problem.periodic), problem.outputs
 
 
 def tuning_size(study: Study, problem: Problem) -> int:

@@ -25,6 +25,9 @@ FEWEST_TRIED = 2**13
 
 Tree: TypeAlias = "str | tuple[str, Tree, Tree]"
 
+Parts: TypeAlias = tuple[tuple[str, Shape], ...]
+"""Shapes by name that part a region; where they overlap, the first one has the points."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -136,10 +139,51 @@ class Place:
         return points if None in self.values else points[:1]
 
 
-Piece = Side | SubSide | ShapeBoundary | Place
+@dataclass(frozen=True)
+class Seam:
+    """Where two parts of the region meet: the stretch of a shape's facet inside the region and outside earlier shapes."""
+
+    name: str
+    facet: Facet
+    earlier: tuple[Shape, ...]
+    axis = None  # along no coordinate
+
+    def divides(self, region: Region, space: Tensor) -> Tensor:  # [n, space] -> bool [n]
+        """Which points of the facet belong to it."""
+        step = STEP * max(b - a for a, b in zip(region.box.lower, region.box.upper, strict=True))
+        normals, found = self.facet.normals(space), torch.ones(len(space), dtype=torch.bool)
+        for beside in (space - step * normals, space + step * normals):
+            found &= region.holds(beside)
+            for shape in self.earlier:
+                found &= ~shape.contains(beside)
+        return found
+
+    def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
+        """The shape's outward normal."""
+        return self.facet.normal_expressions(symbols)
 
 
-def carrier_of(piece: Piece) -> Side | ShapeBoundary | Place:
+Piece = Side | SubSide | ShapeBoundary | Place | Seam
+
+
+def seams_of(parts: Parts) -> tuple[tuple[Seam, ...], ...]:
+    """Of each part, the facets across which another one may begin."""
+    before = [tuple(shape for _, shape in parts[:number]) for number in range(len(parts))]
+    return tuple(
+        tuple(Seam(name, facet, earlier) for facet in shape.facets())
+        for (name, shape), earlier in zip(parts, before, strict=True)
+    )
+
+
+def part_of(parts: Parts, space: Tensor) -> Tensor:  # [n, space] -> long [n]
+    """The number of the part that each point lies in: 0 outside of all shapes, else 1, 2, …"""
+    found = torch.zeros(len(space), dtype=torch.long, device=space.device)
+    for number, (_, shape) in reversed(list(enumerate(parts, 1))):
+        found[shape.contains(space)] = number
+    return found
+
+
+def carrier_of(piece: Piece) -> Side | ShapeBoundary | Place | Seam:
     """The whole side or facet that a piece is a part of."""
     return piece.side if isinstance(piece, SubSide) else piece
 
@@ -149,6 +193,8 @@ def on_boundary(region: Region, box: Box, piece: Piece, points: Tensor) -> Tenso
     side = carrier_of(piece)
     if isinstance(side, Place):
         return torch.ones(len(points), dtype=torch.bool)
+    if isinstance(side, Seam):
+        return side.divides(region, points[:, list(region.axes)])
     if isinstance(side, ShapeBoundary):
         whole = region.signs(side.facet, points[:, list(region.axes)]) == side.sign
         return whole & piece.covers(points) if isinstance(piece, SubSide) else whole
@@ -223,6 +269,32 @@ def sampled_inside(
     if region.whole:
         return sampling.interior(box, count, seed, periodic)
     return _kept(lambda n: sampling.interior(box, n, seed, periodic), region.contains, count)
+
+
+def sampled_parts(
+    sampling: Sampling, region: Region, box: Box, parts: Parts, count: int, seed: int, periodic: tuple[int, ...]
+) -> Sample:
+    """As many points in each part, however small it is, drawn in the least box around it."""
+    boxes = [box, *(_around(box, region, shape) for _, shape in parts)]
+    share, found = -(-count // len(boxes)), []
+    for number, own in enumerate(boxes):
+        found.append(_kept(
+            lambda n, own=own: sampling.interior(own, n, seed, periodic),
+            lambda points, number=number: _in_part(region, parts, number, points), share,
+        ))  # fmt: skip
+    return Sample(torch.cat([one.points for one in found]), torch.cat([one.weights for one in found]))
+
+
+def _in_part(region: Region, parts: Parts, number: int, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
+    space = points[:, list(region.axes)]
+    return region.holds(space) & (part_of(parts, space) == number)
+
+
+def _around(box: Box, region: Region, shape: Shape) -> Box:
+    lower, upper = list(box.lower), list(box.upper)
+    for axis, low, high in zip(region.axes, *shape.bounds, strict=True):
+        lower[axis], upper[axis] = max(lower[axis], low), min(upper[axis], high)
+    return Box(tuple(lower), tuple(upper))
 
 
 def sampled_on(

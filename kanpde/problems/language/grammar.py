@@ -108,6 +108,7 @@ class Scope:
         ranges: From where to where the coordinates go; integrals without limits need them.
         history: What fields were before time began, for delays.
         walls: Whether what jumps may be differentiated, its δ being left for whoever reads the expression.
+        shapes: inside(…) of each shape: 1 in it, 0 elsewhere.
     """
 
     coordinates: tuple[str, ...] = ()
@@ -126,6 +127,7 @@ class Scope:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     history: Mapping[str, sympy.Expr] = field(default_factory=dict)
     walls: bool = False
+    shapes: Mapping[str, sympy.Expr] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -388,6 +390,8 @@ class _Reader:
             return self._of_complex(name, node.args, depth)
         if name in INTEGRALS and name not in self.scope.names:
             return self._integral(name, node.args, depth)
+        if name == "inside" and self.scope.shapes:
+            return self._inside(node.args)
         if name in OPERATORS:
             return getattr(self, f"_{name}")(node.args, depth)
         if self.scope.discrete and name in DRAWS:
@@ -531,6 +535,17 @@ class _Reader:
             return False
         wanted = self.scope.place[coordinate]
         return abs(constant_value(given) - wanted) <= 1e-9 * max(abs(wanted), 1)
+
+    def _inside(self, nodes: Sequence[ast.AST]) -> sympy.Expr:
+        """inside(wire), 1 in the shape of that name and 0 elsewhere."""
+        _check_count("inside", nodes, 1, 1)
+        name = nodes[0].id.removeprefix("n_") if isinstance(nodes[0], ast.Name) else ""
+        if name not in self.scope.shapes:
+            raise ExpressionError(
+                f"needs the name of a shape ({', '.join(self.scope.shapes)}) in inside(…); it has "
+                f"{_described(nodes[0])}. Correct it."
+            )
+        return self.scope.shapes[name]
 
     def _word(self, name: str, arguments: list[sympy.Expr]) -> sympy.Expr:
         row = WORDS[name]

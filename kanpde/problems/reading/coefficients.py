@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from kanpde.problems.known_functions import Splines, Steps, Table, coefficient, 
 from kanpde.problems.language import Scope, check_name, coordinate_symbols, parse_expression, shortened
 from kanpde.problems.named_files import Arrays, NamedFiles, utf8_text
 from kanpde.problems.reading.messages import wrong_kind
+from kanpde.problems.reading.parts import parted_value
 
 MAX_CELLS = 4096
 MAX_BYTES = 20_000_000
@@ -38,9 +40,12 @@ def read_coefficients(data: Entries, scope: Scope, box: Box, where: str, files: 
         key = f"{where}.{name}"
         if name in scope.names:
             raise InputError(f'{key} needs a name of its own; "{name}" is used already. Rename it.')
+        inner = replace(scope, fields=(), vectors={}, complexes={}, definitions={**scope.definitions, **values})
         if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            inner = Scope(scope.coordinates, (), scope.parameters, definitions={**scope.definitions, **values})
             values[name] = parse_expression(value, inner, key)
+            continue
+        if (parted := parted_value(value, inner, key)) is not None:
+            values[name] = parted
             continue
         if not 1 <= len(space) <= 3:
             raise InputError(f"{key} needs one to three space coordinates; there are {len(space)}. Write a formula.")
@@ -55,7 +60,7 @@ def _table(value: object, bounds: list[tuple[float, float]], where: str, arrays:
         return _random(value["random_cells"], bounds, f"{where}.random_cells")
     if isinstance(value, dict) and "file" in value and set(value) <= FILE_KEYS:
         return _from_file(value, bounds, where, arrays)
-    raise wrong_kind(where, "a formula, random_cells or a file", value, EXAMPLE)
+    raise wrong_kind(where, "a formula, values inside shapes, random_cells or a file", value, EXAMPLE)
 
 
 def _random(options: Entries, bounds: list[tuple[float, float]], where: str) -> Table:

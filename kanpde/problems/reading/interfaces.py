@@ -98,4 +98,4 @@ def _decided(expr: sympy.Expr) -> sympy.Expr:
 
 def wall_lines(conditions: tuple[Condition, ...]) -> Iterator[str]:
     """What `kanpde check` prints of them."""
-    return (f"  {condition.written}" for condition in conditions if condition.kind == "interface")
+    return (f"  {text}" for text in dict.fromkeys(c.written for c in conditions if c.kind == "interface"))

@@ -40,10 +40,11 @@ from kanpde.problems.reading.learned import read_bounds, read_learned
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.metrics import metric_warnings, read_metric
 from kanpde.problems.reading.own_names import check_own_names
+from kanpde.problems.reading.parts import across_seams, insides, own_coefficients, own_equations, parted_value, parting_shapes, within_parts
 from kanpde.problems.reading.reference import check_reference, read_reference
 from kanpde.problems.reading.schema import KEYS
 from kanpde.problems.reading.settings import read_settings
-from kanpde.problems.reading.shapes import read_region
+from kanpde.problems.reading.shapes import read_region, read_shapes
 from kanpde.problems.reading.units import check_units
 from kanpde.problems.reading.vectors import complex_fields, field_names, vector_fields
 from kanpde.problems.tasks import task_of
@@ -80,9 +81,14 @@ class ProblemFile(Source):
         ranges = dict(zip(coordinates, zip(box.lower, box.upper, strict=True), strict=True))
         scope = replace(self.scope(coordinates, parameters), family=family, ranges=ranges)
         scope = replace(scope, metric=read_metric(self, coordinates, family))
+        shapes = read_shapes(self, scope, box)
+        parts = parting_shapes(self, shapes)
+        space = tuple(axis for axis, name in enumerate(coordinates) if name not in (scope.time, *family))
+        scope = replace(scope, shapes=insides(parts, coordinates, space))
         coefficients = read_coefficients(
             self.mapping("coefficients", "{V: 1 + x**2}"), scope, box, self.where("coefficients"), self.files
         )
+        coefficients = own_coefficients(self, scope, coefficients)
         scope = replace(scope, definitions={**scope.definitions, **coefficients})
         self.check_derivative_names([*coefficients], scope.fields, coordinates)
         scope = replace(scope, history=self.history(scope))
@@ -93,16 +99,19 @@ class ProblemFile(Source):
         scope = replace(scope, auto=bool(exact), definitions={**known, **coefficients})
         periodic = self.periodic(coordinates, family)
         check_reference(self, exact)
-        region = read_region(self, scope, box)
+        region = read_region(self, scope, box, shapes, [name for name, _ in parts])
         task = kind.read(self, scope)
         fields = task.fields(self, scope)
         conditions = read_conditions(self, scope, exact, periodic, region, box)
+        conditions = within_parts(conditions, parts, region, box)
         conditions = task.conditions(conditions, fields, scope, self.where("boundary"))
         equations = task.equations(self, scope, exact)
+        equations, own = own_equations(self, scope, exact, equations)
         equations, walls = self.across_walls(equations, scope, box)
+        equations, rims = across_seams(self, equations, own, scope, parts if equations else (), region, box)
         texts = self.data.get("equations")
         equations, apart = parted(equations, scope, region, box, texts if isinstance(texts, dict) else {})
-        conditions = (*conditions, *walls, *apart, *read_constraints(self, scope, exact, region, box))
+        conditions = (*conditions, *walls, *rims, *apart, *read_constraints(self, scope, exact, region, box))
         narrow = fewer_coordinates(self, scope)
         equations |= still_equations(narrow, coordinates)
         check_own_names(self, fields, learned)
@@ -122,6 +131,7 @@ class ProblemFile(Source):
             equations=equations,
             conditions=conditions,
             task=task,
+            parts=parts,
             exact=exact,
             learned=learned,
             bounds=read_bounds(self, learned),
@@ -248,11 +258,16 @@ class ProblemFile(Source):
                     f"{shortened(name)} is {'missing' if name not in texts else 'no field'}. Correct it."
                 )
         real = [name for name in wanted if name not in scope.complexes]
-        found = {name: self.known(f"exact.{name}", texts[name], scope) for name in real}
+        found = {name: self.known_by_part(f"exact.{name}", texts[name], scope) for name in real}
         for name, pair in scope.complexes.items():
             values = parse_complex(texts[name], scope, self.where(f"exact.{name}"))
             found |= dict(zip(pair, values, strict=True))
         return {name: found[name] for name in scope.fields}
+
+    def known_by_part(self, key: str, value: object, scope: Scope) -> sympy.Expr:
+        """An expression without fields, or one for each part."""
+        parted = parted_value(value, replace(scope, fields=()), self.where(key))
+        return self.known(key, value, scope) if parted is None else parted
 
     def across_walls(
         self, equations: dict[str, sympy.Expr], scope: Scope, box: Box

@@ -64,7 +64,9 @@ RANDOM_CELLS = object_of(
 )
 SAMPLES = object_of(dict.fromkeys(sorted(FILE_KEYS), TEXT), ["file"])
 SAMPLES["properties"]["interpolation"] = {"enum": ["linear", "cubic"]}
-COEFFICIENT = {"anyOf": [EXPRESSION, object_of({"random_cells": RANDOM_CELLS}, ["random_cells"]), SAMPLES]}
+PARTED = object_of({"inside": mapping_of(EXPRESSION), "else": EXPRESSION}, ["inside", "else"])
+COEFFICIENT = {"anyOf": [EXPRESSION, PARTED, object_of({"random_cells": RANDOM_CELLS}, ["random_cells"]), SAMPLES]}
+OWN = object_of({"coefficients": mapping_of(EXPRESSION), "equations": mapping_of(TEXT), "jump": mapping_of(EXPRESSION)})
 
 MEASURED = {"fields": one_or_several(TEXT), "test": {"type": "number", "minimum": 0, "maximum": 0.9}, "seed": WHOLE}
 POINTS = {"type": "integer", "minimum": FEWEST, "maximum": MOST_POINTS}
@@ -140,17 +142,26 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
         {"enum": [*METRICS]},
     ),
     "coefficients": (
-        'known functions for use in expressions: `{V: "1 + x**2"}`; `{V: {random_cells: {cells: [50], low: 0, high: 4, '
+        'known functions for use in expressions: `{V: "1 + x**2"}`; `{k: {inside: {wire: 400}, else: 1.38}}`, by shapes; '
+        '`{V: {random_cells: {cells: [50], low: 0, high: 4, '
         "seed: 0, smooth: 0.25}}}`, uniformly random on equal cells, smoothed over that length; `{V: {file: v.npy, "
         "interpolation: cubic}}` (or `linear`), samples on a regular grid over the whole box (`.npy`, `.csv`, or HDF5 "
         "with `{file: v.h5, dataset: /fields/v}`), the path relative to the problem file",
         mapping_of(COEFFICIENT),
     ),
+    "regions": (
+        "what shapes have of their own: `{wire: {coefficients: {k: 400}, equations: {heat: …}, jump: {T: 0.1}}}`; fields "
+        "and fluxes go on across their rims but for what `jump` says of a field, or of an equation's flux, outward",
+        mapping_of(OWN),
+    ),
     "units": (
         "units of names, `{x: m, t: s, T: K, k: W/(m*K)}`: terms that are added must have one; numbers take any",
         {"anyOf": [mapping_of(TEXT), {"type": "null"}]},
     ),
-    "exact": ("the solution, if it is known, of every field; errors are measured against it", mapping_of(EXPRESSION)),
+    "exact": (
+        "the solution, if it is known, of every field; errors are measured against it",
+        mapping_of({"anyOf": [EXPRESSION, PARTED]}),
+    ),
     "reference": (
         "how the solution to measure against is found where there is no `exact`: by itself, or `{method: lines}`, "
         "with `resolution: 200` if need be; or `{method: file, file: known.npz}`",

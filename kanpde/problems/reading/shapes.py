@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kanpde.errors import InputError
@@ -22,26 +23,40 @@ LONGEST = 400
 MOST_CORNERS, MOST_SHAPES = 200, 100
 
 
-def read_region(statement: Source, scope: Scope, box: Box) -> Region:
-    """The region that `domain` states, all of the box without it.
+def read_shapes(statement: Source, scope: Scope, box: Box) -> dict[str, Shape]:
+    """The shapes by name.
 
     Raises:
-        InputError: for what is no shape, and for a domain that is empty or falls apart.
+        InputError: for what is no shape.
     """
-    axes = tuple(axis for axis, name in enumerate(scope.coordinates) if name != "t" and name not in scope.family)
-    whole = Region.all_of(box, axes)
     stated = statement.mapping("shapes", '{hole: "disk(0, 0, 0.1)"}')
     if len(stated) > MOST_SHAPES:
         raise InputError(
             f"{statement.where('shapes')} may have {MOST_SHAPES} shapes; it has {len(stated)}. Use fewer."
         )
-    shapes = {name: _shape(statement, name, text, scope, whole.box) for name, text in stated.items()}
-    text = statement.data.get("domain")
+    bounds = _whole(scope, box).box
+    return {name: _shape(statement, name, text, scope, bounds) for name, text in stated.items()}
+
+
+def _whole(scope: Scope, box: Box) -> Region:
+    axes = tuple(axis for axis, name in enumerate(scope.coordinates) if name != "t" and name not in scope.family)
+    return Region.all_of(box, axes)
+
+
+def read_region(
+    statement: Source, scope: Scope, box: Box, shapes: dict[str, Shape], parting: Sequence[str] = ()
+) -> Region:
+    """The region that `domain` states, all of the box without it; shapes that part it need no `domain`.
+
+    Raises:
+        InputError: for a domain that is empty or falls apart.
+    """
+    whole, text = _whole(scope, box), statement.data.get("domain")
     if text is None:
-        if shapes:
+        if unused := [name for name in shapes if name not in parting]:
             raise InputError(
-                f"{statement.where('shapes')} needs domain, which says what they are for; there is none. "
-                f"Add domain: box - {next(iter(shapes))}."
+                f"{statement.where('shapes')} needs domain, which says what they are for, or coefficients that have "
+                f"{unused[0]} under inside; there is none. Add domain: box - {unused[0]}."
             )
         return whole
     region = replace(whole, tree=_tree(statement, text, shapes), shapes=tuple(shapes.items()))

@@ -34,6 +34,7 @@ from kanpde.problems.language import (
     derivative,
 )
 from kanpde.problems.language.arithmetic import number_of
+from kanpde.problems.memberships import memberships_of
 from kanpde.problems.problem import Condition, Problem
 from kanpde.solving.ansatz.interface import BoundAnsatz
 from kanpde.solving.ansatz.known_jets import has_quotients, known_jet
@@ -60,12 +61,13 @@ class Lifted:
     def bind(self, points: Tensor, indices: IndexSet) -> BoundAnsatz:
         """Evaluate lifts and envelopes with their derivatives at fixed points [n, d]."""
         lift = torch.stack([self._jet(expr, points, indices) for expr in self.lifts], dim=-1)
+        part = self.problem.part_of(points) if self.problem.joined > 1 else None
         if all(envelope == 1 for envelope in self.envelopes):
-            return BoundAnsatz(lift, None)
+            return BoundAnsatz(lift, None, part)
         factors = {expr: product_matrix(self._jet(expr, points, indices), indices) for expr in set(self.envelopes)}
         if len(factors) == 1:
-            return BoundAnsatz(lift, factors.popitem()[1][:, None])
-        return BoundAnsatz(lift, torch.stack([factors[expr] for expr in self.envelopes], dim=1))
+            return BoundAnsatz(lift, factors.popitem()[1][:, None], part)
+        return BoundAnsatz(lift, torch.stack([factors[expr] for expr in self.envelopes], dim=1), part)
 
     def _jet(self, expr: Expr, points: Tensor, indices: IndexSet) -> Tensor:  # -> [n, s]
         if has_quotients(expr):
@@ -230,6 +232,7 @@ def _check_smooth(problem: Problem, name: str, lift: Expr) -> None:
 
 def _check_kinks(lift: Expr) -> None:
     kinks = sorted({TEXT_NAMES.get(type(node), "where") for node in lift.atoms(*ROUGH)})
+    kinks += ["inside"] * bool(memberships_of(lift))
     if kinks:
         raise _NotExact(
             f"their data have kinks ({', '.join(kinks)}), which an exact lift would carry through the domain. Smooth "

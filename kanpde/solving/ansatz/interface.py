@@ -11,12 +11,19 @@ from kanpde.problems.problem import Condition
 
 @dataclass(frozen=True)
 class BoundAnsatz:
-    """The affine map from network jets to field jets at fixed points: ∂_α u = ∂_α L + Σ_β M_αβ ∂_β N."""
+    """The affine map from network jets to field jets at fixed points: ∂_α u = ∂_α L + Σ_β M_αβ ∂_β N.
+
+    Where shapes part the domain, a network has every field in every part; each point takes those of its own.
+    """
 
     lift: Tensor  # [n, s, fields]
     matrix: Tensor | None  # [n, fields or 1, s, s]; None is the identity
+    part: Tensor | None = None  # long [n]
 
-    def __call__(self, network: Tensor) -> Tensor:  # [n, s, fields] -> [n, s, fields]
+    def __call__(self, network: Tensor) -> Tensor:  # [n, s, fields or parts·fields] -> [n, s, fields]
+        if self.part is not None:
+            split = network.unflatten(2, (-1, self.lift.shape[2]))
+            network = split.take_along_dim(self.part[:, None, None, None], dim=2)[:, :, 0]
         if self.matrix is None:
             return self.lift + network
         if self.matrix.shape[1] == 1:

@@ -27,7 +27,14 @@ from kanpde.errors import InputError, RunError
 from kanpde.models.differentiation import OfParameters, ProductRoute, Route, route_for
 from kanpde.models.jets import IndexSet, closure
 from kanpde.models.learned_constants import constants, learned_bounds, learned_vector
-from kanpde.problems.geometry.regions import Piece, inside_points, piece_points, sampled_inside, sampled_on
+from kanpde.problems.geometry.regions import (
+    Piece,
+    inside_points,
+    piece_points,
+    sampled_inside,
+    sampled_on,
+    sampled_parts,
+)
 from kanpde.problems.geometry.sampling import Sample
 from kanpde.problems.geometry.samplings import Sampling, side_count
 from kanpde.problems.language import Formula, Jet, Remote, compile_expression, jet_expression
@@ -495,8 +502,15 @@ def draw(problem: Problem, blocks: Sequence[Block], sampling: Sampling, count: i
     return [
         Sample(block.observed.points, block.observed.weights)
         if block.observed is not None
-        else sampled_inside(sampling, *where, count, seed, problem.periodic)
+        else _drawn_inside(problem, sampling, count, seed)
         if block.side is None
         else sampled_on(sampling, *where, block.side, on_side, seed + 1 + place, problem.periodic)
         for place, block in enumerate(blocks)
     ]
+
+
+def _drawn_inside(problem: Problem, sampling: Sampling, count: int, seed: int) -> Sample:
+    where, periodic = (problem.region, problem.domain), problem.periodic
+    if problem.joined > 1:
+        return sampled_parts(sampling, *where, problem.parts, count, seed, periodic)
+    return sampled_inside(sampling, *where, count, seed, periodic)

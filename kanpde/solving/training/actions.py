@@ -173,7 +173,7 @@ def fresh_network(setup: Setup, grid: int, start: int) -> nn.Module:
     box = setup.problem.domain
     network = setup.design.build(
         box.dimension,
-        len(setup.problem.fields),
+        setup.problem.outputs,
         grid,
         lower=box.lower,
         upper=box.upper,

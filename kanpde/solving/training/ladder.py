@@ -388,7 +388,7 @@ def _network(setup: Setup, design: RidgeDesign, table: Tensor | None = None) -> 
     box = setup.problem.domain
     network = design.build(
         box.dimension,
-        len(setup.problem.fields),
+        setup.problem.outputs,
         design.grid,
         lower=box.lower,
         upper=box.upper,
@@ -398,7 +398,7 @@ def _network(setup: Setup, design: RidgeDesign, table: Tensor | None = None) -> 
     )
     network.layers[0].weight.requires_grad_(False)
     network.layers[-1].weight.data.zero_()
-    whole: Chain | Enriched = network if table is None else Enriched(network, table, len(setup.problem.fields))
+    whole: Chain | Enriched = network if table is None else Enriched(network, table, setup.problem.outputs)
     return learn(whole.to(setup.device), setup.problem.learned, setup.problem.bounds)
 
 
@@ -410,7 +410,7 @@ def _splines(network: nn.Module) -> Chain:
 def _objective(setup: Setup, network: nn.Module) -> Objective:
     """The problem's residuals at points enough for the unknowns."""
     problem = setup.problem
-    gauss = problem.region.whole and problem.domain.dimension <= 3
+    gauss = problem.region.whole and problem.joined == 1 and problem.domain.dimension <= 3
     share = (PER_UNKNOWN if gauss else MANY_PER_UNKNOWN) / max(1, len(problem.equations))
     points = int(share * _splines(network).layers[-1].weight.numel())
     sampling = GaussSampling(points=points) if gauss else SobolSampling(points=points)

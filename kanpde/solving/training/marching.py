@@ -286,7 +286,7 @@ class MarchedProducts:
         ends = torch.tensor([windows[0].begin, *(window.end for window in windows)], dtype=torch.float64)
         knots = [network.knots(axis) for axis in range(len(network.sizes))]
         knots[time] = clamped_knots(ends, IN_TIME, continuity=0)
-        outputs = len(self.setup.problem.fields)
+        outputs = self.setup.problem.outputs
         joined = SplineProducts(knots, self._degrees, network.periodic, outputs, self.setup.dtype)
         first, *later = [self._on_cells_of(network, window.network) for window in windows]
         joined.weight.data = torch.cat([first, *(weight.narrow(time, 1, IN_TIME) for weight in later)], dim=time)

@@ -14,7 +14,7 @@ def check_module(module: nn.Module, problem: Problem) -> None:
     Raises:
         InputError: It does not map [n, d] to [n, fields], has nothing to train, mixes points, or cannot be periodic.
     """
-    dimension, fields = problem.domain.dimension, len(problem.fields)
+    dimension, fields = problem.domain.dimension, problem.outputs
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     if not parameters:
         raise InputError("A module needs parameters that require gradients; this one has none. Add or unfreeze some.")

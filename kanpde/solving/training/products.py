@@ -49,6 +49,8 @@ def product_obstacle(setup: Setup) -> str:
     """Why spline products do not serve, in words that go on from `it`; empty if they do."""
     if setup.problem.domain.dimension > MOST_AXES:
         return f"has more than {MOST_AXES} coordinates"
+    if setup.problem.joined > 1:
+        return "has shapes with equations of their own"
     return "is not solved on the CPU" if setup.device.type != "cpu" else ""
 
 
@@ -150,14 +152,14 @@ class Products:
     @property
     def unknowns(self) -> int:
         degree = DEGREES[len(self.cells)]
-        return math.prod(count + degree for count in self.cells) * len(self.setup.problem.fields)
+        return math.prod(count + degree for count in self.cells) * self.setup.problem.outputs
 
     def solve(self, below: Sequence[Rung], clock: Clock) -> Rung:
         begun, setup, degree = clock.elapsed(), self.setup, DEGREES[len(self.breaks)]
         periodic = setup.problem.periodic
         walls = setup.problem.fluxes_across
         knots = [axis_knots(ends, degree, axis in periodic, walls(axis)) for axis, ends in enumerate(self.breaks)]
-        bare = SplineProducts(knots, [degree] * len(knots), periodic, len(setup.problem.fields))
+        bare = SplineProducts(knots, [degree] * len(knots), periodic, setup.problem.outputs)
         network = learn(bare.to(setup.dtype), setup.problem.learned, setup.problem.bounds)
         objective = squares_of(setup.goal.objective(network, cell_points(network), setup.seed))
         if below:
