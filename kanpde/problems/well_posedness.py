@@ -29,6 +29,7 @@ from kanpde.problems.language import (
     text_of,
 )
 from kanpde.problems.language.functions import choice, heaviside, sign
+from kanpde.problems.memberships import memberships_of
 from kanpde.problems.problem import Condition, Problem
 
 JUMPING = (choice, heaviside, sign)
@@ -80,9 +81,13 @@ def _slopes(problem: Problem, residual: sympy.Expr) -> Mapping[Jet, sympy.Expr]:
 def _jumping(problem: Problem, expr: sympy.Expr) -> str:
     """The name of a coefficient in an expression that jumps, or the expression itself; empty where none does."""
     for name, value in problem.coefficients.items():
-        if expr.has(value) and (value.has(*JUMPING) or table_of(value) is not None):
+        if expr.has(value) and (_jumps(value) or table_of(value) is not None):
             return name
-    return text_of(expr) if expr.has(*JUMPING) else ""
+    return text_of(expr) if _jumps(expr) else ""
+
+
+def _jumps(expr: sympy.Expr) -> bool:
+    return bool(expr.has(*JUMPING) or memberships_of(expr))
 
 
 def backward_warnings(problem: Problem) -> Iterator[str]:

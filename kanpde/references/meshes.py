@@ -19,7 +19,7 @@ import scipy
 import torch
 
 from kanpde.problems.geometry.boxes import Side, box_sides
-from kanpde.problems.geometry.regions import Seam, SubSide, on_boundary, seams_of
+from kanpde.problems.geometry.regions import SubSide, on_boundary
 from kanpde.problems.geometry.shapes import Cuboid, Facet
 from kanpde.problems.problem import Problem
 from kanpde.references.means import NotSolved
@@ -80,8 +80,7 @@ def triangulate(problem: Problem, resolution: int) -> Mesh:
     arcs = boundary_arcs(problem)
     for attempt in range(TRIED):
         mesh = _filled(problem, arcs, _sizes(problem, arcs, resolution * 1.25**attempt))
-        kept, (rim, inner) = {tuple(sorted(edge.nodes)) for edge in mesh.edges}, _sides(mesh.cells)
-        if rim <= kept <= rim | inner and (kept == rim or problem.parts):
+        if _rim(mesh.cells) == {tuple(sorted(edge.nodes)) for edge in mesh.edges}:
             return mesh
     raise NotSolved("finds no triangles that fill the region; a finer reference.resolution may have some")
 
@@ -104,15 +103,12 @@ def boundary_arcs(problem: Problem) -> tuple[Arc, ...]:
     if not problem.region.whole:
         shapes = dict(problem.region.shapes)
         carriers += [(facet, facet) for name in problem.region.names() for facet in shapes[name].facets()]
-    labelled = [(facet, carrier, _labels(problem, carrier, facet)) for carrier, facet in carriers]
-    labelled += [(seam.facet, seam.facet, _divisions(problem, seam)) for one in seams_of(problem.parts) for seam in one]
-    return tuple(arc for one in labelled for arc in _arcs(*one, max(problem.domain.lengths)))
+    return tuple(arc for carrier, facet in carriers for arc in _arcs(problem, carrier, facet))
 
 
-def _arcs(
-    facet: Facet, carrier: Side | Facet, label: Callable[[np.ndarray], np.ndarray], length: float
-) -> list[Arc]:
-    count = int(np.clip(LOOKED_AT * facet.measure / length, 50, 2 * LOOKED_AT))
+def _arcs(problem: Problem, carrier: Side | Facet, facet: Facet) -> list[Arc]:
+    label = _labels(problem, carrier, facet)
+    count = int(np.clip(LOOKED_AT * facet.measure / max(problem.domain.lengths), 50, 2 * LOOKED_AT))
     places = (np.arange(count) + 0.5) / count
     found = label(places)
     breaks = [_break(label, *places[[i, i + 1]]) for i in np.flatnonzero(np.diff(found))]
@@ -139,16 +135,6 @@ def _labels(problem: Problem, carrier: Side | Facet, facet: Facet) -> Callable[[
             bounds = problem.region.signs(facet, points) != 0
         masks = sum(2 ** (i + 1) * part.covers(points).int() for i, part in enumerate(parts))
         return (bounds.int() * (1 + masks)).numpy()
-
-    return label
-
-
-def _divisions(problem: Problem, seam: Seam) -> Callable[[np.ndarray], np.ndarray]:
-    """1 where two parts meet at the facet, 0 elsewhere."""
-
-    def label(along: np.ndarray) -> np.ndarray:
-        points = torch.from_numpy(Arc(seam.facet, seam.facet, 0.0, 1.0).place(along))
-        return seam.divides(problem.region, points).int().numpy()
 
     return label
 
@@ -320,9 +306,8 @@ def _triangles(problem: Problem, nodes: np.ndarray) -> np.ndarray:  # -> [T, 3]
     return cells[_within(problem, nodes[cells].mean(1))]
 
 
-def _sides(cells: np.ndarray) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
-    """Edges of one triangle only, and of two."""
+def _rim(cells: np.ndarray) -> set[tuple[int, int]]:
+    """Edges of one triangle only."""
     pairs = np.sort(np.concatenate([cells[:, [0, 1]], cells[:, [1, 2]], cells[:, [2, 0]]]), axis=1)
     distinct, counts = np.unique(pairs, axis=0, return_counts=True)
-    rim, inner = (set(map(tuple, distinct[counts == count].tolist())) for count in (1, 2))
-    return rim, inner
+    return set(map(tuple, distinct[counts == 1].tolist()))

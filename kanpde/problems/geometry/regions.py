@@ -141,7 +141,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Seam:
-    """Where two parts of the region meet: the stretch of a shape's facet inside the region and outside earlier shapes."""
+    """Where two parts meet: the stretch of a shape's facet inside the region and outside of earlier shapes."""
 
     name: str
     facet: Facet

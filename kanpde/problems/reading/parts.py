@@ -334,8 +334,8 @@ class _Rim:
             weight = derivative(residual.xreplace({rim: dummy}), dummy)
             if sum(rim.index) > 1 or weight.has(dummy) or memberships_of(weight) & set(rims_of(weight, self.seam.name)):
                 raise ExpressionError(
-                    f"takes second derivatives of what jumps at the rim of {self.seam.name}, or products of its slopes. "
-                    "Smooth the jump with tanh or erf."
+                    f"takes second derivatives of what jumps at the rim of {self.seam.name}, or products of its "
+                    "slopes. Smooth the jump with tanh or erf."
                 )
             axis = self.space[rim.index.index(1)]
             found -= self.normal[axis] * self.beside(without_rims(weight).xreplace(dict(slopes)), 1)

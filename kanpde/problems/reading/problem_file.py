@@ -40,7 +40,15 @@ from kanpde.problems.reading.learned import read_bounds, read_learned
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.metrics import metric_warnings, read_metric
 from kanpde.problems.reading.own_names import check_own_names
-from kanpde.problems.reading.parts import across_seams, insides, own_coefficients, own_equations, parted_value, parting_shapes, within_parts
+from kanpde.problems.reading.parts import (
+    across_seams,
+    insides,
+    own_coefficients,
+    own_equations,
+    parted_value,
+    parting_shapes,
+    within_parts,
+)
 from kanpde.problems.reading.reference import check_reference, read_reference
 from kanpde.problems.reading.schema import KEYS
 from kanpde.problems.reading.settings import read_settings

@@ -142,16 +142,16 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
         {"enum": [*METRICS]},
     ),
     "coefficients": (
-        'known functions for use in expressions: `{V: "1 + x**2"}`; `{k: {inside: {wire: 400}, else: 1.38}}`, by shapes; '
-        '`{V: {random_cells: {cells: [50], low: 0, high: 4, '
+        'known functions for use in expressions: `{V: "1 + x**2"}`; `{k: {inside: {wire: 400}, else: 1.38}}`, by '
+        'shapes; `{V: {random_cells: {cells: [50], low: 0, high: 4, '
         "seed: 0, smooth: 0.25}}}`, uniformly random on equal cells, smoothed over that length; `{V: {file: v.npy, "
         "interpolation: cubic}}` (or `linear`), samples on a regular grid over the whole box (`.npy`, `.csv`, or HDF5 "
         "with `{file: v.h5, dataset: /fields/v}`), the path relative to the problem file",
         mapping_of(COEFFICIENT),
     ),
     "regions": (
-        "what shapes have of their own: `{wire: {coefficients: {k: 400}, equations: {heat: …}, jump: {T: 0.1}}}`; fields "
-        "and fluxes go on across their rims but for what `jump` says of a field, or of an equation's flux, outward",
+        "what shapes have of their own: `{wire: {coefficients: {k: 400}, equations: {heat: …}, jump: {T: 0.1}}}`; "
+        "fields and fluxes go on across their rims but for what `jump` says of a field or of an equation's flux",
         mapping_of(OWN),
     ),
     "units": (

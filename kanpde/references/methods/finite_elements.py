@@ -22,7 +22,7 @@ import torch
 from numpy.polynomial import legendre, polynomial
 
 from kanpde.problems.geometry.boxes import Side
-from kanpde.problems.geometry.regions import Piece, Place, Seam, ShapeBoundary, SubSide, carrier_of, on_boundary
+from kanpde.problems.geometry.regions import Piece, Place, ShapeBoundary, SubSide, carrier_of, on_boundary
 from kanpde.problems.language import (
     BoundFormula,
     ExpressionError,
@@ -34,7 +34,6 @@ from kanpde.problems.language import (
     jet_slopes,
     jets_of,
 )
-from kanpde.problems.memberships import memberships_of, without_rims
 from kanpde.problems.problem import Condition, Problem
 from kanpde.references.applicability import with_values
 from kanpde.references.interface import Solved
@@ -60,7 +59,7 @@ def applicable(problem: Problem) -> bool:
     return (
         problem.domain.dimension == 2 and problem.time is None and not problem.family and not problem.periodic
         and (bool(problem.equations) or len(problem.task.integrals()) == 1)
-        and (not problem.region.whole or parts or bool(problem.parts))
+        and (not problem.region.whole or parts)
         and not any(isinstance(condition.side, Place) for condition in problem.conditions)
     )  # fmt: skip
 
@@ -133,8 +132,7 @@ def _weak(problem: Problem, residual: sympy.Expr) -> _Statement:
     symbols = coordinate_symbols(problem.coordinates)
     gradient = [jet_expression((field, index), problem.coordinates) for index in SLOPES]
     flux = tuple(sum(a * slope for a, slope in zip(row, gradient, strict=True)) for row in principal)
-    slopes = [[without_rims(derivative(principal[i][j], symbols[i])) for j in range(2)] for i in range(2)]
-    corrections = sum(slopes[i][j] * gradient[j] for i in range(2) for j in range(2))
+    corrections = sum(derivative(principal[i][j], symbols[i]) * gradient[j] for i in range(2) for j in range(2))
     rest = residual.xreplace({jet_expression(jet, problem.coordinates): sympy.S.Zero for jet in second})
     return _Statement(field, rest - corrections, flux, principal)
 
@@ -227,7 +225,7 @@ class _Space:
     def on(self, problem: Problem, piece: Piece) -> np.ndarray:
         """The facets that belong to a piece."""
         whole = carrier_of(piece)
-        carrier = whole.facet if isinstance(whole, (ShapeBoundary, Seam)) else whole
+        carrier = whole.facet if isinstance(whole, ShapeBoundary) else whole
         middles = torch.tensor([edge.middle for edge in self.edges], dtype=torch.float64)
         there = on_boundary(problem.region, problem.domain, piece, middles).numpy()
         return self.facets[there & np.array([edge.carrier == carrier for edge in self.edges])]
@@ -377,9 +375,7 @@ def _system(problem: Problem, space: _Space, statements: tuple[_Statement, ...])
     known = np.full((len(problem.fields), len(space.nodes)), np.nan)
     for condition in problem.conditions:
         _check_order(condition)
-        if isinstance(condition.side, Seam):
-            integrals += _seam_integrals(problem, space, statements, condition)
-        elif not any(sum(index) for _, index in jets_of(condition.residual)):
+        if not any(sum(index) for _, index in jets_of(condition.residual)):
             _fix(problem, space, condition, known)
         else:
             integrals.append(_boundary_integral(problem, space, statements, condition))
@@ -430,28 +426,6 @@ def _boundary_integral(
             f"{condition.name} is oblique"
         )
     return _integral(problem, rule, statement.field, VALUE, inflow)
-
-
-def _seam_integrals(
-    problem: Problem, space: _Space, statements: tuple[_Statement, ...], condition: Condition
-) -> list[_Integral]:
-    """-∮ v [n·A∇u] where the flux jumps by what is given; nothing where it goes on, nor for values, which do."""
-    slopes = [jet for jet in jets_of(condition.residual) if any(jet[0].jet[1])]
-    still = {jet_expression(jet, problem.coordinates): sympy.S.Zero for jet in slopes or jets_of(condition.residual)}
-    given = -with_values(problem, condition.residual.xreplace(still))
-    natural = condition.name.split("_slope_across_")[0] not in problem.fields or not _varies(statements)
-    fields = {jet[0].jet[0] for jet in slopes}
-    if jets_of(given) or not natural or len(fields) > 1 or (not slopes and given != 0):
-        raise NotSolved(f"takes values that go on across rims, and fluxes that jump by what is known: {condition.name}")
-    if given == 0:
-        return []
-    rule = _line_rule(space, space.on(problem, condition.side))
-    return [_integral(problem, rule, fields.pop(), VALUE, -given)]
-
-
-def _varies(statements: tuple[_Statement, ...]) -> bool:
-    """Whether a factor of second derivatives is another one in some part."""
-    return any(memberships_of(a) for one in statements for row in one.principal or () for a in row)
 
 
 def _integral(problem: Problem, rule: _Rule, field: str, index: tuple[int, int], expr: sympy.Expr) -> _Integral:
