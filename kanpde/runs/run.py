@@ -323,7 +323,7 @@ def _trained(
 
 
 def _recorded(setup: Setup, journal: Journal) -> Setup:
-    return replace(setup, optimizer=Recorded(setup.optimizer, journal), clock=journal.clock)
+    return replace(setup, optimizer=Recorded(setup.optimizer, journal), clock=journal.clock, settled=journal.settled)
 
 
 def _lattice_run(config: Config, on_event: Callable[[Event], None]) -> Run:

@@ -10,8 +10,9 @@ import torch
 from kanpde.runs.checkpoints import Checkpoint
 from kanpde.runs.run import Run, solve_config
 from kanpde.runs.settings import compose
+from kanpde.solving.training import actions, routes
 from kanpde.solving.training.events import Started, Step
-from kanpde.solving.training.journal import Journal, calls_in, journal_bytes
+from kanpde.solving.training.journal import Journal, Recorded, calls_in, journal_bytes
 
 SMALL = [
     "problem=poisson_1d", "model.width=[2]", "model.grid=4", "training.stages=2", "training.steps=5",
@@ -111,6 +112,40 @@ def test_what_the_clock_decided_stays_decided(kind):
         assert same(again, whole)
         assert np.array_equal(again.history["time_s"], whole.history["time_s"])
         assert again.stop_reason == whole.stop_reason
+
+
+def test_what_the_memory_decided_stays_decided(monkeypatch):
+    """A machine that goes on with less of it free goes on with the stages for which there was enough."""
+    monkeypatch.setattr(routes, "obstacle", lambda setup: "is tried without")
+    further = [*words("mlp"), "optimizer=auto", "training.stages=1", "training.steps=12"]
+    kept: list[bytes] = []
+    whole = solve_config(compose(further), journal=Journal(kept=lambda own: kept.append(journal_bytes(own, "mine"))))
+    assert whole.history["stage"].max() > 0
+    monkeypatch.setattr(actions, "free_memory", lambda: 1)
+    assert same(solve_config(compose(further), journal=Journal(calls_in(kept[-1], "mine"))), whole)
+    assert solve_config(compose(further)).history["stage"].max() == 0
+
+
+ROUTE = [*TIMED["route"][1:], "problem=diffusion_1d", "training.time_limit=200", "reference=false"]
+
+
+@pytest.mark.parametrize("struck", [2, 5, 7])
+def test_an_interrupt_of_any_ladder_or_layer_keeps_what_there_is(monkeypatch, struck):
+    """Ridge splines, products in windows of time, layers: wherever it strikes, the best state is archived."""
+    real, calls, events = Recorded.minimize, [], []
+
+    def strike(self, *args, **kwargs):
+        calls.append(1)
+        if len(calls) == struck:
+            raise KeyboardInterrupt
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(Recorded, "minimize", strike)
+    journal = Journal(now=partial(next, itertools.count()))
+    run = solve_config(compose(ROUTE), events.append, journal=journal)
+    assert run.status == "interrupted" and len(calls) <= struck + 1, "and nothing else is begun"
+    found = [event.record["heldout_residual"] for event in events if isinstance(event, Step)]
+    assert run.metrics["heldout_residual_rms"] < 100 * np.nanmin(found)
 
 
 def test_a_call_that_the_clock_ended_ends_again():

@@ -24,7 +24,6 @@ from kanpde.solving.held_out import HELDOUT_RESIDUAL
 from kanpde.solving.losses.interface import Objective
 from kanpde.solving.losses.regularized import regularized
 from kanpde.solving.optimizers import Iterate, Stop, StopReason
-from kanpde.solving.processes import told
 from kanpde.solving.solution import Solution
 from kanpde.solving.tasks.interface import parameter_count
 from kanpde.solving.training.events import Event, Outcome, StageEnded, Started, StartEnded, Step
@@ -284,7 +283,7 @@ class Weigh:
     """End the training unless the stage before helped, and the next one fits in memory."""
 
     def __call__(self, state: State, course: Course) -> State:
-        objective, free = state.objective, told(free_memory() or math.inf)
+        objective, free = state.objective, course.setup.settled(free_memory() or math.inf)
         needed = 4 * MEMORY_OF_STAGE * objective.size * objective.theta.numel() * objective.theta.element_size()
         if state.best is None or not helped(state.before, state.best.heldout, not course.setup.problem.equations):
             raise Halt(Outcome.FINISHED)

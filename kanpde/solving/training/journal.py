@@ -6,7 +6,8 @@
 Training depends on nothing but its settings, what its optimizer returns, and the clock. So a journal holds what the
 calls of the optimizer came to, and no networks: played back, it leads every training loop to the state in which it was,
 in the time that measuring takes. Whatever is decided by the clock, as which rung comes next or how long a window may
-take, is decided by readings of `Journal.clock`, which are recorded where they are taken and given again in their order:
+take, is decided by readings of `Journal.clock`, which are recorded where they are taken and given again in their order,
+and so is what is decided by the memory that is free:
 
     before the first call,  while an iterate is shown,  after a call,
 
@@ -108,12 +109,18 @@ class Journal:
         """Seconds of training: those recorded while it is played back, then those that pass."""
         if self.tape is None or self.closed and self.read == len(self.tape):
             return self._passed()
-        if self.read == len(self.tape):
-            self.tape.append(self._passed())
-        self.read += 1
-        reading = self.tape[self.read - 1]
+        reading = self.settled(self._passed())
         self._shown(reading)
         return reading
+
+    def settled(self, number: float) -> float:
+        """A number of the machine that something is decided by, as the memory that is free: as it was recorded."""
+        if self.tape is None:
+            return number
+        if self.read == len(self.tape):
+            self.tape.append(number)
+        self.read += 1
+        return self.tape[self.read - 1]
 
     def _passed(self) -> float:
         return self.seconds + (0.0 if self.live_since is None else self.now() - self.live_since)

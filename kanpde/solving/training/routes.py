@@ -87,6 +87,7 @@ class _Ladders:
             products = marching_way if evolves(setup.problem) else product_way
             self.kinds.append(_Kind(setup, products(setup, recorded), 1.0))
         self.climbed: dict[_Kind, Ladder] = {}
+        self.interrupted = False
 
     @property
     def sole(self) -> bool:
@@ -95,8 +96,9 @@ class _Ladders:
 
     @property
     def best(self) -> Ladder:
-        """The one that holds, or else has the lowest held-out residual."""
-        return min(self.climbed.values(), key=lambda one: (not one.holds, one.best.trained.heldout))
+        """The one that holds, or else has the lowest held-out residual; an interrupt of any of them ends all."""
+        best = min(self.climbed.values(), key=lambda one: (not one.holds, one.best.trained.heldout))
+        return replace(best, outcome=Outcome.INTERRUPTED, reason="it was interrupted") if self.interrupted else best
 
     def spent(self) -> float:
         """Seconds since the first was begun."""
@@ -113,21 +115,26 @@ class _Ladders:
 
     def climb_on(self, seconds: float) -> Ladder:
         """The best one further, up to so many seconds in all, if it was time that had ended it."""
-        best = self.best
-        kind = next(kind for kind, ladder in self.climbed.items() if ladder is best)
-        left = seconds - self.spent()
+        best, left = self.best, seconds - self.spent()
         if best.open and not _ended(best) and left > 0:
-            self._climb(kind, left, 1.0)
+            self._climb(next(kind for kind, ladder in self.climbed.items() if ladder is best), left, 1.0)
         return self.best
 
     def _climb(self, kind: _Kind, seconds: float, overrun: float) -> None:
         spent, below = self.spent(), self.climbed[kind].rungs if kind in self.climbed else ()
         listen = self.seen.shifted(spent, -sum(rung.steps for rung in below))
         most = min(overrun * seconds, self.setup.settings.time_limit - spent)
-        ladder = climb(kind.setup, kind.way, seconds, listen, first=not self.climbed, most=most, below=below,
-                       useful=math.inf if kind.sole else USEFUL)  # fmt: skip
+        try:
+            ladder = climb(kind.setup, kind.way, seconds, listen, first=not self.climbed, most=most, below=below,
+                           useful=math.inf if kind.sole else USEFUL)  # fmt: skip
+        except KeyboardInterrupt:
+            if not self.climbed:  # there is nothing to keep
+                raise
+            self.interrupted = True
+            return
         if ladder is not None:
             self.climbed[kind] = ladder
+            self.interrupted = ladder.outcome is Outcome.INTERRUPTED
 
 
 def _ridge_kind(setup: Setup, method: Optimizer, ridge: float, track_of: TrackOf) -> _Kind:
@@ -182,9 +189,11 @@ def _whichever_holds(setup: Setup, share: float, on_event: Listener, track_of: T
 def _better(trained: Trained, ladder: Ladder) -> Trained:
     """What has the lower held-out residual, and a word on the other."""
     exact = ladder.best.trained
-    if exact.heldout < trained.heldout and trained.outcome is not Outcome.INTERRUPTED:
-        said = f"{ladder.sentence()} Trained layers came to {trained.heldout:.1e}."
-        return replace(exact, outcome=ladder.outcome, sentence=said)
+    if exact.heldout < trained.heldout or math.isnan(trained.heldout):
+        stopped = trained.outcome is Outcome.INTERRUPTED
+        said = f"{Outcome.INTERRUPTED.value} " if stopped else ""
+        said += f"{ladder.sentence()} Trained layers came to {trained.heldout:.1e}."
+        return replace(exact, outcome=trained.outcome if stopped else ladder.outcome, sentence=said)
     said = f"{trained.sentence} Route: trained layers; the exact last layer came to {exact.heldout:.1e}."
     return replace(trained, sentence=said)
 

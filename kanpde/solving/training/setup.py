@@ -12,6 +12,7 @@ from kanpde.problems.geometry.samplings import Sampling
 from kanpde.problems.problem import Problem
 from kanpde.solving.losses.interface import Objective
 from kanpde.solving.optimizers import Optimizer
+from kanpde.solving.processes import told
 from kanpde.solving.tasks import Goal
 from kanpde.solving.training.events import Outcome
 from kanpde.solving.training.settings import Training
@@ -33,6 +34,7 @@ class Setup:
     track: Callable[[nn.Module], float]  # the relative error of a network, NaN if unknown
     network: nn.Module | None = None
     clock: Callable[[], float] = time.perf_counter
+    settled: Callable[[float], float] = told  # of the machine, as decisions take it: the same wherever they are taken
     further: bool = False  # whether stages go on after the last one, while they help and there is time
 
 
