@@ -19,8 +19,8 @@ def claims_command(words: Sequence[str]) -> int:
     parser.add_argument("--again", action="store_true", help="run what has been run before as well")
     parser.add_argument("--folder", default="outputs/claims", help="where outcomes are kept, so that one can go on")
     parser.epilog = (
-        "All of them take about an hour on two cores that do nothing else: feynman eleven minutes of CPU time, poisson "
-        "seven by the clock, knots up to half an hour with its census, others up to five each. What was stopped "
+        "All of them take about three quarters of an hour on two cores that do nothing else: feynman eleven minutes of "
+        "CPU time, knots ten with its census, poisson seven by the clock, others up to five each. What was stopped "
         "goes on where it was. Outcomes that were measured: outputs/reference/claims."
     )
     options = parser.parse_args(words)

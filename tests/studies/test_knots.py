@@ -97,10 +97,26 @@ def test_networks_tell_a_signature_that_the_slope_decides(monkeypatch):
 def test_the_verdict_needs_both_shares_of_right_answers(monkeypatch):
     monkeypatch.setattr(knots, "census", lambda watch: made_up(30))
     row = {"shares": dict.fromkeys(INVARIANTS, 1 / 7), "rule": 0.7, "small": 0.8, "large": 0.8}
+    line = {"function": "x", "constants": [-0.43, 1.0, 0.0, 0.0], "r2": 1.0, "right": 0.85}
     for every, few, verdict in (
         (0.9, 0.8, Judgment.HOLDS),
         (0.9, 0.7, Judgment.OPEN),
         (0.7, 0.8, Judgment.FAILS),
     ):
-        judged = knots.run(lambda label, compute, e=every, f=few: {**row, "right": e} if "all" in label else f)
+        kept = {"all": {**row, "right": every}, "slo": line}
+        judged = knots.run(lambda label, compute, kept=kept, few=few: kept.get(label[:3], few))
         assert judged.verdict is verdict and judged.ours == every
+        assert "-0.430·slope +0.000 (R² 1.0000), right for 85.0 %" in judged.sentence
+
+
+def test_the_formula_of_the_slope_is_read_off_a_network():
+    found = knots.of_slope(made_up(), 0)
+    assert found["function"] == "x" and found["constants"][:3] == pytest.approx([-0.5, 1, 0], abs=0.02)
+    assert found["right"] > 0.85
+
+
+def test_with_a_larger_table_of_knots_installed_the_census_ends_at_14_crossings():
+    snappy = pytest.importorskip("snappy", reason="the extra knots is not installed")
+    assert len(knot_census._source()) == 59937
+    fewer = snappy.HTLinkExteriors(cusps=1, filter=knot_census.UP_TO_14.replace("15", "14"))
+    assert len(fewer) == 12965  # the filter is one that leaves knots out

@@ -42,9 +42,15 @@ class Judged:
     sentence: str
     what: str = ""
 
+    @property
+    def between(self) -> str:
+        """Our figure, its least and greatest, and what it is."""
+        return f"{self.ours:.3g}; {self.least:.3g} to {self.greatest:.3g}: {self.what or 'error, over seeds'}"
+
     def lines(self) -> list[str]:
-        between = f"{self.ours:.3g}, {self.least:.3g} to {self.greatest:.3g} {self.what or 'over seeds'}"
-        return [f"{self.name}: {self.verdict}", f"  paper: {self.paper}", f"  ours: {between}", f"  {self.sentence}"]
+        """For people."""
+        ours = f"  ours: {self.between}"
+        return [f"{self.name}: {self.verdict}", f"  paper: {self.paper}", ours, f"  {self.sentence}"]
 
 
 @dataclass(frozen=True)

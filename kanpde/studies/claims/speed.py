@@ -86,7 +86,8 @@ def run(parts: Parts) -> Judged:
         "speed", Judgment.HOLDS if holds else Judgment.FAILS if max(ratios) < SLOWER else Judgment.OPEN,
         "about ten times slower, for as many parameters", median(ratios), min(ratios), max(ratios),
         f"A gradient of our KAN takes {min(ratios):.1f} to {max(ratios):.1f} times that of an MLP of as many "
-        f"parameters, a step of Levenberg–Marquardt {step:.1f} times; {beside}. To equal error `poisson` compares.",
+        f"parameters, a step of Levenberg–Marquardt {step:.1f} times; {beside}. To equal error the claim on "
+        "Poisson compares.",
         "times an MLP's seconds for a gradient, over two sizes",
     )  # fmt: skip
 
