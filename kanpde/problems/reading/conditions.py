@@ -307,7 +307,8 @@ class _Conditions:
             )
         if sides[name].axis in self.periodic:
             raise InputError(
-                f"{where} takes no condition on {name}: {name[:-1]} is periodic. Remove the condition or periodic."
+                f"{where} takes no condition on {name}: {name[:-1]} is periodic. Remove the condition or periodic; a "
+                f"value that pins the solution stands under at: {{{name[:-1]}: …, condition: {self.scope.fields[0]} = 0}}."
             )
         return sides[name]
 

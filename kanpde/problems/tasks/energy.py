@@ -1,4 +1,9 @@
-"""The task `energy`: the field for which an integral is least (Ritz)."""
+"""The task `energy`: the field for which an integral is least (Ritz).
+
+Integrals over sides of the box become part of the density, by the divergence of a field that ends at one side:
+
+    ∮_{x=b} g ds = ∫ ∂/∂x (x - a)/(b - a) g(x, u) dx,    ∮_{x=a} g ds = -∫ ∂/∂x (b - x)/(b - a) g(x, u) dx
+"""
 
 from __future__ import annotations
 
@@ -8,44 +13,103 @@ from typing import ClassVar
 
 import sympy
 
-from kanpde.problems.language import Scope, latex_of, text_of
+from kanpde.errors import InputError
+from kanpde.problems.language import (
+    ExpressionError,
+    Scope,
+    coordinate_symbols,
+    derivative,
+    jets_of,
+    latex_of,
+    shortened,
+    suggestion,
+    text_of,
+)
+from kanpde.problems.language.arithmetic import number_of
 from kanpde.problems.problem import Integral, Problem, Task
 from kanpde.problems.reading.densities import check_bounded, check_no_time, read_density
 from kanpde.problems.reading.entries import Source
-from kanpde.problems.reading.schema_parts import EXPRESSION, Schema
+from kanpde.problems.reading.messages import wrong_kind
+from kanpde.problems.reading.schema_parts import EXPRESSION, Schema, mapping_of, object_of
 
 
 @dataclass(frozen=True)
 class Energy(Task):
-    """Minimize E(u) = ∫ density dx."""
+    """Minimize E(u) = ∫ bulk dx + Σ ∮ side ds = ∫ bulk + inward dx."""
 
-    density: sympy.Expr
+    bulk: sympy.Expr
+    inward: sympy.Expr = sympy.S.Zero
+    sides: tuple[tuple[str, sympy.Expr], ...] = ()
 
     key: ClassVar[str] = "energy"
     example: ClassVar[str] = "u_x**2/2 - u"
     about: ClassVar[str] = (
-        "in place of equations: the density of an energy to minimize (Ritz), as `u_x**2/2 - f*u`"
+        "in place of equations: the density of an energy to minimize (Ritz), as `u_x**2/2 - f*u`; with integrals over "
+        "sides, `{density: u_x**2/2, boundary: {x+: h*(u - 1)**2/2}}`"
     )
-    schema: ClassVar[Schema] = EXPRESSION
+    schema: ClassVar[Schema] = {
+        "anyOf": [EXPRESSION, object_of({"density": EXPRESSION, "boundary": mapping_of(EXPRESSION)}, ["density"])]
+    }
     replaces: ClassVar[tuple[str, ...]] = ("initial", "data")
 
     @classmethod
     def read(cls, source: Source, scope: Scope) -> Energy:
         check_no_time(source, cls.key, scope)
-        where = source.where(cls.key)
-        density = read_density(source.data[cls.key], scope, where)
-        check_bounded(density, scope, where)
-        return cls(density)
+        where, given = source.where(cls.key), source.data[cls.key]
+        given = given if isinstance(given, dict) else {"density": given}
+        if "density" not in given or set(given) - {"density", "boundary"}:
+            raise wrong_kind(where, "density, and boundary by sides", given, "{density: u_x**2/2, boundary: {x+: -u}}")
+        bulk = read_density(given["density"], scope, where)
+        check_bounded(bulk, scope, where)
+        sides = tuple(_on_sides(source, given.get("boundary", {}), scope))
+        return cls(bulk, sympy.Add(*(_inward(*one, scope, where) for one in sides)), sides)
 
     def integrals(self) -> tuple[sympy.Expr, ...]:
-        return (self.density,)
+        return (self.bulk + self.inward,)
 
     def mapped(self, of: Callable[[sympy.Expr], sympy.Expr]) -> Energy:
-        return Energy(of(self.density))
+        return Energy(of(self.bulk), of(self.inward), tuple((name, of(expr)) for name, expr in self.sides))
 
     def lines(self, problem: Problem) -> Iterator[str]:
-        yield f"  energy: ∫ {text_of(self.density)}, the least"
-        yield f"    LaTeX \\int {latex_of(self.density)}"
+        around = "".join(f" + ∮ over {name} of {text_of(expr)}" for name, expr in self.sides)
+        yield f"  energy: ∫ {text_of(self.bulk)}{around}, the least"
+        yield f"    LaTeX \\int {latex_of(self.bulk)}"
 
     def shown(self, problem: Problem) -> tuple[Integral | str, ...]:
-        return (Integral(self.density, "least"),)
+        around = [f"and the integral of {text_of(expr)} over {name}" for name, expr in self.sides]
+        return (Integral(self.bulk, "least"), *around)
+
+
+def _on_sides(source: Source, given: object, scope: Scope) -> Iterator[tuple[str, sympy.Expr]]:
+    """What is integrated over each side."""
+    where = source.where("energy.boundary")
+    sides = [f"{name}{end}" for name in scope.coordinates if name not in scope.family for end in "-+"]
+    if not isinstance(given, dict):
+        raise wrong_kind(where, "what is integrated over each side", given, "{x+: h*(u - 1)**2/2}")
+    if given and source.data.get("domain") is not None:
+        raise InputError(f"{where} takes sides of a box; there is a domain of shapes. Write equations with dn(u).")
+    for name in given:
+        if name not in (*sides, "*"):
+            raise InputError(
+                f'{where} needs sides ({", ".join(sides)}, or "*" for all that remain); it has {shortened(name)}. '
+                f"Correct it.{suggestion(name, sides) or ''}"
+            )
+    for side in sides:
+        if side not in given and "*" not in given:
+            continue
+        expr = read_density(given.get(side, given.get("*")), scope, f"{where}.{side}")
+        if any(any(index) for _, index in jets_of(expr)):
+            raise InputError(
+                f"{where}.{side} takes fields, and no derivatives of them; it has some. Write e.g. h*(u - 1)**2/2."
+            )
+        yield side, expr
+
+
+def _inward(side: str, expr: sympy.Expr, scope: Scope, where: str) -> sympy.Expr:
+    """The density whose integral is that of an expression over a side."""
+    (x,), (low, high) = coordinate_symbols((side[:-1],)), map(number_of, scope.ranges[side[:-1]])
+    weight = (x - low) / (high - low) if side[-1] == "+" else (x - high) / (high - low)
+    try:
+        return derivative(weight * expr, x)
+    except ExpressionError as error:
+        raise InputError(f"{where}.boundary.{side} {error}") from None
