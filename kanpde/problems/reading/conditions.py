@@ -308,7 +308,7 @@ class _Conditions:
         if sides[name].axis in self.periodic:
             raise InputError(
                 f"{where} takes no condition on {name}: {name[:-1]} is periodic. Remove the condition or periodic; a "
-                f"value that pins the solution stands under at: {{{name[:-1]}: …, condition: {self.scope.fields[0]} = 0}}."
+                f"value that pins the solution is at: {{{name[:-1]}: …, condition: {self.scope.fields[0]} = …}}."
             )
         return sides[name]
 
