@@ -23,7 +23,7 @@ from kanpde.models.jets import IndexSet
 from kanpde.models.learned_constants import PLACE
 from kanpde.models.networks import Chain
 from kanpde.models.networks.enriched import Enriched
-from kanpde.models.networks.linear_maps import Tap
+from kanpde.models.networks.linear_maps import Entries, Lifted, Tap
 from kanpde.models.networks.products import Listed, SplineProducts
 
 Head = Callable[[Tensor], Tensor]
@@ -75,25 +75,47 @@ class ChainRoute(Route):
 
     network: Chain
 
-    def prepare(self, points: Tensor, indices: IndexSet) -> Tensor:
-        first: Tensor = self.network.first_features(points, indices)
+    def prepare(self, points: Tensor, indices: IndexSet) -> Lifted:
+        first: Lifted = self.network.first_features(points, indices)
         return first
 
-    def jets(self, prepared: Tensor, indices: IndexSet) -> Tensor:
+    def jets(self, prepared: Lifted, indices: IndexSet) -> Tensor:
         return self.network.taps(prepared, indices)[1]
 
-    def jacobian(self, prepared: Tensor, indices: IndexSet, head: Head) -> tuple[Tensor, Tensor]:
+    def jacobian(self, prepared: Lifted, indices: IndexSet, head: Head) -> tuple[Tensor, Tensor]:
+        residuals, taps, adjoints = self._adjoints(prepared, indices, head)
+        jacobian = residuals.new_empty(*residuals.shape, self._columns())
+        for equation, by_equation in enumerate(adjoints):
+            self._fill(jacobian[:, equation], taps, by_equation)
+        return residuals, self._of_trained(jacobian)
+
+    @property
+    def listed_share(self) -> float:
+        """Of a row of the Jacobian, what `sparse_jacobian` lists."""
+        if not all(parameter.requires_grad for parameter in self.network.layers.parameters()):
+            return 1.0
+        counts = [(layer.listed, layer.features.size, layer.weight.numel()) for layer in self.network.layers]
+        return sum(listed * count / size for listed, size, count in counts) / self._columns()
+
+    def sparse_jacobian(self, prepared: Lifted, indices: IndexSet, head: Head) -> tuple[Tensor, Tensor, Tensor]:
+        """Residuals [n, q], the derivatives that need not vanish [n, q, l], and by which parameters [n, l]."""
+        residuals, taps, adjoints = self._adjoints(prepared, indices, head)
+        found = [self._entries(taps, by_equation) for by_equation in adjoints]
+        return residuals, torch.stack([rows for rows, _ in found], dim=1), found[0][1]
+
+    def _adjoints(
+        self, prepared: Lifted, indices: IndexSet, head: Head
+    ) -> tuple[Tensor, Sequence[Tap], list[tuple[Tensor, ...]]]:
+        """Residuals [n, q], what passed each linear map, and ∂(Σ_n r_n)/∂Y of every one, for each equation."""
         with torch.enable_grad(), _all_tracked(self.network):
             taps, jets = self.network.taps(prepared, indices)
-            residuals = head(jets)
+            columns = head(jets).unbind(1)
         outputs = [tap.outputs for tap in taps]
-        n, q = residuals.shape
-        jacobian = residuals.new_empty(n, q, self._columns())
-        for equation in range(q):
-            last = equation == q - 1
-            adjoints = torch.autograd.grad(residuals[:, equation].sum(), outputs, retain_graph=not last)
-            self._fill(jacobian[:, equation], taps, adjoints)
-        return residuals.detach(), self._of_trained(jacobian)
+        adjoints = [
+            torch.autograd.grad(column.sum(), outputs, retain_graph=place < len(columns) - 1)
+            for place, column in enumerate(columns)
+        ]
+        return torch.stack(columns, dim=1).detach(), taps, adjoints
 
     def _columns(self) -> int:
         return sum(parameter.numel() for parameter in self.network.layers.parameters())
@@ -107,13 +129,31 @@ class ChainRoute(Route):
         return torch.cat([part for part, own in zip(parts, named, strict=True) if own.requires_grad], dim=-1)
 
     def _fill(self, rows: Tensor, taps: Sequence[Tap], adjoints: Sequence[Tensor]) -> None:  # [n, all]
+        for first, size, entries in self._parts(taps, adjoints):
+            part = rows[:, first : first + size]
+            if entries.columns is None:
+                part.copy_(entries.values)
+            else:
+                part.zero_().scatter_(1, entries.columns, entries.values)
+
+    def _entries(self, taps: Sequence[Tap], adjoints: Sequence[Tensor]) -> tuple[Tensor, Tensor]:  # [n, l], [n, l]
+        values, columns = [], []
+        for first, size, (own, places) in self._parts(taps, adjoints):
+            values.append(own)
+            places = torch.arange(size, device=own.device).expand_as(own) if places is None else places
+            columns.append(first + places)
+        return torch.cat(values, dim=1), torch.cat(columns, dim=1)
+
+    def _parts(self, taps: Sequence[Tap], adjoints: Sequence[Tensor]) -> Iterator[tuple[int, int, Entries]]:
+        """Weights and biases of each layer: their first column, how many there are, and the entries among them."""
         column = 0
         for layer, tap, adjoint in zip(self.network.layers, taps, adjoints, strict=True):
-            found = tap.jacobian(adjoint)
-            rows[:, column : column + found.shape[1]] = found
-            column += found.shape[1]
+            entries = tap.jacobian(adjoint)
+            size = entries.values.shape[1] if entries.columns is None else layer.weight.numel()
+            yield column, size, entries
+            column += size
             if layer.bias is not None:
-                rows[:, column : column + adjoint.shape[-1]] = adjoint[:, 0]
+                yield column, adjoint.shape[-1], Entries(adjoint[:, 0], None)
                 column += adjoint.shape[-1]
 
 
@@ -142,12 +182,12 @@ class ProductRoute(Route):
         return self.network.combined(prepared)
 
     def jacobian(self, prepared: Listed, indices: IndexSet, head: Head) -> tuple[Tensor, Tensor]:
-        residuals, rows, columns = self.sparse_jacobian(prepared, head)
+        residuals, rows, columns = self.sparse_jacobian(prepared, indices, head)
         n, q = residuals.shape
         dense = residuals.new_zeros(n, q, self.network.weight.numel())
         return residuals, dense.scatter_add_(2, columns[:, None].expand_as(rows), rows)
 
-    def sparse_jacobian(self, prepared: Listed, head: Head) -> tuple[Tensor, Tensor, Tensor]:
+    def sparse_jacobian(self, prepared: Listed, indices: IndexSet, head: Head) -> tuple[Tensor, Tensor, Tensor]:
         """Residuals [n, q], the derivatives that need not vanish [n, q, l·out], and by which weights [n, l·out]."""
         with torch.enable_grad():
             jets = self.network.combined(prepared).detach().requires_grad_()

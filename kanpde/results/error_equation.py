@@ -197,7 +197,7 @@ class _ErrorSpace:
         network = self.network
         with torch.no_grad():
             hidden = network.layers[0].tap(network.inputs.jet(points, indices), indices).outputs
-            lifted = network.layers[1].lift(network.layers[0].shifted(hidden), indices)[..., 0]  # [n, s, m]
+            lifted = network.layers[1].lift(network.layers[0].shifted(hidden), indices).features[..., 0]  # [n, s, m]
             matrix = self.ansatz.bind(points, indices).matrix
         if matrix is None:
             return lifted[:, :, None]

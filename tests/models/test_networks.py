@@ -10,7 +10,7 @@ from kanpde.models.differentiation import NestedRoute
 from kanpde.models.jets import chain_matrix, closure
 from kanpde.models.networks import KAN, MLP, KANDesign
 from kanpde.models.networks.chains import ranged_part
-from kanpde.models.networks.linear_maps import dense_tap, laid_out, local_tap
+from kanpde.models.networks.linear_maps import dense_tap, lifted, local_tap
 
 NETWORKS = {
     "kan": lambda: KAN([2, 4, 1], grid=4, degree=5),
@@ -151,10 +151,13 @@ def test_local_and_dense_taps_agree():
     jet = torch.randn(8, len(indices), 3)
     features = layer.features(jet[:, 0].tanh(), 2)
     local = local_tap(chain_matrix(jet, indices), *features, layer.weight)
-    dense = dense_tap(laid_out(jet, indices, features, layer.features.size), layer.weight)
+    dense = dense_tap(lifted(jet, indices, features, layer.features.size), layer.weight)
     adjoint = torch.randn_like(local.outputs)
     assert torch.allclose(local.outputs, dense.outputs, rtol=1e-11, atol=1e-12)
-    assert torch.allclose(local.jacobian(adjoint), dense.jacobian(adjoint), rtol=1e-11, atol=1e-12)
+    rows = local.jacobian(adjoint).dense(layer.weight.numel())
+    assert torch.allclose(rows, dense.jacobian(adjoint).dense(layer.weight.numel()), rtol=1e-11, atol=1e-12)
+    by_weight = torch.einsum("nsim,nso->nimo", lifted(jet, indices, features, layer.features.size).features, adjoint)
+    assert torch.allclose(rows, by_weight.flatten(1), rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_the_sparse_jacobian_is_the_dense_one_and_that_of_nested_differentiation
     route, indices = route_for(net), closure([(1, 0), (0, 1)], 2)
     prepared = route.prepare(x, indices)
     residual, dense = route.jacobian(prepared, indices, head)
-    same, rows, columns = route.sparse_jacobian(prepared, head)
+    same, rows, columns = route.sparse_jacobian(prepared, indices, head)
     spread = torch.zeros_like(dense).scatter_add(2, columns[:, None].expand_as(rows), rows)
     assert torch.equal(residual, same) and torch.equal(spread, dense)
     net.weight.requires_grad_(True)

@@ -14,7 +14,7 @@ from kanpde.errors import InputError
 from kanpde.models.bases import Basis, FeatureMap, Joined
 from kanpde.models.jets import IndexSet, closure, highest_order
 from kanpde.models.module_lists import Modules
-from kanpde.models.networks.linear_maps import Tap, dense_tap, jet_tap, laid_out
+from kanpde.models.networks.linear_maps import Lifted, Tap, dense_tap, jet_tap, lifted
 
 T = TypeVar("T")
 
@@ -99,10 +99,14 @@ class Layer(nn.Module):
         self.weight = nn.Parameter(torch.zeros(features.inputs, features.size, outputs, dtype=dtype))
         self.bias = nn.Parameter(torch.zeros(outputs, dtype=dtype)) if bias else None
 
-    def lift(self, x: Tensor, indices: IndexSet) -> Tensor:  # [n, s, in] -> [n, s, in, m]
+    @property
+    def listed(self) -> int:
+        """How many features of an input need not vanish at a point."""
+        return self.features(self.weight.new_zeros(1, self.features.inputs)).values.shape[-1]
+
+    def lift(self, x: Tensor, indices: IndexSet) -> Lifted:  # [n, s, in]
         """The jet of every feature, from the jet of the inputs."""
-        features = self.features(x[:, 0], highest_order(indices))
-        return laid_out(x, indices, features, self.features.size)
+        return lifted(x, indices, self.features(x[:, 0], highest_order(indices)), self.features.size)
 
     def tap(self, x: Tensor, indices: IndexSet) -> Tap:  # [n, s, in]
         """Carry a jet through features and linear map."""
@@ -140,7 +144,7 @@ class Chain(nn.Module):
             y = layer(y)
         return y.reshape(*x.shape[:-1], -1)
 
-    def first_features(self, x: Tensor, indices: IndexSet) -> Any:  # [n, d] -> [n, s, in, m] here
+    def first_features(self, x: Tensor, indices: IndexSet) -> Any:  # [n, d] -> Lifted here
         """The first layer's features: they depend on no parameter, so a fixed set of points needs them once."""
         return self.layers[0].lift(self.inputs.jet(x, indices), indices)
 

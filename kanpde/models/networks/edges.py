@@ -25,7 +25,7 @@ from kanpde.models.bases.interface import edge_values, fitted_weights
 from kanpde.models.jets import IndexSet, chain_matrix, closure, highest_order, product_matrix
 from kanpde.models.module_lists import Modules
 from kanpde.models.networks.chains import Chain, Inputs, Layer
-from kanpde.models.networks.linear_maps import Tap, dense_tap, jet_tap
+from kanpde.models.networks.linear_maps import Entries, Lifted, Tap, dense_tap, jet_tap
 from kanpde.models.splines import uniform_grid
 from kanpde.models.univariate import LIBRARY, library_row, named_features
 
@@ -123,6 +123,11 @@ class EdgeLayer(Layer):
         self.register_buffer(name, torch.tensor(places, dtype=torch.long), persistent=False)
 
     @property
+    def listed(self) -> int:
+        """All: an edge's splines are picked out of all of them."""
+        return self.features.size
+
+    @property
     def edges(self) -> dict[Place, Edge]:
         """The edges as they stand, copies of their numbers."""
         weights, constants = self.weight.detach().clone(), self.constants.detach().clone()
@@ -145,7 +150,7 @@ class EdgeLayer(Layer):
         """The constants, those that are fixed cut off from differentiation."""
         return torch.where(self.free, self.constants, self.constants.detach())
 
-    def tap(self, jet: Tensor, indices: IndexSet, lifted: Tensor | None = None) -> EdgeTap:  # [n, s, in]
+    def tap(self, jet: Tensor, indices: IndexSet, lifted: Lifted | None = None) -> EdgeTap:  # [n, s, in]
         """Carry a jet to the received sums; `lifted` is the jet of every spline where it is known."""
         splines: Tap | None = None
         sums = jet.new_zeros(*jet.shape[:2], self.nodes.received)
@@ -227,17 +232,18 @@ class EdgeTap:
     named: tuple[tuple[list[int], list[int], _NamedPart], ...]
     outputs: Tensor  # [n, s, received]
 
-    def jacobian(self, adjoint: Tensor) -> Tensor:  # [n, s, received] -> [n, E*m + 4*q]
+    def jacobian(self, adjoint: Tensor) -> Entries:  # [n, s, received] -> of [n, E*m + 4*q]
         layer, n = self.layer, len(adjoint)
         parts = []
         if self.splines is not None:
-            whole = self.splines.jacobian(adjoint).view(n, layer.features.inputs, layer.features.size, -1)
+            inputs, size = layer.features.inputs, layer.features.size
+            whole = self.splines.jacobian(adjoint).dense(layer.wide.numel()).view(n, inputs, size, -1)
             parts.append(whole[:, layer.rows, :, layer.columns].movedim(0, 1).flatten(1))
         columns = adjoint.new_zeros(n, len(layer.named), 4)
         for rows, ends, part in self.named:
             columns[:, rows] = torch.einsum("nsqp,nsq->nqp", part.slopes, adjoint[:, :, ends])
         parts.append((columns * layer.free).flatten(1))
-        return torch.cat(parts, dim=1)
+        return Entries(torch.cat(parts, dim=1), None)
 
 
 def _groups(named: Sequence[tuple[Place, str]]) -> Iterator[tuple[str, list[int], list[int], list[int]]]:
@@ -251,7 +257,7 @@ class First(NamedTuple):
     """The scaled inputs' jet, and that of the first layer's splines: neither depends on a parameter."""
 
     jet: Tensor
-    lifted: Tensor | None
+    lifted: Lifted | None
 
 
 class EdgeNetwork(Chain):

@@ -17,29 +17,64 @@ from kanpde.models.bases import Features, spread
 from kanpde.models.jets import IndexSet, chain_matrix, composed
 
 
+class Entries(NamedTuple):
+    """Those of a matrix's rows that need not vanish, [n, l], and in which columns, [n, l]; None if all are listed."""
+
+    values: Tensor
+    columns: Tensor | None
+
+    def dense(self, size: int) -> Tensor:  # -> [n, size]
+        """The rows."""
+        if self.columns is None:
+            return self.values
+        return self.values.new_zeros(len(self.values), size).scatter_(1, self.columns, self.values)
+
+
 class Tap(Protocol):
     """What passes one linear map."""
 
     @property
     def outputs(self) -> Tensor: ...  # [n, s, out]
 
-    def jacobian(self, adjoint: Tensor) -> Tensor:  # [n, s, out] -> [n, in*m*out]
+    def jacobian(self, adjoint: Tensor) -> Entries:  # [n, s, out] -> of [n, in*m*out]
         """∂r_n/∂W, flattened like W."""
 
 
-class DenseTap(NamedTuple):
-    """Z [n, s, in, m] at hand."""
+class Lifted(NamedTuple):
+    """Z at fixed points: among all features [n, s, in, m], and those that do not vanish, [n, s, in, l], at [n, in, l]."""
+
+    features: Tensor
+    listed: Tensor
+    places: Tensor | None
+
+
+@dataclass(frozen=True)
+class DenseTap:
+    """Z [n, s, in, l] at hand, of all features unless `places` [n, in, l] says which of so many they are."""
 
     features: Tensor
     outputs: Tensor
+    places: Tensor | None
+    size: int
 
-    def jacobian(self, adjoint: Tensor) -> Tensor:
-        return (self.features.detach().flatten(2).mT @ adjoint).flatten(1)
+    def jacobian(self, adjoint: Tensor) -> Entries:
+        values = (self.features.detach().flatten(2).mT @ adjoint).flatten(1)
+        return Entries(values, _columns(self.places, self.size, adjoint.shape[-1]))
 
 
-def dense_tap(features: Tensor, weight: Tensor) -> DenseTap:  # [n, s, in, m], [in, m, out]
+def dense_tap(lifted: Lifted, weight: Tensor) -> DenseTap:  # [n, s, in, m], [in, m, out]
     """One matrix product over all features."""
-    return DenseTap(features, features.flatten(2) @ weight.flatten(0, 1))
+    outputs = lifted.features.flatten(2) @ weight.flatten(0, 1)
+    return DenseTap(lifted.listed, outputs, lifted.places, weight.shape[1])
+
+
+def _columns(places: Tensor | None, size: int, outputs: int) -> Tensor | None:  # [n, in, l] -> [n, in*l*out]
+    """Where the weights of listed features are among all, W [in, m, out]."""
+    if places is None:
+        return None
+    inputs = torch.arange(places.shape[1], device=places.device)[:, None]
+    first = (inputs * size + places) * outputs
+    return (first[..., None] + torch.arange(outputs, device=places.device)).flatten(1)
 
 
 @dataclass(frozen=True)
@@ -52,12 +87,11 @@ class LocalTap:
     size: int
     outputs: Tensor
 
-    def jacobian(self, adjoint: Tensor) -> Tensor:
+    def jacobian(self, adjoint: Tensor) -> Entries:
         n, _, inputs, orders = self.chain.shape
         through = (self.chain.detach().flatten(2).mT @ adjoint).view(n, inputs, orders, -1)
         listed = self.derivatives.detach().mT @ through  # [n, in, l, out]
-        rows = listed.new_zeros(n, inputs, self.size, listed.shape[-1])
-        return rows.scatter_(2, self.places[..., None].expand_as(listed), listed).flatten(1)
+        return Entries(listed.flatten(1), _columns(self.places, self.size, listed.shape[-1]))
 
 
 def local_tap(chain: Tensor, derivatives: Tensor, places: Tensor, weight: Tensor) -> LocalTap:
@@ -76,12 +110,13 @@ def jet_tap(inner: Tensor, indices: IndexSet, features: Features, weight: Tensor
     values, places = features
     if places is not None and values.shape[-1] * outputs <= len(indices) * size:
         return local_tap(chain_matrix(inner, indices), values, places, weight)
-    return dense_tap(laid_out(inner, indices, features, size), weight)
+    return dense_tap(lifted(inner, indices, features, size), weight)
 
 
-def laid_out(inner: Tensor, indices: IndexSet, features: Features, size: int) -> Tensor:  # -> [n, s, in, m]
+def lifted(inner: Tensor, indices: IndexSet, features: Features, size: int) -> Lifted:  # [n, s, in]
     """Z, the jet of every feature of the inputs with the given jet."""
     if features.places is None and size == 1:
-        return composed(inner, features.values[..., 0].unbind(-1), indices)[..., None]
-    listed = chain_matrix(inner, indices).transpose(1, 2) @ features.values
-    return spread(listed.transpose(1, 2), features.places, size)
+        single = composed(inner, features.values[..., 0].unbind(-1), indices)[..., None]
+        return Lifted(single, single, None)
+    listed = (chain_matrix(inner, indices).transpose(1, 2) @ features.values).transpose(1, 2)
+    return Lifted(spread(listed, features.places, size), listed, features.places)

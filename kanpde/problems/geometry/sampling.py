@@ -15,6 +15,35 @@ class Sample(NamedTuple):
     points: Tensor
     weights: Tensor
 
+    def by_place(self) -> "Sample":
+        """The same points in an order in which neighbors follow one another."""
+        order = order_by_place(self.points)
+        return Sample(self.points[order], self.weights[order])
+
+
+NEIGHBORS = 64
+"""Points that follow one another in any order."""
+
+
+def order_by_place(points: Tensor) -> Tensor:  # [n, d] -> [n]
+    """Halves along the axis on which the points reach farthest, in units of their box, and so on in each of them.
+
+    >>> order_by_place(torch.tensor([[0.0], [3.0], [1.0], [2.0]])).tolist()
+    [0, 1, 2, 3]
+    """
+    lower, upper = points.amin(0), points.amax(0)
+    places = (points - lower) / (upper - lower).clamp(min=1e-300)
+
+    def ordered(own: Tensor) -> Tensor:
+        if len(own) <= NEIGHBORS:
+            return own
+        there = places[own]
+        along = there[:, int((there.amax(0) - there.amin(0)).argmax())].argsort(stable=True)
+        first, second = own[along].tensor_split(2)
+        return torch.cat([ordered(first), ordered(second)])
+
+    return ordered(torch.arange(len(points), device=points.device))
+
 
 def sobol_unit(count: int, dimension: int, seed: int) -> Tensor:  # -> [n, d] float64 in (0, 1)
     """Scrambled Sobol points; the global generator is left alone.

@@ -62,7 +62,7 @@ class CrossEntropy:
             adjoints = torch.autograd.grad(jet.sum(), [tap.outputs for tap in taps])
         rows = []
         for layer, tap, adjoint in zip(network.layers, taps, adjoints, strict=True):
-            rows.append(tap.jacobian(adjoint))
+            rows.append(tap.jacobian(adjoint).dense(layer.weight.numel()))
             if layer.bias is not None:
                 rows.append(adjoint[:, 0])
         return jet[:, 0, 0].detach(), torch.cat([row.detach() for row in rows], dim=1)

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix, hstack, vstack
+from scipy.sparse import csr_matrix, vstack
 from sympy import Expr
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
 from kanpde.errors import InputError, RunError
-from kanpde.models.differentiation import OfParameters, ProductRoute, Route, route_for
+from kanpde.models.differentiation import ChainRoute, Head, OfParameters, ProductRoute, Route, route_for
 from kanpde.models.jets import IndexSet, closure
 from kanpde.models.learned_constants import constants, learned_bounds, learned_vector
 from kanpde.problems.geometry.regions import (
@@ -43,9 +43,13 @@ from kanpde.problems.problem import Problem
 from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.processes import SharedRows, chunk_of, is_own, shared, summed
 from kanpde.solving.reach import BoundValue, RemoteValue, ValuePiece, named_jets, reach_of, values_elsewhere
+from kanpde.solving.rows import DenseRows, ListedRows, Rows
 
 CHUNK = 4096
 """Points differentiated at once: enough to keep the cores busy, few enough for the cache."""
+
+FEW = 0.5
+"""Of a row of the Jacobian, what may be other than zero for its entries to be listed."""
 
 LARGEST_LOG_SCALE = 230.0
 """Natural logarithm of the largest scale; its square still is a double."""
@@ -280,6 +284,31 @@ class Residuals(OfParameters):
             row += r.numel()
         return residual, jacobian
 
+    def linearize_rows(self, theta: Tensor) -> tuple[Tensor, Rows]:  # [P] -> [N], [N, P]
+        """The same: shared out where several processes train together, listed where few parameters matter at a point."""
+        if shared():
+            return self.linearize_own(theta)
+        if self._listed:
+            return self._linearize_listed(theta)
+        residual, jacobian = self.linearize(theta)
+        return residual, DenseRows(jacobian)
+
+    @property
+    def _listed(self) -> bool:
+        remote = any(bound.remote for bound in self.blocks)
+        share = self.route.listed_share if isinstance(self.route, ChainRoute) else 1.0
+        return share < FEW and not remote and self.parameters[0].device.type == "cpu"
+
+    def _linearize_listed(self, theta: Tensor) -> tuple[Tensor, ListedRows]:
+        self.theta = theta
+        residuals, parts, width = [], [], theta.numel()
+        for bound in self.blocks:
+            self._check()
+            r, values, columns = self._entries(bound)
+            residuals.append(r.flatten())
+            parts.append((values.flatten(0, 1), columns[:, None].expand_as(values).flatten(0, 1)))
+        return torch.cat(residuals), ListedRows(tuple(parts), width)
+
     def linearize_own(self, theta: Tensor) -> tuple[Tensor, SharedRows]:  # [P] -> [N], [N, P]
         """The same, shared out among processes."""
         self.theta = theta
@@ -311,19 +340,35 @@ class Residuals(OfParameters):
         return torch.cat(residuals), vstack(parts).tocsr()
 
     def _sparsely(self, bound: BoundBlock) -> tuple[Tensor, csr_matrix]:  # -> [n, q], [n·q, P]
-        learned = None if self.learned is None else self.learned.detach()
-        if not isinstance(self.route, ProductRoute):
-            raise TypeError(f"{type(self.route).__name__} knows no sparse derivatives")
-        r, rows, columns = self.route.sparse_jacobian(bound.prepared, lambda jets: bound(jets, learned))
+        r, rows, columns = self._entries(bound)
         n, q, listed = rows.shape
         where = columns[:, None].expand_as(rows).reshape(-1).numpy()
         starts = np.arange(0, n * q * listed + 1, listed)
-        count = sum(parameter.numel() for parameter in self.route.parameters)
-        matrix = csr_matrix((rows.reshape(-1).numpy(), where, starts), shape=(n * q, count))
-        if learned is None:
-            return r, matrix
-        jets = self.route.jets(bound.prepared, bound.block.indices).detach()
-        return r, hstack([matrix, csr_matrix(_slopes(bound, jets, learned).reshape(n * q, -1).numpy())])
+        count = sum(parameter.numel() for parameter in self.parameters)
+        return r, csr_matrix((rows.reshape(-1).numpy(), where, starts), shape=(n * q, count))
+
+    def _entries(self, bound: BoundBlock) -> tuple[Tensor, Tensor, Tensor]:  # -> [n, q], [n, q, l], [n, l]
+        """Residuals, derivatives that need not vanish, and by which parameters."""
+        if not isinstance(self.route, ChainRoute | ProductRoute):
+            raise TypeError(f"{type(self.route).__name__} knows no sparse derivatives")
+        if self.learned is None:
+            return self.route.sparse_jacobian(bound.prepared, bound.block.indices, bound)
+        head, seen = self._head(bound, self.learned.detach())
+        r, rows, columns = self.route.sparse_jacobian(bound.prepared, bound.block.indices, head)
+        slopes = _slopes(bound, seen[-1], self.learned.detach())
+        first = sum(parameter.numel() for parameter in self.route.parameters)
+        added = torch.arange(first, first + slopes.shape[-1]).expand(len(columns), -1)
+        return r, torch.cat([rows, slopes], dim=-1), torch.cat([columns, added], dim=-1)
+
+    def _head(self, bound: BoundBlock, learned: Tensor) -> tuple[Head, list[Tensor]]:
+        """A block at constants that are held, and where it leaves the jets that it was given."""
+        seen: list[Tensor] = []
+
+        def head(jets: Tensor) -> Tensor:
+            seen.append(jets.detach())
+            return bound(jets, learned)
+
+        return head, seen
 
     def _sparsely_there(self, bound: BoundBlock) -> tuple[Tensor, csr_matrix]:  # -> [n, q], [n·q, P]
         r, j = self._linearized(bound)
@@ -335,14 +380,9 @@ class Residuals(OfParameters):
             return self._linearized_there(bound)
         if self.learned is None:
             return self.route.jacobian(bound.prepared, bound.block.indices, bound)
-        seen, learned = list[Tensor](), self.learned.detach()
-
-        def head(jets: Tensor) -> Tensor:
-            seen.append(jets.detach())
-            return bound(jets, learned)
-
+        head, seen = self._head(bound, self.learned.detach())
         r, j = self.route.jacobian(bound.prepared, bound.block.indices, head)
-        return r, torch.cat([j, _slopes(bound, seen[-1], learned)], dim=-1)
+        return r, torch.cat([j, _slopes(bound, seen[-1], self.learned.detach())], dim=-1)
 
     def _linearized_there(self, bound: BoundBlock) -> tuple[Tensor, Tensor]:  # -> [n, q], [n, q, P]
         """J_n = ∂r_n/∂(jets) · ∂(jets)/∂θ + Σ_v ∂r_n/∂v · ∂v/∂θ over the values v from elsewhere."""
@@ -497,14 +537,14 @@ def _bound_remote(route: Route, problem: Problem, ansatz: Ansatz, bound: BoundVa
 
 
 def draw(problem: Problem, blocks: Sequence[Block], sampling: Sampling, count: int, seed: int) -> list[Sample]:
-    """Points for every block: `count` in the interior, and on the sides in proportion."""
+    """Points for every block: `count` in the interior, and on the sides in proportion; neighbors follow one another."""
     on_side, where = side_count(sampling, count, problem.domain.dimension), (problem.region, problem.domain)
     return [
         Sample(block.observed.points, block.observed.weights)
         if block.observed is not None
-        else _drawn_inside(problem, sampling, count, seed)
+        else _drawn_inside(problem, sampling, count, seed).by_place()
         if block.side is None
-        else sampled_on(sampling, *where, block.side, on_side, seed + 1 + place, problem.periodic)
+        else sampled_on(sampling, *where, block.side, on_side, seed + 1 + place, problem.periodic).by_place()
         for place, block in enumerate(blocks)
     ]
 

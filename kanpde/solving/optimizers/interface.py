@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from kanpde.solving.processes import SharedRows, shared
+from kanpde.solving.rows import DenseRows, Rows
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -101,10 +101,19 @@ class Curved(Loss, Protocol):
     def quadratic(self, theta: Tensor) -> tuple[float, Tensor, Tensor]: ...  # f, ∇f [P], ∇²f [P, P]
 
 
-def linearized(objective: SumOfSquares, theta: Tensor) -> tuple[Tensor, Tensor | SharedRows]:  # -> [N], [N, P]
-    """r and J, whose rows are shared out where several processes train together and the objective can."""
-    own = getattr(objective, "linearize_own", None) if shared() else None
-    return objective.linearize(theta) if own is None else own(theta)
+@runtime_checkable
+class InRows(SumOfSquares, Protocol):
+    """‖r(θ)‖² that chooses how the rows of its Jacobian are held."""
+
+    def linearize_rows(self, theta: Tensor) -> tuple[Tensor, Rows]: ...
+
+
+def linearized(objective: SumOfSquares, theta: Tensor) -> tuple[Tensor, Rows]:  # -> [N], [N, P]
+    """r and J."""
+    if isinstance(objective, InRows):
+        return objective.linearize_rows(theta)
+    residual, jacobian = objective.linearize(theta)
+    return residual, DenseRows(jacobian)
 
 
 Observer = Callable[[Iterate], None]

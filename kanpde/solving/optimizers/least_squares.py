@@ -106,7 +106,7 @@ class LeastSquares(Optimizer):
             if isinstance(found, SharedRows):
                 step = found.step(residual, self.ridge)
                 return residual, step, residual + found.along(step)
-            dense = found
+            dense = found.whole()
         if not bool(dense.isfinite().all()):
             return residual, torch.full_like(theta, math.nan), residual
         step = solved(dense, residual[:, None], self.ridge)[:, 0]

@@ -24,7 +24,7 @@ from kanpde.solving.optimizers.interface import (
     squares,
     stalling,
 )
-from kanpde.solving.processes import SharedRows
+from kanpde.solving.rows import Rows
 
 LARGEST_DAMPING = 1e12
 SMALLEST_DAMPING = 1e-16
@@ -229,8 +229,8 @@ class _Hessian:
 class _NormalEquations(_Hessian):
     """(J̃ᵀJ̃ + μ) v = -J̃ᵀ r by Cholesky, J̃ = J D⁻¹; the diagonal of JᵀJ holds D², so D is free."""
 
-    def __init__(self, jacobian: Tensor | SharedRows, residual: Tensor, floor: float):
-        hessian = jacobian.gram() if isinstance(jacobian, SharedRows) else jacobian.mT @ jacobian
+    def __init__(self, jacobian: Rows, residual: Tensor, floor: float):
+        hessian = jacobian.gram()
         self.scale = _floored(hessian.diagonal().sqrt(), floor)
         hessian.div_(self.scale).div_(self.scale[:, None])
         self.jacobian = jacobian
@@ -238,15 +238,11 @@ class _NormalEquations(_Hessian):
 
     def along(self, velocity: Tensor) -> Tensor:
         """J̃ v."""
-        if isinstance(self.jacobian, SharedRows):
-            return self.jacobian.along(velocity / self.scale)
-        return self.jacobian @ (velocity / self.scale)
+        return self.jacobian.along(velocity / self.scale)
 
     def pulled(self, residual: Tensor) -> Tensor:
         """J̃ᵀ r."""
-        if isinstance(self.jacobian, SharedRows):
-            return self.jacobian.pulled(residual) / self.scale
-        return (self.jacobian.mT @ residual) / self.scale
+        return self.jacobian.pulled(residual) / self.scale
 
     def solve(self, factor: Tensor, residual: Tensor) -> Tensor:
         return -torch.cholesky_solve(self.pulled(residual)[:, None], factor)[:, 0]
@@ -255,8 +251,8 @@ class _NormalEquations(_Hessian):
 class _Orthogonal:
     """The same minimizer from a QR factorization of [J̃; √μ], after one of J̃ alone."""
 
-    def __init__(self, jacobian: Tensor | SharedRows, residual: Tensor, floor: float):
-        jacobian = jacobian.whole() if isinstance(jacobian, SharedRows) else jacobian
+    def __init__(self, rows: Rows, residual: Tensor, floor: float):
+        jacobian = rows.whole()
         self.scale = _floored(jacobian.norm(dim=0), floor)
         self.jacobian, self.residual = jacobian.div_(self.scale), residual
         self.gradient = jacobian.mT @ residual
