@@ -83,8 +83,7 @@ class ListedRows:
         return total
 
     def whole(self) -> Tensor:
-        found = [values.new_zeros(len(values), self.width).scatter_(1, columns, values) for values, columns in self.parts]
-        return torch.cat(found)
+        return torch.cat([v.new_zeros(len(v), self.width).scatter_(1, columns, v) for v, columns in self.parts])
 
     def _tiles(self) -> Iterator[tuple[Tensor, Tensor]]:
         for values, columns in self.parts:

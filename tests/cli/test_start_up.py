@@ -1,13 +1,17 @@
 """What a start loads, seen in `sys.modules` of a process of its own; seconds are in tests/benchmarks/start_up.py."""
 
+import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import kanpde
+from kanpde.__main__ import run
 from kanpde.cli.main import INTERRUPTED, command_lines, command_of, main
 from kanpde.runs.jobs import JobState
 
@@ -29,6 +33,15 @@ try:
 except SystemExit as end:
     assert end.code == 0
 """
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_of_commands_sleep_while_they_wait_unless_told_otherwise(monkeypatch, before, after):
+    monkeypatch.setattr(importlib, "import_module", lambda name: SimpleNamespace(main=lambda: 0))
+    monkeypatch.setenv("OMP_WAIT_POLICY", before or "")
+    if before is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert run() == 0 and os.environ["OMP_WAIT_POLICY"] == after
 
 
 @pytest.fixture(scope="module")

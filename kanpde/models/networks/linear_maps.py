@@ -41,7 +41,7 @@ class Tap(Protocol):
 
 
 class Lifted(NamedTuple):
-    """Z at fixed points: among all features [n, s, in, m], and those that do not vanish, [n, s, in, l], at [n, in, l]."""
+    """Z at points: of all features [n, s, in, m], and of those that do not vanish [n, s, in, l], at [n, in, l]."""
 
     features: Tensor
     listed: Tensor

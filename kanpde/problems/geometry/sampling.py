@@ -28,8 +28,9 @@ NEIGHBORS = 64
 def order_by_place(points: Tensor) -> Tensor:  # [n, d] -> [n]
     """Halves along the axis on which the points reach farthest, in units of their box, and so on in each of them.
 
-    >>> order_by_place(torch.tensor([[0.0], [3.0], [1.0], [2.0]])).tolist()
-    [0, 1, 2, 3]
+    >>> points = torch.rand(200, 1)
+    >>> bool(points[order_by_place(points)][:100].max() < points[order_by_place(points)][100:].min())
+    True
     """
     lower, upper = points.amin(0), points.amax(0)
     places = (points - lower) / (upper - lower).clamp(min=1e-300)

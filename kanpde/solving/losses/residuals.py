@@ -285,7 +285,7 @@ class Residuals(OfParameters):
         return residual, jacobian
 
     def linearize_rows(self, theta: Tensor) -> tuple[Tensor, Rows]:  # [P] -> [N], [N, P]
-        """The same: shared out where several processes train together, listed where few parameters matter at a point."""
+        """The same: shared out among processes that train together, listed where few parameters matter at a point."""
         if shared():
             return self.linearize_own(theta)
         if self._listed:

@@ -1,0 +1,120 @@
+"""A step of Levenberg–Marquardt at the size of Burgers' equation: what each way to hold J costs, in ratios of one run.
+
+    python tests/benchmarks/lm_step.py [--threads 1]       CPU time of the ways to form JᵀJ, and of their whole steps
+    python tests/benchmarks/lm_step.py --busy              two threads that spin and that sleep, beside a busy process
+
+KAN [2, 8, 1], 32 cells, degree 5: 888 parameters, 4440 points, float64.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+import torch
+from timing import milliseconds
+
+from kanpde.models.networks import KAN
+from kanpde.problems.catalog import load_problem
+from kanpde.problems.geometry.samplings import SobolSampling
+from kanpde.solving.ansatz.exact_conditions import exact_ansatz
+from kanpde.solving.losses.residuals import Residuals, bind, build_blocks, draw
+from kanpde.solving.optimizers import LevenbergMarquardt
+from kanpde.solving.rows import DenseRows
+from kanpde.solving.training.allocation import keep_freed_memory
+
+STEPS = 4
+
+
+def objective_of(seed: int = 0, order: str = "by place") -> Residuals:
+    problem = load_problem("burgers")
+    ansatz = exact_ansatz(problem)
+    blocks = build_blocks(problem, ansatz, 1.0, torch.float64)
+    samples = draw(problem, blocks, SobolSampling(), 4440, seed)
+    if order == "as drawn":
+        shuffled = [torch.randperm(len(sample.points)) for sample in samples]
+        samples = [type(one)(one.points[way], one.weights[way]) for one, way in zip(samples, shuffled, strict=True)]
+    torch.manual_seed(0)
+    network = KAN([2, 8, 1], 32, 5, lower=problem.domain.lower, upper=problem.domain.upper)
+    return bind(network, problem, ansatz, blocks, samples)
+
+
+class Dense:
+    """The same objective, its Jacobian with all zeros."""
+
+    def __init__(self, objective: Residuals):
+        self.theta, self.residual, self.linearize = objective.theta, objective.residual, objective.linearize
+
+
+def steps(objective: Residuals | Dense, method: LevenbergMarquardt) -> None:
+    method.minimize(objective, objective.theta.clone(), STEPS, lambda iterate: None)
+
+
+def ways() -> None:
+    listed, drawn = objective_of(), objective_of(order="as drawn")
+    theta = listed.theta
+    rows, scattered = listed.linearize_rows(theta)[1], drawn.linearize_rows(theta)[1]
+    dense = DenseRows(rows.whole())
+    assert (rows.gram() - dense.gram()).abs().max() < 1e-12 * dense.gram().abs().max()
+    lm, plain = LevenbergMarquardt(tolerance=0), LevenbergMarquardt(tolerance=0, geodesic=False)
+    measured = {
+        "J dense": lambda: listed.linearize(theta),
+        "J listed": lambda: listed.linearize_rows(theta),
+        "column norms by themselves": lambda: dense.matrix.norm(dim=0),
+        "JᵀJ dense": dense.gram,
+        "JᵀJ listed, points as drawn": scattered.gram,
+        "JᵀJ listed, points by place": rows.gram,
+        "residual": lambda: listed.residual(theta),
+        "steps, dense": lambda: steps(Dense(listed), lm),
+        "steps, listed": lambda: steps(listed, lm),
+        "steps, listed, no acceleration": lambda: steps(listed, plain),
+    }
+    times = milliseconds(measured, rounds=7, warmup=2, clock=time.process_time)
+    whole = times["steps, dense"]
+    print(f"{theta.numel()} parameters, {listed.size} residuals, {torch.get_num_threads()} threads; CPU time")
+    for name, value in times.items():
+        print(f"{name:32} {value:8.1f} ms   {value / whole * STEPS:5.2f} of a dense step")
+
+
+def busy() -> None:
+    """Wall time of a small problem's steps in children of two threads, beside a process that computes all the time."""
+    own = [sys.executable, __file__, "--steps"]
+    spinner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        for policy in ("ACTIVE", "PASSIVE", "ACTIVE", "PASSIVE"):
+            environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": policy}
+            if policy == "ACTIVE":
+                del environment["OMP_WAIT_POLICY"]
+            found = subprocess.run(own, env=environment, capture_output=True, text=True, check=True)
+            print(f"threads that {'sleep' if policy == 'PASSIVE' else 'spin':5} {found.stdout.strip()}")
+    finally:
+        spinner.kill()
+
+
+def timed() -> None:
+    objective, method = objective_of(), LevenbergMarquardt(tolerance=0)
+    steps(objective, method)
+    begun = time.perf_counter()
+    steps(objective, method)
+    print(f"{1e3 * (time.perf_counter() - begun) / STEPS:.0f} ms a step")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--steps", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    keep_freed_memory()
+    torch.set_default_dtype(torch.float64)
+    if options.busy:
+        return busy()
+    if options.steps:
+        return timed()
+    torch.set_num_threads(options.threads)
+    return ways()
+
+
+if __name__ == "__main__":
+    main()
