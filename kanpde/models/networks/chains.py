@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.errors import InputError
-from kanpde.models.bases import Basis, FeatureMap, Joined
+from kanpde.models.bases import Basis, FeatureMap, Features, Joined
 from kanpde.models.jets import IndexSet, closure, highest_order
 from kanpde.models.module_lists import Modules
 from kanpde.models.networks.linear_maps import Lifted, Tap, dense_tap, jet_tap, lifted
@@ -102,7 +102,8 @@ class Layer(nn.Module):
     @property
     def listed(self) -> int:
         """How many features of an input need not vanish at a point."""
-        return self.features(self.weight.new_zeros(1, self.features.inputs)).values.shape[-1]
+        features: Features = self.features(self.weight.new_zeros(1, self.features.inputs))
+        return features.values.shape[-1]
 
     def lift(self, x: Tensor, indices: IndexSet) -> Lifted:  # [n, s, in]
         """The jet of every feature, from the jet of the inputs."""
