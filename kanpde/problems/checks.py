@@ -15,6 +15,7 @@ from kanpde.errors import InputError
 from kanpde.problems.corners import shape_corner_warnings
 from kanpde.problems.data_in_place import data_sentences, determined_by_data
 from kanpde.problems.equation_forms import diffusivity, spread_of_terms
+from kanpde.problems.field_sizes import set_sizes, size_sentences
 from kanpde.problems.geometry.boxes import Box, Side, box_sides
 from kanpde.problems.geometry.regions import (
     ShapeBoundary,
@@ -441,7 +442,9 @@ def rough_warnings(problem: Problem) -> Iterator[str]:
 
 
 def scale_warnings(problem: Problem) -> Iterator[str]:
-    """Terms of an equation that differ in size by more than a network's digits can carry."""
+    """Terms of an equation that differ in size by more than a network's digits can carry, and fields far apart."""
+    if len(problem.fields) > 1:
+        yield from size_sentences(set_sizes(problem))
     for name, residual in problem.equations.items():
         spread = spread_of_terms(residual, problem)
         if spread > FAR_APART:

@@ -35,9 +35,6 @@ LOCAL = 0.2
 HARMLESS = 1e-3
 """What an unexplained residual may at most stand for to be no sign of its own: the part that is explained is closer."""
 
-FAR_APART, LEAST_SIZE = 100.0, 1e-12
-"""How many times as large one field may be as another without a word; and what counts as nothing beside the largest."""
-
 UNDETERMINED = 1.0
 """Half-width of a learned parameter's interval, relative to the parameter, from which it is not determined."""
 
@@ -110,24 +107,6 @@ def _largest_term(solution: Solution, residual: sympy.Expr, points: torch.Tensor
     spoken = {name for name, _ in all_jets_of(residual)}
     own = inside[:, [place for place, name in enumerate(problem.fields) if name in spoken]]
     return max(*sizes, float(np.sqrt(np.mean(own**2))) if own.size else 0.0)
-
-
-def size_sentences(sizes: Mapping[str, float]) -> list[str]:
-    """A word on fields of very different size, of which the smaller ones count for little beside the largest.
-
-    >>> size_sentences({"T": 300.0, "c": 1.2})[0][:54]
-    'T (300) is 250 times as large as c (1.2): an error of '
-    >>> size_sentences({"u": 1.0, "v": 0.02, "zero": 0.0})
-    []
-    """
-    largest = max(sizes, key=lambda name: sizes[name], default="")
-    return [
-        f"{largest} ({sizes[largest]:.3g}) is {sizes[largest] / size:.3g} times as large as {name} ({size:.3g}): an "
-        f"error of all of {name} hides behind rel_l2, which is of all fields together; rel_l2_{name} and the verdict "
-        f"are of each. Write the problem in units in which both are about 1."
-        for name, size in sizes.items()
-        if LEAST_SIZE * sizes[largest] < size < sizes[largest] / FAR_APART
-    ]
 
 
 def _data_signs(problem: Problem, metrics: Mapping[str, float]) -> Iterator[Sign]:

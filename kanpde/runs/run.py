@@ -22,6 +22,7 @@ from kanpde.lattices.outcomes import study_lattice
 from kanpde.models.learned_constants import learn
 from kanpde.models.networks import SMOOTH
 from kanpde.problems.catalog import Problem, changed_problem
+from kanpde.problems.field_sizes import set_sizes, size_sentences, small_ones
 from kanpde.problems.freedoms import aligned, freedom_sentences
 from kanpde.problems.grids import grid_axes, grid_points, tracking_points
 from kanpde.problems.tasks.lattice import Lattice, lattice_of
@@ -36,7 +37,7 @@ from kanpde.results.known_functions import known_functions
 from kanpde.results.measuring import Measurement
 from kanpde.results.metrics import metrics_of
 from kanpde.results.provenance import git_commit, hardware, versions
-from kanpde.results.signs import energy_signs, equation_signs, size_sentences
+from kanpde.results.signs import energy_signs, equation_signs
 from kanpde.results.verdicts import Sign, Verdict, attributes_of, is_measured, verdict_in, verdict_of
 from kanpde.runs.budgets import GRACE, Budget
 from kanpde.runs.live import live_line
@@ -462,8 +463,15 @@ def _measured(
     )
     if missed:
         notes += (f"There was no time to measure {', '.join(missed)}. Allow more: training.time_limit.",)
-    sizes = size_sentences({name: _size(fields[name]) for name in config.problem.fields})
-    return Run(config.problem, data, (*_warnings(config, setup, trained, metrics), *sizes, *notes), trained.network)
+    notes += tuple(_sizes_found(config.problem, fields))
+    return Run(config.problem, data, (*_warnings(config, setup, trained, metrics), *notes), trained.network)
+
+
+def _sizes_found(problem: Problem, fields: Mapping[str, np.ndarray]) -> list[str]:
+    """A word on fields that came out far apart in size, where the problem's own warnings have not said so."""
+    if small_ones(set_sizes(problem)):
+        return []
+    return size_sentences({name: _size(fields[name]) for name in problem.fields})
 
 
 def _size(values: np.ndarray) -> float:
