@@ -18,14 +18,17 @@ from kanpde.files.regular import Unreadable
 from kanpde.problems.problem import Problem
 from kanpde.references.families import Family
 from kanpde.references.interface import Field
-from kanpde.references.interpolants import Axis, ChebyshevAxis, FourierAxis, Function, Interpolant, Pieces, Triangles
+from kanpde.references.interpolants import Axis, ChebyshevAxis, FourierAxis, Interpolant, Pieces
+from kanpde.references.meshed import Function, Meshed
+from kanpde.references.simplices import count, degree_of
 
 AXES: dict[str, type[ChebyshevAxis | FourierAxis | Pieces]] = {
     "chebyshev": ChebyshevAxis,
     "fourier": FourierAxis,
     "pieces": Pieces,
 }
-VERSION = 3
+MESHED = ("nodes", "cells", "numbers", "values")
+VERSION = 4
 """To be raised when a solver changes: what was stored before is then solved anew."""
 
 NUMBERS = ("error", "seconds", "unknowns", "energies", "energy_errors")
@@ -94,7 +97,7 @@ def _values(stored: Mapping[str, np.ndarray], problem: Problem) -> Function | Fa
 
 def _function(stored: Mapping[str, np.ndarray], prefix: str, dimension: int, fields: int) -> Function:
     if f"{prefix}cells" in stored:
-        return _triangles({name: _real(stored, f"{prefix}{name}") for name in _parts(Triangles)}, fields)
+        return _meshed(stored, prefix, dimension, fields)
     axes = tuple(_axis(stored, f"{prefix}axis_{place}") for place in range(dimension))
     values = _real(stored, f"{prefix}values")
     if values.shape != (fields, *(_length(axis) for axis in axes)):
@@ -102,18 +105,24 @@ def _function(stored: Mapping[str, np.ndarray], prefix: str, dimension: int, fie
     return Interpolant(axes, values)
 
 
-def _triangles(arrays: dict[str, np.ndarray], fields: int) -> Triangles:
-    found = Triangles(**arrays)
-    cells, numbers = (part.astype(np.int64, casting="safe") for part in (found.cells, found.numbers))
+def _meshed(stored: Mapping[str, np.ndarray], prefix: str, dimension: int, fields: int) -> Meshed:
+    own = {name: _real(stored, f"{prefix}{name}") for name in MESHED}
+    axis = _axis(stored, f"{prefix}axis_0") if f"{prefix}axis_0_kind" in stored else None
+    time = int(_real(stored, f"{prefix}time").item())
+    if not (axis is None or isinstance(axis, Pieces) and 0 <= time < dimension):
+        raise ValueError("steps of time that are none")
+    cells, numbers = (own[name].astype(np.int64, casting="safe") for name in ("cells", "numbers"))
+    found = Meshed(own["nodes"], cells, numbers, own["values"], axis, time)
+    space, places = dimension - (axis is not None), numbers.shape[-1]
+    steps = () if axis is None else (_length(axis),)
     fits = (
-        found.nodes.shape == (len(found.nodes), 2)
-        and cells.shape == (len(cells), 6)
-        and found.unit.shape == (len(found.unit), 2)
-        and numbers.shape == (len(cells), len(found.unit))
-        and found.values.shape == (fields, found.values.shape[-1])
-    )
+        found.nodes.shape == (len(found.nodes), space)
+        and cells.shape == (len(cells), count(space, 2))
+        and numbers.shape == (len(cells), places) and places == count(space, degree_of(space, places))
+        and found.values.shape == (fields, *found.values.shape[1:2], *steps)
+    )  # fmt: skip
     if not (fits and len(cells) and _within(cells, len(found.nodes)) and _within(numbers, found.values.shape[1])):
-        raise ValueError("triangles that do not fit their nodes")
+        raise ValueError("simplices that do not fit their nodes")
     return found
 
 
@@ -127,8 +136,9 @@ def _length(axis: ChebyshevAxis | FourierAxis | Pieces) -> int:
 
 
 def _packed(values: Field, prefix: str) -> dict[str, np.ndarray]:
-    if isinstance(values, Triangles):
-        return {f"{prefix}{name}": getattr(values, name) for name in _parts(Triangles)}
+    if isinstance(values, Meshed):
+        arrays = {f"{prefix}{name}": np.asarray(getattr(values, name)) for name in (*MESHED, "time")}
+        return arrays | ({} if values.axis is None else _packed_axes((values.axis,), prefix))
     if not isinstance(values, Interpolant):
         raise TypeError(f"What is kept is given by nodes; {type(values).__name__} is not.")
     return {f"{prefix}values": values.values, **_packed_axes(values.axes, prefix)}
@@ -144,7 +154,7 @@ def _packed_axes(axes: Sequence[Axis], prefix: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _parts(form: type[ChebyshevAxis | FourierAxis | Pieces | Triangles]) -> list[str]:
+def _parts(form: type[ChebyshevAxis | FourierAxis | Pieces]) -> list[str]:
     """The arrays that make one."""
     return [part.name for part in fields(form)]
 

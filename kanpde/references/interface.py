@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kanpde.problems.problem import Problem
-from kanpde.references.interpolants import Function
+from kanpde.references.meshed import Function
 
 Field = Callable[[np.ndarray], np.ndarray]
 """Points [n, d] -> values [n, fields]."""

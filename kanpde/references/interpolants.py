@@ -1,4 +1,4 @@
-"""Functions given by their values at nodes: polynomials, trigonometric or piecewise polynomials per axis; triangles."""
+"""Functions given by their values at nodes: polynomials, trigonometric or piecewise polynomials per axis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 import scipy
 
 from kanpde.references.means import check_time
-from kanpde.references.triangulations import TriangleFinder
 
 CHUNK = 4096
 """Points evaluated at once."""
@@ -165,96 +164,6 @@ def _grid_of(points: np.ndarray) -> list[np.ndarray] | None:  # [n, d]
         return None
     grid = np.stack([x.ravel() for x in np.meshgrid(*axes, indexing="ij")], axis=1)
     return axes if np.array_equal(grid, points) else None
-
-
-@dataclass(frozen=True, eq=False)
-class Triangles:
-    """Fields that are polynomials on triangles with quadratic sides; NaN away from the triangles.
-
-    x = Σ_i x_i φ_i(λ),  u = Σ_j u_j ψ_j(λ),   φ quadratic, ψ through the lattice `unit` below λ_1 + λ_2 = 1
-    """
-
-    nodes: np.ndarray  # [N, 2]
-    cells: np.ndarray  # [T, 6] of the nodes: corners 0, 1, 2, then the middles of their sides 01, 12, 02
-    unit: np.ndarray  # [m, 2], all places of a lattice
-    numbers: np.ndarray  # [T, m] of the values
-    values: np.ndarray  # [fields, M]
-
-    def __call__(self, points: np.ndarray) -> np.ndarray:  # [n, 2] -> [n, fields]
-        points = np.asarray(points, dtype=float)
-        parts = [self._evaluated(part) for part in chunks(points)]
-        return np.concatenate(parts) if parts else np.empty((0, len(self.values)))
-
-    def _evaluated(self, points: np.ndarray) -> np.ndarray:
-        cell = self._found(points)
-        inside = _inverted(self.nodes[self.cells[cell]], points)
-        functions = _monomials(inside, self._degree) @ np.linalg.inv(_monomials(self.unit, self._degree))
-        found = np.einsum("nj,fnj->nf", functions, self.values[:, self.numbers[cell]])
-        rest = 1 - inside.sum(1, keepdims=True)
-        found[np.hstack([inside, rest]).min(1) < -OUTSIDE] = np.nan
-        return found
-
-    @property
-    def _degree(self) -> int:
-        return round((2 * len(self.unit) + 0.25) ** 0.5 - 1.5)  # (p+1)(p+2)/2 places
-
-    def _found(self, points: np.ndarray) -> np.ndarray:  # -> [n]
-        """The triangle around each point; outside all of them, between a side and its curve, the nearest on the rim."""
-        cell = self._finder(points)
-        middles, owners = self._rim
-        outside = cell < 0
-        cell[outside] = owners[middles.query(points[outside])[1]]
-        return cell
-
-    @cached_property
-    def _finder(self) -> TriangleFinder:
-        return TriangleFinder(self.nodes, self.cells[:, :3])
-
-    @cached_property
-    def _rim(self) -> tuple[scipy.spatial.cKDTree, np.ndarray]:
-        """The middles of sides that belong to one triangle only, and these triangles."""
-        middles, first, counts = np.unique(self.cells[:, 3:], return_index=True, return_counts=True)
-        return scipy.spatial.cKDTree(self.nodes[middles[counts == 1]]), first[counts == 1] // 3
-
-
-Function = Interpolant | Triangles
-"""Fields by their values at nodes; what is kept from one run to the next."""
-
-OUTSIDE = 0.2
-"""How far beyond a triangle its polynomials are continued, in its own coordinates: curves leave chords by less."""
-
-
-def _inverted(corners: np.ndarray, points: np.ndarray) -> np.ndarray:  # [n, 6, 2], [n, 2] -> [n, 2]
-    """λ_1 and λ_2 of points, by Newton's method from the straight triangle's."""
-    straight = np.stack([corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]], axis=2)
-    inside = np.linalg.solve(straight, (points - corners[:, 0])[..., None])[..., 0]
-    near = np.abs(inside).max(1) < 2  # far away, the quadratic map may fold
-    corners, points, found = corners[near], points[near], inside[near]
-    for _ in range(4):
-        miss = points - np.einsum("ni,nid->nd", _quadratics(found), corners)
-        slopes = np.einsum("nie,nid->nde", _quadratic_slopes(found), corners)
-        found = found + np.linalg.solve(slopes, miss[..., None])[..., 0]
-    inside[near] = found
-    return inside
-
-
-def _monomials(inside: np.ndarray, degree: int) -> np.ndarray:  # [n, 2] -> [n, (p+1)(p+2)/2]
-    b, c = inside.T
-    return np.stack([b**i * c**j for i in range(degree + 1) for j in range(degree + 1 - i)], axis=1)
-
-
-def _quadratics(inside: np.ndarray) -> np.ndarray:  # [n, 2] -> [n, 6]
-    b, c = inside.T
-    a = 1 - b - c
-    return np.stack([a * (2 * a - 1), b * (2 * b - 1), c * (2 * c - 1), 4 * a * b, 4 * b * c, 4 * a * c], axis=1)
-
-
-def _quadratic_slopes(inside: np.ndarray) -> np.ndarray:  # [n, 2] -> [n, 6, 2]
-    b, c = inside.T
-    a, zero = 1 - b - c, np.zeros(len(inside))
-    along_b = [1 - 4 * a, 4 * b - 1, zero, 4 * (a - b), 4 * c, -4 * c]
-    along_c = [1 - 4 * a, zero, 4 * c - 1, -4 * b, 4 * b, 4 * (a - c)]
-    return np.stack([np.stack(along_b, axis=1), np.stack(along_c, axis=1)], axis=2)
 
 
 def chebyshev_nodes(count: int) -> np.ndarray:

@@ -25,8 +25,8 @@ from kanpde.problems.language import (
 )
 from kanpde.problems.problem import Problem
 from kanpde.problems.tasks.energy import Energy
-from kanpde.references.interpolants import Function
 from kanpde.references.means import NotSolved
+from kanpde.references.meshed import Function
 from kanpde.references.methods import elements
 
 WELLS = 5

@@ -10,7 +10,7 @@ problem gives the same mesh.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ import torch
 
 from kanpde.problems.geometry.boxes import Side, box_sides
 from kanpde.problems.geometry.regions import SubSide, on_boundary
-from kanpde.problems.geometry.shapes import Cuboid, Facet
+from kanpde.problems.geometry.shapes import Facet
 from kanpde.problems.problem import Problem
 from kanpde.references.means import NotSolved
 
@@ -54,21 +54,22 @@ class Arc:
 
 
 @dataclass(frozen=True)
-class BoundaryEdge:
-    """An edge between two nodes on one carrier, and the carrier's own point in its middle."""
+class Face:
+    """A face of the boundary, an edge in the plane, between nodes on one carrier, and a point of it in its middle."""
 
     carrier: Side | Facet
-    nodes: tuple[int, int]
-    middle: tuple[float, float]
+    nodes: tuple[int, ...]
+    middle: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Triangles by their corners, and which of their edges lie on which piece of the boundary."""
+    """Simplices by their corners, which of their faces lie on which piece of the boundary, and edges that are bent."""
 
-    nodes: np.ndarray  # [N, 2]
-    cells: np.ndarray  # [T, 3]
-    edges: tuple[BoundaryEdge, ...]
+    nodes: np.ndarray  # [N, d]
+    cells: np.ndarray  # [T, d+1]
+    faces: tuple[Face, ...]
+    bends: Mapping[tuple[int, int], tuple[float, ...]]  # the middle of an edge between two nodes, the lower one first
 
 
 def triangulate(problem: Problem, resolution: int) -> Mesh:
@@ -80,16 +81,30 @@ def triangulate(problem: Problem, resolution: int) -> Mesh:
     arcs = boundary_arcs(problem)
     for attempt in range(TRIED):
         mesh = _filled(problem, arcs, _sizes(problem, arcs, resolution * 1.25**attempt))
-        if _rim(mesh.cells) == {tuple(sorted(edge.nodes)) for edge in mesh.edges}:
+        if _rim(mesh.cells) == {tuple(sorted(face.nodes)) for face in mesh.faces}:
             return mesh
     raise NotSolved("finds no triangles that fill the region; a finer reference.resolution may have some")
+
+
+def longest(problem: Problem) -> float:
+    """The longest side of the box of the space coordinates."""
+    lower, upper = problem.region.box.bounds
+    return max(b - a for a, b in zip(lower, upper, strict=True))
+
+
+def at_start(problem: Problem, space: np.ndarray) -> torch.Tensor:  # [n, space] -> [n, d]
+    """Points of space, at the start of time where there is one."""
+    if problem.time is None:
+        return torch.from_numpy(space)
+    return torch.from_numpy(np.insert(space, problem.time, problem.domain.lower[problem.time], axis=1))
 
 
 def _filled(problem: Problem, arcs: tuple[Arc, ...], sizes: _Sizes) -> Mesh:
     boundary, edges = _boundary(arcs, sizes)
     nodes = np.concatenate([boundary, _inner(problem, boundary, sizes)])
     nodes = _smoothed(problem, nodes, len(boundary), sizes)
-    return Mesh(nodes, _triangles(problem, nodes), edges)
+    bends = {(min(edge.nodes), max(edge.nodes)): edge.middle for edge in edges}
+    return Mesh(nodes, _flipped(_triangles(problem, nodes)), edges, bends)
 
 
 # the boundary
@@ -97,9 +112,8 @@ def _filled(problem: Problem, arcs: tuple[Arc, ...], sizes: _Sizes) -> Mesh:
 
 def boundary_arcs(problem: Problem) -> tuple[Arc, ...]:
     """What bounds the region, cut at corners and where a condition on a part of a side begins or ends."""
-    box = Cuboid(problem.domain.lower, problem.domain.upper)
-    sides = zip(box_sides(problem.coordinates), box.facets(), strict=True)
-    carriers: list[tuple[Side | Facet, Facet]] = list(sides)
+    sides = [side for side in box_sides(problem.coordinates) if side.axis in problem.region.axes]
+    carriers: list[tuple[Side | Facet, Facet]] = list(zip(sides, problem.region.box.facets(), strict=True))
     if not problem.region.whole:
         shapes = dict(problem.region.shapes)
         carriers += [(facet, facet) for name in problem.region.names() for facet in shapes[name].facets()]
@@ -108,7 +122,7 @@ def boundary_arcs(problem: Problem) -> tuple[Arc, ...]:
 
 def _arcs(problem: Problem, carrier: Side | Facet, facet: Facet) -> list[Arc]:
     label = _labels(problem, carrier, facet)
-    count = int(np.clip(LOOKED_AT * facet.measure / max(problem.domain.lengths), 50, 2 * LOOKED_AT))
+    count = int(np.clip(LOOKED_AT * facet.measure / longest(problem), 50, 2 * LOOKED_AT))
     places = (np.arange(count) + 0.5) / count
     found = label(places)
     breaks = [_break(label, *places[[i, i + 1]]) for i in np.flatnonzero(np.diff(found))]
@@ -128,11 +142,12 @@ def _labels(problem: Problem, carrier: Side | Facet, facet: Facet) -> Callable[[
     parts = [part for part in subs if carrier in (part.side, getattr(part.side, "facet", None))]
 
     def label(along: np.ndarray) -> np.ndarray:
-        points = torch.from_numpy(Arc(carrier, facet, 0.0, 1.0).place(along))
+        places = Arc(carrier, facet, 0.0, 1.0).place(along)
+        points = at_start(problem, places)
         if isinstance(carrier, Side):
             bounds = on_boundary(problem.region, problem.domain, carrier, points)
         else:
-            bounds = problem.region.signs(facet, points) != 0
+            bounds = problem.region.signs(facet, torch.from_numpy(places)) != 0
         masks = sum(2 ** (i + 1) * part.covers(points).int() for i, part in enumerate(parts))
         return (bounds.int() * (1 + masks)).numpy()
 
@@ -151,7 +166,7 @@ def _break(label: Callable[[np.ndarray], np.ndarray], low: float, high: float) -
     return (low + high) / 2
 
 
-def _boundary(arcs: tuple[Arc, ...], sizes: _Sizes) -> tuple[np.ndarray, tuple[BoundaryEdge, ...]]:
+def _boundary(arcs: tuple[Arc, ...], sizes: _Sizes) -> tuple[np.ndarray, tuple[Face, ...]]:
     """Nodes along all arcs, shared where arcs meet or lie upon each other, and the edges between them."""
     nodes: list[np.ndarray] = list(sizes.corners)
     edges = []
@@ -160,7 +175,7 @@ def _boundary(arcs: tuple[Arc, ...], sizes: _Sizes) -> tuple[np.ndarray, tuple[B
         ids = [_joined(nodes, point, sizes.smallest) for point in arc.place(places)]
         middles = arc.place((places[1:] + places[:-1]) / 2)
         pairs = zip(pairwise(ids), middles.tolist(), strict=True)
-        edges += [BoundaryEdge(arc.carrier, pair, tuple(middle)) for pair, middle in pairs if pair[0] != pair[1]]
+        edges += [Face(arc.carrier, pair, tuple(middle)) for pair, middle in pairs if pair[0] != pair[1]]
     return np.array(nodes), tuple(edges)
 
 
@@ -216,16 +231,16 @@ class _Sizes:
 
 
 def _sizes(problem: Problem, arcs: tuple[Arc, ...], resolution: float) -> _Sizes:
-    length = max(problem.domain.lengths)
+    length = longest(problem)
     largest, reach = length / resolution, REACH * length
     corners: list[np.ndarray] = []
     for arc in arcs:
         for point in [] if arc.closed else arc.place(np.array([0.0, 1.0])):
             _joined(corners, point, 2 * SMALLEST * length)
-    # Nearer to a corner than this, h would fall faster than the distance.
-    smallest = max(0.4 * (2.5 * largest) ** 5 / reach**4, SMALLEST * length)
     samples = [arc.place(np.linspace(0, 1, 200)) for arc in arcs]
     own = [_along(arc, resolution, largest) for arc in arcs]
+    # Nearer to a corner than this, h would fall faster than the distance.
+    smallest = min(max(0.4 * (2.5 * largest) ** 5 / reach**4, SMALLEST * length), min(own) / 2)
     gaps = [_gaps(samples, place, smallest) * (GAP * ANGLE / resolution) for place in range(len(arcs))]
     points, at = np.concatenate(samples), np.minimum(np.repeat(own, 200), np.concatenate(gaps))
     kept = at < largest
@@ -253,7 +268,8 @@ def _gaps(samples: list[np.ndarray], place: int, near: float) -> np.ndarray:  # 
 
 def _inner(problem: Problem, boundary: np.ndarray, sizes: _Sizes) -> np.ndarray:
     """Centers of a quadtree's leaves no larger than h, but those too near to the boundary's nodes."""
-    lower, lengths = np.array(problem.domain.lower), np.array(problem.domain.lengths)
+    lower, upper = map(np.array, problem.region.box.bounds)
+    lengths = upper - lower
     counts = np.ceil(lengths / sizes.largest).astype(int)
     side, leaves = lengths / counts, []
     centers = lower + side * (0.5 + np.stack(np.meshgrid(*map(np.arange, counts), indexing="ij"), -1).reshape(-1, 2))
@@ -275,9 +291,7 @@ def _free(problem: Problem, boundary: np.ndarray, points: np.ndarray, apart: np.
 
 
 def _within(problem: Problem, points: np.ndarray) -> np.ndarray:  # [n, 2] -> bool [n]
-    if not problem.region.whole:
-        return problem.region.holds(torch.from_numpy(points)).numpy()
-    return np.all((points >= problem.domain.lower) & (points <= problem.domain.upper), axis=1)
+    return problem.region.holds(torch.from_numpy(points)).numpy()
 
 
 def _smoothed(problem: Problem, nodes: np.ndarray, fixed: int, sizes: _Sizes) -> np.ndarray:
@@ -304,6 +318,32 @@ def _triangles(problem: Problem, nodes: np.ndarray) -> np.ndarray:  # -> [T, 3]
     area, longest = np.abs(ux * vy - uy * vx), np.max([ux**2 + uy**2, vx**2 + vy**2, wx**2 + wy**2], axis=0)
     cells = cells[area > 1e-6 * longest]
     return cells[_within(problem, nodes[cells].mean(1))]
+
+
+def _flipped(cells: np.ndarray) -> np.ndarray:
+    """No triangle keeps two sides on the rim, whose curves would be one line at their corner: its third side is turned.
+
+    Of (a, b, c) with the sides ab and bc on the rim, and (a, c, d) next to it, become (a, b, d) and (b, c, d).
+    """
+    rim, cells = _rim(cells), cells.copy()
+    sides = np.sort(cells[:, [[1, 2], [0, 2], [0, 1]]], axis=2)
+    owners: dict[tuple[int, int], list[int]] = {}
+    for cell, own in enumerate(sides.tolist()):
+        for side in own:
+            owners.setdefault((side[0], side[1]), []).append(cell)
+    touched: set[int] = set()
+    for cell, own in enumerate(sides.tolist()):
+        inner = [place for place, side in enumerate(own) if tuple(side) not in rim]
+        if len(inner) != 1:
+            continue
+        a, c = own[inner[0]]
+        other = sum(owners[a, c]) - cell
+        if touched & {cell, other}:
+            continue
+        b, d = cells[cell, inner[0]], cells[other].sum() - a - c
+        cells[cell], cells[other] = (a, b, d), (b, c, d)
+        touched |= {cell, other}
+    return cells
 
 
 def _rim(cells: np.ndarray) -> set[tuple[int, int]]:

@@ -61,7 +61,6 @@ def test_files_that_are_no_list(folder, text, entry, reason):
     ("triangle(-0.8, -0.8, 0.8, -0.8, 0, 0.7)", 3, lambda x, y: np.exp(x) * np.sin(y), 2e-6),
 ])  # fmt: skip
 def test_finite_elements_on_new_shapes(shape, edges, u, tolerance):
-    pytest.importorskip("skfem")
     known = {"annulus": "log(sqrt(x**2 + y**2))", "sector": "x**2 - y**2"}.get(shape.split("(")[0], "exp(x)*sin(y)")
     problem = load_problem(SQUARE | {"shapes": {"part": shape}, "domain": "part", "boundary": {"part": f"u = {known}"}})
     assert len(problem.conditions) == edges

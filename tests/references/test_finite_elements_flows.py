@@ -1,0 +1,133 @@
+"""Finite elements for what is free by a constant, for flows with a pressure, and in time; orders and second methods."""
+
+import numpy as np
+import pytest
+import torch
+
+from kanpde.problems.catalog import load_problem
+from kanpde.problems.freedoms import aligned
+from kanpde.problems.geometry.regions import inside_points
+from kanpde.problems.language import compile_expression
+from kanpde.references import NotSolved, method_for
+from kanpde.references.cache import load_values, store_values
+from kanpde.references.methods import METHODS, finite_elements
+
+HOLE = {"coordinates": {"x": [-1, 1], "y": [-1, 1]}, "shapes": {"hole": "disk(0.2, 0.1, 0.4)"}, "domain": "box - hole"}
+RING = {"coordinates": {"x": [-1.1, 1.1], "y": [-1.1, 1.1]}, "fields": ["u"],
+        "shapes": {"outer": "disk(0, 0, 1)", "inner": "disk(0, 0, 0.3)"}, "domain": "outer - inner",
+        "equations": {"e": "lap(u) = auto"}, "boundary": {"*": "dn(u) = auto"},
+        "exact": {"u": "x + exp(x/2)*sin(y)"}}  # fmt: skip
+STOKES = {**HOLE, "fields": ["u", "v", "p"],
+          "equations": {"along": "lap(u) - p_x = auto", "across": "lap(v) - p_y = auto", "mass": "u_x + v_y = 0"},
+          "exact": {"u": "sin(x)*cos(y)", "v": "-cos(x)*sin(y)", "p": "exp(x)*y"},
+          "boundary": {"*": ["u = auto", "v = auto"]}}  # fmt: skip
+OUTFLOW = {**STOKES,
+           "equations": {"along": "lap(u)/10 - u*u_x - v*u_y - p_x = auto",
+                         "across": "lap(v)/10 - u*v_x - v*v_y - p_y = auto", "mass": "u_x + v_y = 0"},
+           "boundary": {"x+": ["dn(u)/10 - p = auto", "dn(v)/10 = auto"], "*": ["u = auto", "v = auto"]}}  # fmt: skip
+HEAT = {**HOLE, "coordinates": {"x": [-1, 1], "y": [-1, 1], "t": [0, 0.3]}, "fields": ["u"],
+        "equations": {"e": "u_t = lap(u) - u**3 + auto"}, "boundary": {"hole": "dn(u) + u = auto", "*": "u = auto"},
+        "initial": "u = auto", "exact": {"u": "exp(-t)*sin(x + t)*cos(y)"}}  # fmt: skip
+WAVE = {**HEAT, "equations": {"e": "u_tt + u_t = (1 + x**2)*lap(u) + auto"}, "initial": ["u = auto", "u_t = auto"]}
+
+
+def errors(data, resolution, factor=1.0):
+    """Relative L2 errors of all fields, up to what the problem leaves free, or distances to a multiple of the exact."""
+    problem = load_problem(data)
+    points = inside_points(problem.region, problem.domain, 400, 0)
+    found = finite_elements.solve(problem, resolution).values(points.numpy())
+    exact = [factor * compile_expression(problem.exact[field], problem.coordinates)(points) for field in problem.fields]
+    known = aligned(problem, points, torch.from_numpy(found), torch.stack(exact, dim=1)).numpy()
+    return np.linalg.norm(found - known, axis=0) / np.linalg.norm(known, axis=0)
+
+
+@pytest.mark.parametrize(
+    "data", [RING, STOKES, OUTFLOW, HEAT, WAVE], ids=["neumann", "stokes", "navier_stokes", "heat", "wave"]
+)
+def test_orders(data):
+    """Quadratic sides give order 4, as does a pressure of degree 3; between coarse meshes it is 3.2 to 4.1."""
+    coarse, fine = errors(data, 5), errors(data, 10)
+    assert fine.max() < 5e-6 and np.log2(coarse / fine).min() > 3, (coarse, fine)
+    assert errors(data, 5, factor=1.01).min() > 3e-3
+
+
+def test_a_field_that_is_free_has_the_mean_zero_or_the_value_at_a_point():
+    points = inside_points(load_problem(RING).region, load_problem(RING).domain, 4000, 0).numpy()
+    assert abs(finite_elements.solve(load_problem(RING), 6).values(points).mean()) < 3e-3  # the mean of a sample
+    held = load_problem({**{k: v for k, v in RING.items() if k != "exact"}, "equations": {"e": "lap(u) = 0"},
+                         "boundary": {"outer": "dn(u) = x", "inner": "dn(u) = 0"},
+                         "at": {"x": 0.5, "y": 0.5, "condition": "u = 7"}})  # fmt: skip
+    assert finite_elements.applicable(held)
+    assert finite_elements.solve(held, 6).values(np.array([[0.5, 0.5]]))[0, 0] == pytest.approx(7, abs=1e-12)
+
+
+def test_what_does_not_balance_has_no_solution():
+    data = {**RING, "equations": {"e": "lap(u) = 1"}, "boundary": {"*": "dn(u) = 0"}}
+    with pytest.raises(NotSolved, match="do not balance"):
+        finite_elements.solve(load_problem({key: data[key] for key in data if key != "exact"}), 6)
+
+
+def test_couette_flow_between_turning_cylinders():
+    """u_θ = A r + B/r with u_θ = 0.3 at r = 0.3 and 0 at r = 1; p = ∫ u_θ²/r dr, up to a constant."""
+    data = {
+        **RING, "fields": ["u", "v", "p"],
+        "equations": {"along": "u*u_x + v*u_y = lap(u)/20 - p_x", "across": "u*v_x + v*v_y = lap(v)/20 - p_y",
+                      "mass": "u_x + v_y = 0"},
+        "boundary": {"inner": ["u = -y", "v = x"], "outer": ["u = 0", "v = 0"]},
+    }  # fmt: skip
+    problem = load_problem({key: value for key, value in data.items() if key != "exact"})
+    x, y = points = inside_points(problem.region, problem.domain, 400, 0).numpy().T
+    a, b, r = -0.09 / 0.91, 0.09 / 0.91, np.hypot(x, y)
+    around, pressure = a * r + b / r, a**2 * r**2 / 2 + 2 * a * b * np.log(r) - b**2 / (2 * r**2)
+    u, v, p = finite_elements.solve(problem, 10).values(points.T).T
+    assert np.abs(np.stack([u + around * y / r, v - around * x / r])).max() < 3e-5
+    assert np.ptp(p - pressure) < 5e-3 * np.ptp(pressure) and np.ptp(p - 1.1 * pressure) > 5e-2 * np.ptp(pressure)
+
+
+@pytest.mark.parametrize("name", ["heat", "two fields"])
+def test_a_second_method_on_a_square(name):
+    """A polygon that is the box for one, the box for the other: the method of lines."""
+    box = {"coordinates": {"x": [0, 1], "y": [0, 1]}, "fields": ["u"]}
+    data = {
+        "heat": {**box, "coordinates": {**box["coordinates"], "t": [0, 0.2]},
+                 "equations": {"e": "u_t = lap(u) + u_x + u"}, "boundary": {"x-": "u = 0", "*": "dn(u) = 0"},
+                 "initial": "u = sin(pi*x/2)**2*(1 + cos(pi*y))"},
+        "two fields": {
+            **box, "fields": ["u", "v"], "coordinates": {**box["coordinates"], "t": [0, 0.2]},
+            "equations": {"a": "u_t = lap(u) - u*v", "b": "2*v_t = lap(v) + u**2"},
+            "boundary": {"*": ["dn(u) = 0", "dn(v) = 0"]}, "initial": ["u = 1 + cos(pi*x)", "v = cos(pi*y)"]},
+    }[name]  # fmt: skip
+    shaped = {**data, "shapes": {"all": "polygon(0, 0, 1, 0, 1, 1, 0, 1)"}, "domain": "all"}
+    other, own = load_problem(data), load_problem(shaped)
+    assert method_for(other) == "lines" and method_for(own) == "finite_elements"
+    points = inside_points(own.region, own.domain, 300, 0)
+    known = torch.from_numpy(METHODS["lines"].solve(other, 16).values(points.numpy()))
+    found = torch.from_numpy(finite_elements.solve(own, 8).values(points.numpy()))
+    assert float((found - known).norm() / known.norm()) < 1e-5
+    assert float((found - 1.001 * known).norm() / known.norm()) > 5e-4
+
+
+def test_steps_in_time_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("KANPDE_CACHE", str(tmp_path))
+    problem = load_problem(HEAT)
+    solved = finite_elements.solve(problem, 5)
+    numbers = {"error": 0.0, "seconds": 0.0, "unknowns": 1, "energies": np.empty(0), "energy_errors": np.empty(0)}
+    store_values(problem, "finite_elements", (5,), solved.values, numbers)
+    points = inside_points(problem.region, problem.domain, 50, 0).numpy()
+    again, _ = load_values(problem, "finite_elements", (5,))
+    assert (again(points) == solved.values(points)).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"boundary": {"hole": "u_t + dn(u) = 0", "*": "u = 0"}}, "below its highest"),
+        ({"boundary": {"x-": [{"where": "y < t", "condition": "u = 0"}, {"where": "y >= t", "condition": "dn(u) = 0"}],
+                       "*": "u = 0"}}, "stay where they are"),
+        ({"equations": {"e": "u_t + u_x = 0"}, "boundary": {"*": "dn(u) = 0"}}, "carries a field"),
+    ],
+)  # fmt: skip
+def test_what_it_cannot_take_in_time_is_said(changes, reason):
+    with pytest.raises(NotSolved, match=reason):
+        finite_elements.solve(load_problem({**{k: v for k, v in HEAT.items() if k != "exact"}, "initial": "u = 0",
+                                            "equations": {"e": "u_t = lap(u)"}, **changes}), 5)  # fmt: skip
