@@ -32,7 +32,7 @@ from kanpde.models.univariate import B, C, D
 from kanpde.solving.losses.cross_entropy import CrossEntropy
 from kanpde.solving.optimizers.levenberg_marquardt import LevenbergMarquardt
 from kanpde.symbolic.edge_fits import Candidate, candidates
-from kanpde.symbolic.fitting import rough_rows, size_of, weight_columns
+from kanpde.symbolic.fitting import rough_rows
 from kanpde.symbolic.formulas import problem_text
 from kanpde.symbolic.sparsity import sparse_rows
 from kanpde.symbolic.trees import expression, float_number, numbers, tree_of
@@ -81,8 +81,8 @@ class Labeled:
 
 
 def _small_rows(network: EdgeNetwork, weight: float) -> Tensor:
-    rows = torch.zeros(size_of(network), size_of(network), dtype=torch.float64)
-    for _, columns, _ in weight_columns(network):
+    rows = torch.zeros(network.jacobian_width, network.jacobian_width, dtype=torch.float64)
+    for _, columns, _ in network.spline_columns():
         rows[columns, columns] = weight * torch.eye(columns.stop - columns.start, dtype=torch.float64)
     return rows
 

@@ -54,6 +54,9 @@ DEFAULT = Search()
 WEAK = 0.03
 """Score relative to the largest below which an edge of a sparse network is cut off."""
 
+NEAR = 2.0
+"""Sparse networks with errors no larger than this times the least are told apart by how many edges they have."""
+
 PER_UNKNOWN = 0.2
 """What a number that is not recognized has to gain in log10 of the error, where no formula is exact."""
 
@@ -283,14 +286,13 @@ def discover_sparse(
 
 def sparse_network(template: Template, samples: Samples, search: Search, seed: int) -> tuple[EdgeNetwork, int]:
     """The template's network with few edges, trained on, and how many the penalty left before that."""
-    best, least = None, math.inf
+    starts = []
     for start in range(2):
         network = template.build(samples, search.grids[0], search.degree, 1000 * seed + start)
-        sparsify(network, samples)
-        if _sound(network) and (error := robust_error(network, samples)) < least:
-            best, least = network, error
-    best = best or network
-    best = cut(best, WEAK, samples.x)
+        network = sparsify(network, samples)
+        starts.append((robust_error(network, samples), cut(network, WEAK, samples.x)))
+    least = min(error for error, _ in starts)
+    best = min((network for error, network in starts if error <= NEAR * least), key=lambda own: len(own.edges))
     edges = len(best.edges)
     for grid in search.grids[:2]:
         best.extend(grid, samples.x)

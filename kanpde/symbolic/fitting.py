@@ -9,14 +9,13 @@ and sparsity (`sparsity.sparse_rows`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from kanpde.models.differentiation import ChainRoute, OfParameters
 from kanpde.models.networks import Chain
-from kanpde.models.networks.edges import Edge, EdgeNetwork, Key, roughness
+from kanpde.models.networks.edges import EdgeNetwork, roughness
 from kanpde.solving.optimizers.interface import SquaresByJacobian
 from kanpde.solving.optimizers.levenberg_marquardt import LevenbergMarquardt
 from kanpde.symbolic.samples import Samples
@@ -31,27 +30,12 @@ GENTLE = LevenbergMarquardt(floor=1e-6)
 FINAL = LevenbergMarquardt(solver="qr", damping=1e-4, floor=1e-9, tolerance=1e-9)
 
 
-def weight_columns(network: EdgeNetwork) -> Iterator[tuple[Key, slice, Edge]]:
-    """Where the weights of each spline stand in θ."""
-    first = 0
-    for depth, layer in enumerate(network.layers):
-        size = layer.features.size
-        for row, place in enumerate(layer.splines):
-            yield (depth, *place), slice(first + row * size, first + (row + 1) * size), Edge(layer.weight.detach()[row])
-        first += layer.weight.numel() + layer.constants.numel()
-
-
-def size_of(network: EdgeNetwork) -> int:
-    """Numbers in θ, those that are fixed included."""
-    return sum(parameter.numel() for parameter in network.layers.parameters())
-
-
 def rough_rows(network: EdgeNetwork, weight: float) -> Tensor:  # -> [R, P]
     """weight · D³ w for every spline."""
-    blocks = [torch.zeros(0, size_of(network), dtype=torch.float64)]
-    for _, columns, edge in weight_columns(network):
-        rows = roughness(len(edge.values), edge.values)
-        block = rows.new_zeros(len(rows), blocks[0].shape[1])
+    blocks = [torch.zeros(0, network.jacobian_width, dtype=torch.float64)]
+    for _, columns, values in network.spline_columns():
+        rows = roughness(len(values), values)
+        block = rows.new_zeros(len(rows), network.jacobian_width)
         block[:, columns] = weight * rows
         blocks.append(block)
     return torch.cat(blocks)
@@ -93,7 +77,7 @@ def fit(
     """Train in place; returns the root of the loss."""
     below = [rough_rows(network, rough)] if rough else []
     below += [] if rows is None else [rows]
-    empty = torch.zeros(0, size_of(network), dtype=torch.float64)
+    empty = torch.zeros(0, network.jacobian_width, dtype=torch.float64)
     objective = Values(network, samples.x, samples.y, torch.cat([empty, *below]))
     ended = optimizer.minimize(objective, objective.theta, steps, lambda iterate: None)
     objective.theta = ended.theta

@@ -15,41 +15,75 @@ from torch import Tensor
 
 from kanpde.models.networks.edges import EdgeNetwork, Key
 from kanpde.models.networks.pruning import connected, scores, without
+from kanpde.models.networks.sparse_edges import surprise
 from kanpde.symbolic.edge_fits import candidates
-from kanpde.symbolic.fitting import fit, robust_error, size_of, weight_columns
+from kanpde.symbolic.fitting import fit, residuals, robust_error
 from kanpde.symbolic.samples import Samples
+
+FIRST, AGAIN = 8, 3
+"""Rounds of six steps: of all edges, and after a node is left out."""
 
 
 def sparse_rows(network: EdgeNetwork, x: Tensor, weight: float, entropy: float = 1.0, eps: float = 1e-3) -> Tensor:
     """Rows of the reweighted L1 and entropy penalty at the present weights, [R, P]."""
-    activations = network.activations(x)
-    blocks, sizes = [], []
-    for (depth, i, _), columns, edge in weight_columns(network):
-        features = network.layers[depth].features.dense(activations[depth])[:, 0, i].detach()
-        factor = torch.linalg.qr((features - features.mean(0)) / math.sqrt(len(x)), mode="r")[1]
-        sizes.append((factor @ edge.values).norm())
-        blocks.append((columns, factor))
-    if not sizes:
-        return torch.zeros(0, size_of(network), dtype=torch.float64)
-    size = torch.stack(sizes)
-    share = size / size.sum()
-    surprise = -torch.log(share + 1e-12)
-    weights = weight * (1 + entropy * (surprise - (share * surprise).sum()).clamp(min=-0.9))
-    rows = []
-    for (columns, factor), own, s in zip(blocks, weights, size, strict=True):
-        block = factor.new_zeros(len(factor), size_of(network))
+    factors, sizes = _sized(network, x)
+    rows = [torch.zeros(0, network.jacobian_width, dtype=torch.float64)]
+    told = surprise(sizes)
+    weights = weight * (1 + entropy * (told - (sizes / sizes.sum() * told).sum()).clamp(min=-0.9))
+    for (columns, factor), own, s in zip(factors, weights, sizes, strict=True):
+        block = factor.new_zeros(len(factor), network.jacobian_width)
         block[:, columns] = (own / 2 / (s + eps)).sqrt() * factor
         rows.append(block)
     return torch.cat(rows)
 
 
-def sparsify(
-    network: EdgeNetwork, samples: Samples, weight: float = 1e-2, entropy: float = 1.0, rounds: int = 8
-) -> None:
+def _sized(network: EdgeNetwork, x: Tensor) -> tuple[list[tuple[slice, Tensor]], Tensor]:  # -> …, [E]
+    """Of every spline its columns and R, and all sizes ‖R w‖."""
+    activations, factors, sizes = network.activations(x), [], [x.new_zeros(0)]
+    for (depth, i, _), columns, values in network.spline_columns():
+        features = network.layers[depth].features.dense(activations[depth])[:, 0, i].detach()
+        factor = torch.linalg.qr((features - features.mean(0)) / math.sqrt(len(x)), mode="r")[1]
+        factors.append((columns, factor))
+        sizes.append((factor @ values).norm()[None])
+    return factors, torch.cat(sizes)
+
+
+def sparsify(network: EdgeNetwork, samples: Samples, weight: float = 1e-2, entropy: float = 1.0) -> EdgeNetwork:
+    """Train with the penalty, then without one node after the other, the weakest first, where that lowers
+
+        Σ_n (N(x_n) - y_n)²/N + λ/2 Σ_e s_e (1 - ent·log p_e)
+
+    Descent alone ends in many minima: often two nodes share what one can do, and no small step moves it there.
+    """
+    network, kept = network.changed({}), set[Key]()
+    _pressed(network, samples, weight, entropy, FIRST)
+    least = penalized(network, samples, weight, entropy)
+    while True:
+        score = {key: value for key, value in scores(network, samples.x).items() if key[0] > 0 and key not in kept}
+        if not score:
+            return network
+        weakest = min(score, key=lambda key: score[key])
+        kept.add(weakest)
+        trial = without(network, [weakest], samples.x)
+        if connected(trial):
+            _pressed(trial, samples, weight, entropy, AGAIN)
+            loss = penalized(trial, samples, weight, entropy)
+            network, least = (trial, loss) if loss < least else (network, least)
+
+
+def _pressed(network: EdgeNetwork, samples: Samples, weight: float, entropy: float, rounds: int) -> None:
     """Train with the penalty, reweighted every six steps; in place."""
     for _ in range(rounds):
         fit(network, samples, 6, rough=1e-4, rows=sparse_rows(network, samples.x, weight, entropy))
         network.extend(network.grid, samples.x)
+
+
+def penalized(network: EdgeNetwork, samples: Samples, weight: float, entropy: float) -> float:
+    """The loss that `sparsify` lowers; infinite where the network is not defined."""
+    _, sizes = _sized(network, samples.x)
+    penalty = weight / 2 * float((sizes * (1 + entropy * surprise(sizes))).sum())
+    loss = float(residuals(network, samples.x, samples.y).square().mean()) + penalty
+    return loss if math.isfinite(loss) else math.inf
 
 
 def prune(network: EdgeNetwork, samples: Samples, tolerance: float, steps: int = 12) -> EdgeNetwork:

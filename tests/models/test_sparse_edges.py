@@ -32,7 +32,7 @@ def test_masks_products_and_functions_are_as_they_were_asked_for():
 
 def test_the_penalty_is_the_sum_of_sizes_and_its_derivatives_are_exact():
     network = built(width=(3,), sparsity=0.01, grid=2)
-    assert network.sparsity == 0.01
+    assert network.penalty.sparsity == 0.01
     rows, slopes = sparse_rows(network)
     x = 2 * torch.rand(4000, 2, generator=torch.Generator().manual_seed(1)) - 1
     sizes = [values.std() for key, values in network.edge_values(x).items() if key[0] == 0]
@@ -51,6 +51,28 @@ def test_the_penalty_is_the_sum_of_sizes_and_its_derivatives_are_exact():
         assert torch.allclose((ends[0] - ends[1]) / 2, moved, atol=1e-10)
 
 
+def test_entropy_presses_on_small_edges_and_its_gradient_is_exact():
+    """|rows|² = λ Σ q_e (1 - κ log p_e), and rows · slopes is half its gradient."""
+    network = built(width=(3,), sparsity=0.01, entropy=2.0, grid=2)
+    plain, entropic = built(width=(3,), sparsity=0.01, grid=2), network
+    size = network.layers[0].features.size
+    q = sparse_rows(plain)[0].unflatten(0, (-1, size)).square().sum(1) / 0.01
+    rows, slopes = sparse_rows(entropic)
+    expected = 0.01 * q * (1 - 2 * torch.log(q / q.sum()))
+    assert torch.allclose(rows.unflatten(0, (-1, size)).square().sum(1), expected, rtol=1e-6)
+    weight = network.layers[1].weight
+    step = 1e-5 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(2))
+    ends = []
+    for sign in (1, -1):
+        with torch.no_grad():
+            weight += sign * step
+            ends.append(sparse_rows(network)[0].square().sum())
+            weight -= sign * step
+    first = network.layers[0].weight.numel()
+    moved = 2 * rows @ slopes[:, first : first + weight.numel()] @ step.flatten()
+    assert float((ends[0] - ends[1]) / 2) == pytest.approx(float(moved), rel=1e-5)
+
+
 def test_the_last_grid_has_no_penalty_and_edges_are_left_out_before_it():
     network = built(width=(3,), sparsity=0.01, threshold=0.05, grid=4)
     weight = network.layers[0].weight
@@ -60,7 +82,7 @@ def test_the_last_grid_has_no_penalty_and_edges_are_left_out_before_it():
     network.extend(8, x)
     assert set(before) - set(network.edges) == {(0, 0, 0)} and len(network.splines) == len(network.edges)
     whole = built(grid=8, width=(3,), sparsity=0.01)
-    assert whole.sparsity == 0 and sparse_rows(whole)[0].numel() == 0
+    assert whole.penalty.sparsity == 0 and sparse_rows(whole)[0].numel() == 0
 
 
 def test_a_named_function_is_trained_by_the_equation():

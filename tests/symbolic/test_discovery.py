@@ -18,7 +18,7 @@ from kanpde.symbolic.fitting import Values, fit, rms
 from kanpde.symbolic.formulas import same
 from kanpde.symbolic.hypotheses import hypothesis
 from kanpde.symbolic.samples import drawn, split
-from kanpde.symbolic.sparsity import prune, sparse_rows
+from kanpde.symbolic.sparsity import penalized, prune, sparse_rows, sparsify
 from kanpde.symbolic.structure import Structure
 from kanpde.symbolic.templates import templates
 from kanpde.symbolic.trees import expression, float_number, numbers, tree_of, values
@@ -185,6 +185,23 @@ def test_the_fit_has_the_gradient_it_says():
     direction = torch.randn_like(theta)
     slope = (objective.residual(theta + 1e-6 * direction) - objective.residual(theta - 1e-6 * direction)) / 2e-6
     assert (slope - J @ direction).abs().max() < 1e-6 * slope.abs().max()
+
+
+def test_a_node_that_another_can_stand_for_is_left_out():
+    """Both nodes carry half of one function: the penalized loss is stationary there, and lower with one of them."""
+    samples = drawn(lambda x: torch.exp(torch.sin(2 * x[:, 0]) + x[:, 1] ** 2), [-1, -1], [1, 1], 0, 400).under("f")
+    one = edge_network((2, 1, 1), random_splines((2, 1, 1), 4, 5, torch.Generator().manual_seed(0)))
+    one.extend(4, samples.x)
+    fit(one, samples, 40)
+    twice = {(0, i, o): edge for (depth, i, _), edge in one.edges.items() if depth == 0 for o in range(2)}
+    last = one.edges[1, 0, 0]
+    twice |= {(1, i, 0): type(last)(last.values / 2) for i in range(2)}
+    network = edge_network((2, 2, 1), twice)
+    network.extend(4, samples.x)
+    before = penalized(network, samples, 1e-2, 1.0)
+    sparse = sparsify(network, samples)
+    assert len(network.edges) == 6 and len(sparse.edges) == 3
+    assert penalized(sparse, samples, 1e-2, 1.0) < before
 
 
 def test_scores_say_what_an_edge_does():

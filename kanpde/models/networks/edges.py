@@ -309,6 +309,20 @@ class EdgeNetwork(Chain):
         own = [layer.features for layer in self.layers]
         return EdgeNetwork(self.inputs, features or own, self.nodes, merged)
 
+    @property
+    def jacobian_width(self) -> int:
+        """Columns of the Jacobian: all numbers, those that are fixed included."""
+        return sum(layer.weight.numel() + layer.constants.numel() for layer in self.layers)
+
+    def spline_columns(self) -> Iterator[tuple[Key, slice, Tensor]]:
+        """The Jacobian's columns of each spline, and its weights [m]."""
+        first = 0
+        for depth, layer in enumerate(self.layers):
+            size = layer.features.size
+            for row, place in enumerate(layer.splines):
+                yield (depth, *place), slice(first + row * size, first + (row + 1) * size), layer.weight.detach()[row]
+            first += layer.weight.numel() + layer.constants.numel()
+
     def parameter_count(self) -> int:
         """Numbers that are trained."""
         return sum(layer.weight.numel() + int(layer.free.sum()) for layer in self.layers)

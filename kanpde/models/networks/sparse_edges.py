@@ -1,8 +1,11 @@
 """Networks of chosen edges as a model: masks, products and named functions, and edges that training switches off.
 
-    λ Σ_e ‖φ_e - mean‖     as rows   √λ R_e w_e / √(s_e + ε),     s_e = ‖R_e w_e‖
+    λ Σ_e q_e (1 - κ log p_e)     as rows   √λ_e R_e w_e / √(s_e + ε),     s_e = ‖R_e w_e‖ = ‖φ_e - mean‖
+                                              q_e = s_e²/(s_e + ε),   p_e = q_e/Σq,   λ_e = λ (1 - κ log p_e)
 
-R_e is the QR factor of the edge's centered splines on their interval. The rows press small edges to zero on all grids
+R_e is the QR factor of the edge's centered splines on their interval; κ weighs the entropy of the p_e, which is least
+where few edges are left. Rows are differentiated with λ_e held, which leaves the sum's gradient exact: Σ q_e d log p_e
+is zero. The rows press small edges to zero on all grids
 but the last. Where a grid is refined, edges are left out whose score is below a share of the largest, so that the last
 stage trains what is left without a penalty.
 """
@@ -12,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +45,17 @@ SHIFTS = (0.0, 0.5, 1.5, 3.0, 6.0)
 LARGEST = 50.0
 
 
+class Penalty(NamedTuple):
+    """λ, κ, and the share of the largest score below which splines are switched off; zeros for none."""
+
+    sparsity: float = 0.0
+    entropy: float = 0.0
+    threshold: float = 0.0
+
+
+FREE = Penalty()
+
+
 @dataclass(frozen=True)
 class EdgeDesign(SplineDesign):
     """A network of edges chosen one by one.
@@ -52,6 +66,7 @@ class EdgeDesign(SplineDesign):
         edges: The only ones that are on in the layers they speak of, as "0,1,0": layer, input, received sum.
         functions: Named edges, as "0,1,0=sin"; layer, input, sum.
         sparsity: λ of the penalty on edges, 0 for none.
+        entropy: κ of the penalty: how much more it presses on edges that are small among the others.
         threshold: Share of the largest score below which a penalized edge is switched off.
         grid: Cells of the splines in the last stage.
         degree: Of the splines, 1 to 13; a residual of order r needs at least r + 1.
@@ -65,6 +80,7 @@ class EdgeDesign(SplineDesign):
     edges: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     sparsity: float = 0.0
+    entropy: float = 0.0
     threshold: float = 0.02
     grid: int = 8
     degree: int = 5
@@ -110,8 +126,8 @@ class EdgeDesign(SplineDesign):
         on = {key: edge for key, edge in every.items() if key in given or key[0] not in spoken}
         return on | {key: named_edge(name) for key, name in named.items()}
 
-    def _penalized(self, grid: int) -> tuple[float, float]:
-        return (self.sparsity, self.threshold) if grid != self.grid else (0.0, 0.0)
+    def _penalized(self, grid: int) -> Penalty:
+        return Penalty(self.sparsity, self.entropy, self.threshold) if grid != self.grid else FREE
 
     def rebuilt(self, inputs: int, outputs: int, grid: int, arrays: dict[str, Any], **options: Any) -> nn.Module:
         """With the splines that training has left on."""
@@ -134,7 +150,7 @@ class SparseEdges(EdgeNetwork):
 
     Args:
         inputs, features, nodes, edges: As of every edge network.
-        penalized: λ, and the share of the largest score below which splines are switched off; zeros for neither.
+        penalty: What presses on them.
     """
 
     splines: Tensor  # [E, 3]
@@ -145,10 +161,10 @@ class SparseEdges(EdgeNetwork):
         features: Sequence[BSplines],
         nodes: Sequence[Nodes],
         edges: Mapping[Key, Edge],
-        penalized: tuple[float, float] = (0.0, 0.0),
+        penalty: Penalty = FREE,
     ):
         super().__init__(inputs, features, nodes, edges)
-        self.sparsity, self.threshold = penalized
+        self.penalty = penalty
         self._list()
 
     def _list(self) -> None:
@@ -163,31 +179,37 @@ class SparseEdges(EdgeNetwork):
 
     def extend(self, resolution: int, points: Tensor, knots: Tensor | None = None) -> None:
         """Leave weak splines out, then refine the grids."""
-        if self.threshold and resolution > self.grid:
-            self.put(cut(self, self.threshold, points))
+        if self.penalty.threshold and resolution > self.grid:
+            self.put(cut(self, self.penalty.threshold, points))
         super().extend(resolution, points, knots)
 
 
 def sparse_rows(network: nn.Module) -> tuple[Tensor, Tensor]:  # -> [m], [m, P]
     """The penalty's rows, and their derivatives; none where the network asks for none."""
     assert isinstance(network, SparseEdges)
-    size = sum(parameter.numel() for parameter in network.layers.parameters())
-    like = network.layers[0].weight
-    rows, slopes, first = [like.new_zeros(0)], [like.new_zeros(0, size)], 0
-    for layer in network.layers if network.sparsity else ():
-        factors = _factors(layer)
-        for row, (i, _) in enumerate(layer.splines):
-            v = factors[i] @ layer.weight.detach()[row]
-            s = v.norm()
-            root = (s + SMALL).sqrt()
-            by_v = torch.eye(len(v), dtype=v.dtype, device=v.device) / root
-            by_v -= v[:, None] * v / (2 * s.clamp(min=1e-12) * root**3)
-            block = v.new_zeros(len(v), size)
-            block[:, first + row * len(v) : first + (row + 1) * len(v)] = by_v @ factors[i]
-            rows.append(math.sqrt(network.sparsity) * v / root)
-            slopes.append(math.sqrt(network.sparsity) * block)
-        first += layer.weight.numel() + layer.constants.numel()
+    penalty, like = network.penalty, network.layers[0].weight
+    rows, slopes = [like.new_zeros(0)], [like.new_zeros(0, network.jacobian_width)]
+    factors = [_factors(layer) for layer in network.layers] if penalty.sparsity else []
+    sized = [(columns, factors[depth][i], factors[depth][i] @ values)
+             for (depth, i, _), columns, values in network.spline_columns()] if factors else []  # fmt: skip
+    if not sized:
+        return rows[0], slopes[0]
+    sizes = torch.stack([v.norm() for *_, v in sized])
+    weights = penalty.sparsity * (1 + penalty.entropy * surprise(sizes.square() / (sizes + SMALL)))
+    for (columns, factor, v), s, weight in zip(sized, sizes, weights, strict=True):
+        root = (s + SMALL).sqrt()
+        by_v = torch.eye(len(v), dtype=v.dtype, device=v.device) / root
+        by_v -= v[:, None] * v / (2 * s.clamp(min=1e-12) * root**3)
+        block = v.new_zeros(len(v), network.jacobian_width)
+        block[:, columns] = weight.sqrt() * by_v @ factor
+        rows.append(weight.sqrt() * v / root)
+        slopes.append(block)
     return torch.cat(rows), torch.cat(slopes)
+
+
+def surprise(sizes: Tensor) -> Tensor:  # [E] -> [E]
+    """-log p of each size's share p of their sum."""
+    return -torch.log(sizes / sizes.sum().clamp(min=1e-300) + 1e-12)
 
 
 def _factors(layer: EdgeLayer) -> Tensor:  # -> [in, m, m]
