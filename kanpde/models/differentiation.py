@@ -94,8 +94,9 @@ class ChainRoute(Route):
         """Of a row of the Jacobian, what `sparse_jacobian` lists."""
         if not all(parameter.requires_grad for parameter in self.network.layers.parameters()):
             return 1.0
-        counts = [(layer.listed, layer.features.size, layer.weight.numel()) for layer in self.network.layers]
-        return sum(listed * count / size for listed, size, count in counts) / self._columns()
+        layers = self.network.layers
+        vanishing = sum((1 - layer.listed / layer.features.size) * layer.weight.numel() for layer in layers)
+        return 1 - vanishing / self._columns()
 
     def sparse_jacobian(self, prepared: Lifted, indices: IndexSet, head: Head) -> tuple[Tensor, Tensor, Tensor]:
         """Residuals [n, q], the derivatives that need not vanish [n, q, l], and by which parameters [n, l]."""
@@ -272,6 +273,12 @@ def _partial(function: Callable[[Tensor], Tensor], index: tuple[int, ...]) -> Ca
 
 def _first(function: Callable[[Tensor], Tensor], axis: int) -> Callable[[Tensor], Tensor]:
     return lambda x: jacrev(function)(x)[..., axis]
+
+
+def listed_share(network: nn.Module) -> float:
+    """Of a row of the Jacobian, what can be other than zero and be listed as such."""
+    route = route_for(network)
+    return route.listed_share if isinstance(route, ChainRoute) else 1.0
 
 
 def route_for(network: nn.Module) -> Route:

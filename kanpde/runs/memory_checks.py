@@ -44,7 +44,7 @@ def check_memory(event: Started, config: Config) -> None:
     if free is None or not config.optimizer.forms_jacobian:
         return
     points, parameters = max((event.points, event.parameters), event.largest, key=math.prod)
-    needed = points * parameters * getattr(torch, config.dtype).itemsize
+    needed = event.held * points * parameters * getattr(torch, config.dtype).itemsize
     if needed > free:
         where = "" if parameters == event.parameters else f" in the last of {len(event.grids)} stages"
         raise InputError(

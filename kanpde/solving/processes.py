@@ -9,7 +9,7 @@ inside `shared_training` are they asked for; all else is done by each alone. `to
 import atexit
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -144,6 +144,10 @@ class SharedRows:
     def norms(self) -> Tensor:  # -> [P]
         """Of the columns."""
         return summed(self.own.square().sum(0)).sqrt()
+
+    def diagonal_blocks(self, places: Sequence[slice]) -> list[Tensor]:
+        """Those of JᵀJ, of so many columns each."""
+        return [summed(self.own[:, place].mT @ self.own[:, place]) for place in places]
 
     def whole(self) -> Tensor:  # -> [N, P]
         """All rows, on every process."""

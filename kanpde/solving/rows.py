@@ -3,11 +3,14 @@
     JᵀJ,    J v,    Jᵀ r
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
+import numpy as np
 import torch
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 TILE = 128
@@ -25,6 +28,12 @@ class Rows(Protocol):
 
     def pulled(self, residual: Tensor) -> Tensor:  # [N] -> [P]
         """Jᵀ r."""
+
+    def norms(self) -> Tensor:  # -> [P]
+        """Of the columns."""
+
+    def diagonal_blocks(self, places: Sequence[slice]) -> list[Tensor]:
+        """Those of JᵀJ, of so many columns each."""
 
     def whole(self) -> Tensor:  # -> [N, P]
         """All of it."""
@@ -44,6 +53,13 @@ class DenseRows:
 
     def pulled(self, residual: Tensor) -> Tensor:
         return self.matrix.mT @ residual
+
+    def norms(self) -> Tensor:
+        norms: Tensor = self.matrix.norm(dim=0)
+        return norms
+
+    def diagonal_blocks(self, places: Sequence[slice]) -> list[Tensor]:
+        return [self.matrix[:, place].mT @ self.matrix[:, place] for place in places]
 
     def whole(self) -> Tensor:
         return self.matrix
@@ -72,15 +88,27 @@ class ListedRows:
         return total.view(self.width, self.width)
 
     def along(self, direction: Tensor) -> Tensor:
-        return torch.cat([(values * direction[columns]).sum(1) for values, columns in self.parts])
+        return torch.from_numpy(self._compressed @ direction.numpy())
 
     def pulled(self, residual: Tensor) -> Tensor:
-        total, row = residual.new_zeros(self.width), 0
-        for values, columns in self.parts:
-            terms = values * residual[row : row + len(values), None]
-            total.index_add_(0, columns.flatten(), terms.flatten())
-            row += len(values)
-        return total
+        return torch.from_numpy(self._compressed.T @ residual.numpy())
+
+    def norms(self) -> Tensor:
+        squares = np.bincount(self._compressed.indices, self._compressed.data**2, self.width)
+        return torch.from_numpy(squares).to(self.parts[0][0]).sqrt()
+
+    def diagonal_blocks(self, places: Sequence[slice]) -> list[Tensor]:
+        parts = self._compressed.tocsc()
+        own = [parts[:, place].tocsr() for place in places]
+        return [torch.from_numpy((part.T @ part).toarray()) for part in own]
+
+    @cached_property
+    def _compressed(self) -> csr_matrix:
+        counts = [np.full(len(values), values.shape[1]) for values, _ in self.parts]
+        starts = np.concatenate([[0], np.concatenate(counts).cumsum()]).astype(np.int64)
+        values = np.concatenate([values.reshape(-1).numpy() for values, _ in self.parts])
+        columns = np.concatenate([columns.reshape(-1).numpy() for _, columns in self.parts])
+        return csr_matrix((values, columns, starts), shape=(len(starts) - 1, self.width))
 
     def whole(self) -> Tensor:
         return torch.cat([v.new_zeros(len(v), self.width).scatter_(1, columns, v) for v, columns in self.parts])

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from kanpde.errors import InputError
 from kanpde.solving.optimizers import LBFGS, OPTIMIZERS, Adam, Auto, LeastSquares, LevenbergMarquardt, Stop, StopReason
+from kanpde.solving.optimizers.levenberg_marquardt import LARGEST_FACTORED
+from kanpde.solving.optimizers.ssbroyden import SSBroyden, updated
 
 
 @dataclass
@@ -55,8 +58,10 @@ def exponential() -> Problem:
 METHODS = {
     "lm": (LevenbergMarquardt(), 100),
     "lm by qr": (LevenbergMarquardt(solver="qr"), 100),
+    "lm by lsmr": (LevenbergMarquardt(solver="lsmr"), 100),
     "lm without acceleration": (LevenbergMarquardt(geodesic=False), 100),
     "lbfgs": (LBFGS(), 500),
+    "ssbroyden": (SSBroyden(), 500),
     "adam": (Adam(learning_rate=0.05, decay=0.4), 6000),
     "least squares": (LeastSquares(), 100),
     "auto": (Auto(), 100),
@@ -97,7 +102,7 @@ def test_what_is_reported_is_what_is_returned(name):
     assert torch.equal(ended.theta, seen[-1].theta) and ended.loss == seen[-1].loss
 
 
-@pytest.mark.parametrize("name", ["lm", "lm by qr", "lbfgs"])
+@pytest.mark.parametrize("name", ["lm", "lm by qr", "lm by lsmr", "lbfgs", "ssbroyden"])
 def test_every_accepted_step_lowers_the_loss(name):
     method, _ = METHODS[name]
     losses = []
@@ -187,6 +192,50 @@ def test_lbfgs_minimizes_small_losses_as_well_as_large_ones():
     tiny = Problem(lambda p: 1e-7 * problem.function(p), problem.start, 0.0)
     losses = [LBFGS().minimize(case, case.start, 100, ignore).loss for case in (problem, tiny)]
     assert losses[0] < 1e-15 and losses[1] < 1e-14 * 1e-15
+
+
+def test_self_scaled_broyden_keeps_its_matrix_positive_and_meets_the_secant():
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        draws = torch.randn(3, 6, 6, generator=generator, dtype=torch.float64).numpy()
+        H, curvature = (m @ m.T + 1e-3 * np.eye(6) for m in draws[:2])
+        g, length = draws[2][0], abs(draws[2][1, 0]) + 0.1
+        s = -length * (H @ g)
+        y = curvature @ s
+        found = updated(H, s, y, -length * (s @ g) / (s @ y))
+        assert np.linalg.eigvalsh(found).min() > 0
+        assert np.allclose(found @ y, s, rtol=1e-8, atol=1e-10 * np.abs(s).max())
+
+
+def test_self_scaled_broyden_needs_fewer_steps_than_l_bfgs_where_many_parameters_depend_on_each_other():
+    n = 60
+    matrix = torch.tensor([[1 / (1 + abs(i - j)) ** 2 * 10 ** (4 * i / n) for j in range(n)] for i in range(n)])
+    problem = Problem(lambda p: matrix.double() @ p - 1, torch.zeros(n, dtype=torch.float64), 0.0)
+    methods = SSBroyden(tolerance=0), LBFGS(memory=5, tolerance=0)
+    losses = [one.minimize(problem, problem.start, 150, ignore).loss for one in methods]
+    assert losses[0] < 1e-3 * losses[1]
+
+
+def test_a_matrix_that_is_too_large_is_refused():
+    big = Problem(lambda p: p, torch.zeros(10_001, dtype=torch.float64), 0.0)
+    with pytest.raises(InputError, match="up to 10000"):
+        SSBroyden().minimize(big, big.start, 1, ignore)
+
+
+def test_steps_without_a_factorization_are_those_with_one_where_they_are_solved_to_the_end():
+    problem = exponential()
+    for one in (problem, linear()):
+        found = {}
+        for solver in ("cholesky", "lsmr"):
+            found[solver] = seen = []
+            LevenbergMarquardt(solver=solver).minimize(one, one.start, 4, lambda one, seen=seen: seen.append(one.loss))
+        assert found["lsmr"] == pytest.approx(found["cholesky"], rel=1e-4)
+
+
+def test_large_models_are_not_factored():
+    assert LevenbergMarquardt().solver_for(LARGEST_FACTORED) == "cholesky"
+    assert LevenbergMarquardt().solver_for(LARGEST_FACTORED + 1) == "lsmr"
+    assert LevenbergMarquardt(solver="qr").solver_for(10**6) == "qr"
 
 
 def test_all_methods_are_registered():

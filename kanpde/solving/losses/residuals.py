@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
 from kanpde.errors import InputError, RunError
-from kanpde.models.differentiation import ChainRoute, Head, OfParameters, ProductRoute, Route, route_for
+from kanpde.models.differentiation import ChainRoute, Head, OfParameters, ProductRoute, Route, listed_share, route_for
 from kanpde.models.jets import IndexSet, closure
 from kanpde.models.learned_constants import constants, learned_bounds, learned_vector
 from kanpde.problems.field_sizes import row_sizes
@@ -304,8 +304,7 @@ class Residuals(OfParameters):
     @property
     def _listed(self) -> bool:
         remote = any(bound.remote for bound in self.blocks)
-        share = self.route.listed_share if isinstance(self.route, ChainRoute) else 1.0
-        return share < FEW and not remote and self.parameters[0].device.type == "cpu"
+        return listed_share(self.network) < FEW and not remote and self.parameters[0].device.type == "cpu"
 
     def _linearize_listed(self, theta: Tensor) -> tuple[Tensor, ListedRows]:
         self.theta = theta

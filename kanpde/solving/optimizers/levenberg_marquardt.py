@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from kanpde.errors import InputError
+from kanpde.solving.optimizers.damped_systems import SYSTEMS, Hessian, floored
 from kanpde.solving.optimizers.interface import (
     Curved,
     Ended,
@@ -24,10 +24,12 @@ from kanpde.solving.optimizers.interface import (
     squares,
     stalling,
 )
-from kanpde.solving.rows import Rows
 
 LARGEST_DAMPING = 1e12
 SMALLEST_DAMPING = 1e-16
+
+LARGEST_FACTORED = 6000
+"""Parameters beyond which steps are found by iteration: a factorization takes seconds there, and 8 P² bytes twice."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class LevenbergMarquardt(Optimizer):
     further residual, and μ is steered by the gain ratio ϱ (Nielsen): × max(⅓, 1 - (2ϱ-1)³), or × 2, 4, 8, … on failure.
 
     Args:
-        solver: "cholesky" factors J̃ᵀJ̃ + μ; "qr" factors [J̃; √μ], which keeps twice the digits and costs more.
+        solver: "cholesky" factors J̃ᵀJ̃ + μ; "qr" factors [J̃; √μ], which keeps twice the digits and costs more; "lsmr"
+            factors nothing, and needs J v and Jᵀr alone. "auto" is Cholesky up to `LARGEST_FACTORED` parameters.
         geodesic: Whether to use the acceleration.
         damping: The first μ.
         floor: Smallest column norm relative to the largest.
@@ -54,7 +57,7 @@ class LevenbergMarquardt(Optimizer):
     kind: ClassVar[str] = "lm"
     forms_jacobian: ClassVar[bool] = True
 
-    solver: Literal["cholesky", "qr"] = "cholesky"
+    solver: Literal["auto", "cholesky", "qr", "lsmr"] = "auto"
     geodesic: bool = True
     damping: float = 1e-2
     floor: float = 1e-2
@@ -66,6 +69,12 @@ class LevenbergMarquardt(Optimizer):
                 f"Levenberg–Marquardt needs 0 < damping < {LARGEST_DAMPING:.0e} and 0 ≤ floor, tolerance < 1; "
                 f"{self} came. Set them so."
             )
+
+    def solver_for(self, parameters: int) -> str:
+        """Which of them serves so many parameters."""
+        if self.solver != "auto":
+            return self.solver
+        return "cholesky" if parameters <= LARGEST_FACTORED else "lsmr"
 
     def minimize(
         self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict[str, Any] | None = None
@@ -165,19 +174,15 @@ def _squares(objective: SumOfSquares, theta: Tensor, settings: LevenbergMarquard
         return _square(residual), residual
 
     residual, jacobian = linearized(objective, theta)
-    system = _SYSTEMS[settings.solver](jacobian, residual, settings.floor)
+    system = SYSTEMS[settings.solver_for(theta.numel())](jacobian, residual, settings.floor)
     return _Local(_square(residual), system.scale, system, evaluate, residual)
 
 
 def _curved(objective: Curved, theta: Tensor, settings: LevenbergMarquardt) -> _Local:
     loss, gradient, hessian = objective.quadratic(theta)
-    scale = _floored((hessian.diagonal() / 2).abs().sqrt(), settings.floor)
-    system = _Hessian(hessian / 2 / scale / scale[:, None], gradient / 2 / scale)
+    scale = floored((hessian.diagonal() / 2).abs().sqrt(), settings.floor)
+    system = Hessian(hessian / 2 / scale / scale[:, None], gradient / 2 / scale)
     return _Local(loss, scale, system, lambda theta: (objective.value(theta), None), rounding=1e-8)
-
-
-def _floored(norms: Tensor, floor: float) -> Tensor:
-    return norms.clamp(min=max(floor * norms.max().item(), 1e-300))
 
 
 @dataclass
@@ -208,76 +213,6 @@ class _Memory:
     def stalled(self, loss: float, tolerance: float) -> bool:
         self.losses.append(loss)
         return has_stalled(self.losses, tolerance)
-
-
-class _Hessian:
-    """(H̃ + μ) v = -g̃ by Cholesky; H̃ is half the second derivative, g̃ half the gradient, as JᵀJ and Jᵀr are."""
-
-    def __init__(self, hessian: Tensor, gradient: Tensor):
-        self.hessian, self.gradient = hessian, gradient
-
-    def factor(self, mu: float) -> Tensor | None:
-        damped = self.hessian.clone()
-        damped.diagonal().add_(mu)
-        factor, failed = torch.linalg.cholesky_ex(damped)
-        return None if failed else factor
-
-    def velocity(self, factor: Tensor) -> Tensor:
-        return -torch.cholesky_solve(self.gradient[:, None], factor)[:, 0]
-
-
-class _NormalEquations(_Hessian):
-    """(J̃ᵀJ̃ + μ) v = -J̃ᵀ r by Cholesky, J̃ = J D⁻¹; the diagonal of JᵀJ holds D², so D is free."""
-
-    def __init__(self, jacobian: Rows, residual: Tensor, floor: float):
-        hessian = jacobian.gram()
-        self.scale = _floored(hessian.diagonal().sqrt(), floor)
-        hessian.div_(self.scale).div_(self.scale[:, None])
-        self.jacobian = jacobian
-        super().__init__(hessian, self.pulled(residual))
-
-    def along(self, velocity: Tensor) -> Tensor:
-        """J̃ v."""
-        return self.jacobian.along(velocity / self.scale)
-
-    def pulled(self, residual: Tensor) -> Tensor:
-        """J̃ᵀ r."""
-        return self.jacobian.pulled(residual) / self.scale
-
-    def solve(self, factor: Tensor, residual: Tensor) -> Tensor:
-        return -torch.cholesky_solve(self.pulled(residual)[:, None], factor)[:, 0]
-
-
-class _Orthogonal:
-    """The same minimizer from a QR factorization of [J̃; √μ], after one of J̃ alone."""
-
-    def __init__(self, rows: Rows, residual: Tensor, floor: float):
-        jacobian = rows.whole()
-        self.scale = _floored(jacobian.norm(dim=0), floor)
-        self.jacobian, self.residual = jacobian.div_(self.scale), residual
-        self.gradient = jacobian.mT @ residual
-        self.q, self.r = torch.linalg.qr(jacobian)
-
-    def along(self, velocity: Tensor) -> Tensor:
-        """J̃ v."""
-        return self.jacobian @ velocity
-
-    def velocity(self, factor: tuple[Tensor, Tensor]) -> Tensor:
-        return self.solve(factor, self.residual)
-
-    def factor(self, mu: float) -> tuple[Tensor, Tensor]:
-        root = mu**0.5 * torch.eye(self.r.shape[1], dtype=self.r.dtype, device=self.r.device)
-        q, r = torch.linalg.qr(torch.cat([self.r, root]))
-        return q, r
-
-    def solve(self, factor: tuple[Tensor, Tensor], residual: Tensor) -> Tensor:
-        q, r = factor
-        right = q[: self.r.shape[0]].mT @ (self.q.mT @ residual)
-        found: Tensor = torch.linalg.solve_triangular(r, right[:, None], upper=True)
-        return -found[:, 0]
-
-
-_SYSTEMS: dict[str, type[_NormalEquations | _Orthogonal]] = {"cholesky": _NormalEquations, "qr": _Orthogonal}
 
 
 def _square(residual: Tensor) -> float:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from kanpde.models.differentiation import listed_share
 from kanpde.models.learned_constants import learn
 from kanpde.models.networks.chains import Extensible
 from kanpde.problems.geometry.samplings.interface import interior_count
@@ -23,10 +24,12 @@ from kanpde.solving.adaptation import Density, densities_of, first_knots, follow
 from kanpde.solving.held_out import HELDOUT_RESIDUAL
 from kanpde.solving.losses.interface import Objective
 from kanpde.solving.losses.regularized import regularized
-from kanpde.solving.optimizers import Iterate, Stop, StopReason
+from kanpde.solving.optimizers import Iterate, LevenbergMarquardt, Optimizer, Stop, StopReason
+from kanpde.solving.optimizers.levenberg_marquardt import LARGEST_FACTORED
 from kanpde.solving.solution import Solution
 from kanpde.solving.tasks.interface import parameter_count
-from kanpde.solving.training.events import Event, Outcome, StageEnded, Started, StartEnded, Step
+from kanpde.solving.training.events import Event, Note, Outcome, StageEnded, Started, StartEnded, Step
+from kanpde.solving.training.journal import Recorded
 from kanpde.solving.training.memory import free_memory
 from kanpde.solving.training.setup import Setup, Trained, derived_seed
 
@@ -38,6 +41,9 @@ HELPED, HELPED_ENERGY = 1.5, 1e-5
 
 MEMORY_OF_STAGE = 3
 """Jacobians of a stage, in memory, at most; those of the next one are four times as large."""
+
+LISTED = 4
+"""Numbers that a listed derivative takes: itself, its column, and both once more in compressed rows."""
 
 MEASURE_EVERY = 5
 """Steps after which to look at the held-out residual and the error again: what is kept depends on no clock."""
@@ -231,13 +237,25 @@ class Announce:
 
     def __call__(self, state: State, course: Course) -> State:
         setup, parameters, points = course.setup, state.objective.theta.numel(), state.objective.size
-        last = parameters
+        last, largest = parameters, state.network
         grids = course.grids[: setup.settings.stages]
         if setup.design is not None and grids[-1] != grids[0]:
-            last = parameter_count(fresh_network(setup, grids[-1], 0))
+            largest = fresh_network(setup, grids[-1], 0)
+            last = parameter_count(largest)
         grown = interior_count(setup.sampling, last) / interior_count(setup.sampling, parameters)
-        course.emit(Started(parameters, points, grids, setup.goal.names, (int(points * grown), last)))
+        held = min(1.0, LISTED * listed_share(largest))
+        course.emit(Started(parameters, points, grids, setup.goal.names, (int(points * grown), last), held))
+        if said := announced(setup.optimizer, last):
+            course.emit(Note(said))
         return state
+
+
+def announced(method: Optimizer, parameters: int) -> str:
+    """That steps are solved for by iteration, where there are too many parameters for a factorization."""
+    own = method.optimizer if isinstance(method, Recorded) else method
+    if not isinstance(own, LevenbergMarquardt) or own.solver != "auto" or own.solver_for(parameters) == "cholesky":
+        return ""
+    return f"steps: by iteration, since {parameters} parameters are more than the {LARGEST_FACTORED} that are factored"
 
 
 @dataclass(frozen=True)

@@ -32,13 +32,18 @@ class Note:
 
 @dataclass(frozen=True)
 class Started:
-    """What is about to be trained; `largest` are the residuals and parameters of the last stage."""
+    """What is about to be trained.
+
+    largest: Residuals and parameters of the last stage.
+    held: Of their product, how many numbers a method is to hold that wants the derivatives.
+    """
 
     parameters: int
     points: int
     grids: tuple[int, ...]
     blocks: tuple[str, ...]
     largest: tuple[int, int] = (0, 0)
+    held: float = 1.0
 
 
 @dataclass(frozen=True)
