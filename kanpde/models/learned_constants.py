@@ -8,7 +8,13 @@ parameters' covariance is
 
     C = H⁻¹ (σ² J_dᵀ J_d) H⁻¹,    σ² = ‖r_d‖² / (n_d - p),    p = tr(J_d H⁻¹ J_dᵀ),
 
-and a 95 % interval is λ ± t(0.975; n_d - p) √C_λλ.
+and a 95 % interval is λ ± (t(0.975; n_d - p) √C_λλ + m). What equations and conditions leave, r_e, beyond three times
+what the noise σ in the data accounts for, may have moved λ by as much as
+
+    m = ‖(H⁻¹ J_eᵀ)_λ‖ ‖r_e‖_excess + |(H⁻¹ Jᵀ r)_λ|,
+
+the second term being the step that is left to the minimum: the interval of a training that has not come to its end is
+wide.
 
 Source: White, Econometrica 48 (1980) 817, for the sandwich; Hastie, Tibshirani and Friedman, The Elements of
 Statistical Learning, section 7.6, for the effective number of parameters p.
@@ -26,6 +32,9 @@ PLACE, ENDS = "learned_parameters", "learned_bounds"
 RIDGE = 1e-12
 """Relative to a column-scaled H, whose diagonal is one; keeps what no residual determines from dividing by zero."""
 
+
+OF_NOISE = 3.0
+"""How many times what noise in the data leaves of equations on average still is noise."""
 
 Bounds = Mapping[str, tuple[float, float]]
 N = TypeVar("N", bound=nn.Module)
@@ -92,7 +101,10 @@ def rates(network: nn.Module) -> Tensor:  # -> [l]
 
 
 def half_widths(jacobian: Tensor, residual: Tensor, data: slice, count: int) -> Tensor:  # [N, P], [N] -> [count]
-    """Half the 95 % interval of each of the last `count` parameters, NaN where the data leave no freedom."""
+    """Half the 95 % interval of each of the last `count` parameters, NaN where the data leave no freedom.
+
+    The rows of `data` come last.
+    """
     norms: Tensor = jacobian.norm(dim=0).clamp(min=1e-300)
     scaled = jacobian / norms
     hessian = scaled.mT @ scaled
@@ -107,4 +119,9 @@ def half_widths(jacobian: Tensor, residual: Tensor, data: slice, count: int) -> 
         return norms.new_full((count,), float("nan"))
     variance = residual[data].square().sum() / freedom
     deviations = (variance * reach[-count:].square().sum(dim=1)).sqrt() / norms[-count:]
-    return float(scipy.special.stdtrit(freedom, 0.975)) * deviations
+    equations, left = scaled[: data.start], residual[: data.start]
+    explained = variance * (equations @ reach).square().sum()
+    excess = (left.square().sum() - OF_NOISE * explained).clamp(min=0).sqrt()
+    moved = torch.cholesky_solve(equations.mT, factor)[-count:].norm(dim=1) * excess
+    step = torch.cholesky_solve((scaled.mT @ residual)[:, None], factor)[-count:, 0].abs()
+    return float(scipy.special.stdtrit(freedom, 0.975)) * deviations + (moved + step) / norms[-count:]

@@ -87,7 +87,8 @@ def _parameter(problem: Problem, name: str) -> str:
     value, entry = f"{problem.parameters[name]:.6g}", problem.source["parameters"][name]
     entry = entry.get("value", value) if isinstance(entry, dict) else entry
     between = " between {:g} and {:g}".format(*problem.bounds[name]) if name in problem.bounds else ""
-    learned = f" (learned, from this guess{between})" if name in problem.learned else ""
+    known = " known to be {:g} ± {:g}".format(*problem.priors[name]) if name in problem.priors else ""
+    learned = f" (learned, from this guess{between}{known})" if name in problem.learned else ""
     return f"{name} = {value}{learned}" if str(entry) == value else f"{name} = {entry} = {value}{learned}"
 
 

@@ -198,6 +198,7 @@ class Problem:
         task: What is sought: fields that meet the equations, the minimum of an energy, eigenfunctions, …
         learned: First guesses of the parameters that are learned; in equations and conditions they are symbols.
         bounds: Between which learned parameters lie, where the file says so.
+        priors: Mean and standard deviation of what is known of learned parameters beside the data.
         family: Axes of the coordinates that are parameters of a family of problems; they take no conditions.
         vectors: The components of vector fields.
         complexes: Real and imaginary part of complex fields.
@@ -226,6 +227,7 @@ class Problem:
     parts: Parts = ()
     learned: dict[str, float] = field(default_factory=dict)
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
+    priors: dict[str, tuple[float, float]] = field(default_factory=dict)
     family: tuple[int, ...] = ()
     vectors: dict[str, tuple[str, ...]] = field(default_factory=dict)
     complexes: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -123,10 +123,49 @@ def test_an_equation_narrows_the_interval_by_the_sandwich():
     noise = torch.randn(n, generator=torch.Generator().manual_seed(1))
     jacobian = torch.cat([torch.full((1, 1), weight), torch.ones(n, 1)])
     residual = torch.cat([torch.zeros(1), noise])
+    residual -= jacobian[:, 0] * (jacobian[:, 0] @ residual) / (n + weight**2)  # at the minimum
     freedom = n - n / (n + weight**2)
-    variance = noise.square().sum() / freedom * n / (n + weight**2) ** 2
+    variance = residual[1:].square().sum() / freedom * n / (n + weight**2) ** 2
     expected = student.ppf(0.975, freedom) * variance.sqrt().item()
     assert half_widths(jacobian, residual, slice(1, n + 1), 1)[0] == pytest.approx(expected, rel=1e-8)
+
+
+def test_what_equations_leave_widens_the_interval():
+    """One unknown m seen n times without noise to speak of, and an equation ε(m - m0) = 0 that misses by 1."""
+    n, weight = 30, 2.0
+    jacobian = torch.cat([torch.full((1, 1), weight), torch.ones(n, 1)]).double()
+    residual = torch.full((n + 1,), 1e-9).double()
+    narrow = half_widths(jacobian, residual, slice(1, n + 1), 1)[0]
+    residual[0] = 1.0
+    wide = half_widths(jacobian, residual, slice(1, n + 1), 1)[0]
+    assert narrow < 1e-8 and wide == pytest.approx(2 * weight / (n + weight**2), rel=1e-6)  # the miss, and a step
+
+
+PRIOR = {
+    "coordinates": {"t": [0, 2]}, "fields": ["u"], "equations": "u_t = -k*u", "initial": "u = 1",
+    "data": {"table": "t,u,s\n0.5,0.7,0.1\n1.5,0.5,0.1", "deviations": "s"},
+}  # fmt: skip
+
+
+def test_a_prior_is_one_more_observation():
+    """χ² = Σ (u - d)²/σ² + (k - 0.9)²/0.05² is least at the k that is found: by a search on u = exp(-k t)."""
+    k = np.linspace(0, 1.5, 150001)
+    known = (np.exp(-k * 0.5) - 0.7) ** 2 / 0.01 + (np.exp(-k * 1.5) - 0.5) ** 2 / 0.01
+    quick = {"optimizer": "least_squares", "training": {"time_limit": 3, "data_weight": 1e-4},
+             "output": {"plot": False}, "device": "cpu"}  # fmt: skip
+    for entry, chi in (({}, known), ({"prior": "normal(0.9, 0.05)"}, known + (k - 0.9) ** 2 / 0.0025)):
+        problem = load_problem(PRIOR | {"parameters": {"k": {"learn": True, "start": 0.6, **entry}}})
+        found = solve(problem, **quick).solution.learned["k"]
+        assert found == pytest.approx(k[chi.argmin()], abs=2e-3)
+
+
+@pytest.mark.parametrize(("entry", "data", "reason"), [
+    ("normal(1)", PRIOR["data"], "a normal distribution"), ("normal(1, 0)", PRIOR["data"], "a positive deviation"),
+    ("normal(1, 0.1)", {"table": "t,u\n0.5,0.7\n1.5,0.5"}, "by their standard deviations; there are none"),
+])  # fmt: skip
+def test_priors_that_are_none(entry, data, reason):
+    with pytest.raises(InputError, match=reason):
+        load_problem(PRIOR | {"data": data, "parameters": {"k": {"learn": True, "start": 0.6, "prior": entry}}})
 
 
 def test_data_from_a_file_travel_with_the_problem(tmp_path):

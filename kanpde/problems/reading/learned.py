@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 import sympy
 
 from kanpde.errors import InputError
 from kanpde.files.yaml import Entries
-from kanpde.problems.language import constant_value
+from kanpde.problems.language import Scope, constant_value, parse_expression
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.parameter_entries import is_learned
+
+NORMAL = re.compile(r"\s*normal\s*\(([^(),]+),([^(),]+)\)\s*")
 
 
 def read_learned(statement: Source, parameters: dict[str, sympy.Expr]) -> dict[str, float]:
@@ -34,6 +39,33 @@ def _start(statement: Source, name: str, text: Entries, value: sympy.Expr) -> fl
     if isinstance(start, bool) or not isinstance(start, (int, float)) or not abs(start) < 1e30:
         raise wrong_kind(statement.where(f"parameters.{name}.start"), "a number", start, "start: 0.5")
     return float(start)
+
+
+def read_priors(statement: Source, learned: dict[str, float]) -> dict[str, tuple[float, float]]:
+    """Mean and standard deviation of what is known of each learned parameter beside the data."""
+    entries, data = statement.mapping("parameters", "{nu: 0.01/pi}"), statement.data.get("data")
+    found = {}
+    for name in learned:
+        given = entries[name].get("prior")
+        if given is None:
+            continue
+        where = statement.where(f"parameters.{name}.prior")
+        match = NORMAL.fullmatch(given) if isinstance(given, str) else None
+        if match is None:
+            raise wrong_kind(where, "a normal distribution", given, "prior: normal(0.6, 0.1)")
+        known = Scope(definitions=statement.parameters())
+        mean, deviation = (constant_value(parse_expression(part, known, where)) for part in match.groups())
+        if not 0 < deviation < math.inf:
+            raise InputError(
+                f"{where} needs a positive deviation; it has {deviation:g}. Correct normal(mean, deviation)."
+            )
+        if not isinstance(data, dict) or "deviations" not in data:
+            raise InputError(
+                f"{where} is weighed against data by their standard deviations; there are none. Name their column, "
+                "data: {file: …, deviations: s}, or give bounds instead."
+            )
+        found[name] = mean, deviation
+    return found
 
 
 def read_bounds(statement: Source, learned: dict[str, float]) -> dict[str, tuple[float, float]]:

@@ -6,7 +6,7 @@ from kanpde.errors import InputError
 from kanpde.files.yaml import Entries
 from kanpde.problems.reading.messages import wrong_kind
 
-LEARNED_KEYS = ("value", "learn", "start", "bounds")
+LEARNED_KEYS = ("value", "learn", "start", "bounds", "prior")
 
 
 def is_learned(text: object) -> bool:
@@ -23,6 +23,8 @@ def checked_entry(text: Entries, where: str) -> object:
         raise InputError(f"{where} has a start, which needs learn: true; it is not learned. Add learn: true.")
     if "bounds" in text and not is_learned(text):
         raise InputError(f"{where} has bounds, which need learn: true; it is not learned. Add learn: true.")
+    if "prior" in text and not is_learned(text):
+        raise InputError(f"{where} has a prior, which needs learn: true; it is not learned. Add learn: true.")
     return text.get("value", text.get("start", 1.0) if is_learned(text) else None)
 
 

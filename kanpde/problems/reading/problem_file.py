@@ -36,7 +36,7 @@ from kanpde.problems.reading.fewer_coordinates import fewer_coordinates, still_e
 from kanpde.problems.reading.interfaces import across_walls
 from kanpde.problems.reading.lattice_schema import LATTICE_KEYS
 from kanpde.problems.reading.lattices import read_lattice
-from kanpde.problems.reading.learned import read_bounds, read_learned
+from kanpde.problems.reading.learned import read_bounds, read_learned, read_priors
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.metrics import metric_warnings, read_metric
 from kanpde.problems.reading.own_names import check_own_names
@@ -143,6 +143,7 @@ class ProblemFile(Source):
             exact=exact,
             learned=learned,
             bounds=read_bounds(self, learned),
+            priors=read_priors(self, learned),
             vectors=dict(scope.vectors),
             complexes=dict(scope.complexes),
             narrow=narrow,

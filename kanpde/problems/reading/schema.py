@@ -45,7 +45,9 @@ def problem_schema() -> Schema:
     }
 
 
-LEARNED = object_of({"value": EXPRESSION, "learn": {"type": "boolean"}, "start": EXPRESSION, "bounds": RANGE})
+LEARNED = object_of(
+    {"value": EXPRESSION, "learn": {"type": "boolean"}, "start": EXPRESSION, "bounds": RANGE, "prior": TEXT}
+)
 PARAMETER = {"anyOf": [EXPRESSION, LEARNED, object_of({"range": RANGE, "average": {"type": "boolean"}}, ["range"])]}
 
 PART = object_of({"where": TEXT, "condition": TEXT}, ["where", "condition"])
@@ -106,7 +108,7 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
     ),
     "parameters": (
         "constants: numbers, or expressions in numbers, `pi` and the parameters before; `{value: 0.1, learn: true, "
-        "start: 0.5, bounds: [0, 1]}` is learned, `{range: [0.05, 0.2]}` one more coordinate",
+        "start: 0.5, bounds: [0, 1], prior: normal(0.6, 0.1)}` is learned, `{range: [0.05, 0.2]}` one more coordinate",
         mapping_of(PARAMETER),
     ),
     **{key: (task.about, task.schema) for key, task in TASKS.items()},

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix, vstack
-from sympy import Expr
+from sympy import Expr, Symbol
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
@@ -40,7 +40,7 @@ from kanpde.problems.geometry.regions import (
 )
 from kanpde.problems.geometry.sampling import Sample
 from kanpde.problems.geometry.samplings import Sampling, side_count
-from kanpde.problems.language import Formula, Jet, Remote, compile_expression, jet_expression
+from kanpde.problems.language import Formula, Jet, Placed, Remote, compile_expression, jet_expression
 from kanpde.problems.observations import Data, Observations
 from kanpde.problems.problem import Problem
 from kanpde.solving.ansatz.interface import Ansatz
@@ -128,6 +128,8 @@ class BoundBlock:
         named |= {value.jet: there for value, there in zip(self.block.reach, remote, strict=True)}
         parameters = _named_constants(self.learned, learned, self.bounds)
         found = torch.stack([formula(named, parameters) for formula in self.formulas], dim=1)
+        if not any(formula.jets for formula in self.block.formulas):  # of constants alone: zero slopes by the network
+            found = found + 0 * network_jets.flatten(1).sum(1, keepdim=True)
         return (found if self.values is None else found - self.values) * self.factors
 
 
@@ -148,7 +150,8 @@ def build_blocks(
         for condition in ansatz.penalties
     ]
     data = [_data_block(problem, problem.data, data_weight)] if problem.data else []
-    return (*equations, *conditions, *data)
+    priors = [_prior_block(problem, problem.data, data_weight)] if problem.data and problem.priors else []
+    return (*equations, *conditions, *data, *priors)
 
 
 def _data_block(problem: Problem, data: Data, weight: float) -> Block:
@@ -162,6 +165,23 @@ def _data_block(problem: Problem, data: Data, weight: float) -> Block:
     indices = closure((none,), len(none))
     rows = tuple(s or 1.0 for s in scales)
     return Block(names, formulas, rows, weight, None, indices, observed=observed, tested=data.tested())
+
+
+def _prior_block(problem: Problem, data: Data, weight: float) -> Block:
+    """(λ - m)/s of each learned parameter that has a prior, in the unit in which (u - d)/σ of the data are summed.
+
+    With n data of weights ω = σ⁻²/⟨σ⁻²⟩ in units of S, Σ ω (u - d)²/(n S²) is χ²/(n S² ⟨σ⁻²⟩).
+    """
+    observed = data.fitted()
+    deviations = torch.as_tensor(data.deviations, dtype=torch.float64)
+    unit = float(observed.values.square().mean().sqrt() * (len(deviations) * (deviations**-2.0).mean()).sqrt()) or 1.0
+    exprs = [Symbol(name, real=True) - mean for name, (mean, _) in problem.priors.items()]
+    names = tuple(f"prior_{name}" for name in problem.priors)
+    rows = tuple(deviation * unit for _, deviation in problem.priors.values())
+    none = (0,) * len(problem.coordinates)
+    known = Observations(observed.points[:1], torch.zeros(1, len(names), dtype=torch.float64), torch.ones(1).double())
+    formulas = tuple(compile_expression(expr, problem.coordinates, problem.fields) for expr in exprs)
+    return Block(names, formulas, rows, weight, None, closure((none,), len(none)), observed=known)
 
 
 def _block(
@@ -198,7 +218,7 @@ def _scale(
     slopes = torch.autograd.grad(total, used, allow_unused=True)
     logarithms = [
         _log_rms(slope)
-        + math.log(sizes.get(name, 1.0))
+        + math.log(sizes.get(name.jet[0] if isinstance(name, Placed) else name, 1.0))
         - sum(o * math.log(length / 2) for length, o in zip(problem.domain.lengths, index, strict=True))
         for (name, index), slope in zip(formula.jets, slopes, strict=True)
         if slope is not None
