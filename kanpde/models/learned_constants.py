@@ -14,7 +14,7 @@ what the noise σ in the data accounts for, may have moved λ by as much as
     m = ‖(H⁻¹ J_eᵀ)_λ‖ ‖r_e‖_excess + |(H⁻¹ Jᵀ r)_λ|,
 
 the second term being the step that is left to the minimum: the interval of a training that has not come to its end is
-wide.
+wide. Beyond UNMET of the size of the fields, the equations are not met and no interval is given.
 
 Source: White, Econometrica 48 (1980) 817, for the sandwich; Hastie, Tibshirani and Friedman, The Elements of
 Statistical Learning, section 7.6, for the effective number of parameters p.
@@ -35,6 +35,8 @@ RIDGE = 1e-12
 
 OF_NOISE = 3.0
 """How many times what noise in the data leaves of equations on average still is noise."""
+UNMET = 0.1
+"""What equations may leave beside noise, in the size of the fields, before nothing is known of the constants."""
 
 Bounds = Mapping[str, tuple[float, float]]
 N = TypeVar("N", bound=nn.Module)
@@ -122,6 +124,8 @@ def half_widths(jacobian: Tensor, residual: Tensor, data: slice, count: int) -> 
     equations, left = scaled[: data.start], residual[: data.start]
     explained = variance * (equations @ reach).square().sum()
     excess = (left.square().sum() - OF_NOISE * explained).clamp(min=0).sqrt()
+    if not excess < UNMET:
+        return norms.new_full((count,), float("nan"))
     moved = torch.cholesky_solve(equations.mT, factor)[-count:].norm(dim=1) * excess
     step = torch.cholesky_solve((scaled.mT @ residual)[:, None], factor)[-count:, 0].abs()
     return float(scipy.special.stdtrit(freedom, 0.975)) * deviations + (moved + step) / norms[-count:]

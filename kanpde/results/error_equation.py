@@ -79,7 +79,8 @@ def estimated_error(solution: Solution, ansatz: Ansatz) -> ErrorEstimate | None:
     problem = solution.problem
     if not problem.equations:
         return None
-    blocks = build_blocks(problem, ansatz, CONDITION_WEIGHT, torch.float64, CONDITION_WEIGHT)
+    built = build_blocks(problem, ansatz, CONDITION_WEIGHT, torch.float64, CONDITION_WEIGHT)
+    blocks = [block for block in built if any(formula.jets for formula in block.formulas)]  # no priors
     parts, before = [], None
     for window in _windows(solution):
         check_time()

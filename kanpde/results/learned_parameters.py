@@ -1,5 +1,7 @@
 """What a finished run says of its data and of the parameters it has learned."""
 
+import math
+
 import torch
 
 from kanpde.models.learned_constants import half_widths, rates
@@ -51,7 +53,8 @@ def _intervals(setup: Setup, solution: Solution) -> dict[str, float]:
     rows = slice(residuals.size - count, residuals.size)  # the data come last
     widths = half_widths(jacobian.double(), residual.double(), rows, len(names))
     widths = widths * rates(solution.network).to(widths)
-    return {f"parameter_{name}_interval95": width for name, width in zip(names, widths.tolist(), strict=True)}
+    found = zip(names, widths.tolist(), strict=True)
+    return {f"parameter_{name}_interval95": width for name, width in found if not math.isnan(width)}
 
 
 def _residuals(setup: Setup, solution: Solution) -> Residuals:

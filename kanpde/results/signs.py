@@ -119,5 +119,7 @@ def _data_signs(problem: Problem, metrics: Mapping[str, float]) -> Iterator[Sign
 def _learned_signs(problem: Problem, metrics: Mapping[str, float]) -> Iterator[Sign]:
     for name in problem.learned if problem.data is not None else ():  # else equations and constraints determine it
         value, width = metrics.get(f"parameter_{name}", math.nan), metrics.get(f"parameter_{name}_interval95", math.nan)
-        if not width <= UNDETERMINED * abs(value):
+        if math.isnan(width):
+            yield Sign(math.inf, f"No interval of {name} ({value:.3g}) is known: data or equations are not met.")
+        elif not width <= UNDETERMINED * abs(value):
             yield Sign(math.inf, f"The data do not determine {name}: {value:.3g}, give or take {width:.1e}.")

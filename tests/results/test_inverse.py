@@ -136,9 +136,11 @@ def test_what_equations_leave_widens_the_interval():
     jacobian = torch.cat([torch.full((1, 1), weight), torch.ones(n, 1)]).double()
     residual = torch.full((n + 1,), 1e-9).double()
     narrow = half_widths(jacobian, residual, slice(1, n + 1), 1)[0]
-    residual[0] = 1.0
+    residual[0] = 0.05
     wide = half_widths(jacobian, residual, slice(1, n + 1), 1)[0]
-    assert narrow < 1e-8 and wide == pytest.approx(2 * weight / (n + weight**2), rel=1e-6)  # the miss, and a step
+    assert narrow < 1e-8 and wide == pytest.approx(0.1 * weight / (n + weight**2), rel=1e-6)  # the miss, and a step
+    residual[0] = 1.0
+    assert half_widths(jacobian, residual, slice(1, n + 1), 1)[0].isnan()
 
 
 PRIOR = {
