@@ -17,7 +17,7 @@ import scipy
 import sympy
 import torch
 
-from kanpde.problems.geometry.regions import Piece, ShapeBoundary, SubSide, carrier_of, on_boundary
+from kanpde.problems.geometry.regions import Piece, Seam, ShapeBoundary, SubSide, carrier_of, on_boundary
 from kanpde.problems.language import (
     BoundFormula,
     Formula,
@@ -36,7 +36,7 @@ from kanpde.references.means import NotSolved
 from kanpde.references.meshed import Meshed
 from kanpde.references.meshes import Mesh, at_start
 from kanpde.references.spaces import Rule, Space, curved, face_rule, first_orders, inner_rule, space
-from kanpde.references.weak_forms import Statement, inflow, space_order, statements
+from kanpde.references.weak_forms import Statement, check_seam, inflow, space_order, statements
 
 SYMMETRIC: dict[str, Any] = {
     "permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.1, "options": {"SymmetricMode": True},
@@ -264,7 +264,9 @@ class _Builder:
             if condition.kind == "initial":
                 continue
             self.check_mask(condition)
-            if not any(space_order(problem, index) for _, index in jets_of(condition.residual)):
+            if isinstance(condition.side, Seam):
+                check_seam(problem, self.forms, condition)
+            elif not any(space_order(problem, index) for _, index in jets_of(condition.residual)):
                 fixed.append(self.fix(condition))
             else:
                 integrals.append(self.boundary_integral(condition))

@@ -18,6 +18,9 @@ from kanpde.references.interpolants import Interpolant, Pieces, barycentric_matr
 OUTSIDE = 0.2
 """How far beyond a simplex its polynomials are continued, in its own coordinates: curves leave chords by less."""
 
+BEYOND = 1e-9
+"""How far outside of its simplex a point is when others near by are tried."""
+
 NEAREST = 4
 """Of the rim's faces, from which the one is taken that a point outside of all simplices belongs to."""
 
@@ -42,11 +45,26 @@ class Meshed:
         space = points if self.axis is None else np.delete(points, self.time, axis=1)
         cell = self._found(space)
         inside = _inverted(self.nodes[self.cells[cell]], space)
+        self._settle(space, cell, inside)
         functions = simplices.functions(inside, self._degree)
         found = self._combined(functions, self.numbers[cell], points)
         rest = 1 - inside.sum(1, keepdims=True)
         found[np.hstack([inside, rest]).min(1) < -OUTSIDE] = np.nan
         return found
+
+    def _settle(self, points: np.ndarray, cell: np.ndarray, inside: np.ndarray) -> None:
+        """Points that a curved side leaves to the simplex beyond it, where parts meet, go there."""
+        out = np.flatnonzero(_depth(inside) < -BEYOND)
+        if not len(out) or len(self.cells) < NEAREST:
+            return
+        for near in self._centers.query(points[out], k=NEAREST)[1].T:
+            tried = _inverted(self.nodes[self.cells[near]], points[out])
+            better = _depth(tried) > _depth(inside[out])
+            cell[out[better]], inside[out[better]] = near[better], tried[better]
+
+    @cached_property
+    def _centers(self) -> scipy.spatial.cKDTree:
+        return scipy.spatial.cKDTree(self.nodes[self._corners].mean(1))
 
     def _combined(self, functions: np.ndarray, numbers: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Σ_j ψ_j Σ_k χ_k u_jk, [n, fields]."""
@@ -88,6 +106,12 @@ class Meshed:
         """The middles of faces that belong to one simplex only, and these simplices."""
         corners, owners, _ = simplices.faces(self._corners)
         return scipy.spatial.cKDTree(self.nodes[corners].mean(1)), owners
+
+
+def _depth(inside: np.ndarray) -> np.ndarray:  # [n, d] -> [n]
+    """The least of a point's coordinates in its simplex."""
+    depth: np.ndarray = np.minimum(inside.min(1), 1 - inside.sum(1))
+    return depth
 
 
 Function = Interpolant | Meshed

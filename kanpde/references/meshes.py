@@ -10,7 +10,7 @@ problem gives the same mesh.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ import scipy
 import torch
 
 from kanpde.problems.geometry.boxes import Side, box_sides
-from kanpde.problems.geometry.regions import SubSide, on_boundary
+from kanpde.problems.geometry.regions import Seam, SubSide, on_boundary, seams_of
 from kanpde.problems.geometry.shapes import Facet
 from kanpde.problems.problem import Problem
 from kanpde.references.means import NotSolved
@@ -41,6 +41,7 @@ class Arc:
     facet: Facet
     start: float
     end: float
+    inner: bool = False  # parts of the region meet at it
 
     def place(self, s: np.ndarray) -> np.ndarray:  # [n] in [0, 1] -> [n, 2]
         along = self.start + (self.end - self.start) * s
@@ -60,6 +61,7 @@ class Face:
     carrier: Side | Facet
     nodes: tuple[int, ...]
     middle: tuple[float, ...]
+    inner: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +83,8 @@ def triangulate(problem: Problem, resolution: int) -> Mesh:
     arcs = boundary_arcs(problem)
     for attempt in range(TRIED):
         mesh = _filled(problem, arcs, _sizes(problem, arcs, resolution * 1.25**attempt))
-        if _rim(mesh.cells) == {tuple(sorted(face.nodes)) for face in mesh.faces}:
+        rim, inner = _sides(mesh.cells)
+        if rim == {tuple(sorted(face.nodes)) for face in mesh.faces} and mesh.bends.keys() <= rim | inner:
             return mesh
     raise NotSolved("finds no triangles that fill the region; a finer reference.resolution may have some")
 
@@ -104,7 +107,8 @@ def _filled(problem: Problem, arcs: tuple[Arc, ...], sizes: _Sizes) -> Mesh:
     nodes = np.concatenate([boundary, _inner(problem, boundary, sizes)])
     nodes = _smoothed(problem, nodes, len(boundary), sizes)
     bends = {(min(edge.nodes), max(edge.nodes)): edge.middle for edge in edges}
-    return Mesh(nodes, _flipped(_triangles(problem, nodes)), edges, bends)
+    faces = tuple(edge for edge in edges if not edge.inner)
+    return Mesh(nodes, _flipped(_triangles(problem, nodes), bends.keys()), faces, bends)
 
 
 # the boundary
@@ -117,11 +121,16 @@ def boundary_arcs(problem: Problem) -> tuple[Arc, ...]:
     if not problem.region.whole:
         shapes = dict(problem.region.shapes)
         carriers += [(facet, facet) for name in problem.region.names() for facet in shapes[name].facets()]
-    return tuple(arc for carrier, facet in carriers for arc in _arcs(problem, carrier, facet))
+    bounding = [_arcs(problem, carrier, facet, _labels(problem, carrier, facet)) for carrier, facet in carriers]
+    seams = [seam for one in seams_of(problem.parts) for seam in one]
+    meeting = [_arcs(problem, one.facet, one.facet, _divisions(problem, one), inner=True) for one in seams]
+    return tuple(arc for arcs in (*bounding, *meeting) for arc in arcs)
 
 
-def _arcs(problem: Problem, carrier: Side | Facet, facet: Facet) -> list[Arc]:
-    label = _labels(problem, carrier, facet)
+def _arcs(
+    problem: Problem, carrier: Side | Facet, facet: Facet, label: Callable[[np.ndarray], np.ndarray],
+    inner: bool = False,
+) -> list[Arc]:  # fmt: skip
     count = int(np.clip(LOOKED_AT * facet.measure / longest(problem), 50, 2 * LOOKED_AT))
     places = (np.arange(count) + 0.5) / count
     found = label(places)
@@ -133,7 +142,8 @@ def _arcs(problem: Problem, carrier: Side | Facet, facet: Facet) -> list[Arc]:
     else:
         ends = [0.0, *breaks, 1.0]
     # Asked at two places, one of which may be where another piece touches this one.
-    return [Arc(carrier, facet, a, b) for a, b in pairwise(ends) if label(a + (b - a) * np.array([0.31, 0.5])).all()]
+    whole = [(a, b) for a, b in pairwise(ends) if label(a + (b - a) * np.array([0.31, 0.5])).all()]
+    return [Arc(carrier, facet, a, b, inner) for a, b in whole]
 
 
 def _labels(problem: Problem, carrier: Side | Facet, facet: Facet) -> Callable[[np.ndarray], np.ndarray]:
@@ -150,6 +160,16 @@ def _labels(problem: Problem, carrier: Side | Facet, facet: Facet) -> Callable[[
             bounds = problem.region.signs(facet, torch.from_numpy(places)) != 0
         masks = sum(2 ** (i + 1) * part.covers(points).int() for i, part in enumerate(parts))
         return (bounds.int() * (1 + masks)).numpy()
+
+    return label
+
+
+def _divisions(problem: Problem, seam: Seam) -> Callable[[np.ndarray], np.ndarray]:
+    """1 where two parts meet at the facet, 0 elsewhere."""
+
+    def label(along: np.ndarray) -> np.ndarray:
+        points = torch.from_numpy(Arc(seam.facet, seam.facet, 0.0, 1.0).place(along))
+        return seam.divides(problem.region, points).int().numpy()
 
     return label
 
@@ -175,7 +195,8 @@ def _boundary(arcs: tuple[Arc, ...], sizes: _Sizes) -> tuple[np.ndarray, tuple[F
         ids = [_joined(nodes, point, sizes.smallest) for point in arc.place(places)]
         middles = arc.place((places[1:] + places[:-1]) / 2)
         pairs = zip(pairwise(ids), middles.tolist(), strict=True)
-        edges += [Face(arc.carrier, pair, tuple(middle)) for pair, middle in pairs if pair[0] != pair[1]]
+        own = [(pair, tuple(middle)) for pair, middle in pairs if pair[0] != pair[1]]
+        edges += [Face(arc.carrier, pair, middle, arc.inner) for pair, middle in own]
     return np.array(nodes), tuple(edges)
 
 
@@ -320,12 +341,13 @@ def _triangles(problem: Problem, nodes: np.ndarray) -> np.ndarray:  # -> [T, 3]
     return cells[_within(problem, nodes[cells].mean(1))]
 
 
-def _flipped(cells: np.ndarray) -> np.ndarray:
+def _flipped(cells: np.ndarray, kept: Collection[tuple[int, int]]) -> np.ndarray:
     """No triangle keeps two sides on the rim, whose curves would be one line at their corner: its third side is turned.
 
-    Of (a, b, c) with the sides ab and bc on the rim, and (a, c, d) next to it, become (a, b, d) and (b, c, d).
+    Of (a, b, c) with the sides ab and bc on the rim, and (a, c, d) next to it, become (a, b, d) and (b, c, d); sides
+    that are `kept`, since parts meet there, stay.
     """
-    rim, cells = _rim(cells), cells.copy()
+    (rim, _), cells = _sides(cells), cells.copy()
     sides = np.sort(cells[:, [[1, 2], [0, 2], [0, 1]]], axis=2)
     owners: dict[tuple[int, int], list[int]] = {}
     for cell, own in enumerate(sides.tolist()):
@@ -338,7 +360,7 @@ def _flipped(cells: np.ndarray) -> np.ndarray:
             continue
         a, c = own[inner[0]]
         other = sum(owners[a, c]) - cell
-        if touched & {cell, other}:
+        if touched & {cell, other} or (a, c) in kept:
             continue
         b, d = cells[cell, inner[0]], cells[other].sum() - a - c
         cells[cell], cells[other] = (a, b, d), (b, c, d)
@@ -346,8 +368,9 @@ def _flipped(cells: np.ndarray) -> np.ndarray:
     return cells
 
 
-def _rim(cells: np.ndarray) -> set[tuple[int, int]]:
-    """Edges of one triangle only."""
+def _sides(cells: np.ndarray) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
+    """Edges of one triangle only, and of two."""
     pairs = np.sort(np.concatenate([cells[:, [0, 1]], cells[:, [1, 2]], cells[:, [2, 0]]]), axis=1)
     distinct, counts = np.unique(pairs, axis=0, return_counts=True)
-    return set(map(tuple, distinct[counts == 1].tolist()))
+    rim, inner = (set(map(tuple, distinct[counts == count].tolist())) for count in (1, 2))
+    return rim, inner

@@ -27,6 +27,7 @@ from kanpde.problems.language import (
     jet_slopes,
     jets_of,
 )
+from kanpde.problems.memberships import memberships_of, without_rims
 from kanpde.problems.problem import Condition, Problem
 from kanpde.references.applicability import with_values
 from kanpde.references.means import NotSolved
@@ -132,7 +133,8 @@ def _weak(problem: Problem, residual: sympy.Expr, field: str) -> Statement:
         gradient = [jet_expression((name, index), problem.coordinates) for index in gradients]
         for i, row in enumerate(matrix):
             flux[i] += sum(a * slope for a, slope in zip(row, gradient, strict=True))
-            corrections += sum(derivative(a, symbols[axes[i]]) * g for a, g in zip(row, gradient, strict=True))
+            slopes_of_row = [without_rims(derivative(a, symbols[axes[i]])) for a in row]
+            corrections += sum(a * g for a, g in zip(slopes_of_row, gradient, strict=True))
     rest = residual.xreplace({jet_expression(jet, problem.coordinates): sympy.S.Zero for jet in second})
     return Statement(field, rest - corrections, tuple(flux), principal)
 
@@ -143,6 +145,8 @@ def _rate(problem: Problem, residual: sympy.Expr, field: str) -> sympy.Expr:
     highest = [jet for jet in slopes if jet[1][time] >= problem.order_along(jet[0], time) > 0]
     order = problem.order_along(field, time)
     wanted = (field, tuple(order * int(axis == time) for axis in range(len(problem.coordinates))))
+    if memberships_of(slopes[wanted]):
+        raise NotSolved("takes rates with a factor that is the same all over, where shapes part the domain")
     if highest != [wanted] or any(any(index) for _, index in jets_of(slopes[wanted])):
         raise NotSolved(
             "takes equations with the highest time derivative of one field, which occurs linearly and without further "
@@ -163,6 +167,21 @@ def _matrix(problem: Problem, second: dict[Jet, sympy.Expr], field: str) -> list
 
 
 # conditions
+
+
+def check_seam(problem: Problem, forms: tuple[Statement, ...], condition: Condition) -> None:
+    """What the weak form says of a rim by itself: values go on, and fluxes.
+
+    Raises:
+        NotSolved: the condition says something else.
+    """
+    still = {jet_expression(jet, problem.coordinates): sympy.S.Zero for jet in jets_of(condition.residual)}
+    jumping = any(memberships_of(a) for form in forms for rows in (form.principal or {}).values()
+                  for row in rows for a in row)  # fmt: skip
+    slopes_alone = any(condition.name.startswith(f"{field}_slope_across_") for field in problem.fields)
+    if condition.residual.xreplace(still) != 0 or (slopes_alone and jumping):
+        raise NotSolved(f"takes values and fluxes that go on across rims; {condition.name} asks for something else")
+
 
 
 def inflow(

@@ -21,7 +21,7 @@ import scipy
 import torch
 
 from kanpde.problems.freedoms import free_fields
-from kanpde.problems.geometry.regions import Place, SubSide
+from kanpde.problems.geometry.regions import Place, Seam, SubSide
 from kanpde.problems.language import ExpressionError, compile_expression
 from kanpde.problems.problem import Condition, Problem
 from kanpde.problems.well_posedness import without_gauges
@@ -51,8 +51,10 @@ def applicable(problem: Problem) -> bool:
     return (
         len(problem.region.axes) in DEGREE and not problem.family and not problem.periodic and not problem.narrow
         and (bool(problem.equations) or len(problem.task.integrals()) == 1) and marched
-        and (not problem.region.whole or parts)
-        and not any(condition.kind in ("interface", "constraint") for condition in problem.conditions)
+        and (not problem.region.whole or parts or bool(problem.parts))
+        and all(condition.kind != "constraint" and (condition.kind != "interface" or isinstance(condition.side, Seam))
+                for condition in problem.conditions)
+        and (not problem.parts or len(problem.region.axes) == 2)
         and (not places or set(free_fields(without_gauges(problem)[0])) >= {f for c in places for f in c.fields})
     )  # fmt: skip
 
