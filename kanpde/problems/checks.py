@@ -18,6 +18,7 @@ from kanpde.problems.equation_forms import diffusivity, spread_of_terms
 from kanpde.problems.field_sizes import set_sizes, size_sentences
 from kanpde.problems.geometry.boxes import Box, Side, box_sides
 from kanpde.problems.geometry.regions import (
+    Place,
     ShapeBoundary,
     SubSide,
     carrier_of,
@@ -169,7 +170,8 @@ def _check_sides(problem: Problem, field: str, axis: int, label: str) -> Iterato
     if len(conditions) < order - len(bare) - spare and not (order == 1 and len(problem.fields) > 1):
         raise _too_few_conditions(problem, field, axis, len(conditions), label)
     coordinate = problem.coordinates[axis]
-    if len(conditions) < order - len(bare) - spare:
+    pinned = any(isinstance(c.side, Place) and field in c.fields for c in problem.conditions)  # as pressures are
+    if len(conditions) < order - len(bare) - spare and not pinned:
         yield f"{field} has a derivative along {coordinate} but no condition on {sides[0].name} or {sides[1].name}."
     if len(conditions) > max(order, 1) and len(problem.fields) == 1:
         yield (
@@ -319,6 +321,11 @@ def check_elsewhere(problem: Problem, label: str) -> None:
             for one in (one for one in own if isinstance(one, Placed)):
                 there = torch.stack([compile_expression(part, rule.columns)(nodes) for part in one.place], dim=1)
                 outside = ~in_domain(problem.region, problem.domain, problem.periodic, there)
+                if outside.any() and isinstance(name, Integrated) and not problem.region.whole:
+                    raise InputError(
+                        f"{label}: {key} has an integral over all of the box, and shapes leave a part of it. What "
+                        "nothing else fixes, such as a pressure, is fixed at a point: at: {x: …, condition: p = 0}."
+                    )
                 if outside.any():
                     asked = text_of(jet_expression((one, (0,) * len(problem.coordinates)), problem.coordinates))
                     raise InputError(

@@ -1,11 +1,10 @@
 """Solve every shipped problem, and that of README.md; write the gallery of problems/README.md from the archives.
 
-    python tests/benchmarks/gallery.py [--folder outputs/gallery] [--write-only]
+    python tests/benchmarks/gallery.py [--folder outputs/gallery] [--only NAME …] [--write-only]
 
-Problems without settings of their own are solved by `training=quick`, in seconds each. Runs that are in the folder
-already are read, not made again; with --write-only nothing is solved. What has no run keeps its entry, so that the
-gallery can be made in parts. Training may take --seconds; an entry that it ended says so. The pictures of whole runs in
-README.md come from these archives.
+All with the defaults. Runs that are in the folder already are read, not made again; with --write-only nothing is
+solved. What has no run keeps its entry, so that the gallery can be made in parts, as by --only NAME …. Training may
+take --seconds; an entry that it ended says so. The pictures of whole runs in README.md come from these archives.
 """
 
 import argparse
@@ -41,16 +40,6 @@ def own_problem(folder: Path) -> Path:
     path = folder / "rod.yaml"
     path.write_text(text.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
     return path
-
-
-BY_DEFAULT = ("allen_cahn", "burgers", "eikonal")
-"""Problems that `training=quick` does not solve, and the route chosen by default does."""
-
-
-def words_of(path: Path) -> list[str]:
-    """What a user types to make the run of an entry."""
-    own = "settings" in problem_data(path) or path.stem in BY_DEFAULT
-    return [f"problem={path.stem}", *([] if own else ["training=quick"])]
 
 
 def statement_of(data: dict) -> list[str]:
@@ -109,25 +98,28 @@ def heading(path: Path) -> tuple[str, str]:
 def entry(path: Path, data: RunData | None, before: str) -> str:
     """A row of the table; what has no run keeps the row that it had before."""
     title, equations = heading(path)
-    command = f"`kanpde solve {' '.join(words_of(path))}` |"
-    if data is None and (rows := [row for row in before.splitlines() if row.endswith(command) and equations in row]):
+    command = f"`kanpde solve problem={path.stem}"
+    earlier = [row for row in before.splitlines() if f"{command}`" in row or f"{command} " in row]
+    if data is None and (rows := [row for row in earlier if equations in row]):
         return rows[0]
     error = "not run here" if data is None else error_of(data)
     picture = "" if data is None else f'<img src="gallery/{path.stem}.png" width="{SHOWN}" alt="{title}">'
-    return f"| {picture} | **{title}**<br>{equations}<br>{error}<br>{command}"
+    return f"| {picture} | **{title}**<br>{equations}<br>{error}<br>{command}` |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=ROOT / "outputs" / "gallery")
     parser.add_argument("--seconds", type=float, default=3600)
+    parser.add_argument("--only", nargs="+", help="these, and rod for the problem of README.md")
     parser.add_argument("--write-only", action="store_true")
     options = parser.parse_args()
     paths, entries = sorted(PROBLEMS.glob("*.yaml")), []
     options.folder.mkdir(parents=True, exist_ok=True)
     if not options.write_only:
-        for words in ([f"problem={own_problem(options.folder)}"], *map(words_of, paths)):
-            line = [sys.executable, "-m", "kanpde", "solve", *words, "threads=1", "output.plot=false"]
+        named = {"rod": str(own_problem(options.folder)), **{path.stem: path.stem for path in paths}}
+        for name in options.only or named:
+            line = [sys.executable, "-m", "kanpde", "solve", f"problem={named[name]}", "threads=1", "output.plot=false"]
             line += [f"training.time_limit={options.seconds}", f"output.folder={options.folder}"]
             subprocess.run(line, check=False, stdout=subprocess.DEVNULL)
     PICTURES.mkdir(exist_ok=True)

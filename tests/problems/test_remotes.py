@@ -73,6 +73,10 @@ def test_latex():
 
 LINE = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "equations": "u_xx = 1"}
 TIME = {"coordinates": {"t": [0, 3]}, "fields": ["u"], "equations": "u_t = -u(t - 1)"}
+RING = {
+    "coordinates": {"x": [-1, 1], "y": [-1, 1]}, "fields": ["u"], "shapes": {"ring": "annulus(0, 0, 0.5, 1)"},
+    "domain": "ring", "equations": "lap(u) = 0", "boundary": {"*": "dn(u) = 0"},
+}  # fmt: skip
 
 
 def test_a_mean_pins_what_is_free():
@@ -98,6 +102,7 @@ def test_history_is_the_initial_value_too():
 @pytest.mark.parametrize(("stated", "reason"), [
     ({**TIME, "initial": "u = 1"}, "asks for u at t = -"),
     ({**LINE, "equations": "u_xx = u(x + 0.5)", "boundary": {"*": "u = 0"}}, "asks for u at x = 1"),
+    ({**RING, "constraints": "mean(u) = 0"}, "an integral over all of the box, and shapes leave a part of it"),
     ({**TIME, "equations": "u_t = u(t - u)", "history": {"u": 1}}, "a known place"),
     ({**TIME, "equations": "u_t = integral(u, q)", "initial": "u = 1"}, "a variable with two limits"),
     ({**TIME, "equations": "u_t = integral(integral(u, t), t)", "initial": "u = 1"}, "no integral within"),

@@ -6,16 +6,16 @@ import torch
 from kanpde.errors import InputError
 from kanpde.problems.catalog import load_problem, problem_folders, read_problem_file, read_problem_text
 from kanpde.problems.geometry.regions import inside_points, piece_points
-from kanpde.problems.language import compile_expression, jet_expression, jets_of
+from kanpde.problems.language import compile_expression, jet_expression, jets_of, remotes_of
 from kanpde.runs.run import solve
 
 TASKS = {"landscape_1d", "landscape_1d_smooth", "landscape_2d", "schrodinger_random_1d", "schrodinger_quasiperiodic_1d"}
 LATTICES = {"anderson_1d", "anderson_2d", "anderson_3d", "aubry_andre", "gaam", "maam", "mosaic"}
 WITHOUT_EXACT = TASKS | LATTICES | {
     "burgers", "burgers_parametric", "allen_cahn", "cavity", "fitzhugh_nagumo", "kdv", "kuramoto_sivashinsky",
-    "laplace_holes", "aubry_hull",
+    "laplace_holes", "aubry_hull", "option", "sieve",
 }  # fmt: skip
-WARNED = set()
+WARNED = {"inverse_conductivity"}
 FILES = sorted(problem_folders()[-1].glob("*.yaml"))
 NAMES = [path.stem for path in FILES]
 EXPECTED = {
@@ -24,7 +24,8 @@ EXPECTED = {
     "allen_cahn", "bratu", "cavity", "eikonal", "fisher", "fitzhugh_nagumo", "heat_3d", "heat_robin", "kdv",
     "kuramoto_sivashinsky", "poisson_multiscale", "sine_gordon", "inverse_diffusion", "inverse_source",
     "diffusion_parametric", "laplace_holes", "poisson_lshape", "burgers_parametric", "aubry_hull", "nls_soliton",
-    *TASKS, *LATTICES,
+    "memory", "delay", "cylinder_flow", "torsion_triangle", "membrane_sector", "sieve", "shell", "can", "option",
+    "inverse_conductivity", "two_slabs", "kovasznay", "stirred_box", "decay", *TASKS, *LATTICES,
 }  # fmt: skip
 
 
@@ -58,10 +59,13 @@ def derivative_along(value, points, axis):
 
 
 def statements(problem):
+    """Those at one place each; `check` puts exact solutions into the others, with integrals and values elsewhere."""
     for residual in problem.equations.values():
-        yield residual, inside_points(problem.region, problem.domain, 64, 7)
+        if not remotes_of(residual):
+            yield residual, inside_points(problem.region, problem.domain, 64, 7)
     for condition in problem.conditions:
-        yield condition.residual, piece_points(problem.region, problem.domain, condition.side, 64, 7)
+        if not remotes_of(condition.residual):
+            yield condition.residual, piece_points(problem.region, problem.domain, condition.side, 64, 7)
 
 
 def test_it_is_clear_and_complete(path):
@@ -75,6 +79,8 @@ def test_it_is_clear_and_complete(path):
 
 def test_it_is_read_back_from_its_own_yaml(path):
     problem = load_problem(path)
+    if ".csv" in problem.yaml():
+        pytest.skip("a file beside it has numbers, which archives carry")
     assert load_problem(read_problem_text(problem.yaml(), "archive"), name=problem.name) == problem
 
 
@@ -88,8 +94,8 @@ def test_the_exact_solution_leaves_no_residual(path):
 
 def test_a_perturbed_solution_leaves_one(path):
     problem = load_problem(path).settled()
-    if not problem.exact:
-        pytest.skip("no exact solution")
+    if not problem.exact or all(map(remotes_of, problem.equations.values())):
+        pytest.skip("no exact solution, or no equation at one place")
     x = jet_expression(("w", (0,)), problem.coordinates[:1]).args[0]
     wrong = {field: value * (1 + x**3 / 100) for field, value in problem.exact.items()}
     worst = max(
