@@ -1,6 +1,7 @@
 """The exact last layer: a rung, the ladder, the route taken, its archive, and studies that it is no part of."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -202,6 +203,15 @@ def test_a_ladder_foresees_what_it_would_come_to():
     assert found == pytest.approx([1e-3, 1e-4, 1e-5])
     assert climbed.estimate == pytest.approx(1e-4) and not climbed.holds
     assert ladder.Ladder((rung(1e-2, 1.0), rung(1e-3, 2.0, 5e-8)), Outcome.FINISHED, "").holds, "by the fall"
+
+
+def test_a_residual_of_rounding_ends_a_ladder_by_itself():
+    """There is nothing to compare with yet, and nothing to come."""
+    first = rung(1e-14, 1.0, math.nan)
+    assert ladder.Ladder((first,), Outcome.FINISHED, "").holds
+    assert ladder._ended([first], None, 100.0) == (Outcome.FINISHED, "more could only add rounding")
+    assert not ladder.Ladder((rung(1e-11, 1.0, math.nan),), Outcome.FINISHED, "").holds
+    assert ladder._ended([rung(1e-11, 1.0, math.nan)], None, 100.0) is None
 
 
 def test_solutions_that_agree_and_solve_nothing_do_not_hold():

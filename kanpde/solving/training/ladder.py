@@ -59,6 +59,9 @@ LARGE = 2000
 FINE = 1e-10
 """And below which a further rung could only add rounding."""
 
+ROUNDED = 1e-13
+"""A held-out residual, relative to the solution, that is rounding: there is nothing left to solve for."""
+
 FALLS = 2.0
 """Factor by which the held-out residual has to fall from rung to rung,"""
 
@@ -153,8 +156,8 @@ class Ladder:
     @property
     def holds(self) -> bool:
         """Whether the solutions agree, the last of them being the best."""
-        agreed = self.best is self.rungs[-1] and self.estimate <= AGREED
-        return self.outcome.status == "done" and agreed and self.best.heldout <= USEFUL
+        agreed = self.best is self.rungs[-1] and self.estimate <= AGREED and self.best.heldout <= USEFUL
+        return self.outcome.status == "done" and (agreed or self.best.heldout <= ROUNDED)
 
     def forecast(self, seconds: float) -> float:
         """The held-out residual after so many more seconds, if rungs go on to lower it, and to grow, as the last did.
@@ -174,7 +177,7 @@ class Ladder:
         best, agreed = self.best, ""
         if best.change <= AGREED:
             agreed = f"successive solutions agree to {best.change:.0e}, "
-        elif self.holds:
+        elif self.estimate <= AGREED and self.holds:
             agreed = f"the last solution is good to {self.estimate:.0e}, as they fall, "
         return f"{best.size}: {agreed}held-out residual {best.trained.heldout:.1e}; {self.reason}."
 
@@ -466,7 +469,7 @@ def _ended(
         return Outcome.FINISHED, "Newton's method went astray"
     if target is not None and last.trained.heldout <= target:
         return Outcome.TARGET, "the target was reached"
-    if last.change <= FINE:
+    if last.change <= FINE or last.heldout <= ROUNDED:
         return Outcome.FINISHED, "more could only add rounding"
     falls = [fell(pair) for pair in pairwise(rungs)]
     if last.change <= AGREED and not falls[-1]:
