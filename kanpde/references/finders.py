@@ -34,16 +34,12 @@ class SimplexFinder:
         counts = self.starts[box + 1] - self.starts[box]
         point = np.repeat(np.arange(len(points)), counts)
         tried = self.simplices[np.repeat(self.starts[box], counts) + _places(counts)]
-        depth = self.depths(points[point], tried)
+        inside = np.einsum("pij,pj->pi", self.inverses[tried], points[point] - self.origins[tried])
+        depth = np.minimum(inside.min(1), 1 - inside.sum(1))
         order = np.lexsort((depth, point))  # of each point, the simplex it lies deepest in comes last
         found = np.full(len(points), -1)
         found[point[order]] = np.where(depth > -ROUNDING, tried, -1)[order]
         return found
-
-    def depths(self, points: np.ndarray, simplices: np.ndarray) -> np.ndarray:  # [n, d], int [n] -> [n]
-        """The least of the coordinates λ_i and 1 - Σ λ_i of points in simplices; negative outside."""
-        inside = np.einsum("pij,pj->pi", self.inverses[simplices], points - self.origins[simplices])
-        return np.minimum(inside.min(1), 1 - inside.sum(1))
 
     def _box(self, points: np.ndarray) -> np.ndarray:  # [n, d] -> int [n, d]
         places = zip(self.lines.T, points.T, strict=True)

@@ -48,8 +48,7 @@ class Meshed:
         self._settle(space, cell, inside)
         functions = simplices.functions(inside, self._degree)
         found = self._combined(functions, self.numbers[cell], points)
-        rest = 1 - inside.sum(1, keepdims=True)
-        found[np.hstack([inside, rest]).min(1) < -OUTSIDE] = np.nan
+        found[_depth(inside) < -OUTSIDE] = np.nan
         return found
 
     def _settle(self, points: np.ndarray, cell: np.ndarray, inside: np.ndarray) -> None:
@@ -93,8 +92,8 @@ class Meshed:
         outside = np.flatnonzero(cell < 0)
         if len(outside):
             near = owners[middles.query(points[outside], k=min(NEAREST, len(owners)))[1]].reshape(len(outside), -1)
-            depths = np.stack([self._finder.depths(points[outside], one) for one in near.T], axis=1)
-            cell[outside] = near[np.arange(len(near)), depths.argmax(1)]
+            depths = [_depth(_inverted(self.nodes[self.cells[one]], points[outside])) for one in near.T]
+            cell[outside] = near[np.arange(len(near)), np.argmax(depths, axis=0)]
         return cell
 
     @cached_property
@@ -118,6 +117,11 @@ Function = Interpolant | Meshed
 """Fields by their values at nodes; what is kept from one run to the next."""
 
 
+def _depth(inside: np.ndarray) -> np.ndarray:  # [n, d] -> [n]
+    """The least of λ_0 … λ_d."""
+    return np.minimum(inside.min(1), 1 - inside.sum(1))
+
+
 def _inverted(corners: np.ndarray, points: np.ndarray) -> np.ndarray:  # [n, m, d], [n, d] -> [n, d]
     """λ_1 … λ_d of points, by Newton's method from the straight simplex's."""
     weights = simplices.lattice(points.shape[1], 2)
@@ -126,7 +130,7 @@ def _inverted(corners: np.ndarray, points: np.ndarray) -> np.ndarray:  # [n, m, 
     inside = np.linalg.solve(straight, (points - corners[:, ends[0]])[..., None])[..., 0]
     near = np.abs(inside).max(1) < 2  # far away, the quadratic map may fold
     corners, points, found = corners[near], points[near], inside[near]
-    for _ in range(4):
+    for _ in range(6):
         miss = points - np.einsum("ni,nid->nd", simplices.functions(found, 2), corners)
         slopes = np.einsum("nie,nid->nde", simplices.slopes(found, 2), corners)
         found = found + np.linalg.solve(slopes, miss[..., None])[..., 0]

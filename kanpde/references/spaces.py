@@ -77,7 +77,7 @@ def curved(mesh: Mesh) -> Curved:
         if len(ends):
             known |= dict(zip(map(tuple, cells[:, ends].tolist()), numbers[:, place].tolist(), strict=True))
     straight, bent = places.copy(), {known[pair]: middle for pair, middle in mesh.bends.items()}
-    places[list(bent)] = list(bent.values())
+    places[list(bent)] = np.array(list(bent.values())).reshape(-1, dimension)
     found = Curved(places, numbers, cells, mesh.faces)
     for _ in range(STRAIGHTENED):
         if not (folded := found.folded()).any():

@@ -320,3 +320,20 @@ def test_what_is_refused(changes, parts):
 
 def test_a_narrow_gap_does_not_divide_the_domain():
     assert load_problem(stated(shapes={"hole": "box(-0.1, 0.1, -2, 0.997)"}, boundary={"*": "u = auto"}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [("ball", (0.1, 0, 0.2, 0.5)), ("ellipsoid", (0, 0.1, 0, 0.5, 0.3, 0.4)), ("cylinder", (0, 0, 0, 0.3, 0.4, 1, 0.2)),
+     ("box", (0, 1, 0, 0.5, 0.2, 1)), ("disk", (0.1, 0.2, 0.3)), ("ellipse", (0, 0, 0.3, 0.6)),
+     ("annulus", (0, 0, 0.2, 0.5)), ("sector", (0, 0, 1, 0.1, 2)), ("polygon", (0, 0, 1, 0, 0.3, 0.8))],
+)  # fmt: skip
+def test_levels_vanish_on_facets_and_rise_along_the_normal(kind, numbers):
+    shape = SHAPES[kind].of(numbers)
+    dimension = len(shape.bounds[0])
+    for facet in shape.facets():
+        points = facet_points(facet, dimension, 50, 0)
+        normals, step = facet.normals(points), 1e-6
+        assert facet.level(points).abs().max() < 1e-7
+        rise = (facet.level(points + step * normals) - facet.level(points - step * normals)) / (2 * step)
+        assert (rise - 1).abs().max() < 1e-5

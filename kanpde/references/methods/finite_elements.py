@@ -30,9 +30,10 @@ from kanpde.references.galerkin import Discrete, Solve, discretized, factored
 from kanpde.references.interface import Solved
 from kanpde.references.interpolants import Pieces
 from kanpde.references.means import NotSolved, OutOfMeans
-from kanpde.references.meshes import at_start, triangulate
+from kanpde.references.meshes import Mesh, at_start, triangulate
 from kanpde.references.newton import newton
 from kanpde.references.radau import march, unit_nodes
+from kanpde.references.tetrahedra import fill
 
 PLACE = 2
 DEGREE = {2: 4, 3: 3}  # of the polynomials, by dimension
@@ -76,7 +77,7 @@ def solve(problem: Problem, resolution: int) -> Solved:
         raise NotSolved("takes equations or an energy in a plane or solid region that shapes make")
     plain, gauges = without_gauges(problem)
     try:
-        discrete = discretized(plain, triangulate(plain, resolution), DEGREE[len(plain.region.axes)])
+        discrete = discretized(plain, _mesh(plain, resolution), DEGREE[len(plain.region.axes)])
     except ExpressionError as error:
         raise NotSolved(f"needs slopes of every equation and coefficient; one of them {error}") from error
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of steps too long, which are then halved
@@ -88,6 +89,10 @@ def solve(problem: Problem, resolution: int) -> Solved:
         full = _shifted(discrete, full, gauge)
     energies = np.empty(0) if discrete.density is None else np.array([discrete.density.amount(full)[0]])
     return Solved(discrete.function(full), discrete.free.shape[1], energies)
+
+
+def _mesh(problem: Problem, resolution: int) -> Mesh:
+    return triangulate(problem, resolution) if len(problem.region.axes) == 2 else fill(problem, resolution)
 
 
 # stationary

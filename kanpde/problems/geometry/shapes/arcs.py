@@ -46,6 +46,9 @@ class Bow(Facet):
         offset = points - points.new_tensor(self.center)
         return self.sign * offset / lengths_of(offset)[:, None]
 
+    def level(self, points: Tensor) -> Tensor:  # [n, 2] -> [n]
+        return self.sign * (_from(points, self.center) - self.radius)
+
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         scale = sympy.Float(self.sign * self.radius)
         return tuple((x - sympy.Float(c)) / scale for x, c in zip(symbols, self.center, strict=True))

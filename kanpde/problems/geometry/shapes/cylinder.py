@@ -43,10 +43,17 @@ class Mantle(Facet):
         return foot + unit[:, :1] * axis + self.radius * torch.stack([angle.cos(), angle.sin()], dim=1) @ _frame(axis)
 
     def normals(self, points: Tensor) -> Tensor:  # [n, 3] -> [n, 3]
+        across = self._across(points)
+        return across / lengths_of(across)[:, None]
+
+    def level(self, points: Tensor) -> Tensor:  # [n, 3] -> [n]
+        return lengths_of(self._across(points)) - self.radius
+
+    def _across(self, points: Tensor) -> Tensor:  # [n, 3] -> [n, 3]
+        """From the axis to the points."""
         foot, axis = _line(self.foot, self.head, points)
         offset = points - foot
-        across = offset - (offset @ axis / axis.dot(axis))[:, None] * axis
-        return across / lengths_of(across)[:, None]
+        return offset - (offset @ axis / axis.dot(axis))[:, None] * axis
 
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         """(x - foot - axis·(x - foot) axis)/r, the axis of length one."""
@@ -78,6 +85,9 @@ class Cap(Facet):
     def normals(self, points: Tensor) -> Tensor:  # [n, 3] -> [n, 3]
         axis = _line(self.other, self.middle, points)[1]
         return (axis / lengths_of(axis[None])).expand_as(points)
+
+    def level(self, points: Tensor) -> Tensor:  # [n, 3] -> [n]
+        return ((points - points.new_tensor(self.middle)) * self.normals(points)).sum(1)
 
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         length = math.dist(self.middle, self.other)

@@ -46,6 +46,10 @@ class Facet(ABC):
         """Outward unit normals at points on the facet."""
 
     @abstractmethod
+    def level(self, points: Tensor) -> Tensor:  # [n, d] -> [n]
+        """Zero on the surface that it is a part of, with the normal as its slope there."""
+
+    @abstractmethod
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         """The outward unit normal in the coordinates."""
 
@@ -126,6 +130,9 @@ class Flat(Facet):
 
     def normals(self, points: Tensor) -> Tensor:  # [n, d] -> [n, d]
         return points.new_tensor(self.normal).expand_as(points)
+
+    def level(self, points: Tensor) -> Tensor:  # [n, d] -> [n]
+        return (points - points.new_tensor(self.origin)) @ points.new_tensor(self.normal)
 
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         return tuple(map(number_of, self.normal))

@@ -103,6 +103,11 @@ class Round(Shape, Facet):
         slope = (points - points.new_tensor(self.center)) / points.new_tensor(self.axes).square()
         return slope / lengths_of(slope)[:, None]
 
+    def level(self, points: Tensor) -> Tensor:  # [n, d] -> [n]
+        """(ρ² - 1)/|∇ρ²| with ρ² = Σ ((x_i - c_i)/a_i)²."""
+        offset, axes = points - points.new_tensor(self.center), points.new_tensor(self.axes)
+        return ((offset / axes).square().sum(1) - 1) / (2 * lengths_of(offset / axes.square()))
+
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
         """The normal on the boundary in the coordinates; (x - c)/r where all semi-axes are r."""
         offsets = [x - sympy.Float(c) for x, c in zip(symbols, self.center, strict=True)]
