@@ -26,6 +26,7 @@ def statement_lines(problem: Problem) -> Iterator[str]:
     if problem.coordinates:
         yield "  domain: " + ", ".join(f"{name} in [{a:g}, {b:g}]" for name, a, b in box)
     yield from _shape_lines(problem)
+    yield from (f"  mapping: {name} = {text}" for name, text in (problem.source.get("mapping") or {}).items())
     for name, axes in problem.narrow.items():
         yield f"  {name} depends on {', '.join(c for a, c in enumerate(problem.coordinates) if a not in axes)} alone"
     if problem.parameters:

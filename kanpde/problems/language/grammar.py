@@ -109,6 +109,8 @@ class Scope:
         history: What fields were before time began, for delays.
         walls: Whether what jumps may be differentiated, its δ being left for whoever reads the expression.
         shapes: inside(…) of each shape: 1 in it, 0 elsewhere.
+        slopes: Where coordinates are mapped, ∂/∂x of each place and of time, by weights of ∂/∂(each coordinate).
+        narrow: Axes along which fields do not vary.
     """
 
     coordinates: tuple[str, ...] = ()
@@ -128,6 +130,8 @@ class Scope:
     history: Mapping[str, sympy.Expr] = field(default_factory=dict)
     walls: bool = False
     shapes: Mapping[str, sympy.Expr] = field(default_factory=dict)
+    slopes: Mapping[str, tuple[sympy.Expr, ...]] = field(default_factory=dict)
+    narrow: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -329,6 +333,8 @@ class _Reader:
                 return Complex(*(self._derivative_name(part + name[place:])
                                  for part in self.scope.complexes[name[:place]]))  # fmt: skip
             if name[:place] in self.scope.fields:
+                if (mapped := self._mapped_derivative(name[:place], name[place + 1 :])) is not None:
+                    return mapped
                 index = derivative_index(name[place + 1 :], self.scope.coordinates)
                 if index is None:
                     raise ExpressionError(
@@ -337,6 +343,33 @@ class _Reader:
                     )
                 return jet_expression((name[:place], index), self.scope.coordinates)
         raise _unknown(name, self.scope)
+
+    def _mapped_derivative(self, field: str, subscript: str) -> sympy.Expr | None:
+        """u_xt in places and time, where coordinates are mapped; None for derivatives along the coordinates."""
+        names = tuple(self.scope.slopes)
+        index = derivative_index(subscript, names) if names else None
+        if index is None:
+            return None
+        value = jet_expression((field, (0,) * len(self.symbols)), self.scope.coordinates)
+        for name, count in zip(names, index, strict=True):
+            value = self._along(value, sympy.Symbol(name, real=True), count)
+        return value
+
+    def _along(self, value: sympy.Expr, symbol: sympy.Symbol, order: int = 1) -> sympy.Expr:
+        """A derivative: by a coordinate, or by a place, Σ_j ∂ξ_j/∂x ∂/∂ξ_j."""
+        if symbol.name not in self.scope.slopes:
+            return derivative(value, symbol, order)
+        for _ in range(order):
+            weights = zip(self.scope.slopes[symbol.name], self.symbols, strict=True)
+            parts = (weight * derivative(value, one) for weight, one in weights if weight != 0)
+            value = self._narrowed(checked_size(sympy.Add(*parts)))
+        return value
+
+    def _narrowed(self, value: sympy.Expr) -> sympy.Expr:
+        """Without derivatives of fields along what they do not depend on."""
+        still = [(name, index) for name, index in jets_of(value)
+                 if any(index[axis] for axis in self.scope.narrow.get(name, ()))]  # fmt: skip
+        return value.xreplace({jet_expression(jet, self.scope.coordinates): sympy.S.Zero for jet in still})
 
     # arithmetic
 
@@ -592,15 +625,15 @@ class _Reader:
         steps = self._steps(nodes[1:])
         if (order := sum(count for _, count in steps)) > MAX_ORDER:
             raise order_refused(order)
-        return _by_part(lambda part: reduce(lambda found, step: derivative(found, *step), steps, part), value)
+        return _by_part(lambda part: reduce(lambda found, step: self._along(found, *step), steps, part), value)
 
     def _steps(self, nodes: Sequence[ast.AST]) -> list[tuple[sympy.Symbol, int]]:
         """[(x, 2), (y, 1)] from the arguments x, 2, y."""
         steps: list[tuple[sympy.Symbol, int]] = []
         for node in nodes:
             name = node.id.removeprefix("n_") if isinstance(node, ast.Name) else None
-            if name in self.scope.coordinates:
-                steps.append((self.symbols[self.scope.coordinates.index(name)], 1))
+            if name in self.scope.coordinates or name in self.scope.slopes:
+                steps.append((sympy.Symbol(name, real=True), 1))
             elif steps and steps[-1][1] == 1 and (order := self._order(node)) is not None:
                 steps[-1] = (steps[-1][0], order)
             else:
@@ -621,6 +654,7 @@ class _Reader:
 
     def _space(self, word: str) -> list[sympy.Symbol]:
         space = [s for s in self.symbols if s.name != self.scope.time and s.name not in self.scope.family]
+        space = [sympy.Symbol(name, real=True) for name in self.scope.slopes if name != self.scope.time] or space
         if not space:
             raise ExpressionError(f"needs coordinates other than time for {word}(…); it has none. Write D(…, t).")
         return space
@@ -633,13 +667,13 @@ class _Reader:
             slopes = (derivative(value, x) / h for x, h in zip(space, metric.factors, strict=True))
             return _divergence(tuple(slopes), space, metric)
         return _by_part(
-            lambda part: checked_size(sympy.Add(*(derivative(part, symbol, 2) for symbol in space))),
+            lambda part: checked_size(sympy.Add(*(self._along(part, symbol, 2) for symbol in space))),
             self.read(nodes[0], depth),
         )
 
     def _grad(self, nodes: Sequence[ast.AST], depth: int) -> Vector:
         value = self._only("grad", nodes, depth)
-        slopes = tuple(derivative(value, symbol) for symbol in self._space("grad"))
+        slopes = tuple(self._along(value, symbol) for symbol in self._space("grad"))
         if self.scope.metric is None:
             return Vector(slopes)
         return Vector(tuple(slope / h for slope, h in zip(slopes, self.scope.metric.factors, strict=True)))
@@ -649,7 +683,7 @@ class _Reader:
         parts = self._vector("div", nodes[0], depth).parts
         if self.scope.metric is not None:
             return _divergence(parts, self._space("div"), self.scope.metric)
-        terms = (derivative(part, symbol) for part, symbol in zip(parts, self._space("div"), strict=True))
+        terms = (self._along(part, symbol) for part, symbol in zip(parts, self._space("div"), strict=True))
         return checked_size(sympy.Add(*terms))
 
     def _dot(self, nodes: Sequence[ast.AST], depth: int) -> sympy.Expr:
@@ -665,14 +699,26 @@ class _Reader:
                 "may use dn(…), the outward normal derivative, in conditions on the boundary; it stands elsewhere. "
                 "Write the derivative along a coordinate, e.g. u_x."
             )
-        directions, metric = zip(self.scope.normal, self.symbols, strict=True), self.scope.metric
+        directions, metric = self._outward(), self.scope.metric
         factors = {} if metric is None else dict(zip(self._space("dn"), metric.factors, strict=True))
         along = [(part, x) for part, x in directions if part != 0]
 
         def outward(own: sympy.Expr) -> sympy.Expr:
-            return checked_size(sympy.Add(*(part * derivative(own, x) / factors.get(x, 1) for part, x in along)))
+            return checked_size(sympy.Add(*(part * self._along(own, x) / factors.get(x, 1) for part, x in along)))
 
         return _by_part(outward, value)
+
+    def _outward(self) -> list[tuple[sympy.Expr, sympy.Symbol]]:
+        """The parts of the normal; where coordinates are mapped, of n_k ∝ Σ_j ∂ξ_j/∂x_k n_j, along the places."""
+        normal = self.scope.normal or ()
+        if not self.scope.slopes:
+            return list(zip(normal, self.symbols, strict=True))
+        space = self._space("dn")
+        parts = [sympy.Add(*(w * n for w, n in zip(self.scope.slopes[x.name], normal, strict=True))) for x in space]
+        if len(space) == 1:  # mappings keep the orientation
+            return [(sympy.Add(*normal), space[0])]
+        length = sqrt(sympy.Add(*(part**2 for part in parts)))
+        return [(part / length, x) for part, x in zip(parts, space, strict=True)]
 
     def _only(self, word: str, nodes: Sequence[ast.AST], depth: int) -> sympy.Expr:
         _check_count(word, nodes, 1, 1)

@@ -37,6 +37,7 @@ from kanpde.problems.reading.interfaces import across_walls
 from kanpde.problems.reading.lattice_schema import LATTICE_KEYS
 from kanpde.problems.reading.lattices import read_lattice
 from kanpde.problems.reading.learned import read_bounds, read_learned, read_priors
+from kanpde.problems.reading.mappings import check_mapping, read_mapping
 from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.metrics import metric_warnings, read_metric
 from kanpde.problems.reading.own_names import check_own_names
@@ -99,12 +100,16 @@ class ProblemFile(Source):
         coefficients = own_coefficients(self, scope, coefficients)
         scope = replace(scope, definitions={**scope.definitions, **coefficients})
         self.check_derivative_names([*coefficients], scope.fields, coordinates)
+        narrow = fewer_coordinates(self, scope)
+        scope = read_mapping(self, replace(scope, narrow=narrow), box)
         scope = replace(scope, history=self.history(scope))
         exact = self.exact(scope)
         exact = kind.solution(self, scope) or exact
+        check_mapping(self, scope, box, exact)
         learned = read_learned(self, parameters)
         known = {name: value for name, value in parameters.items() if name not in learned}
-        scope = replace(scope, auto=bool(exact), definitions={**known, **coefficients})
+        places = {name: scope.definitions[name] for name in scope.slopes if name in scope.definitions}
+        scope = replace(scope, auto=bool(exact), definitions={**known, **coefficients, **places})
         periodic = self.periodic(coordinates, family)
         check_reference(self, exact)
         region = read_region(self, scope, box, shapes, [name for name, _ in parts])
@@ -120,7 +125,6 @@ class ProblemFile(Source):
         texts = self.data.get("equations")
         equations, apart = parted(equations, scope, region, box, texts if isinstance(texts, dict) else {})
         conditions = (*conditions, *walls, *rims, *apart, *read_constraints(self, scope, exact, region, box))
-        narrow = fewer_coordinates(self, scope)
         equations |= still_equations(narrow, coordinates)
         check_own_names(self, fields, learned)
         check_units(self, scope, conditions)

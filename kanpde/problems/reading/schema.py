@@ -143,6 +143,11 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
         "theta from the pole, phi), the coordinates in that order",
         {"enum": [*METRICS]},
     ),
+    "mapping": (
+        "places as functions of the coordinates, `{x: xi*s(t)}` with a field or a known function s: derivatives "
+        "u_x and u_t, `lap`, `grad`, `div` and `dn` are those at places, u_t at one x",
+        {"anyOf": [mapping_of(EXPRESSION), {"type": "null"}]},
+    ),
     "coefficients": (
         'known functions for use in expressions: `{V: "1 + x**2"}`; `{k: {inside: {wire: 400}, else: 1.38}}`, by '
         'shapes; `{V: {random_cells: {cells: [50], low: 0, high: 4, '
