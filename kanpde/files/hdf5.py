@@ -4,6 +4,7 @@ HDF5 can read other files (external links, external and virtual storage), load l
 terabytes in a few bytes, and unpack small chunks into large ones. All of it is looked for before a value is read.
 """
 
+import io
 import mmap
 import struct
 from collections.abc import Iterator, Sequence
@@ -36,6 +37,20 @@ DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, 
 
 class Unsafe(ValueError):
     """The file holds something that an archive has no need of; the message names it."""
+
+
+OPEN_ELSEWHERE = ("file locking flag", "already open")
+"""What HDF5 says of a file that this process has open in another way."""
+
+
+def opened(path: Path) -> h5py.File:
+    """A file opened for reading; one that this process has open in another way as it is on the disk."""
+    try:
+        return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        if not any(words in str(error) for words in OPEN_ELSEWHERE):
+            raise
+    return h5py.File(io.BytesIO(path.read_bytes()), "r")
 
 
 def check_texts(path: Path) -> None:
@@ -168,7 +183,7 @@ def _stranger(path: Path) -> Iterator[h5py.File]:
     check_regular(path)
     try:
         check_texts(path)
-        with h5py.File(path, "r", locking=False) as root:
+        with opened(path) as root:
             yield root
     except Unreadable:
         raise

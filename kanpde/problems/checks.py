@@ -74,6 +74,7 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
     warnings = [*problem.task.checked(problem, label), *rough_warnings(problem), *scale_warnings(problem)]
     warnings += posedness_warnings(problem, label)
     check_defined(problem, label)
+    check_said(problem, label)
     check_elsewhere(problem, label)
     if problem.exact:
         check_exact(problem, label)
@@ -309,6 +310,26 @@ def check_defined(problem: Problem, label: str) -> None:
         bad = formula.undefined(points)
         if bad.any():
             raise _undefined(f"{label}: {key}", problem, points[bad][0])
+
+
+def check_said(problem: Problem, label: str) -> None:
+    """What equations and densities say depends on the fields somewhere, whatever `where` leaves of them."""
+    generator = torch.Generator().manual_seed(SEED)
+    inside = inside_points(problem.region, problem.domain, POINTS, SEED)
+    equations = [(f"equations.{name}", residual) for name, residual in problem.equations.items()]
+    for key, residual in (*equations, *((problem.task.key, density) for density in problem.densities())):
+        jets = jets_of(residual)
+        if not jets or remotes_of(residual):
+            continue
+        formula, learned = _compiled(residual, problem, f"{label}: {key}"), problem.learned
+        draws = torch.randn(2, len(jets), len(inside), generator=generator, dtype=inside.dtype)
+        one, other = (formula(inside, dict(zip(jets, draw, strict=True)), learned) for draw in draws)
+        if torch.equal(one, other):
+            raise InputError(
+                f"{label}: {key} needs to say something of {', '.join(sorted(fields_of(residual)))}; its value is the "
+                "same all over the domain, whatever the fields are, as where a condition of `where` never holds. "
+                "Correct it."
+            )
 
 
 def check_elsewhere(problem: Problem, label: str) -> None:

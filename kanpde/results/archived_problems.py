@@ -8,6 +8,9 @@ import numpy as np
 from kanpde.problems.catalog import Problem, load_problem, read_problem_text
 from kanpde.results.archive.record import RunData
 
+UNNAMED = "unnamed"
+"""What a problem is called whose archive does not say it."""
+
 
 def archived_problem(data: RunData, label: str) -> Problem:
     """The problem that a run solved; its samples are those of the archive.
@@ -20,7 +23,7 @@ def archived_problem(data: RunData, label: str) -> Problem:
     """
     source = read_problem_text(str(data.attributes.get("problem_yaml", "")), label)
     samples = {**_on_the_grid(data, source), **data.samples}
-    return load_problem(source, name=str(data.attributes.get("problem")), samples=samples)
+    return load_problem(source, name=str(data.attributes.get("problem", UNNAMED)), samples=samples)
 
 
 def _on_the_grid(data: RunData, source: Mapping[str, Any]) -> dict[str, np.ndarray]:

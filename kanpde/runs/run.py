@@ -31,7 +31,7 @@ from kanpde.references.means import OutOfMeans, time_left, time_limit
 from kanpde.reports.cards import run_card, summary_lines
 from kanpde.reports.plots import solution_figure
 from kanpde.results.archive import ModelData, RunData, archive_of, read_archive, write_archive
-from kanpde.results.archived_problems import archived_problem
+from kanpde.results.archived_problems import UNNAMED, archived_problem
 from kanpde.results.errors import known_values, relative_l2
 from kanpde.results.known_functions import known_functions
 from kanpde.results.measuring import Measurement
@@ -230,7 +230,8 @@ def open_run(path: str | Path, network: nn.Module | None = None) -> Run:
     if network is not None:  # a copy: the caller's stays as it is
         network = copy.deepcopy(network).to(getattr(torch, json.loads(data.model.config_json)["dtype"]))
         filled(learn(network, problem.learned, problem.bounds), data.model)
-    return Run(problem, data, network=network)
+    nameless = f"{path} does not say what its problem is called; it is {UNNAMED} here."
+    return Run(problem, data, () if "problem" in data.attributes else (nameless,), network)
 
 
 def solve_config(

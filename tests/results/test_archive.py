@@ -462,6 +462,14 @@ def test_links_in_a_circle_end(archive):
     assert read_archive(archive).solved_fields == ("u",)
 
 
+@pytest.mark.parametrize("mode", ["r", "r+"])
+def test_an_archive_that_the_program_has_open_is_read_all_the_same(archive, mode):
+    with h5py.File(archive, mode) as mine:
+        assert mine["solution/u"].shape
+        assert_same_arrays(read_archive(archive).fields, make_run().fields)
+        assert hdf5.read_dataset(archive, "solution/u", 10**6).size == make_run().fields["u"].size
+
+
 def test_more_objects_than_allowed_are_refused(archive, monkeypatch):
     monkeypatch.setattr(hdf5, "MOST_OBJECTS", 10)
     with pytest.raises(InputError, match="more than 10 objects"):

@@ -1,6 +1,7 @@
 """kanpde in a Python program or a notebook."""
 
 import copy
+import dataclasses
 import importlib
 import io
 import sys
@@ -13,6 +14,7 @@ import xarray
 
 import kanpde
 from kanpde.errors import InputError
+from kanpde.results.archive import write_archive
 from kanpde.runs import live
 from kanpde.solving.training.events import Finished, Started, Step
 
@@ -64,6 +66,15 @@ def test_labelled_arrays_come_back_labelled(run):
     found = run.solution(x=x, t=[0.0, 0.1, 0.2])
     assert found.dims == ("x", "t") and found.name == "u" and found.sel(x=0.5, t=0.1) == run.solution(x=0.5, t=0.1)
     assert run.solution.derivative("u_x", x=x, t=0.1).dims == ("x",)
+
+
+def test_an_archive_that_does_not_name_its_problem_says_so(run, tmp_path):
+    known = {name: value for name, value in run.data.attributes.items() if name != "problem"}
+    write_archive(tmp_path / "r.h5", dataclasses.replace(run.data, attributes=known))
+    again = kanpde.open_run(tmp_path / "r.h5")
+    assert again.problem.name == "unnamed" and "does not say what its problem is called" in again.warnings[0]
+    run.save(tmp_path / "r.h5")
+    assert not kanpde.open_run(tmp_path / "r.h5").warnings
 
 
 UNFIT = [{"x": 0.5}, {"x": 0.5, "t": 0, "z": 1}, {"x": [1, 2], "t": [1, 2, 3]}, {"x": "a", "t": 0}]

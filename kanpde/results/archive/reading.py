@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 from kanpde.errors import InputError
-from kanpde.files.hdf5 import DAMAGED, Unsafe, attribute, check_contents, check_texts, first_line
+from kanpde.files.hdf5 import DAMAGED, Unsafe, attribute, check_contents, check_texts, first_line, opened
 from kanpde.files.regular import Unreadable, check_regular, cut_path, typed_path
 from kanpde.results.archive.checksums import CHECKSUM, record_sha256
 from kanpde.results.archive.record import ModelData, RunData
@@ -42,7 +42,7 @@ def read_archive(path: str | Path) -> RunData:
     _check_file(path)
     try:
         check_texts(path)
-        with h5py.File(path, "r", locking=False) as root:
+        with opened(path) as root:
             _check_schema(path, root)
             check_contents(root)
             return _checked(_read_run(root), root)
