@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import combinations, product
 
 import sympy
@@ -578,17 +579,37 @@ def _boundary_rates(problem: Problem) -> Iterator[Setting]:
                 yield condition, side, field, derivative(value, coordinate_symbols(problem.coordinates)[problem.time])
 
 
-def periodic_warnings(problem: Problem) -> Iterator[str]:
+@dataclass(frozen=True)
+class PeriodicJump:
+    """What data do not repeat across a period: the jump of a derivative of that order, and the size of the value."""
+
+    condition: str
+    field: str
+    coordinate: str
+    order: int
+    jump: float
+    size: float
+
+    def sentence(self) -> str:
+        what = f"the {_ordinal(self.order)} derivative of {self.field}" if self.order else self.field
+        return f"{self.condition} gives {what} a jump of {self.jump:.3g} across the period of {self.coordinate}"
+
+
+def periodic_jumps(problem: Problem) -> Iterator[PeriodicJump]:
     """Data on other sides join smoothly across a period; a kink there ruins an answer whose residual looks fine."""
     for axis in problem.periodic:
         for condition, _, field, value in _set_values(problem):
+            size = 1.0
             for order, jump, scale in _periodic_jumps(value, problem, axis, problem.order_along(field, axis)):
+                size = size if order else scale
                 if jump > 1e-6 * max(scale, 1e-3):
                     if order == 1 and diffusivity(problem, field, axis) is not None:
                         break  # an exact lift rounds the kink off as diffusion does
-                    what = f"the {_ordinal(order)} derivative of {field}" if order else field
-                    yield (
-                        f"{condition.name} gives {what} a jump of {jump:.3g} across the period of "
-                        f"{problem.coordinates[axis]}: expect large errors near it."
-                    )
+                    yield PeriodicJump(condition.name, field, problem.coordinates[axis], order, jump, size)
                     break
+
+
+def periodic_warnings(problem: Problem) -> Iterator[str]:
+    """A sentence for each of them."""
+    for found in periodic_jumps(problem):
+        yield f"{found.sentence()}: expect large errors near it."

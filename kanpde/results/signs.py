@@ -12,6 +12,7 @@ import numpy as np
 import sympy
 import torch
 
+from kanpde.problems.checks import periodic_jumps
 from kanpde.problems.geometry.regions import inside_points, piece_points
 from kanpde.problems.language import all_jets_of
 from kanpde.problems.problem import Problem
@@ -46,6 +47,7 @@ def equation_signs(solution: Solution, ansatz: Ansatz, metrics: Mapping[str, flo
         signs = [*_condition_signs(solution, ansatz), *_data_signs(problem, metrics), *_learned_signs(problem, metrics)]
         if not problem.equations:
             return signs
+        signs += _period_signs(problem)
         left = relative_residual(solution)
     growth = LOCAL if problem.time is None else GROWTH
     try:
@@ -114,6 +116,14 @@ def _data_signs(problem: Problem, metrics: Mapping[str, float]) -> Iterator[Sign
     error = metrics.get("test_error", metrics.get("data_misfit", math.nan))
     if not problem.equations and not math.isnan(error):
         yield Sign(error, f"The data are missed by {error:.1e}.")
+
+
+def _period_signs(problem: Problem) -> Iterator[Sign]:
+    """What residuals at points cannot see: a jump J of the m-th derivative across a period L moves on, as J (L/8)^m."""
+    for found in periodic_jumps(problem):
+        length = problem.domain.lengths[problem.coordinates.index(found.coordinate)]
+        estimate = found.jump * (length / 8) ** found.order / max(found.size, 1e-300)
+        yield Sign(estimate, f"{found.sentence()}, and no residual sees what comes of it.")
 
 
 def _learned_signs(problem: Problem, metrics: Mapping[str, float]) -> Iterator[Sign]:

@@ -205,3 +205,19 @@ def test_without_an_offset_one_field_has_one_error():
     x = torch.linspace(-1, 1, 101, dtype=torch.float64)[:, None]
     found = value_errors(("u",), torch.sin(3 * x) + 0.01, torch.sin(3 * x))
     assert found["varying_error"] == pytest.approx(found["rel_l2"])
+
+
+# what no residual sees
+
+
+@pytest.mark.parametrize(("start", "seen"), [("2/cosh(x)", True), ("2*cos(pi*x/5)", False)])
+def test_a_kink_across_a_period_that_nothing_rounds_off_is_a_sign(start, seen):
+    problem = load_problem({
+        "coordinates": {"x": [-5, 5], "t": [0, 0.1]}, "fields": {"h": "complex"}, "periodic": ["x"],
+        "equations": "i*h_t + h_xx/2 + abs(h)**2*h = 0", "initial": f"h = {start}",
+    })  # fmt: skip
+    run = kanpde.solve(problem, reference=False, training={"steps": 1, "stages": 1, "starts": 1}, progress=False,
+                       model={"width": [2], "grid": 2}, optimizer="lm")  # fmt: skip
+    signs = [sign for sign in equation_signs(run.solution, ansatz_of(run.problem, "exact"), {})
+             if "no residual sees" in sign.reason]  # fmt: skip
+    assert bool(signs) == seen and all(0.01 < sign.estimate < 0.1 for sign in signs)
