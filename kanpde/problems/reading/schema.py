@@ -176,7 +176,8 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
     ),
     "shapes": (
         'shapes by name: `{hole: "disk(0.3, 0.3, 0.1)"}`, or many in a file, a line of numbers each: '
-        "`{holes: {disks: holes.csv}}`",
+        "`{holes: {disks: holes.csv}}`; what the triangles of Gmsh's ASCII meshes fill: `{part: {mesh: part.msh}}`; "
+        "what a comparison says: `{egg: {inside: x^2 + y^4 < 1}}`",
         mapping_of({"anyOf": [TEXT, mapping_of(TEXT)]}),
     ),
     "domain": ("the box with shapes cut out, added or shared: `box - hole`; `+`, `-`, `&` and brackets", TEXT),

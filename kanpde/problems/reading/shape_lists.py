@@ -1,4 +1,4 @@
-"""Many shapes in one entry, `shapes: {holes: {disks: holes.csv}}`: a line of numbers each, as in `disk(x, y, r)`."""
+"""Shapes in files: `{holes: {disks: holes.csv}}`, numbers as in `disk(x, y, r)`, and `{part: {mesh: part.msh}}`."""
 
 from __future__ import annotations
 
@@ -8,35 +8,40 @@ import numpy as np
 
 from kanpde.errors import InputError
 from kanpde.files.arrays import comma_separated
+from kanpde.files.meshes import read_triangles
 from kanpde.files.regular import Unreadable
 from kanpde.files.yaml import Entries
-from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Misshapen, Shape, Together
+from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Misshapen, Outline, Shape, Together
 from kanpde.problems.named_files import Arrays, utf8_text
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
 
-MOST_BYTES, MOST_LISTED = 1_000_000, 100
+MOST_BYTES, MOST_LISTED, MOST_EDGES = 1_000_000, 100, 200
+MESH, INSIDE = "mesh", "inside"
 KEYS = {"each", "file", "sha256"}
 
 
 def listed_shapes(value: object) -> object:
     """`{disks: holes.csv}` in the form that names files, `{each: disks, file: holes.csv}`; anything else as it is."""
-    if isinstance(value, dict) and len(value) == 1 and "file" not in value:
+    if isinstance(value, dict) and len(value) == 1 and not {"file", INSIDE} & set(value):
         ((kind, name),) = value.items()
         return {"each": kind, "file": name}
     return value
 
 
 def shape_list(statement: Source, name: str, entry: Entries, bounds: Cuboid) -> Shape:
-    """The union of the shapes of a file.
+    """The union of the shapes of a file, or what the triangles of a mesh fill.
 
     Raises:
         InputError: for a kind that there is not, a file that cannot be read, and lines that are no shape in the box.
     """
     where, dimension = statement.where(f"shapes.{name}"), len(bounds.lower)
+    if entry.get("each") == MESH and set(entry) <= KEYS and "file" in entry:
+        return _meshed(statement, name, entry, bounds)
     kind = SHAPES.get(str(entry.get("each")).removesuffix("s").replace("boxe", "box"))
     if not set(entry) <= KEYS or not {"each", "file"} <= set(entry) or kind is None:
-        raise wrong_kind(where, f"one of {', '.join(SHAPES)} in the plural, and a file", entry, "{disks: holes.csv}")
+        kinds = f"mesh or one of {', '.join(SHAPES)} in the plural, and a file"
+        raise wrong_kind(where, kinds, entry, "{disks: holes.csv}")
     read = statement.files.arrays
     rows = read(f"shapes.{name}", entry, where, lambda path: _numbers(path))["numbers"]
     if kind.dimension(dimension) != dimension or not kind.takes(rows.shape[1], dimension):
@@ -51,6 +56,29 @@ def shape_list(statement: Source, name: str, entry: Entries, bounds: Cuboid) -> 
         if not part.meets(bounds):
             raise InputError(f"{where} needs shapes that meet the box; line {number} lies outside it. Move it.")
     return Together(tuple(parts))
+
+
+def _meshed(statement: Source, name: str, entry: Entries, bounds: Cuboid) -> Shape:
+    where = statement.where(f"shapes.{name}")
+    found = statement.files.arrays(f"shapes.{name}", entry, where, read_triangles)
+    nodes, triangles = found["nodes"], found["triangles"].astype(int)
+    if len(bounds.lower) != 2 or np.ptp(nodes[:, 2:]) > 1e-12 * np.ptp(nodes[:, :2]):
+        raise InputError(
+            f"{where} needs triangles in a plane, in two space dimensions; the mesh or the problem has more. Project "
+            "it."
+        )
+    try:
+        outline = Outline.around(nodes[:, :2], triangles)
+    except Misshapen as wanted:
+        raise InputError(f"{where} needs {wanted}. Mesh the part again.") from None
+    if len(outline.facets()) > MOST_EDGES:
+        raise InputError(
+            f"{where} may have {MOST_EDGES} straight edges; the mesh has {len(outline.facets())}. Use a coarser mesh, "
+            "or disks and boxes."
+        )
+    if not outline.meets(bounds):
+        raise InputError(f"{where} needs a mesh that meets the box; it lies outside. Move it, or widen the ranges.")
+    return outline
 
 
 def _part(kind: type[Shape], values: list[float], number: int, where: str) -> Shape:

@@ -10,11 +10,11 @@ from dataclasses import replace
 from kanpde.errors import InputError
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.geometry.regions import Region, Tree, inside_points
-from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Misshapen, Shape
+from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Level, Misshapen, Shape
 from kanpde.problems.language import ExpressionError, Scope, check_name, constant_value, parse_expression, shortened
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
-from kanpde.problems.reading.shape_lists import shape_list
+from kanpde.problems.reading.shape_lists import INSIDE, shape_list
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.BitAnd: "&"}
 CELLS = ({1: 4001, 2: 301, 3: 61}, {1: 4001, 2: 1501, 3: 121})
@@ -67,6 +67,8 @@ def read_region(
 def _shape(statement: Source, name: str, text: object, scope: Scope, bounds: Cuboid) -> Shape:
     where = statement.where(f"shapes.{name}")
     check_name(name, "shape", statement.where("shapes"))
+    if isinstance(text, dict) and set(text) == {INSIDE}:
+        return _level(where, text[INSIDE], scope, bounds)
     if isinstance(text, dict):
         return shape_list(statement, name, text, bounds)
     if name in (*scope.names, "box"):
@@ -85,6 +87,28 @@ def _shape(statement: Source, name: str, text: object, scope: Scope, bounds: Cub
     if not shape.meets(bounds):
         raise InputError(f"{where} needs a shape that meets the box; {shortened(text)} lies outside it. Move it.")
     return shape
+
+
+def _level(where: str, text: object, scope: Scope, bounds: Cuboid) -> Level:
+    """What lies where a comparison of two expressions in the coordinates of the plane holds."""
+    example = "{inside: x^2 + y^4 < 1}"
+    sides = re.split(r"<=?|>=?", text) if isinstance(text, str) else []
+    if len(sides) != 2:
+        raise wrong_kind(where, "one comparison of two expressions", text, example)
+    names = tuple(name for name in scope.coordinates if name != "t" and name not in scope.family)
+    if len(names) != 2:
+        raise InputError(
+            f"{where} needs two space dimensions; the problem has {len(names)}. Use balls, boxes and cylinders there."
+        )
+    own = Scope(coordinates=names, parameters=scope.parameters, definitions=scope.definitions)
+    try:
+        less, more = (parse_expression(side, own, where) for side in (sides if "<" in str(text) else sides[::-1]))
+        lower, upper = bounds.bounds
+        return Level.traced(less - more, names, (lower[0], lower[1]), (upper[0], upper[1]))
+    except ExpressionError as error:
+        raise InputError(f"{where} {error}") from None
+    except Misshapen as wanted:
+        raise InputError(f"{where} needs {wanted}; {shortened(str(text))} has none. Correct the comparison.") from None
 
 
 def _arguments(text: str) -> list[str]:
