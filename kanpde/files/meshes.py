@@ -8,6 +8,7 @@ Source: Gmsh's reference manual, sections "MSH file format" and "Legacy formats"
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,7 @@ def _triangles_4(lines: list[str]) -> tuple[list[int], np.ndarray]:
     return kinds, np.array(own, dtype=int).reshape(-1, 3)
 
 
-def _check_count(rows: np.ndarray | list | range, lines: list[str], place: int = 0) -> None:
+def _check_count(rows: Sized, lines: list[str], place: int = 0) -> None:
     """As many as the first line says."""
     if int(lines[0].split()[place]) != len(rows):
         raise ValueError

@@ -80,7 +80,7 @@ def _shape_lines(problem: Problem) -> Iterator[str]:
 
 
 def _plain(value: object) -> str:
-    return value if isinstance(value, str) else " ".join(write_yaml({"": value}).split()).removeprefix("'': ")
+    return value if isinstance(value, str) else " ".join(write_yaml({"_": value}).split()).removeprefix("_: ")
 
 
 def _parameter(problem: Problem, name: str) -> str:

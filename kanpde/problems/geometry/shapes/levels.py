@@ -116,7 +116,7 @@ class Level(Shape):
         values = compile_expression(level_set, names)(torch.from_numpy(grid)).numpy().reshape(NODES, NODES)
         if not np.isfinite(values).all():
             raise Misshapen("a function that is finite all over the box")
-        lines = contourpy.contour_generator(x, y, values).lines(0.0)
+        lines = map(np.asarray, contourpy.contour_generator(x, y, values).lines(0.0))
         curves = tuple(Curve(level_set, names, tuple(map(tuple, line.tolist()))) for line in lines if len(line) > 8)
         for curve in curves:
             rise = lengths_of(curve._slopes(torch.tensor(curve.traced, dtype=torch.float64)))
