@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import sympy
 import torch
 from torch import Tensor
 
-from kanpde.problems.language import all_jets_of
-from kanpde.problems.problem import Problem
+from kanpde.problems.language import all_jets_of, jet_expression, jets_of
+from kanpde.problems.problem import Condition, Problem
 
 DEGREE = 8
 """Of the polynomials in time and in a family's parameters that a shift is made of."""
@@ -35,8 +36,19 @@ def free_fields(problem: Problem) -> dict[str, tuple[int, ...]]:
 
 
 def _orders(problem: Problem, field: str) -> Iterator[tuple[int, ...]]:
-    residuals = [*problem.equations.values(), *(condition.residual for condition in problem.conditions)]
+    residuals = [*problem.equations.values(), *(_unshifted(problem, one, field) for one in problem.conditions)]
     return (index for residual in residuals for name, index in all_jets_of(residual) if name == field)
+
+
+def _unshifted(problem: Problem, condition: Condition, field: str) -> sympy.Expr:
+    """A condition's residual; between the sides of a rim, without values whose difference is all it has."""
+    if condition.kind != "interface":
+        return condition.residual
+    same = sympy.Dummy(real=True)
+    values = {jet_expression(jet, problem.coordinates): same for jet in jets_of(condition.residual)
+              if all_jets_of(jet_expression(jet, problem.coordinates)) == ((field, (0,) * len(problem.coordinates)),)}
+    shifted = condition.residual.xreplace(values)
+    return condition.residual if shifted.has(same) else shifted
 
 
 def freedom_sentences(problem: Problem) -> tuple[str, ...]:

@@ -157,6 +157,7 @@ def without_gauges(problem: Problem) -> tuple[Problem, tuple[Condition, ...]]:
 def check_gauges(problem: Problem, label: str) -> None:
     """A field that is free by a constant takes one condition that fixes it."""
     plain, gauges = without_gauges(problem)
+    _check_superfluous(problem, plain, gauges, label)
     for field in free_fields(plain) if not problem.learned and problem.data is None else ():
         own = [gauge.name for gauge in gauges if gauge.fields == (field,)]
         if len(own) > 1:
@@ -165,6 +166,39 @@ def check_gauges(problem: Problem, label: str) -> None:
                 f"it has {len(own)} ({', '.join(own)}), which contradict each other unless by chance. Remove all but "
                 "one."
             )
+
+
+def _check_superfluous(problem: Problem, plain: Problem, gauges: tuple[Condition, ...], label: str) -> None:
+    """What linear equations and their boundary conditions determine takes no further condition.
+
+    Zero as the solution of the rest is another matter: then a constraint says how large a multiple is meant.
+    """
+    said_by_others = bool(problem.learned or problem.data or problem.exact or problem.time is not None)
+    if said_by_others or not plain.equations or problem.family or any(trivial_warnings(plain)):
+        return
+    loose, linear = free_fields(plain), all(_linear(plain, residual) for residual in plain.equations.values())
+    for gauge in gauges:
+        if linear and not set(gauge.fields) & set(loose) and _has_all_conditions(plain, gauge):
+            raise InputError(
+                f"{label}: {gauge.name} needs a field that the rest leaves open; equations and boundary conditions "
+                f"determine {', '.join(gauge.fields)} already, so the two contradict each other unless by chance. "
+                "Remove it, or a condition on the boundary."
+            )
+
+
+def _linear(problem: Problem, residual: sympy.Expr) -> bool:
+    slopes = _slopes(problem, residual)
+    return bool(slopes) and not any(jets_of(slope) for slope in slopes.values())
+
+
+def _has_all_conditions(problem: Problem, gauge: Condition) -> bool:
+    """Whether each field of a condition has as many on sides as its derivatives take."""
+    for field in gauge.fields:
+        for axis in _space(problem) if not problem.narrow.get(field) else ():
+            count = sum(c.side.axis == axis and field in c.fields for c in problem.conditions)
+            if axis not in problem.periodic and count < problem.order_along(field, axis):
+                return False
+    return problem.region.whole
 
 
 def check_balance(problem: Problem, label: str) -> None:

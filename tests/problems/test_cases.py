@@ -18,7 +18,7 @@ CASES = Path(__file__).parent / "cases"
 EXPRESSED = {
     "black_scholes": "lines",
     "chain_where": "finite_elements", "delay": "chebyshev", "fokker_planck_norm": "chebyshev", "integral_pde": None,
-    "heated_part": None, "disk_polar": None, "inflow_poly": "finite_elements", "lorenz_issue": "ordinary",
+    "heated_part": "finite_elements", "disk_polar": None, "inflow_poly": "finite_elements", "lorenz_issue": "ordinary",
     "periodic_pinned": "chebyshev", "porous_triangle_where": "finite_elements", "robertson": "ordinary",
     "sphere_spherical": None, "stefan": None, "interface_two_fields": "chebyshev", "neumann_compatible": "chebyshev",
     "two_materials": "chebyshev", "inverse_field": None, "inverse_load": None,

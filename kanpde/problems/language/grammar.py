@@ -502,6 +502,8 @@ class _Reader:
         if not nodes:
             raise ExpressionError(f"needs what is integrated in {word}(…); it has nothing. Write e.g. {word}(u, x).")
         whole = self._whole_axes(nodes[1:])
+        if whole is None and len(nodes) == 2 and isinstance(nodes[1], ast.Name):
+            raise self._unknown_region(word, nodes[1])
         if whole is None and (word == "mean" or len(nodes) % 3 != 1):
             raise ExpressionError(
                 f"needs coordinates in {word}(…){'' if word == 'mean' else ', or a variable with two limits'}; it has "
@@ -529,6 +531,14 @@ class _Reader:
             )
         size = sympy.Mul(*(span.upper - span.lower for span in spans)) if word == "mean" else sympy.S.One
         return integral(density, spans, coordinates) / size
+
+    def _unknown_region(self, word: str, node: ast.Name) -> ExpressionError:
+        name, known = node.id.removeprefix("n_"), ", ".join(self.scope.coordinates)
+        parts = f"; in a shape, {word}(inside({next(iter(self.scope.shapes))})*u)" if self.scope.shapes else ""
+        return ExpressionError(
+            f"needs coordinates ({known}) in {word}(…), or a variable with two limits; {shortened(name)} is none. Write "
+            f"{word}(u, {(self.scope.coordinates or ('x',))[0]}), {word}(u) over all of space{parts}."
+        )
 
     def _whole_axes(self, nodes: Sequence[ast.AST]) -> tuple[str, ...] | None:
         """The coordinates over all of which is integrated; None where there are limits."""

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 import sympy
 
 from kanpde.errors import InputError
-from kanpde.problems.language import LineElement, coordinate_symbols
+from kanpde.problems.geometry.boxes import Box
+from kanpde.problems.geometry.sampling import uniform_points
+from kanpde.problems.language import LineElement, compile_expression, coordinate_symbols, text_of
 from kanpde.problems.language.functions import sin
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
@@ -26,12 +28,17 @@ METRICS = {
 }
 """By name, the coordinates in their order."""
 
+POINTS, SEED = 256, 5
+"""Points of the box at which the volume is looked at."""
+
 ANGLES = ("theta", "th", "phi", "ph", "varphi", "angle")
 RADII = ("r", "rho")
 OPERATOR = re.compile(r"\b(lap|grad|div)\s*\(")
 
 
-def read_metric(statement: Source, coordinates: tuple[str, ...], family: tuple[str, ...]) -> LineElement | None:
+def read_metric(
+    statement: Source, coordinates: tuple[str, ...], family: tuple[str, ...], box: Box
+) -> LineElement | None:
     """Scale factors and volume; None for Cartesian coordinates."""
     name = statement.data.get("metric")
     if name is None:
@@ -47,7 +54,14 @@ def read_metric(statement: Source, coordinates: tuple[str, ...], family: tuple[s
         raise InputError(
             f"{where} {name} needs the space coordinates {METRICS[name]}; there are {len(space)}. Correct it."
         )
-    return _metric(name, space)
+    metric = _metric(name, space)
+    volumes = compile_expression(metric.volume, coordinates)(uniform_points(box, POINTS, SEED))
+    if bool((volumes <= 0).any()):
+        raise InputError(
+            f"{where} {name} needs a volume that is positive inside, {text_of(metric.volume)}; in these ranges it "
+            "passes zero. Begin r at 0 or above, and let theta go from 0 to pi at most in spherical coordinates."
+        )
+    return metric
 
 
 def _metric(name: str, space: list[sympy.Symbol]) -> LineElement:

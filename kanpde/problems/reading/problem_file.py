@@ -89,7 +89,7 @@ class ProblemFile(Source):
         coordinates, box = self.coordinates(parameters)
         ranges = dict(zip(coordinates, zip(box.lower, box.upper, strict=True), strict=True))
         scope = replace(self.scope(coordinates, parameters), family=family, ranges=ranges)
-        scope = replace(scope, metric=read_metric(self, coordinates, family))
+        scope = replace(scope, metric=read_metric(self, coordinates, family, box))
         shapes = read_shapes(self, scope, box)
         parts = parting_shapes(self, shapes)
         space = tuple(axis for axis, name in enumerate(coordinates) if name not in (scope.time, *family))

@@ -26,6 +26,7 @@ from kanpde.problems.language import (
     text_of,
 )
 from kanpde.problems.language.functions import absolute, choice, larger, smaller, sqrt
+from kanpde.problems.memberships import Membership
 from kanpde.problems.problem import Condition
 from kanpde.problems.reading.entries import Source
 
@@ -118,6 +119,8 @@ class _Terms:
         jets = jets_of(expr)
         if len(jets) == 1 and expr == jet_expression(jets[0], self.coordinates):
             return self._of_jet(*jets[0])
+        if isinstance(expr, Membership):
+            return {}
         for part in expr.args:  # of a function
             if self.unit(part):
                 raise InputError(
