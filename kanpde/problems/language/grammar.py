@@ -536,8 +536,8 @@ class _Reader:
         name, known = node.id.removeprefix("n_"), ", ".join(self.scope.coordinates)
         parts = f"; in a shape, {word}(inside({next(iter(self.scope.shapes))})*u)" if self.scope.shapes else ""
         return ExpressionError(
-            f"needs coordinates ({known}) in {word}(…), or a variable with two limits; {shortened(name)} is none. Write "
-            f"{word}(u, {(self.scope.coordinates or ('x',))[0]}), {word}(u) over all of space{parts}."
+            f"needs coordinates ({known}) in {word}(…), or a variable with two limits; {shortened(name)} is none. "
+            f"Write {word}(u, {(self.scope.coordinates or ('x',))[0]}), {word}(u) over all of space{parts}."
         )
 
     def _whole_axes(self, nodes: Sequence[ast.AST]) -> tuple[str, ...] | None:
