@@ -102,10 +102,15 @@ def rates(network: nn.Module) -> Tensor:  # -> [l]
     return torch.autograd.grad(total, copy)[0]
 
 
+UNSEEN = 0.1
+"""Share of a parameter that no equation and no observation sees, from which its interval is infinite."""
+
+
 def half_widths(jacobian: Tensor, residual: Tensor, data: slice, count: int) -> Tensor:  # [N, P], [N] -> [count]
     """Half the 95 % interval of each of the last `count` parameters, NaN where the data leave no freedom.
 
-    The rows of `data` come last.
+    It is infinite where e_i, of the i-th parameter, has a part that no row sees, as of a and b where a·b alone is
+    seen: with a ridge ε, e_iᵀ ε (JᵀJ + ε)⁻¹ e_i is the share of it. The rows of `data` come last.
     """
     norms: Tensor = jacobian.norm(dim=0).clamp(min=1e-300)
     scaled = jacobian / norms
@@ -128,4 +133,7 @@ def half_widths(jacobian: Tensor, residual: Tensor, data: slice, count: int) -> 
         return norms.new_full((count,), float("nan"))
     moved = torch.cholesky_solve(equations.mT, factor)[-count:].norm(dim=1) * excess
     step = torch.cholesky_solve((scaled.mT @ residual)[:, None], factor)[-count:, 0].abs()
-    return float(scipy.special.stdtrit(freedom, 0.975)) * deviations + (moved + step) / norms[-count:]
+    own = torch.eye(len(norms), dtype=norms.dtype, device=norms.device)[:, -count:]
+    unseen = RIDGE * torch.cholesky_solve(own, factor)[-count:].diagonal() > UNSEEN
+    widths = float(scipy.special.stdtrit(freedom, 0.975)) * deviations + (moved + step) / norms[-count:]
+    return widths.masked_fill(unseen, float("inf"))

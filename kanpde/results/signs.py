@@ -132,4 +132,5 @@ def _learned_signs(problem: Problem, metrics: Mapping[str, float]) -> Iterator[S
         if math.isnan(width):
             yield Sign(math.inf, f"No interval of {name} ({value:.3g}) is known: data or equations are not met.")
         elif not width <= UNDETERMINED * abs(value):
-            yield Sign(math.inf, f"The data do not determine {name}: {value:.3g}, give or take {width:.1e}.")
+            known = f"give or take {width:.1e}" if math.isfinite(width) else "and other values, with others beside it"
+            yield Sign(math.inf, f"The data do not determine {name}: {value:.3g}, {known}.")

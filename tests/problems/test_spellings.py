@@ -22,6 +22,8 @@ ANSWERED = {
     "1j*u": "Declare complex fields", "i*u": "Declare complex fields", "I*u": "complex", "e**x": "exp", "ln(x)": "log",
     "Δu": "lap", "∇²u": "lap", "laplacian(u)": "lap", "arcsin(x)": "asin", "quad(u)": "integral", "∫u": "integral",
     "u(x, t, t)": "Write u alone", "ν*u": "Write nu", "2x": r"Write 2\*x",
+    "|u|": r"Write abs\(u\) for \|u\|", "u_{xx}": "Write u_xx for u_{xx}", "sech(x)": "1/cosh",
+    "dudt": "Write u_t", "u if x > 0 else 1": r"Write where\(", "du/dn": r"dn\(u\) for du/dn",
     "pi x": r"Write pi\*x", "D[u, x]": "parentheses", "sine(x)": 'Did you mean "sin"', "D(u, x": "quotes",
 }  # fmt: skip
 
@@ -72,3 +74,15 @@ def test_parameters_that_nothing_uses_are_warned_of():
 def test_greek_names_are_spelled_out():
     with pytest.raises(InputError, match=r"e\.g\. nu"):
         load_problem({**HEAT, "parameters": {"ν": 1}})
+
+
+@pytest.mark.parametrize(
+    ("own", "word"),
+    [({"boundary": {"left": "u = 0", "x+": "u = 0"}}, 'Write x- for "left"'),
+     ({"boundary": {"x=1": "u = 0"}}, r"Write x\+"),
+     ({"boundary": {"x = 0": "u = 0"}}, "Write x-"),
+     ({"initial": "u(x, t=0) = 1"}, r"Write u\(x, 0\) for u\(x, t=0\)")],
+)  # fmt: skip
+def test_sides_and_times_by_other_names_are_answered(own, word):
+    with pytest.raises(InputError, match=word):
+        load_problem({**HEAT, **own})

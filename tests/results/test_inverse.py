@@ -143,6 +143,28 @@ def test_what_equations_leave_widens_the_interval():
     assert half_widths(jacobian, residual, slice(1, n + 1), 1)[0].isnan()
 
 
+def test_of_what_no_row_sees_the_interval_is_infinite():
+    """Of a·b alone is seen the sum of two equal columns; beside another observation of a, both have an interval."""
+    x = torch.linspace(0, 1, 20).double()
+    noise = 1e-3 * torch.randn(20, generator=torch.Generator().manual_seed(0)).double()
+    both = torch.stack([1 + x, x, x], dim=1)
+    assert half_widths(both, noise, slice(0, 20), 2).isinf().all()
+    assert half_widths(both, noise, slice(0, 20), 3)[0].isfinite()
+    both[0, 1] = 1.0
+    assert half_widths(both, noise, slice(0, 20), 2).isfinite().all()
+
+
+def test_two_factors_of_which_the_product_is_seen_are_not_determined():
+    x = np.linspace(0.1, 0.9, 9)
+    table = "x,u\n" + "\n".join(f"{a:.3f},{np.sin(np.pi * a):.9f}" for a in x)
+    bar = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "boundary": {"*": "u = 0"},
+           "equations": "a*b*u_xx = -pi**2*sin(pi*x)", "data": {"table": table},
+           "parameters": {name: {"value": 2, "learn": True} for name in "ab"}}  # fmt: skip
+    run = solve(bar, optimizer="lm", model={"width": [3]}, training={"stages": 1, "starts": 1, "steps": 25})
+    assert run.metrics["parameter_a"] * run.metrics["parameter_b"] == pytest.approx(1, abs=1e-2)
+    assert run.verdict.word.value == "unsolved" and "and other values" in run.verdict.reason
+
+
 PRIOR = {
     "coordinates": {"t": [0, 2]}, "fields": ["u"], "equations": "u_t = -k*u", "initial": "u = 1",
     "data": {"table": "t,u,s\n0.5,0.7,0.1\n1.5,0.5,0.1", "deviations": "s"},

@@ -22,6 +22,8 @@ _WRITTEN_DERIVATIVE = re.compile(
 _BELOW = re.compile(r"[d∂]\s*(?P<name>[A-Za-z][A-Za-z_]*?)(?:\*\*|\^)?(?P<order>[2-8²³⁴-⁸]?)(?![A-Za-z])")
 _MODULES = re.compile(r"\b(?P<module>np|numpy|math|torch|sympy|sp|scipy|jnp|tf)\.(?P<name>[A-Za-z]\w*)")
 _DOTTED = re.compile(r"\b(?P<field>[A-Za-z]\w*)\.(?P<name>[A-Za-z]\w*)")
+_BRACED = re.compile(r"\b(?P<field>[A-Za-z]\w*)_\{(?P<name>[A-Za-z]+)\}")
+_BARS = re.compile(r"\|(?P<inside>[^|]+)\|")
 _PRIMED = re.compile(r"\b(?P<field>[A-Za-z]\w*)\s*(?P<primes>['′’]+)")
 
 WORDS_MEANT = {
@@ -33,6 +35,7 @@ WORDS_MEANT = {
     "nabla": "grad(…) or div(…)", "gradient": "grad(…)", "divergence": "div(…)", "diff": "D(u, x), or u_x",
     "derivative": "D(u, x), or u_x", "dt": "u_t", "dx": "u_x", "dxx": "u_xx", "pow": "a**b",
     "piecewise": "where(x < 0, a, b)", "if": "where(x < 0, a, b)", "ifelse": "where(x < 0, a, b)",
+    "sech": "1/cosh(…)", "csch": "1/sinh(…)", "coth": "1/tanh(…)", "expm1": "exp(…) - 1", "log1p": "log(1 + …)",
     "maximum": "max(a, b)", "minimum": "min(a, b)",
     "j0": "besselj(0, x)", "j1": "besselj(1, x)", "jv": "besselj(n, x)", "jn": "besselj(n, x)",
 }  # fmt: skip
@@ -68,6 +71,12 @@ def meant(text: str) -> str:
         return f" Write {_subscripted(match)} for {match[0].strip()[:40]}."
     if match := _MODULES.search(text):
         return f" Write {match['name'][:40]} for {match[0][:40]}."
+    if match := _BRACED.search(text):
+        return f" Write {match['field'][:40]}_{match['name'][:40]} for {match[0][:80]}."
+    if match := _BARS.search(text):
+        return f" Write abs({match['inside'].strip()[:40]}) for {match[0][:42]}."
+    if re.search(r"\bif\b.*\belse\b", text):
+        return " Write where(condition, a, b) for a if condition else b."
     if match := _PRIMED.search(text):
         return f" Write {match['field'][:40]}_{'x' * len(match['primes'])} for {match[0][:40]}."
     if match := _DOTTED.search(text):
@@ -126,10 +135,13 @@ def name_meant(name: str, fields: Iterable[str], coordinates: Iterable[str]) -> 
         rest = name.removeprefix(field)
         if subscript is not None and name.startswith(field) and len(rest) < 9 and subscript.fullmatch(rest):
             return f' Did you mean "{field}_{rest}"?'
+        below = name.removeprefix(f"d{field}d")
+        if below in coordinates:
+            return f" Write {field}_{below} for {name}."
     if name in ("i", "j", "I", "1j", "im"):
         return COMPLEX
     if name in ("e", "E"):
         return f" Write exp(x) for {name}**x."
     if name in ("du", "d2u", "dx", "dt", "dx2"):
-        return " Write u_t for du/dt and u_xx for d²u/dx²."
+        return " Write u_t for du/dt, u_xx for d²u/dx², and dn(u) for du/dn on a side."
     return " Write pi." if name in ("Pi", "PI") else ""

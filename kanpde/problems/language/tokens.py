@@ -80,7 +80,9 @@ def sides_of(tokens: list[Token], text: object) -> tuple[list[Token], list[Token
     if len(places) != 1:
         count = "none" if not places else str(len(places))
         double = any(token.text == "==" for token in tokens)
+        within = re.search(r"\w\([^()]*[^()=]=[^()=]", str(text)[:200])
         remedy = "Write = for ==" if double else "Make an equation of each" if places else "Write … = 0"
+        remedy = "Write u(x, 0) for u(x, t=0), or u alone" if within else remedy
         raise ExpressionError(f"needs exactly one equals sign, left = right; {shortened(text)} has {count}. {remedy}.")
     left, right = tokens[: places[0]], tokens[places[0] + 1 :]
     if not left or not right:

@@ -291,6 +291,15 @@ class _Conditions:
     def takes_conditions(self, side: Side) -> bool:
         return side.axis not in self.periodic and self.scope.coordinates[side.axis] not in ("t", *self.scope.family)
 
+    def _side_meant(self, name: str, possible: list[str]) -> str:
+        """What `left` and `x = 0` are called here."""
+        box = self.scope.ranges
+        words = {"left": "x-", "right": "x+", "bottom": "y-", "top": "y+"}
+        ends = {side: box.get(side[:-1], (0, 0))[side[-1] == "+"] for side in possible}
+        meant = {f"{side[:-1]}={float(end):g}": side for side, end in ends.items()}
+        side = words.get(name.lower(), meant.get(name.replace(" ", ""), ""))
+        return f" Write {side} for {shortened(name)}." if side in possible else ""
+
     def side(self, name: str, sides: Mapping[str, Side]) -> Side:
         where = self.statement.where("boundary")
         possible = [side.name for side in sides.values() if self.takes_conditions(side)]
@@ -300,7 +309,7 @@ class _Conditions:
                 "start of time under initial; if t is no time, call it otherwise."
             )
         if name not in sides or sides[name].axis in map(self.scope.coordinates.index, self.scope.family):
-            hint = suggestion(name, possible) or ""
+            hint = suggestion(name, possible) or self._side_meant(name, possible)
             raise InputError(
                 f'{where} needs sides ({", ".join(possible) or "none here"}, or "*" for all that remain); it has '
                 f"{shortened(name)}. Rename or remove it.{hint}"

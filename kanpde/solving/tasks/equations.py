@@ -50,7 +50,7 @@ class LeastResiduals(Goal):
         return bind(network, self.problem, self.ansatz, blocks, samples)
 
     def parting(self, figure: float, loss: float) -> float:
-        return figure / loss**0.5 if loss > 0 else math.inf
+        return figure / loss**0.5 if loss > 0 else math.inf if figure > 0 else 1.0
 
     def blown_up(self, loss: float, figure: float) -> bool:
         return bool(loss**0.5 > BLOWN_UP * figure)
