@@ -16,8 +16,7 @@ from torch import Tensor
 
 from kanpde.problems.language import ExpressionError, jet_expression, jet_slopes, jets_of
 from kanpde.problems.problem import Problem
-from kanpde.solving.losses.interface import SquaresObjective
-from kanpde.solving.optimizers.interface import Ended, Observer, Optimizer, StopReason
+from kanpde.solving.optimizers.interface import Ended, Loss, Observer, Optimizer, StopReason
 
 FIRST, SHORTEST = 0.25, 1 / 128
 """The first step of s, and the shortest."""
@@ -45,7 +44,7 @@ def softened(problem: Problem, share: float) -> Problem | None:
 
 def continued(
     problem: Problem,
-    objective_of: Callable[[Problem], SquaresObjective],
+    objective_of: Callable[[Problem], Loss],
     method: Optimizer,
     theta: Tensor,
     steps: int,

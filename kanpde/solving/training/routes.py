@@ -18,6 +18,7 @@ from kanpde.solving.training.marching import evolves, marching_way
 from kanpde.solving.training.products import product_obstacle, product_way
 from kanpde.solving.training.setup import Setup, Trained
 from kanpde.solving.training.singular_ways import singular_setup, table_of
+from kanpde.solving.training.weak_products import is_weak, weak_way
 from kanpde.solving.training.window_by_window import train_windows
 
 Listener = Callable[[Event], None]
@@ -77,13 +78,16 @@ class _Kind:
 
 
 class _Ladders:
-    """Ladders of exact last layers: ridge splines, then spline products in space and time."""
+    """Ladders of exact last layers: ridge splines, then spline products in space and time, tested ones before both."""
 
     def __init__(self, setup: Setup, method: LeastSquares, seen: "_Seen", track_of: TrackOf):
         self.setup, self.seen, self.begun = setup, seen, setup.clock()
         recorded = _recorded(method, setup.optimizer)
         self.kinds = [_ridge_kind(setup, recorded, method.ridge, track_of)]
-        if not self.sole and not product_obstacle(setup):
+        if self.sole and is_weak(setup):
+            own = self.kinds[0].setup  # conditions are left to the loss
+            self.kinds.insert(0, _Kind(own, weak_way(own, recorded), 1.0, sole=True))
+        elif not self.sole and not product_obstacle(setup):
             products = marching_way if evolves(setup.problem) else product_way
             self.kinds.append(_Kind(setup, products(setup, recorded), 1.0))
         self.climbed: dict[_Kind, Ladder] = {}
@@ -109,7 +113,8 @@ class _Ladders:
         for kind in self.kinds:
             left = seconds - self.spent()
             self._climb(kind, left * (1.0 if kind is self.kinds[-1] else kind.share), OVERRUN)
-            if self.climbed and (_ended(self.best) or self.spent() > seconds):
+            alone = kind.sole and kind in self.climbed
+            if alone or (self.climbed and (_ended(self.best) or self.spent() > seconds)):
                 break
         return self.best
 
