@@ -2,18 +2,20 @@
 
 Sets: structure (20 functions and all that derivatives say of them; a line says what is wrong), targets (five
 formulas), sparsify (two of them from a full [2,5,1] under a penalty: edges that it leaves, and after pruning),
-noise (all five with one per cent), feynman2 and feynman3 (the KAN paper's dimensionless set in two and
+noise (all five with one per cent), sigmoid (values of σ(αE + 2λ - 2), and its coefficients' worst error), feynman2 and feynman3 (the KAN paper's dimensionless set in two and
 three variables, domains as below, the paper's being unstated). A line a run; a formula counts if SymPy finds it equal
 to the target on its domain, so a decimal in it does not.
 """
 
 import json
+import math
 import sys
 import time
 
 import sympy
 import torch
 
+import kanpde
 from kanpde.symbolic.discovery import Search, discover, discover_sparse
 from kanpde.symbolic.formulas import same
 from kanpde.symbolic.samples import Samples, drawn
@@ -157,11 +159,31 @@ def sparsified(text, box, seed):
     }), flush=True)  # fmt: skip
 
 
+def sigmoid(seed):
+    a, lam, E = (torch.rand(3000, generator=torch.Generator().manual_seed(3 * seed + k), dtype=torch.float64)
+                 * (high - low) + low for k, (low, high) in enumerate(((-0.9, 0.9), (0.2, 2), (-3, 3))))  # fmt: skip
+    begun = time.process_time()
+    found = kanpde.fit({"a": a.numpy(), "lam": lam.numpy(), "E": E.numpy()}, torch.sigmoid(a * E + 2 * lam - 2).numpy())
+    worst = math.inf
+    if found.formula is not None:
+        by_name = {str(symbol): symbol for symbol in found.formula.symbols}
+        z = sympy.log(1 / (1 / found.formula.expr - 1))
+        at = [{by_name["a"]: p, by_name["lam"]: q, by_name["E"]: r} for p, q, r in ((0, 0, 0), (1, 0, 1), (0, 1, 0))]
+        constant, product, slope = (float(z.subs(values)) for values in at)
+        worst = max(abs(constant / -2 - 1), abs(product - constant - 1), abs((slope - constant) / 2 - 1))
+    print(json.dumps({
+        "set": "sigmoid", "seed": seed, "found": found.formula.text if found.formula else None, "worst": worst,
+        "errors": found.errors, "cpu_s": round(time.process_time() - begun, 1),
+    }), flush=True)  # fmt: skip
+
+
 def main(kind, first=0, last=1):
     for seed in range(int(first), int(last)):
         if kind == "sparsify":
             for text in ("exp(sin(pi*x) + y**2)", "sqrt(x**2 + y**2)"):
                 sparsified(text, TARGETS[text], seed)
+        if kind == "sigmoid":
+            sigmoid(seed)
         if kind == "structure":
             structures(seed)
         if kind in ("targets", "noise"):
