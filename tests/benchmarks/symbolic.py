@@ -2,9 +2,9 @@
 
 Sets: structure (20 functions and all that derivatives say of them; a line says what is wrong), targets (five
 formulas), sparsify (two of them from a full [2,5,1] under a penalty: edges that it leaves, and after pruning),
-noise (all five with one per cent), sigmoid (values of σ(αE + 2λ - 2), and its coefficients' worst error), feynman2 and feynman3 (the KAN paper's dimensionless set in two and
-three variables, domains as below, the paper's being unstated). A line a run; a formula counts if SymPy finds it equal
-to the target on its domain, so a decimal in it does not.
+noise (all five with one per cent), sigmoid (values of σ(αE + 2λ - 2), and its coefficients' worst error), feynman2 and
+feynman3 (the KAN paper's dimensionless set in two and three variables, domains as below, the paper's being unstated). A
+line a run; a formula counts if SymPy finds it equal to the target on its domain, so a decimal in it does not.
 """
 
 import json
