@@ -1,12 +1,13 @@
 """Where the boundary of a shape meets a side of the box, another shape or the start of time, and what is set there.
 
-In the plane a facet is a curve p(s), 0 ≤ s ≤ 1. It meets a side x = c where p_x(s) - c changes sign or is zero, and
-another facet where both end.
+In the plane a facet is a curve p(s), 0 ≤ s ≤ 1. It meets a side x = c where p_x(s) - c changes sign or is zero, another
+facet where that one's level set φ(p(s)) does and is not far from the facet itself, and another part of itself where the
+part ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations
 
 import sympy
@@ -17,6 +18,7 @@ from kanpde.problems.geometry.boxes import Side
 from kanpde.problems.geometry.regions import (
     Piece,
     ShapeBoundary,
+    SubSide,
     carrier_of,
     in_box,
     on_boundary,
@@ -108,30 +110,47 @@ def _curve(facet: Piece, s: float | list[float] | Tensor) -> Tensor:  # -> [n, 2
 
 
 def _parameters(problem: Problem, facet: Piece, other: Piece) -> list[float]:
-    """s where a facet meets a side of the box, or ends where another facet does."""
-    if isinstance(other, ShapeBoundary):
-        ends, others = _curve(facet, [0.0, 1.0]), _curve(other, [0.0, 1.0])
-        near = torch.cdist(ends, others).amin(1) <= NEAR * max(problem.domain.lengths)
-        return [float(s) for s, met in enumerate(near) if met and other.facet != _boundary(facet).facet]
-    if not isinstance(other, Side):
-        return []
-    column, level = _space(problem).index(other.axis), other.level(problem.domain)
+    """s where a facet meets a side of the box, another facet or another part of itself."""
+    gap = _gap(problem, facet, other)
     grid = torch.linspace(0, 1, SCANNED, dtype=torch.float64)
-    gap = _curve(facet, grid)[:, column] - level
-    small = gap.abs() <= NEAR * problem.domain.lengths[other.axis]
+    gaps, near = gap(grid), NEAR * max(problem.domain.lengths)
+    small = gaps.abs() <= near
     if small.all():
-        return []  # it lies on the side
+        return []  # it lies on the other
     found = grid[small].tolist()
-    for place in torch.nonzero((gap[:-1] * gap[1:] < 0) & ~small[:-1] & ~small[1:])[:, 0].tolist():
-        found.append(_bisected(facet, column, level, float(grid[place]), float(grid[place + 1])))
+    for place in torch.nonzero((gaps[:-1] * gaps[1:] < 0) & ~small[:-1] & ~small[1:])[:, 0].tolist():
+        found.append(_bisected(gap, float(grid[place]), float(grid[place + 1])))
     return found
 
 
-def _bisected(facet: Piece, column: int, level: float, low: float, high: float) -> float:
-    below = float(_curve(facet, low)[0, column]) < level
+def _gap(problem: Problem, facet: Piece, other: Piece) -> Callable[[Tensor], Tensor]:
+    """A function of s that changes its sign, or is zero, where the facet meets the other."""
+    carrier = carrier_of(other)
+    if isinstance(carrier, Side):
+        column, level = _space(problem).index(carrier.axis), carrier.level(problem.domain)
+        return lambda s: _curve(facet, s)[:, column] - level
+    if not isinstance(carrier, ShapeBoundary):
+        return torch.ones_like
+    if carrier.facet == _boundary(facet).facet:
+        return lambda s: 2.0 * _covered(problem, facet, s) - 1
+    return lambda s: carrier.facet.level(_curve(facet, s))
+
+
+def _covered(problem: Problem, facet: Piece, s: Tensor) -> Tensor:  # [n] -> [n]
+    """1 where a piece covers its facet, at the start of time."""
+    points = uniform_points(problem.domain, 1, SEED).expand(len(s), -1).clone()
+    points[:, _space(problem)] = _curve(facet, s)
+    return facet.covers(points).double() if isinstance(facet, SubSide) else torch.ones_like(s)
+
+
+def _bisected(gap: Callable[[Tensor], Tensor], low: float, high: float) -> float:
+    def below(s: float) -> bool:
+        return bool(gap(torch.tensor([s], dtype=torch.float64))[0] < 0)
+
+    first = below(low)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        if (float(_curve(facet, middle)[0, column]) < level) == below:
+        if below(middle) == first:
             low = middle
         else:
             high = middle
@@ -146,9 +165,10 @@ def _full(problem: Problem, s: float, facet: Piece) -> Tensor:  # -> [n, d]
     return points
 
 
-def _reached(problem: Problem, facet: Piece, s: float) -> bool:
+def _reached(problem: Problem, facet: Piece, s: float, apart: float = APART) -> bool:
     """Whether the facet bounds the region next to a point of it."""
-    around = [near for near in (s - APART, s + APART) if 0 <= near <= 1]
+    ends = (s - apart, s + apart)
+    around = [near % 1 for near in ends] if _boundary(facet).facet.closed else [near for near in ends if 0 <= near <= 1]
     points = torch.cat([_full(problem, near, facet)[:1] for near in around])
     return bool(on_boundary(problem.region, problem.domain, facet, points).any())
 
@@ -157,13 +177,16 @@ def _touches(problem: Problem, other: Piece, points: Tensor) -> bool:
     """Whether a side of the box, or another facet, bounds the region next to points of it."""
     carrier = carrier_of(other)
     if isinstance(carrier, ShapeBoundary):
-        return any(_reached(problem, other, s) for s in (0.0, 1.0))
+        grid = torch.linspace(0, 1, SCANNED, dtype=torch.float64)
+        gaps = torch.linalg.norm(_curve(other, grid) - points[:1, _space(problem)], dim=1)
+        near = float(gaps.min()) <= 2 * carrier.facet.measure / SCANNED
+        return near and _reached(problem, other, float(grid[gaps.argmin()]), 2 / SCANNED)
     moved = []
     for axis in _space(problem):
         for sign in (-1, 1) if axis != carrier.axis else ():
             point = points[:1].clone()
             point[:, axis] += sign * APART * problem.domain.lengths[axis]
             moved.append(point)
-    near = torch.cat(moved)
-    near = near[in_box(problem.domain, (), near)]
-    return bool(on_boundary(problem.region, problem.domain, other, near).any())
+    near_by = torch.cat(moved)
+    near_by = near_by[in_box(problem.domain, (), near_by)]
+    return bool(on_boundary(problem.region, problem.domain, other, near_by).any())

@@ -13,6 +13,7 @@ import sympy
 import torch
 
 from kanpde.errors import InputError
+from kanpde.problems.balances import check_shape_balance
 from kanpde.problems.freedoms import free_fields
 from kanpde.problems.geometry.boxes import Side
 from kanpde.problems.geometry.regions import Place
@@ -53,6 +54,7 @@ def posedness_warnings(problem: Problem, label: str) -> Iterator[str]:
     yield from trivial_warnings(problem)
     check_gauges(problem, label)
     check_balance(problem, label)
+    check_shape_balance(without_gauges(problem)[0], label)
 
 
 def jump_warnings(problem: Problem) -> Iterator[str]:

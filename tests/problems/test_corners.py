@@ -1,5 +1,7 @@
 """Corners of shapes: what is set on both sides of them is compared; comparisons joined by and, or, not."""
 
+import json
+
 import pytest
 import torch
 
@@ -75,3 +77,39 @@ def test_comparisons_are_joined(test, wanted):
 def test_words_of_comparisons_are_no_names():
     with pytest.raises(InputError, match="Rename it"):
         load_problem({**BOX, "parameters": {"and": 1}, "boundary": {"*": "u = 0"}})
+
+
+PLANE = {"coordinates": {"x": [-1, 1], "y": [-1, 1]}, "fields": ["u"], "equations": {"e": "lap(u) = 1"}}
+MEET = {
+    "two disks": {"shapes": {"a": "disk(-0.3, 0, 0.5)", "b": "disk(0.3, 0, 0.5)"}, "domain": "a + b",
+                  "boundary": {"a": "u = 0", "b": "u = VALUE"}},
+    "a disk and a box": {"shapes": {"a": "disk(-0.3, 0, 0.5)", "b": "box(-0.2, 0.9, -0.2, 0.2)"}, "domain": "a + b",
+                         "boundary": {"a": "u = 0", "b": "u = VALUE"}},
+    "two parts of a rim": {"shapes": {"a": "disk(0, 0, 0.8)"}, "domain": "a", "boundary": {
+        "a": [{"where": "x < 0.1", "condition": "u = 0"}, {"where": "x >= 0.1", "condition": "u = VALUE"}]}},
+    "a level set and a side": {"shapes": {"a": {"inside": "x^2 + y^2 < 1.2"}}, "domain": "a",
+                               "boundary": {"a": "u = 0", "*": "u = VALUE"}},
+    "edges of a polygon": {"shapes": {"a": "polygon(-0.5, -0.5, 0.5, -0.5, 0, 0.5)"}, "domain": "a",
+                           "boundary": {"a[1]": "u = 0", "a[2]": "u = VALUE", "a[3]": "u = 0"}},
+}  # fmt: skip
+
+
+def stated_with(value, case):
+    return json.loads(json.dumps(PLANE | MEET[case]).replace("VALUE", value))
+
+
+@pytest.mark.parametrize("case", MEET)
+def test_corners_are_called_ok_only_where_they_agree(case):
+    """Boundaries of shapes that cross, and parts of one."""
+    jumping, agreeing = (load_problem(stated_with(value, case)) for value in ("1", "0"))
+    assert any("where they meet" in warning for warning in jumping.warnings), jumping.warnings
+    assert not any(line.startswith("corners") for line in findings(jumping))
+    assert not any("where they meet" in warning for warning in agreeing.warnings)
+    assert "corners: conditions agree where they meet" in list(findings(agreeing))
+
+
+def test_corners_in_space_are_not_called_ok():
+    solid = load_problem({**PLANE, "coordinates": {"x": [-1, 1], "y": [-1, 1], "z": [-1, 1]}, "domain": "a",
+                          "shapes": {"a": "ball(0, 0, 0, 1.2)"}, "boundary": {"a": "u = 0", "*": "u = 1"}})  # fmt: skip
+    (line,) = (line for line in findings(solid) if line.startswith("corners"))
+    assert "shapes in space are not compared" in line

@@ -1,5 +1,7 @@
 """Problems that have no solution, another one than is meant, or one that cannot be found forward in time."""
 
+import json
+
 import pytest
 
 from kanpde.errors import InputError
@@ -105,3 +107,31 @@ def test_an_eigenvalue_may_be_fixed_at_a_point():
     assert load_problem(stated | {"at": {"x": 0.5, "condition": "u = 1"}}).learned == {"c": 3.0}
     with pytest.raises(InputError, match="at: {x: 0, condition: u = 1}"):
         load_problem(stated)
+
+
+RING = {"coordinates": {"x": [-1, 1], "y": [-1, 1]}, "fields": ["u"], "equations": {"poisson": "2*lap(u) = 1"},
+        "shapes": {"outer": "disk(0, 0, 0.9)", "inner": "disk(0.1, 0, 0.3)"}, "domain": "outer - inner"}  # fmt: skip
+
+
+@pytest.mark.parametrize("domain", ["ring", "box"])
+def test_sources_and_fluxes_balance_on_shapes(domain):
+    """2 Δu = 1 on a ring of area 0.72 π takes fluxes of 0.36 π in all, 0.2 through each unit of the outer rim."""
+    if domain == "ring":
+        stated, flux = RING | {"boundary": {"outer": "3*dn(u) = 3*FLUX", "inner": "dn(u) = 0"}}, "0.2"
+    else:
+        stated = RING | {"domain": "box - inner", "boundary": {"inner": "dn(u) = 0", "*": "dn(u) = FLUX"}}
+        flux = "(4 - 0.09*pi)/16"
+
+    def with_flux(value):
+        return json.loads(json.dumps(stated).replace("FLUX", value))
+
+    load_problem(with_flux(flux))
+    for wrong in ("0", f"-{flux}", f"1.1*{flux}"):
+        with pytest.raises(InputError, match="poisson has no solution, since source and fluxes need to balance"):
+            load_problem(with_flux(wrong))
+    held = with_flux("0") | {"at": {"x": 0.7, "y": 0, "condition": "u = 0"}}
+    with pytest.raises(InputError, match="has no solution"):
+        load_problem(held)
+    fixed = with_flux("0")
+    fixed["boundary"]["inner"] = "u = 0"
+    load_problem(fixed)

@@ -21,11 +21,11 @@ import scipy
 import torch
 
 from kanpde.problems.freedoms import free_fields
-from kanpde.problems.geometry.regions import Place, Seam, SubSide
+from kanpde.problems.geometry.regions import Place, Seam
 from kanpde.problems.language import ExpressionError, compile_expression
 from kanpde.problems.problem import Condition, Problem
 from kanpde.problems.well_posedness import without_gauges
-from kanpde.references.applicability import with_values
+from kanpde.references.applicability import walls_of, with_values
 from kanpde.references.galerkin import Discrete, Solve, discretized, factored
 from kanpde.references.interface import Solved
 from kanpde.references.interpolants import Pieces
@@ -35,7 +35,7 @@ from kanpde.references.newton import newton
 from kanpde.references.radau import march, unit_nodes
 from kanpde.references.tetrahedra import fill
 
-PLACE = 2
+PLACE = 4
 DEGREE = {2: 4, 3: 3}  # of the polynomials, by dimension
 STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the first, as log(u)
 UNBALANCED = 1e-3  # of source and fluxes, from which there is no solution
@@ -44,15 +44,18 @@ MOST_KEPT = 40_000_000  # values in space and time, 320 MB
 
 
 def applicable(problem: Problem) -> bool:
-    """Whether the method can take the problem: in the plane or in space, in a region or with parts of sides."""
-    parts = any(isinstance(condition.side, SubSide) for condition in problem.conditions)
+    """Whether the method can take the problem: in the plane or in space, nothing that jumps but at the rims of parts.
+
+    Boxes have faster methods, which come first; there it is a second one, `reference: {method: finite_elements}`.
+    """
+    smooth = not any(len(walls_of(problem, axis)) for axis in problem.region.axes)
     places = [condition for condition in problem.conditions if isinstance(condition.side, Place)]
     marched = problem.time is None or bool(problem.equations) and all(
         problem.order_along(field, problem.time) for field in problem.fields) and problem.evolves()  # fmt: skip
     return (
         len(problem.region.axes) in DEGREE and not problem.family and not problem.periodic and not problem.narrow
         and (bool(problem.equations) or len(problem.task.integrals()) == 1) and marched
-        and (not problem.region.whole or parts or bool(problem.parts))
+        and smooth
         and all(condition.kind != "constraint" and (condition.kind != "interface" or isinstance(condition.side, Seam))
                 for condition in problem.conditions)
         and (not problem.parts or len(problem.region.axes) == 2)
@@ -74,7 +77,7 @@ def solve(problem: Problem, resolution: int) -> Solved:
         NotSolved: the method does not apply, or Newton's method does not converge.
     """
     if not applicable(problem):
-        raise NotSolved("takes equations or an energy in a plane or solid region that shapes make")
+        raise NotSolved("takes equations or an energy in a plane or solid region")
     plain, gauges = without_gauges(problem)
     try:
         discrete = discretized(plain, _mesh(plain, resolution), DEGREE[len(plain.region.axes)])
