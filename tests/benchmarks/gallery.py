@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 PROBLEMS = ROOT / "problems"
 PICTURES = PROBLEMS / "gallery"
 START, END = "<!-- gallery -->", "<!-- end of gallery -->"
-DOTS, COLORS, SHOWN = 90, 128, 220
+DOTS, COLORS, SHOWN = 90, 256, 220
 """Dots an inch and colors of a picture, which keep it at some 10 kB; its width on the page."""
 LONGEST = 110
 """Characters of an equation that are shown."""

@@ -3,10 +3,11 @@
 import json
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 
-from kanpde.reports.plots.maps import draw_in_view
+from kanpde.reports.plots.maps import draw_in_view, draw_map
 from kanpde.reports.plots.styles import DIVERGING, SEQUENTIAL, color_map
 from kanpde.reports.plots.views import region_of, view_of
 from kanpde.results.archive import ModelData, RunData
@@ -64,3 +65,16 @@ def test_rims_are_outlined():
     radii = np.hypot(*(path.vertices - 0.5).T)
     assert np.allclose(radii, 0.2, atol=0.01)
     assert not outlines(drawn("xy"))
+
+
+def test_numbers_under_a_narrow_map_stand_apart():
+    figure = Figure(figsize=(3.9, 3.12), layout="constrained")
+    canvas, axes = FigureCanvasAgg(figure), figure.subplots()
+    grid = {"y": np.linspace(-0.9, 0.9, 5), "x": np.linspace(-0.5, 1, 5)}
+    mesh = draw_map(axes, grid, np.zeros((5, 5)), SEQUENTIAL, (0.0, 1.0))
+    figure.colorbar(mesh, ax=axes, fraction=0.05)
+    axes.tick_params(labelsize=8.5)
+    canvas.draw()
+    shown = [text for text in axes.get_xticklabels() if text.get_text() and -0.5 <= text.get_position()[0] <= 1]
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in shown]
+    assert len(boxes) > 2 and all(left.x1 + 5 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))

@@ -55,6 +55,7 @@ def draw_map(
     mesh = axes.pcolormesh(x, y, finite(values), cmap=palette, vmin=limits[0], vmax=limits[1], shading=shading)
     if min(len(x), len(y)) > 1:
         axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))  # more lie over each other on narrow maps
         if alike and TIME not in grid and 1 / 3 < np.ptp(y) / np.ptp(x) < 3:
             axes.set_aspect("equal")
     return mesh
