@@ -19,7 +19,8 @@ from kanpde.runs.choices import DEFAULT_CHOICES, LAUNCHERS, group_choices
 from kanpde.runs.schema import properties_of, settings_schema
 from kanpde.runs.settings import KINDS
 from kanpde.solving.training.settings import Training
-from kanpde.studies.bench import markdown, stored
+from kanpde.studies.bench import CLASSICAL, markdown, stored
+from kanpde.studies.peers import PEERS
 from kanpde.studies.plans import Study
 
 ROOT = Path(__file__).parents[1]
@@ -115,6 +116,15 @@ def bench(folder: str, names: Iterable[str] = ()) -> str:
     return markdown(chosen).rstrip("\n")
 
 
+def beside(names: Iterable[str], peers: bool) -> str:
+    """Our own runs of the standing benchmark with the classical line, or the limits at which peers ran too."""
+    rows = stored(ROOT / "outputs" / "reference" / "bench").rows
+    shared = {row.case.limit for row in rows if row.case.route in PEERS}
+    kept = [row for row in rows if row.case.route == CLASSICAL or (row.case.limit in shared) == peers]
+    chosen = [row for name in names for row in kept if row.case.problem == name] if names else kept
+    return markdown(chosen).rstrip("\n")
+
+
 HEADLINE = ("poisson_2d", "poisson_multiscale", "poisson_lshape", "laplace_holes", "poisson_5d",
             "burgers", "allen_cahn", "kdv", "cavity")  # fmt: skip
 """Problems of the table that people see first; the others are below."""
@@ -129,13 +139,21 @@ def shipped() -> str:
 
 
 def headline() -> str:
-    return bench("shipped", HEADLINE)
+    return beside(HEADLINE, peers=False)
+
+
+def asked() -> str:
+    return beside((), peers=False)
+
+
+def others() -> str:
+    return beside((), peers=True)
 
 
 SECTIONS: dict[str, dict[str, Callable[[], str]]] = {
     "conf/README.md": {"groups": groups, "settings": settings, "general": general, "study": study},
-    "README.md": {"headline": headline},
-    "tests/README.md": {"frontier": frontier, "shipped": shipped},
+    "README.md": {"headline": headline, "peers": others},
+    "tests/README.md": {"asked": asked, "frontier": frontier, "shipped": shipped},
     "problems/README.md": {"keys": keys, "functions": functions, "shapes": shapes},
 }
 
