@@ -344,9 +344,11 @@ def error_figure(rows: Sequence[BenchRow]) -> Figure:
     panels = [*figure.subplots(down, across, squeeze=False).flat]
     routes = dict.fromkeys(row.case.route for row in rows if row.case.route != CLASSICAL)
     colors = {route: CYCLE[place % len(CYCLE)] for place, route in enumerate(routes)}
-    for ((name, _, bare), group), axes in zip(groups, panels, strict=False):
+    names = [name for (name, _, _), _ in groups]
+    for ((name, limit, bare), group), axes in zip(groups, panels, strict=False):
         _draw(axes, group, colors)
-        axes.set_title(f"{Path(name).stem}{' (no settings)' if bare else ''}", fontsize=9, color=INK, parse_math=False)
+        told = (f", {limit:g} s" if names.count(name) > 1 else "") + (" (no settings)" if bare else "")
+        axes.set_title(f"{Path(name).stem}{told}", fontsize=9, color=INK, parse_math=False)
     for axes in panels[len(groups) :]:
         axes.set_axis_off()
     lines = [line for panel in figure.axes for line in panel.get_lines()]

@@ -115,4 +115,6 @@ def test_the_figure_has_a_panel_for_each_problem_and_nothing_beside():
     figure = error_figure(rows)
     shown = [axes for axes in figure.axes if axes.axison]
     assert [axes.get_title() for axes in shown] == [f"problem_{place}" for place in range(5)]
+    twice = error_figure([row(1e-5, limit=30.0), row(1e-5)])
+    assert [axes.get_title() for axes in twice.axes] == ["poisson_1d, 30 s", "poisson_1d, 60 s"]
     assert len(figure.axes) > 5 and all(axes.get_lines() for axes in shown)
