@@ -135,5 +135,5 @@ def half_widths(jacobian: Tensor, residual: Tensor, data: slice, count: int) -> 
     step = torch.cholesky_solve((scaled.mT @ residual)[:, None], factor)[-count:, 0].abs()
     own = torch.eye(len(norms), dtype=norms.dtype, device=norms.device)[:, -count:]
     unseen = RIDGE * torch.cholesky_solve(own, factor)[-count:].diagonal() > UNSEEN
-    widths = float(scipy.special.stdtrit(freedom, 0.975)) * deviations + (moved + step) / norms[-count:]
+    widths: Tensor = float(scipy.special.stdtrit(freedom, 0.975)) * deviations + (moved + step) / norms[-count:]
     return widths.masked_fill(unseen, float("inf"))

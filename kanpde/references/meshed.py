@@ -107,19 +107,14 @@ class Meshed:
         return scipy.spatial.cKDTree(self.nodes[corners].mean(1)), owners
 
 
-def _depth(inside: np.ndarray) -> np.ndarray:  # [n, d] -> [n]
-    """The least of a point's coordinates in its simplex."""
-    depth: np.ndarray = np.minimum(inside.min(1), 1 - inside.sum(1))
-    return depth
-
-
 Function = Interpolant | Meshed
 """Fields by their values at nodes; what is kept from one run to the next."""
 
 
 def _depth(inside: np.ndarray) -> np.ndarray:  # [n, d] -> [n]
     """The least of λ_0 … λ_d."""
-    return np.minimum(inside.min(1), 1 - inside.sum(1))
+    depth: np.ndarray = np.minimum(inside.min(1), 1 - inside.sum(1))
+    return depth
 
 
 def _inverted(corners: np.ndarray, points: np.ndarray) -> np.ndarray:  # [n, m, d], [n, d] -> [n, d]

@@ -21,7 +21,8 @@ EXPRESSED = {
     "heated_part": "finite_elements", "disk_polar": None, "inflow_poly": "finite_elements", "lorenz_issue": "ordinary",
     "periodic_pinned": "chebyshev", "porous_triangle_where": "finite_elements", "robertson": "ordinary",
     "sphere_spherical": None, "stefan": None, "interface_two_fields": "chebyshev", "neumann_compatible": "chebyshev",
-    "two_materials": "chebyshev", "inverse_field": None, "inverse_load": None,
+    "two_materials": "chebyshev", "inverse_field": None, "inverse_load": None, "wire_in_square": None,
+    "stefan_mapped": None,
 }  # fmt: skip
 """With the method of their reference; none beside an exact solution."""
 

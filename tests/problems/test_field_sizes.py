@@ -61,3 +61,12 @@ def test_each_row_of_the_loss_is_in_units_of_its_field():
     far, near = scales(kanpde.load_problem(HIDDEN)), scales(alike(30.0))
     assert row_sizes(alike(30.0)) == {}
     assert far == pytest.approx([310 * near[0], 1.2 * near[1]])
+
+
+def test_fields_of_different_units_count_in_their_sizes():
+    """20 and 1 are not far apart, unless one is in kelvins and the other in metres."""
+    beam = {"coordinates": {"x": [0, 1]}, "fields": ["T", "w"], "equations": {"heat": "T_xx = 0", "bent": "w_xx = 0"},
+            "boundary": {"x-": ["T = 20", "w = 1"], "x+": ["T = 20", "w = 1"]}}  # fmt: skip
+    assert row_sizes(kanpde.load_problem(beam)) == {}
+    assert row_sizes(kanpde.load_problem(beam | {"units": {"T": "K", "w": "m"}})) == pytest.approx({"T": 20.0, "w": 1.0})
+    assert row_sizes(kanpde.load_problem(beam | {"units": {"T": "m", "w": "m"}})) == {}

@@ -276,12 +276,16 @@ def sampled_parts(
 ) -> Sample:
     """As many points in each part, however small it is, drawn in the least box around it."""
     boxes = [box, *(_around(box, region, shape) for _, shape in parts)]
-    share, found = -(-count // len(boxes)), []
-    for number, own in enumerate(boxes):
-        found.append(_kept(
-            lambda n, own=own: sampling.interior(own, n, seed, periodic),
-            lambda points, number=number: _in_part(region, parts, number, points), share,
-        ))  # fmt: skip
+    share = -(-count // len(boxes))
+
+    def of_part(number: int) -> Sample:
+        return _kept(
+            lambda n: sampling.interior(boxes[number], n, seed, periodic),
+            lambda points: _in_part(region, parts, number, points),
+            share,
+        )
+
+    found = [of_part(number) for number in range(len(boxes))]
     return Sample(torch.cat([one.points for one in found]), torch.cat([one.weights for one in found]))
 
 
