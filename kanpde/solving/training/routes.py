@@ -69,12 +69,16 @@ def _exact_last_layer(setup: Setup, method: LeastSquares, on_event: Listener, tr
 
 @dataclass(frozen=True, eq=False)
 class _Kind:
-    """One kind of ladder: its setup, what it tries in turn, its share of the time, and whether no other will do."""
+    """One kind of ladder: its setup, what it tries in turn, its share of the time, and whether no other will do.
+
+    final: Whether trained layers are not tried after it.
+    """
 
     setup: Setup
     way: Way
     share: float
     sole: bool = False
+    final: bool = False
 
 
 class _Ladders:
@@ -86,7 +90,7 @@ class _Ladders:
         self.kinds = [_ridge_kind(setup, recorded, method.ridge, track_of)]
         if self.sole and is_weak(setup):
             own = self.kinds[0].setup  # conditions are left to the loss
-            self.kinds.insert(0, _Kind(own, weak_way(own, recorded), 1.0, sole=True))
+            self.kinds.insert(0, _Kind(own, weak_way(own, recorded), 1.0, sole=True, final=True))
         elif not self.sole and not product_obstacle(setup):
             products = marching_way if evolves(setup.problem) else product_way
             self.kinds.append(_Kind(setup, products(setup, recorded), 1.0))
@@ -97,6 +101,11 @@ class _Ladders:
     def sole(self) -> bool:
         """Whether nothing else holds what the solution has."""
         return self.kinds[0].sole
+
+    @property
+    def final(self) -> bool:
+        """Whether trained layers would be judged by what says little: residuals at points."""
+        return any(kind.final for kind in self.climbed)
 
     @property
     def best(self) -> Ladder:
@@ -175,7 +184,7 @@ def _whichever_holds(setup: Setup, share: float, on_event: Listener, track_of: T
     ladders = _Ladders(setup, LeastSquares(), seen, track_of)
     ladder, trained = ladders.climb((SOLE_SHARE if ladders.sole else share) * limit), None
     left = limit - ladders.spent()
-    if not _ended(ladder) and left > WORTH_A_TRY * limit:
+    if not _ended(ladder) and not ladders.final and left > WORTH_A_TRY * limit:
         on_event(Note(f"route: trained layers, since solutions do not agree yet. {ladder.sentence()}"))
         reach = ladder.forecast(left) if ladder.open else ladder.best.trained.heldout
         gate = None if setup.settings.windows else Gate(reach, left, setup.goal.figure_name)
