@@ -77,6 +77,7 @@ def _by_hand(run: Run, options: argparse.Namespace) -> Reading | None:
     if options.suggest:
         key = _key(options.suggest)
         say(*(f"{c.name:14} 1 - R² = {c.unexplained:.1e}" for c in bench.suggest(key)))
+        say(f"left out, singular or degenerate on its values: {', '.join(bench.left_out(key)) or 'none'}")
         return None
     for entry in options.set:
         place, _, name = entry.partition("=")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from kanpde.errors import InputError
 from kanpde.models.networks.chains import Chain
 from kanpde.models.networks.edges import Edge, EdgeNetwork, Key, as_edges
-from kanpde.models.univariate import library_row
+from kanpde.models.univariate import LIBRARY, library_row
 from kanpde.results.archive import RunData
 from kanpde.solving.solution import Solution
 from kanpde.symbolic.discovery import DEFAULT, WIDTH, Found, sparse_network, written
@@ -67,6 +67,14 @@ class Workbench:
         """What an edge may be, the best fit first."""
         self._check(key)
         return edge_candidates(self.network, key, self.samples)[:count]
+
+    def left_out(self, key: Key) -> list[str]:
+        """The functions that are singular or degenerate on an edge's values, by name."""
+        self._check(key)
+        x = self.network.activations(self.samples.x)[key[0]][:, key[1]].detach()
+        values = self.network.edge_values(self.samples.x)[key].detach()
+        sound = {candidate.name for candidate in candidates(x, values, refined=len(LIBRARY))}
+        return [name for name in LIBRARY if name not in sound]
 
     def set(self, key: Key, name: str, refit: bool = True) -> None:
         """Name an edge, and refit all of the network; `spline` takes the name back.

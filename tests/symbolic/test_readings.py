@@ -12,8 +12,10 @@ import torch
 import kanpde
 from kanpde.cli.main import main
 from kanpde.errors import InputError
+from kanpde.models.networks.edges import edge_network, random_splines
 from kanpde.reports.run_report import run_report
 from kanpde.symbolic.discovery import Search, discover
+from kanpde.symbolic.fitting import fit
 from kanpde.symbolic.formulas import Formula, same, symbols_of
 from kanpde.symbolic.manual import Workbench
 from kanpde.symbolic.readings import stored_network
@@ -125,7 +127,8 @@ def test_a_run_without_layers_has_edges_fitted_to_its_field(tmp_path, capsys):
     run.save(path)
     assert len(run.plot("network").axes) == 1 + 1  # of one coordinate: one edge
     assert main(["symbolic", str(path), "--suggest", "0,0,0"]) == 0
-    assert capsys.readouterr().out.startswith("sin")
+    out = capsys.readouterr().out
+    assert out.startswith("sin") and "left out, singular or degenerate on its values: " in out
     assert main(["symbolic", str(path), "--set", "0,0,0=sin"]) == 0
     assert "u = cos(2*x)" in capsys.readouterr().out
 
@@ -160,6 +163,14 @@ def test_a_form_that_is_wrong_ends_with_three(archive, capsys):
 def test_wrong_words_are_explained(archive, capsys, words, message):
     assert main(["symbolic", str(archive), *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_functions_that_are_singular_or_degenerate_on_an_edge_are_left_out_by_name():
+    raw = drawn(lambda x: x[:, 0] ** 2, [-1], [1], 0, 200)
+    network = edge_network((1, 1), random_splines((1, 1), 4, 5, torch.Generator().manual_seed(0)))
+    fit(network, samples := raw.under("f"), 10)
+    left_out = Workbench(network, samples, raw, ["x"]).left_out((0, 0, 0))
+    assert {"sin", "cosh", "gauss"} <= set(left_out) and "x^2" not in left_out and "exp" not in left_out
 
 
 def test_edges_are_named_by_hand():
