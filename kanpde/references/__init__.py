@@ -219,6 +219,7 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
             _check_forecast(problem, solver, took, before, resolution)
             started = time.thread_time()
             finer: Solved = solver.solve(problem, resolution)
+            known, found = None if fine is None else _nearest(fine, finer, points), finer.values(points)
             took, before = time.thread_time() - started, resolution
         except OutOfMeans as limit:
             reason = limit
@@ -231,8 +232,8 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
             reason, fine = failure, None
             continue
         coarse, fine = fine, finer
-        if coarse is not None:
-            error = _difference(_nearest(coarse, fine, points), fine.values(points))
+        if coarse is not None and known is not None:
+            error = _difference(known, found)
             gaps = np.abs(fine.energies - coarse.energies)
         if error < AGREED:
             break

@@ -12,6 +12,8 @@ from kanpde.problems.catalog import load_problem
 from kanpde.problems.reading.reference import REFERENCE_METHODS
 from kanpde.references import METHODS, NotSolved, method_for, reference_of
 from kanpde.references.cache import cache_path
+from kanpde.references.interface import Solved
+from kanpde.references.means import OutOfMeans
 
 BRATU = {
     "coordinates": {"x": [0, 1]},
@@ -198,3 +200,24 @@ def test_bad_references_are_refused(reference):
 
 def test_every_method_can_be_asked_for_by_name():
     assert set(REFERENCE_METHODS) == {"exact", "file", *METHODS}
+
+
+def test_what_two_resolutions_found_stands_where_a_third_cannot_be_compared_in_time(monkeypatch, tmp_path):
+    monkeypatch.setenv("KANPDE_CACHE", str(tmp_path))
+    solve, asked = METHODS["chebyshev"].solve, []
+
+    def late(problem, resolution):
+        asked.append(resolution)
+        solved = solve(problem, min(resolution, 9))
+        return Solved(Late(), solved.unknowns) if len(asked) == 3 else solved
+
+    class Late:
+        def __call__(self, points):
+            raise OutOfMeans("did not come to an end")
+
+    monkeypatch.setattr(METHODS["chebyshev"], "solve", late)
+    monkeypatch.setattr(METHODS["chebyshev"], "resolutions", lambda problem: (6, 8, 10))
+    problem = load_problem({"coordinates": {"x": [0, 1], "y": [0, 1]}, "fields": ["u"],
+                            "equations": {"e": "lap(u) = exp(3*x*y)"}, "boundary": {"*": "u = 0"}})  # fmt: skip
+    found = reference_of(problem, "chebyshev")
+    assert len(asked) == 3 and 0 < found.error < 1 and "did not come to an end" in found.cut

@@ -36,6 +36,9 @@ from kanpde.references.radau import march, unit_nodes
 from kanpde.references.tetrahedra import fill
 
 PLACE = 4
+POWER = 1.7
+"""With which power of the number of simplices the seconds grow."""
+
 DEGREE = {2: 4, 3: 3}  # of the polynomials, by dimension
 STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the first, as log(u)
 UNBALANCED = 1e-3  # of source and fluxes, from which there is no solution
