@@ -17,6 +17,7 @@ from kanpde.problems.corners import shape_corner_warnings
 from kanpde.problems.data_in_place import data_sentences, determined_by_data
 from kanpde.problems.equation_forms import diffusivity, spread_of_terms
 from kanpde.problems.field_sizes import set_sizes, size_sentences
+from kanpde.problems.freedoms import too_few_equations
 from kanpde.problems.geometry.boxes import Box, Side, box_sides
 from kanpde.problems.geometry.regions import (
     Place,
@@ -73,7 +74,7 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
     check_fields_used(problem, label)
     check_initial_conditions(problem, label)
     warnings = [*problem.task.checked(problem, label), *rough_warnings(problem), *scale_warnings(problem)]
-    warnings += posedness_warnings(problem, label)
+    warnings += [*posedness_warnings(problem, label), *filter(None, [too_few_equations(problem)])]
     check_defined(problem, label)
     check_said(problem, label)
     check_elsewhere(problem, label)

@@ -51,6 +51,18 @@ def _unshifted(problem: Problem, condition: Condition, field: str) -> sympy.Expr
     return condition.residual if shifted.has(same) else shifted
 
 
+def too_few_equations(problem: Problem) -> str:
+    """A word where there are more fields of all coordinates than equations and measured fields; else nothing."""
+    whole = [name for name in problem.fields if not problem.narrow.get(name)]
+    given = len(problem.equations) + len(problem.data.fields if problem.data is not None else ())
+    if not problem.equations or given >= len(whole):
+        return ""
+    return (
+        f"There are {given} equations and measured fields for {len(whole)} fields ({', '.join(whole)}): of many "
+        "solutions any may be found. Add an equation, or data."
+    )
+
+
 def freedom_sentences(problem: Problem) -> tuple[str, ...]:
     """What is free, a sentence a field."""
     return tuple(

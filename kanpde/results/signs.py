@@ -6,13 +6,14 @@ A sign's estimate is of the relative L2 error. `equation_signs` asks the equatio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import sympy
 import torch
 
 from kanpde.problems.checks import periodic_jumps
+from kanpde.problems.freedoms import too_few_equations
 from kanpde.problems.geometry.regions import inside_points, piece_points
 from kanpde.problems.language import all_jets_of
 from kanpde.problems.problem import Problem
@@ -43,6 +44,8 @@ UNDETERMINED = 1.0
 def equation_signs(solution: Solution, ansatz: Ansatz, metrics: Mapping[str, float]) -> list[Sign]:
     """The signs of a problem of equations, conditions and data."""
     problem = solution.problem
+    if free := too_few_equations(problem):
+        return [Sign(math.inf, free)]
     with time_limit(math.inf):  # of few points: there is no run without
         signs = [*_condition_signs(solution, ansatz), *_data_signs(problem, metrics), *_learned_signs(problem, metrics)]
         if not problem.equations:
@@ -64,15 +67,23 @@ def equation_signs(solution: Solution, ansatz: Ansatz, metrics: Mapping[str, flo
     return signs
 
 
-def energy_signs(parting: float) -> list[Sign]:
-    """The sign of a minimum: an energy errs by the square of its function's error.
+def energy_signs(parting: float, course: Sequence[float] = ()) -> list[Sign]:
+    """The signs of a minimum: an energy errs by the square of its function's error.
 
     Args:
         parting: 1 + the relative gap, in per cent, of the energy that was trained and the one held out.
+        course: The energy at each step of the last stage, of which the last third says whether it still falls.
     """
     gap = math.sqrt(max(parting - 1, 0.0) / 100)
     text = f"Energies by two rules of points differ by {gap**2:.1e}, which an error of {gap:.1e} would make."
-    return [Sign(gap, text)]
+    signs = [Sign(gap, text)]
+    if len(course) > 1:
+        before, last = course[-1 - max(1, len(course) // 3)], course[-1]
+        fall = (before - last) / max(abs(before), abs(last), 1e-300)
+        left = math.sqrt(max(fall, 0.0)) if math.isfinite(fall) else math.inf
+        falls = f"The energy fell by {fall:.1e} over the last third of its steps, as with an error of {left:.1e}"
+        signs.append(Sign(left, f"{falls}; it may have no least value."))
+    return signs
 
 
 def relative_residual(solution: Solution) -> float:

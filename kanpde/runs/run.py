@@ -4,7 +4,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -448,7 +448,7 @@ def _measured(
     known = known_functions(config.problem, axes, fields)
     taken = Measurement(setup, trained, solution, reference, measured, fields, len(history), config.output.resolution)
     metrics, missed = metrics_of(taken)
-    verdict = _judged(config, setup, trained, solution, metrics)
+    verdict = _judged(config, setup, trained, solution, metrics, _last_stage(history))
     about = {**_attributes(config, setup, trained), "reference": _method(config.problem, reference)}
     data = RunData(
         attributes={**about, **attributes_of(verdict)},
@@ -488,13 +488,26 @@ def _solution(config: Config, setup: Setup, trained: Trained) -> Solution:
     return Solution(config.problem, setup.goal.ansatz, trained.network)
 
 
-def _judged(config: Config, setup: Setup, trained: Trained, solution: Solution, metrics: dict[str, float]) -> Verdict:
+def _last_stage(history: Sequence[Mapping[str, float]]) -> list[float]:
+    """The loss at each step of the last stage."""
+    last = history[-1].get("stage") if history else None
+    return [record["loss"] for record in history if record.get("stage") == last and "loss" in record]
+
+
+def _judged(
+    config: Config,
+    setup: Setup,
+    trained: Trained,
+    solution: Solution,
+    metrics: dict[str, float],
+    course: Sequence[float],
+) -> Verdict:
     """The verdict; signs are asked for only where nothing was measured."""
     failed = trained.sentence if trained.outcome.status == "failed" else ""
     signs: list[Sign] = []
     if not failed and not is_measured(metrics):
         if config.problem.task.integrals():
-            signs = energy_signs(trained.parting)
+            signs = energy_signs(trained.parting, course)
         else:
             signs = equation_signs(solution, ansatz_of(config.problem, _met(config, trained)), metrics)
     return verdict_of(metrics, signs, failed)

@@ -126,6 +126,32 @@ def test_energies_that_agree_speak_for_a_minimum():
     assert energy_signs(1.0)[0].estimate == 0 and energy_signs(2.0)[0].estimate == pytest.approx(0.1)
 
 
+def test_an_energy_that_still_falls_speaks_against_it():
+    """Flat in the end: solved. A fall by 4 % is an error of a fifth; one without end is no minimum."""
+    flat, falling = [5.0, 2.0, 1.0, 1.0, 1.0, 1.0], [3.0, 2.0, 1.5, 1.04, 1.02, 1.0]
+    endless = [-(10.0**n) for n in range(9)]
+    estimates = [max(sign.estimate for sign in energy_signs(1.0, course)) for course in (flat, falling, endless)]
+    assert estimates == pytest.approx([0, (0.04 / 1.04) ** 0.5, 0.999**0.5])
+    words = [verdict_of({}, energy_signs(1.0, course)).word for course in (flat, endless)]
+    assert words == [Word.SOLVED, Word.UNSOLVED]
+
+
+def test_fewer_equations_than_fields_determine_nothing():
+    two = {"coordinates": {"x": [0, 1]}, "fields": ["u", "v"], "equations": "u_xx + v = 1", "boundary": {"*": "u = 0"}}
+    quick = {"model": {"width": [3]}, "training": {"stages": 1, "starts": 1, "steps": 20}, "reference": False}
+    run = kanpde.solve(two, **quick)
+    assert run.verdict.word is Word.UNSOLVED and "1 equations and measured fields for 2 fields" in run.verdict.reason
+    assert run.verdict.reason in load_problem(two).warnings
+    assert not any("measured fields for" in warning for warning in load_problem("inverse_conductivity").warnings)
+
+
+def test_an_energy_without_a_least_value_is_not_solved():
+    bar = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "boundary": {"*": "u = 0"}}
+    quick = {"model": {"width": [3]}, "training": {"stages": 1, "starts": 1, "steps": 20}, "reference": False}
+    assert kanpde.solve({**bar, "energy": "u_x**2/2 - 50*u**2 - u"}, **quick).verdict.word is Word.UNSOLVED
+    assert kanpde.solve({**bar, "energy": "u_x**2/2 - u"}, **quick).verdict.word is Word.SOLVED
+
+
 # a run and its verdict
 
 
