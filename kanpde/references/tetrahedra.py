@@ -249,9 +249,9 @@ def _improved(
         touched = np.unique(cells[flat])
         touched, tried = touched[touched >= fixed], nodes.copy()
         tried[touched] += 0.15 * sizes(nodes[touched])[:, None] * random.uniform(-1, 1, (len(touched), 3))
-        other = _cells(problem, tried, owners)
-        if (_quality(tried, other) < 5 * FLAT).sum() < flat.sum():
-            nodes, cells = tried, other
+        again = _cells(problem, tried, owners)
+        if (_quality(tried, again) < 5 * FLAT).sum() < flat.sum():
+            nodes, cells = tried, again
     return nodes, cells
 
 
@@ -262,8 +262,9 @@ def _cells(problem: Problem, nodes: np.ndarray, owners: np.ndarray) -> np.ndarra
     """
     cells = scipy.spatial.Delaunay(nodes).simplices
     inside = problem.region.holds(torch.from_numpy(nodes[cells].mean(1))).numpy()
-    inner = ~owners.any(1)[cells].all(1)
-    return cells[(inner | inside) & ~owners[cells].all(1).any(1) & (_quality(nodes, cells) > 1e-6)]
+    inner: np.ndarray = ~np.any(owners, axis=1)
+    inside |= inner[cells].any(1)
+    return cells[inside & ~owners[cells].all(1).any(1) & (_quality(nodes, cells) > 1e-6)]
 
 
 def _quality(nodes: np.ndarray, cells: np.ndarray) -> np.ndarray:  # -> [T]
