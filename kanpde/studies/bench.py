@@ -309,8 +309,8 @@ def _by_problem(rows: Sequence[BenchRow]) -> Iterator[tuple[tuple[str, float, bo
 def _classical_cell(rows: Sequence[BenchRow]) -> str:
     """Of the most accurate classical solver: its coarsest resolution below a tenth, one between, and its best.
 
-    Only what is more accurate than all that takes less time is looked at, and nothing that is nearer to the reference than
-    that to the truth: it is the reference itself.
+    Only what is more accurate than all that takes less time is looked at, and nothing that is nearer to the reference
+    than that to the truth: it is the reference itself.
     """
     bar = max((row.bar for row in rows if not math.isnan(row.bar)), default=0.0)
     solved = [row for row in rows if row.case.route == CLASSICAL and bar <= row.error < 0.1]
