@@ -9,7 +9,8 @@ from kanpde.studies.claims.interface import Claim, Judged, Judgment
 def claims_page(claims: Sequence[Claim], found: Sequence[Judged | None]) -> str:
     """The page, from outcomes in the order of the claims; None for what has not been run."""
     verdicts = [outcome.verdict for outcome in found if outcome is not None]
-    counts = {**{verdict: verdicts.count(verdict) for verdict in Judgment}, "not run": len(found) - len(verdicts)}
+    counts: dict[str, int] = {verdict: verdicts.count(verdict) for verdict in Judgment}
+    counts["not run"] = len(found) - len(verdicts)
     rows = [_row(claim, outcome) for claim, outcome in zip(claims, found, strict=True)]
     parts = [_part(claim, outcome) for claim, outcome in zip(claims, found, strict=True) if outcome is not None]
     return page(
