@@ -11,7 +11,6 @@ import torch
 from kanpde.problems.geometry.regions import piece_points
 from kanpde.problems.language import compile_expression, coordinate_symbols, jets_of
 from kanpde.problems.problem import Problem
-from kanpde.problems.reading.units import unit_of
 
 POINTS, SEED = 256, 7
 
@@ -46,19 +45,6 @@ def _by_data(problem: Problem) -> Iterator[tuple[str, float]]:
 
 def _rms(values: torch.Tensor) -> float:
     return float(values.double().square().mean().sqrt())
-
-
-def row_sizes(problem: Problem) -> dict[str, float]:
-    """What an error of a field is measured by in the loss: its size where sizes are far apart or units differ, or 1."""
-    sizes = set_sizes(problem)
-    return sizes if small_ones(sizes) or _units_differ(problem) else {}
-
-
-def _units_differ(problem: Problem) -> bool:
-    """Whether the file gives fields units that cannot be compared, as metres and kelvins."""
-    given = problem.source.get("units") or {}
-    units = [unit_of(str(given[name]), name) for name in problem.fields if name in given]
-    return any(unit != units[0] for unit in units)
 
 
 def small_ones(sizes: Mapping[str, float]) -> list[str]:

@@ -5,11 +5,11 @@
 over blocks b: each equation, and each condition that is not built in. ω are the sample's weights. The scale s_b makes
 a block dimensionless and of the size of the fields: with half-lengths h_i of the box and c_α = ∂R/∂(∂_α u) at the lift,
 
-    s_b² = Σ_α ⟨c_α²⟩ S_u² Π_i h_i^(-2 α_i),
+    s_b² = Σ_α ⟨c_α²⟩ Π_i h_i^(-2 α_i),
 
-so that an error ε in u leaves a residual of order ε. S_u is 1, and the size of the field where those that the problem
-gives are far apart: 1 % of 300 K then counts for as much as 1 % of a concentration of 1.2. Weights w_b: 1 for
-equations, `boundary_weight` for conditions.
+so that an error ε in u leaves a residual of order ε. Weights w_b: 1 for equations, `boundary_weight` for conditions.
+Fields far apart in size are left as they are: with rows in units of their own field a stirred reactor (300 K, 1 mol/l)
+came out 4 % wrong in 8 s, and to 2e-13 without.
 """
 
 import math
@@ -29,7 +29,6 @@ from kanpde.errors import InputError, RunError
 from kanpde.models.differentiation import ChainRoute, Head, OfParameters, ProductRoute, Route, listed_share, route_for
 from kanpde.models.jets import IndexSet, closure
 from kanpde.models.learned_constants import constants, learned_bounds, learned_vector
-from kanpde.problems.field_sizes import row_sizes
 from kanpde.problems.geometry.regions import (
     Piece,
     inside_points,
@@ -40,7 +39,7 @@ from kanpde.problems.geometry.regions import (
 )
 from kanpde.problems.geometry.sampling import Sample
 from kanpde.problems.geometry.samplings import Sampling, side_count
-from kanpde.problems.language import Formula, Jet, Placed, Remote, compile_expression, jet_expression
+from kanpde.problems.language import Formula, Jet, Remote, compile_expression, jet_expression
 from kanpde.problems.observations import Data, Observations
 from kanpde.problems.problem import Problem
 from kanpde.solving.ansatz.interface import Ansatz
@@ -203,24 +202,19 @@ def _block(
     lifted |= values_elsewhere(
         reach, points, lambda x, wanted: ansatz.bind(x, wanted).lift, problem.fields, problem.learned
     )
-    sizes = row_sizes(problem)
-    scales = tuple(_scale(problem, formula, points, lifted, sizes) for formula in formulas)
+    scales = tuple(_scale(problem, formula, points, lifted) for formula in formulas)
     return Block(names, formulas, scales, weight, side, indices, reach)
 
 
-def _scale(
-    problem: Problem, formula: Formula, points: Tensor, lifted: Mapping[Jet, Tensor], sizes: Mapping[Any, float]
-) -> float:
+def _scale(problem: Problem, formula: Formula, points: Tensor, lifted: Mapping[Jet, Tensor]) -> float:
     jets = {jet: lifted[jet].clone().requires_grad_() for jet in formula.jets}
     used = [jets[jet] for jet in formula.jets]
     with torch.enable_grad():
         total = formula(points, jets, problem.learned).sum()
     slopes = torch.autograd.grad(total, used, allow_unused=True)
     logarithms = [
-        _log_rms(slope)
-        + math.log(sizes.get(name.jet[0] if isinstance(name, Placed) else name, 1.0))
-        - sum(o * math.log(length / 2) for length, o in zip(problem.domain.lengths, index, strict=True))
-        for (name, index), slope in zip(formula.jets, slopes, strict=True)
+        _log_rms(slope) - sum(o * math.log(length / 2) for length, o in zip(problem.domain.lengths, index, strict=True))
+        for (_, index), slope in zip(formula.jets, slopes, strict=True)
         if slope is not None
     ]
     largest = max(logarithms, default=-math.inf)
