@@ -77,14 +77,14 @@ def error_of(data: RunData) -> str:
 def draw(data: RunData, path: Path) -> None:
     """The first panel of the run's report, small and in few colors."""
     stream = io.BytesIO()
-    panel_figures(data)[0][1].savefig(stream, format="png", dpi=DOTS)
+    panel_figures(data)[0][1].savefig(stream, format="png", dpi=DOTS, bbox_inches="tight")
     Image.open(stream).convert("RGB").quantize(COLORS).save(path, optimize=True)
 
 
 def draw_whole(data: RunData, path: Path) -> None:
     """A run in one picture, for README.md."""
     stream = io.BytesIO()
-    solution_figure(data).savefig(stream, format="png", dpi=DOTS)
+    solution_figure(data).savefig(stream, format="png", dpi=DOTS, bbox_inches="tight")
     Image.open(stream).convert("RGB").quantize(COLORS).save(path, optimize=True)
 
 
