@@ -152,8 +152,8 @@ def others() -> str:
 
 SECTIONS: dict[str, dict[str, Callable[[], str]]] = {
     "conf/README.md": {"groups": groups, "settings": settings, "general": general, "study": study},
-    "README.md": {"headline": headline, "peers": others},
-    "tests/README.md": {"asked": asked, "frontier": frontier, "shipped": shipped},
+    "README.md": {"headline": headline},
+    "tests/README.md": {"asked": asked, "frontier": frontier, "shipped": shipped, "peers": others},
     "problems/README.md": {"keys": keys, "functions": functions, "shapes": shapes},
 }
 

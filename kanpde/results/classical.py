@@ -31,13 +31,13 @@ class Classical:
 
 
 def classical_solutions(problem: Problem) -> list[Classical]:
-    """What each classical solver that can take the problem reaches, coarse to fine; empty where nothing is known."""
+    """What the first classical solver that can take the problem reaches, coarse to fine; empty if nothing is known."""
     points = measuring_points(problem)
     known = known_solution(problem, points)
     if known is None:
         return []
-    return [one for method, solver in METHODS.items() if solver.applicable(problem)
-            for one in _ladder(method, solver, problem, points, known)]  # fmt: skip
+    method = next((name for name, solver in METHODS.items() if solver.applicable(problem)), None)
+    return [] if method is None else _ladder(method, METHODS[method], problem, points, known)
 
 
 def known_solution(problem: Problem, points: torch.Tensor) -> torch.Tensor | None:  # [n, d] -> [n, fields]

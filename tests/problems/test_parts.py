@@ -159,7 +159,8 @@ def test_which_ones_have_no_reference():
     ({"shapes": {"wire": "box(-2, 2, -2, 2)"}}, "one is empty. Move the shapes"),
     ({"equations": {"heat": "div(a*grad(a*u)) = 0"}}, "second derivatives of what jumps|products of its slopes"),
     ({"equations": {"heat": "D(a*u, x) = 0"}}, "with no second derivative in whose flux it stands"),
-    ({"metric": "polar"}, "metric goes with coefficients that are the same all over"),
+    ({"metric": "polar", "coordinates": {"x": [0.5, 2.5], "y": [-1, 1]}, "shapes": {"wire": "disk(1.5, 0, 0.4)"}},
+     "metric goes with coefficients that are the same all over"),
 ])  # fmt: skip
 def test_refusals(change, message):
     with pytest.raises(InputError, match=message):

@@ -129,7 +129,8 @@ def test_reports_are_made_from_archives_alone(tmp_path, monkeypatch, run):
 
 @pytest.mark.parametrize("name", problem_names())
 def test_every_shipped_problem_is_typeset(name):
-    text = problem_section(load_problem(name).yaml())
+    problem = load_problem(name)
+    text = problem_section(problem.yaml(), problem.samples)
     assert "does not read" not in text and "NaN" not in text
     assert text.count("<math ") > 2 and "\\" not in text.partition("<pre>")[0], "LaTeX that was not understood"
 

@@ -35,9 +35,10 @@ def test_problems(name):
         load_problem(PROBLEMS[name])
 
 
-@pytest.mark.parametrize("condition", ["pi > 0", "pi < 0"])
-def test_an_energy_whose_sign_stands_in_a_condition(condition):
-    assert load_problem({**LINE, "energy": f"where({condition}, 2, 0)*u_x**2"}).task is not None
+def test_an_energy_whose_sign_stands_in_a_condition():
+    assert load_problem({**LINE, "energy": "where(pi > 0, 2, 0)*u_x**2"}).task is not None
+    with pytest.raises(InputError, match="energy needs to say something of u"):
+        load_problem({**LINE, "energy": "where(pi < 0, 2, 0)*u_x**2"})
 
 
 WORDS = {

@@ -126,10 +126,10 @@ def test_what_the_memory_decided_stays_decided(monkeypatch):
     assert solve_config(compose(further)).history["stage"].max() == 0
 
 
-ROUTE = [*TIMED["route"][1:], "problem=diffusion_1d", "training.time_limit=200", "reference=false"]
+ROUTE = [*TIMED["route"][1:], "problem=diffusion_1d", "training.time_limit=60", "reference=false"]
 
 
-@pytest.mark.parametrize("struck", [2, 5, 7])
+@pytest.mark.parametrize("struck", [2, 4, 6])
 def test_an_interrupt_of_any_ladder_or_layer_keeps_what_there_is(monkeypatch, struck):
     """Ridge splines, products in windows of time, layers: wherever it strikes, the best state is archived."""
     real, calls, events = Recorded.minimize, [], []

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import math
 import time
 from dataclasses import replace
 
@@ -78,8 +79,8 @@ def test_memory_is_forecast_for_the_last_stage(monkeypatch):
     kanpde.solve("poisson_1d", model={"width": [3], "grid": 64}, training=training, on_event=seen.append)
     (event,) = [event for event in seen if isinstance(event, Started)]
     assert event.largest[1] > 3 * event.parameters and event.largest[0] > 3 * event.points
-    first, last = 8 * event.parameters * event.points, 8 * event.largest[0] * event.largest[1]
-    monkeypatch.setattr(memory_checks, "free_memory", lambda: (first + last) // 2)
+    first, last = (8 * event.held * math.prod(pair) for pair in ((event.parameters, event.points), event.largest))
+    monkeypatch.setattr(memory_checks, "free_memory", lambda: (first + last) / 2)
     with pytest.raises(InputError, match="in the last of 4 stages"):
         memory_checks.check_memory(event, config)
     monkeypatch.setattr(memory_checks, "free_memory", lambda: last + 1)

@@ -241,8 +241,9 @@ def test_bad_input_is_a_sentence(words, said):
 
 
 def test_a_name_beside_a_file_points_to_the_file(problem_file):
-    with pytest.raises(InputError, match=r"write problem=decay\.yaml"):
-        compose(["problem=decay"])
+    problem_file.rename("own_rod.yaml")
+    with pytest.raises(InputError, match=r"write problem=own_rod\.yaml"):
+        compose(["problem=own_rod"])
 
 
 @pytest.mark.parametrize(

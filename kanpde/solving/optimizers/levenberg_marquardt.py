@@ -44,8 +44,8 @@ class LevenbergMarquardt(Optimizer):
     further residual, and μ is steered by the gain ratio ϱ (Nielsen): × max(⅓, 1 - (2ϱ-1)³), or × 2, 4, 8, … on failure.
 
     Args:
-        solver: "cholesky" factors J̃ᵀJ̃ + μ; "qr" factors [J̃; √μ], which keeps twice the digits and costs more; "lsmr"
-            factors nothing, and needs J v and Jᵀr alone. "auto" is Cholesky up to `LARGEST_FACTORED` parameters.
+        solver: "cholesky" factors J̃ᵀJ̃ + μ, up to `LARGEST_FACTORED` parameters, beyond which it is "lsmr", which
+            factors nothing and needs J v and Jᵀr alone; "qr" factors [J̃; √μ], twice the digits at a price.
         geodesic: Whether to use the acceleration.
         damping: The first μ.
         floor: Smallest column norm relative to the largest.
@@ -57,7 +57,7 @@ class LevenbergMarquardt(Optimizer):
     kind: ClassVar[str] = "lm"
     forms_jacobian: ClassVar[bool] = True
 
-    solver: Literal["auto", "cholesky", "qr", "lsmr"] = "auto"
+    solver: Literal["cholesky", "qr", "lsmr"] = "cholesky"
     geodesic: bool = True
     damping: float = 1e-2
     floor: float = 1e-2
@@ -72,9 +72,7 @@ class LevenbergMarquardt(Optimizer):
 
     def solver_for(self, parameters: int) -> str:
         """Which of them serves so many parameters."""
-        if self.solver != "auto":
-            return self.solver
-        return "cholesky" if parameters <= LARGEST_FACTORED else "lsmr"
+        return "lsmr" if self.solver == "cholesky" and parameters > LARGEST_FACTORED else self.solver
 
     def minimize(
         self, objective: Loss, theta: Tensor, steps: int, observe: Observer, state: dict[str, Any] | None = None

@@ -253,7 +253,7 @@ class Announce:
 def announced(method: Optimizer, parameters: int) -> str:
     """That steps are solved for by iteration, where there are too many parameters for a factorization."""
     own = method.optimizer if isinstance(method, Recorded) else method
-    if not isinstance(own, LevenbergMarquardt) or own.solver != "auto" or own.solver_for(parameters) == "cholesky":
+    if not isinstance(own, LevenbergMarquardt) or own.solver_for(parameters) == own.solver:
         return ""
     return f"steps: by iteration, since {parameters} parameters are more than the {LARGEST_FACTORED} that are factored"
 

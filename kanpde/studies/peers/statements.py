@@ -75,8 +75,7 @@ class Statement:
         for piece, value in self.pieces:
             points = piece_points(problem.region, problem.domain, piece, count, seed)
             found.append((points, compile_expression(value, problem.coordinates, ())(points)))
-        points, values = zip(*found, strict=True)
-        return torch.cat(points).numpy(), torch.cat(values).numpy()
+        return torch.cat([at for at, _ in found]).numpy(), torch.cat([value for _, value in found]).numpy()
 
 
 def stated(problem: Problem) -> Statement:
