@@ -7,9 +7,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import scipy
 import torch
-from scipy.linalg import cholesky, solve_triangular
-from scipy.sparse.linalg import LinearOperator, lsmr
 from torch import Tensor
 
 from kanpde.solving.rows import Rows
@@ -121,7 +120,7 @@ class Iterated:
         return self.solve(factor, self.residual)
 
     def factor(self, mu: float) -> "_Damped":
-        factors = [cholesky(block + mu * np.eye(len(block)), check_finite=False) for block in self.blocks]
+        factors = [scipy.linalg.cholesky(block + mu * np.eye(len(block)), check_finite=False) for block in self.blocks]
         return _Damped(mu**0.5, self.places, factors)
 
     def solve(self, factor: "_Damped", residual: Tensor) -> Tensor:
@@ -135,9 +134,11 @@ class Iterated:
             pulled = self.rows.pulled(torch.from_numpy(y[:n]).to(self.scale)) / self.scale
             return factor.over(pulled.numpy() + factor.root * y[n:], transposed=True)
 
-        operator: Any = LinearOperator((n + count, count), matvec=forward, rmatvec=backward, dtype=np.float64)
+        linear = scipy.sparse.linalg
+        size = (n + count, count)
+        operator: Any = linear.LinearOperator(size, matvec=forward, rmatvec=backward, dtype=np.float64)
         right = np.concatenate([-residual.double().numpy(), np.zeros(count)])
-        found = lsmr(operator, right, atol=ACCURACY, btol=ACCURACY, conlim=0, maxiter=ITERATIONS)[0]
+        found = linear.lsmr(operator, right, atol=ACCURACY, btol=ACCURACY, conlim=0, maxiter=ITERATIONS)[0]
         return torch.from_numpy(factor.over(found)).to(residual)
 
 
@@ -149,7 +150,7 @@ class _Damped:
 
     def over(self, w: np.ndarray, transposed: bool = False) -> np.ndarray:
         """R⁻¹ w, or R⁻ᵀ w."""
-        solved = partial(solve_triangular, trans="T" if transposed else "N", check_finite=False)
+        solved = partial(scipy.linalg.solve_triangular, trans="T" if transposed else "N", check_finite=False)
         parts = [solved(factor, w[place]) for place, factor in zip(self.places, self.factors, strict=True)]
         return np.concatenate(parts)
 
