@@ -88,13 +88,13 @@ class Shape(ABC):
         return count == cls.count
 
     @classmethod
-    @abstractmethod
     def of(cls, values: Sequence[float]) -> Self:
-        """The shape of the numbers in its form.
+        """The shape of the numbers in its form, where there is one.
 
         Raises:
             Misshapen: for those that are none, as a negative radius.
         """
+        raise NotImplementedError(f"{cls.__name__} has no form")
 
     @property
     @abstractmethod

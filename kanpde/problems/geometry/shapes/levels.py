@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -95,14 +94,6 @@ class Level(Shape):
     names: tuple[str, str]
     box: tuple[Point, Point]
     curves: tuple[Curve, ...]
-
-    @classmethod
-    def takes(cls, count: int, dimension: int) -> bool:
-        return False
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Self:
-        raise NotImplementedError
 
     @classmethod
     def traced(cls, level_set: sympy.Expr, names: tuple[str, str], lower: Point, upper: Point) -> Self:

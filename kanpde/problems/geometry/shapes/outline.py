@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -29,14 +28,6 @@ class Outline(Shape):
     """Polygons whose corners go round with the inside on the left: the outer one, and holes the other way."""
 
     loops: tuple[tuple[Point, ...], ...]
-
-    @classmethod
-    def takes(cls, count: int, dimension: int) -> bool:
-        return False
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Self:
-        raise NotImplementedError
 
     @classmethod
     def around(cls, nodes: np.ndarray, triangles: np.ndarray) -> Self:  # [N, 2], int [T, 3]

@@ -16,14 +16,6 @@ class Together(Shape):
 
     parts: tuple[Shape, ...]
 
-    @classmethod
-    def takes(cls, count: int, dimension: int) -> bool:
-        return False
-
-    @classmethod
-    def of(cls, values: object) -> Together:
-        raise NotImplementedError
-
     @property
     def bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         lower, upper = zip(*(part.bounds for part in self.parts), strict=True)
