@@ -29,7 +29,7 @@ from kanpde.solving.optimizers.levenberg_marquardt import LARGEST_FACTORED
 from kanpde.solving.solution import Solution
 from kanpde.solving.tasks.interface import parameter_count
 from kanpde.solving.training.events import Event, Note, Outcome, StageEnded, Started, StartEnded, Step
-from kanpde.solving.training.journal import Recorded
+from kanpde.solving.training.journal import bare
 from kanpde.solving.training.memory import free_memory
 from kanpde.solving.training.setup import Setup, Trained, derived_seed
 
@@ -252,7 +252,7 @@ class Announce:
 
 def announced(method: Optimizer, parameters: int) -> str:
     """That steps are solved for by iteration, where there are too many parameters for a factorization."""
-    own = method.optimizer if isinstance(method, Recorded) else method
+    own = bare(method)
     if not isinstance(own, LevenbergMarquardt) or own.solver_for(parameters) == own.solver:
         return ""
     return f"steps: by iteration, since {parameters} parameters are more than the {LARGEST_FACTORED} that are factored"

@@ -279,6 +279,11 @@ UNREADABLE = (
 """What damaged bytes of a ZIP file end in; the last two where a flag claims a patch or a password."""
 
 
+def bare(optimizer: Optimizer) -> Optimizer:
+    """The method itself, whether or not its calls are in a journal."""
+    return optimizer.optimizer if isinstance(optimizer, Recorded) else optimizer
+
+
 def _digest(theta: Tensor, steps: int, state: dict[str, Any] | None) -> str:
     arrays: list[np.ndarray] = []
     told = json.dumps([steps, _plain(state, arrays)])

@@ -12,7 +12,7 @@ from kanpde.solving.optimizers import Auto, LeastSquares, Optimizer
 from kanpde.solving.tasks import Goal
 from kanpde.solving.training.actions import Halt
 from kanpde.solving.training.events import Event, Finished, Note, Outcome, Step
-from kanpde.solving.training.journal import Recorded
+from kanpde.solving.training.journal import Recorded, bare
 from kanpde.solving.training.ladder import USEFUL, Ladder, Way, climb, obstacle, ridge_way
 from kanpde.solving.training.marching import evolves, marching_way
 from kanpde.solving.training.products import product_obstacle, product_way
@@ -46,7 +46,7 @@ def train_by_route(setup: Setup, on_event: Listener, track_of: TrackOf) -> Train
     Raises:
         InputError: `optimizer=least_squares` cannot serve the problem.
     """
-    method = setup.optimizer.optimizer if isinstance(setup.optimizer, Recorded) else setup.optimizer
+    method = bare(setup.optimizer)
     if isinstance(method, LeastSquares):
         return _exact_last_layer(setup, method, on_event, track_of)
     if isinstance(method, Auto):

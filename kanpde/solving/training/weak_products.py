@@ -28,7 +28,7 @@ from kanpde.solving.optimizers.interface import SquaresByJacobian
 from kanpde.solving.tasks import goal_of
 from kanpde.solving.training.continuation import continued, softened
 from kanpde.solving.training.ladder import EMPHASIS, NEWTON, Candidate, Clock, Rung, Stuck, Way, emphasized, rung_of
-from kanpde.solving.training.products import begin_from, cell_points, cells_of, halved, missing
+from kanpde.solving.training.products import Products, begin_from, cell_points, halved, missing
 from kanpde.solving.training.setup import Setup
 
 DEGREE, FIRST = 7, 12
@@ -71,19 +71,14 @@ def weak_way(setup: Setup, method: Optimizer) -> Way:
 
 
 @dataclass(frozen=True)
-class WeakProducts:
-    """A candidate: cells along each axis, by their ends."""
-
-    setup: Setup
-    method: Optimizer
-    breaks: tuple[Tensor, ...]
+class WeakProducts(Products):
+    """A candidate whose residual is tested."""
 
     power: ClassVar[float] = 1.5
-    largest: ClassVar[float] = math.inf
 
     @property
     def unknowns(self) -> int:
-        return math.prod(len(ends) - 1 + DEGREE for ends in self.breaks)
+        return math.prod(count + DEGREE for count in self.cells)
 
     def solve(self, below: Sequence[Rung], clock: Clock) -> Rung:
         begun, network = clock.elapsed(), self._network(self.breaks)
@@ -118,9 +113,8 @@ class WeakProducts:
         clock: Clock, begun: float,
     ) -> Rung:  # fmt: skip
         tested.objective.theta = ended.theta
-        cells = cells_of(network)
-        size = f"Tested spline products on {' x '.join(map(str, cells))} cells, degree {DEGREE}"
-        design = ProductDesign(cells, DEGREE)
+        size = f"Tested spline products on {' x '.join(map(str, self.cells))} cells, degree {DEGREE}"
+        design = ProductDesign(self.cells, DEGREE)
         rung = rung_of(self.setup, size, design, network, tested.objective, ended.loss, steps, below, clock, begun)
         heldout = self._heldout(network)
         parting = self.setup.goal.parting(heldout, ended.loss)
