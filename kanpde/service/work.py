@@ -147,6 +147,12 @@ class Stopping:
         if self.file.exists():
             self._raise()
 
+    def look_between(self) -> None:
+        """Between the runs of a study, where an interrupt cuts nothing off: one that was lost in a run comes again."""
+        if self.file.exists():
+            self.done = True
+            raise KeyboardInterrupt
+
     def over(self) -> None:
         self.done = True
 
@@ -238,7 +244,7 @@ def _study(folder: JobFolder, share: dict[str, Any], stop: Stopping, events: Eve
 
     def say(line: str) -> None:
         events.write("note", text=without_paths(line, Path(share["root"]).parent))
-        stop.look()
+        stop.look_between()
 
     def made(model: str, result: Result) -> None:
         error, parameters = (_number(result.metrics.get(name)) for name in ("rel_l2", "n_parameters"))

@@ -1,5 +1,6 @@
 """Processes that die, for real: of the server, of a job, of both; nothing is lost and nothing runs twice."""
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -7,9 +8,12 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 import kanpde
 from kanpde.service.folders import EventFile, JobFolder
 from kanpde.service.table import JobTable, Row, now, rebuild
+from kanpde.service.work import Stopping
 from service.conftest import LONG, SHORT, Served, fresh, until
 
 
@@ -184,3 +188,20 @@ def test_the_table_can_be_made_again_from_the_folders(own_service):
     assert rebuild(table, own_service.state / "jobs") == len(listed) >= 3
     assert {row.id: row.status for row in table.page()} == listed
     assert listed[waits] == "accepted" and listed[done] == "successful"
+
+
+def test_a_stop_that_was_lost_in_a_run_ends_a_study_after_it(tmp_path):
+    """An interrupt in a finalizer or a callback of a C library is printed by Python, and goes nowhere."""
+    before, folder = signal.getsignal(signal.SIGINT), JobFolder(tmp_path)
+    try:
+        stop = Stopping(folder)
+        stop.look_between()
+        folder.stop.touch()
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # within a run once is enough
+        stop.look()
+        with pytest.raises(KeyboardInterrupt):
+            stop.look_between()
+    finally:
+        signal.signal(signal.SIGINT, before)
