@@ -15,10 +15,11 @@ import torch
 from kanpde.problems.checks import periodic_jumps
 from kanpde.problems.freedoms import too_few_equations
 from kanpde.problems.geometry.regions import inside_points, piece_points
-from kanpde.problems.language import all_jets_of
+from kanpde.problems.language import all_jets_of, jet_slopes
 from kanpde.problems.problem import Problem
 from kanpde.references.means import OutOfMeans, time_limit
 from kanpde.results.error_equation import estimated_error
+from kanpde.results.errors import field_scales
 from kanpde.results.verdicts import Sign
 from kanpde.solving.ansatz.interface import Ansatz
 from kanpde.solving.solution import Solution
@@ -87,18 +88,42 @@ def energy_signs(parting: float, course: Sequence[float] = ()) -> list[Sign]:
 
 
 def relative_residual(solution: Solution) -> float:
-    """The largest, over the equations, of rms(R) / max rms(term of R), at points of its own."""
+    """The largest, over the equations, of rms(R) over the largest of rms(term of R) and what a whole error makes of R.
+
+    The latter counts where all terms vanish at the solution, and rounding is all of them: a residual r in
+    a ∂^m u makes an error of about r L^m / a on a length L.
+
+        max( ‖∂R/∂(∂ᵗu)‖ s_u / T^m ,  min over space axes that occur of  ‖∂R/∂(∂ᵃu)‖ s_u / L_a^m )
+    """
     problem = solution.problem
     points = inside_points(problem.region, problem.domain, POINTS, seed=SEED)
 
     def rms(expr: sympy.Expr) -> float:
         return float(np.sqrt(np.mean(solution.evaluate(expr, points) ** 2)))
 
+    values = torch.from_numpy(solution.values(points))
+    scales = field_scales(values.square().mean(0).sqrt(), values.std(0, correction=0))
     shares = []
     for residual in problem.equations.values():
         largest = max(rms(term) for term in sympy.Add.make_args(residual))
+        found = _whole_residuals(problem, residual).items()
+        whole = {axis: max(rms(expr) * scales[field].item() for expr, field in made) for axis, made in found}
+        in_time = whole.pop(problem.time_axis, 0.0) if problem.time is not None else 0.0
+        largest = max(largest, in_time, min(whole.values(), default=0.0))
         shares.append(rms(residual) / largest if largest > 0 else 0.0)
     return max(shares, default=math.nan)
+
+
+def _whole_residuals(problem: Problem, residual: sympy.Expr) -> dict[int, list[tuple[sympy.Expr, int]]]:
+    """What each derivative along one axis alone puts into R if it is 1/L^m, with its field's place, by axis."""
+    found: dict[int, list[tuple[sympy.Expr, int]]] = {}
+    for (name, index), slope in jet_slopes(residual, problem.coordinates).items():
+        axes = [axis for axis, order in enumerate(index) if order]
+        if len(axes) == 1 and name in problem.fields:
+            axis = axes[0]
+            length = problem.domain.lengths[axis] ** index[axis]
+            found.setdefault(axis, []).append((slope / length, problem.fields.index(name)))
+    return found
 
 
 def _condition_signs(solution: Solution, ansatz: Ansatz) -> Iterator[Sign]:

@@ -107,6 +107,15 @@ def test_conditions_that_are_missed_count():
     assert not any("condition" in sign.reason for sign in built_in)
 
 
+@pytest.mark.parametrize(("bend", "least", "most"), [(1e-9, 1e-9, 1e-8), (1.0, 0.9, 1.1)])
+def test_terms_that_all_vanish_are_small_beside_the_field(bend, least, most):
+    """u_xx = 0 has one term, and on a straight line that is rounding: a bend of 1e-9 is no error of 100 %."""
+    line = {"coordinates": {"x": [0, 2]}, "fields": ["u"], "boundary": {"x-": "u = 0", "x+": "u = 2"}}
+    solution = kanpde.solve({**line, "equations": f"u_xx = {bend}*x*(2 - x)"}, threads=1).solution
+    solution.problem = kanpde.load_problem({**line, "equations": "u_xx = 0"})
+    assert least < relative_residual(solution) < most
+
+
 def test_the_relative_residual_is_that_of_the_largest_term():
     run = solved("poisson_1d", 20)
     assert relative_residual(run.solution) < 1e-3 < relative_residual(solved("poisson_1d", 1).solution)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from scipy.interpolate import BSpline
 from scipy.sparse import csr_matrix
 
 import kanpde
@@ -138,6 +139,17 @@ def test_cells_go_where_they_are_needed_and_successive_solutions_tell_the_error(
     assert cells[1] > cells[0]
     errors, changes = run.history["rel_l2"][1:], run.history["change"][1:]
     assert (errors[:-1] < 3 * changes[1:]).all(), "a solution's error is how far the next one is from it"
+
+
+def test_points_hold_the_end_of_the_first_cell():
+    """Of all splines from 0 to 1 the straight one has the least slope, 1, at the points as well: none jumps between."""
+    network = ProductDesign((100,), 11).build(1, 1, 0, lower=[0.0], upper=[1.0], dtype=torch.float64)
+    sample = products.cell_points(network).interior(load_problem("poisson_1d").domain, 0, 0)
+    splines = BSpline(network.knots(0).numpy(), np.eye(111), 11)
+    factors = (sample.weights / len(sample.points)).sqrt()
+    slopes = splines.derivative()(sample.points[:, 0].numpy()) * factors[:, None].numpy()
+    least, *_ = np.linalg.lstsq(slopes[:, 1:-1], -slopes[:, -1], rcond=None)
+    assert np.linalg.norm(slopes[:, 1:-1] @ least + slopes[:, -1]) == pytest.approx(1, abs=1e-6)
 
 
 WAVE = {

@@ -21,12 +21,14 @@ class CellSampling(Sampling):
     Args:
         breaks: Ends of the cells along each axis, in physical coordinates.
         counts: Points in a cell along each axis.
+        outer: And in its first and last cell, if that is more.
     """
 
     kind: ClassVar[str] = "cells"
 
     breaks: tuple[tuple[float, ...], ...]
     counts: tuple[int, ...]
+    outer: tuple[int, ...]
     density: float = 1.0
     points: int | None = 1
     boundary_points: int | None = None
@@ -41,11 +43,13 @@ class CellSampling(Sampling):
 
     def _row(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
         """Points and weights along an axis."""
-        nodes, weights = scipy.special.roots_legendre(self.counts[axis])
-        ends = np.array(self.breaks[axis])
-        lengths = np.diff(ends)
-        points = ends[:-1, None] + lengths[:, None] * (nodes + 1) / 2
-        return points.ravel(), (lengths[:, None] * weights).ravel()
+        ends, count = np.array(self.breaks[axis]), self.counts[axis]
+        counts = np.full(len(ends) - 1, count)
+        counts[[0, -1]] = max(count, self.outer[axis])
+        rules = {number: scipy.special.roots_legendre(number) for number in set(counts.tolist())}
+        nodes, weights = (np.concatenate([rules[number][place] for number in counts]) for place in range(2))
+        lengths = np.repeat(np.diff(ends), counts)
+        return np.repeat(ends[:-1], counts) + lengths * (nodes + 1) / 2, lengths * weights
 
     def _product(self, rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> Sample:
         points = [torch.from_numpy(row) for row, _ in rows]

@@ -175,14 +175,19 @@ class Products:
 
 
 def cell_points(network: SplineProducts, counts: dict[int, int] | None = None) -> CellSampling:
-    """Gauss points in every cell, enough for the splines; `counts` says how many in a cell along some axes."""
+    """Gauss points in every cell, enough for the splines; `counts` says how many in a cell along some axes.
+
+    The k+1 splines of a cell are held by those beside it too, in the first and last by one side alone: with as few
+    points as in the others they move the end itself, where no point is, to what noisy data like better.
+    """
     given = counts or {}
     cells = cells_of(network)
     needed = [math.ceil(POINTS_PER_SPLINE * size / count) for size, count in zip(network.sizes, cells, strict=True)]
     chosen = tuple(given.get(axis, max(count, LEAST_POINTS)) for axis, count in enumerate(needed))
     along = max(count * cell for count, cell in zip(chosen, cells, strict=True))
     breaks = tuple(tuple(network.breaks(axis).tolist()) for axis in range(len(cells)))
-    return CellSampling(breaks, chosen, boundary_points=2 * along)
+    outer = tuple(0 if axis in network.periodic else (network.degree(axis) + 3) // 2 for axis in range(len(cells)))
+    return CellSampling(breaks, chosen, outer, boundary_points=2 * along)
 
 
 def begin_from(before: SplineProducts, network: SplineProducts, points: Tensor) -> None:
