@@ -219,6 +219,7 @@ def test_data_from_a_file_travel_with_the_problem(tmp_path):
         ({"table": "x,t,u\n0,0,1\n0,0.5"}, ["3 values in every line", "line 3"]),
         ({"table": "x,t,u\n0,0,1\n5,0.5,1"}, ["inside the ranges", "1 of 2", "x = 5"]),
         ({"table": "x,t,u\n0,0,1"}, ["2 observations or more", "it has 1"]),
+        ({"table": "x,t,u\n0,0,1\n0,0.5,1e200"}, ["up to 1e+150", "1e+200"]),
         ({"points": 50, "of": "magic"}, ["data.of", "exact"]),
         ({"points": 1}, ["data.points", "whole number"]),
         ({"points": 50, "noise": -1}, ["data.noise"]),
@@ -233,6 +234,11 @@ def test_refused_data(data, parts):
     assert str(caught.value).startswith("mine: data")
     for part in parts:
         assert part in str(caught.value)
+
+
+def test_an_exact_solution_too_large_to_be_squared_is_no_data():
+    with pytest.raises(InputError, match="up to 1e.150"):
+        load_problem(changed(exact={"u": "exp(exp(6*x))"}, data={"points": 50}))
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ FROM_FILE = ("file", "sha256", "table", "fields", "deviations", "test", "seed")
 FROM_EXACT = ("points", "of", "noise", "fields", "test", "seed")
 MOST_BYTES = 64_000_000
 MOST_POINTS, FEWEST = 100_000, 2
+LARGEST = 1e150
 EXAMPLE = "data: {file: observations.csv}"
 
 
@@ -173,7 +174,15 @@ class _Reader:
     def from_columns(self, columns: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         points, values = (self.stacked(columns, names) for names in (self.coordinates, self.fields()))
         self.check_inside(points)
+        self.check_sizes(values)
         return points, values
+
+    def check_sizes(self, values: np.ndarray) -> None:
+        if not (fit := np.abs(values) <= LARGEST).all():
+            raise InputError(
+                f"{self.where()} needs values up to {LARGEST:.0e}, which can be squared; {values[~fit][0]:.3g} came. "
+                "Correct it, or measure in larger units."
+            )
 
     def stacked(self, columns: dict[str, np.ndarray], names: Sequence[str]) -> np.ndarray:  # [n, len(names)]
         if not set(names) <= set(columns) or len({columns[name].shape for name in columns}) != 1:
@@ -215,6 +224,7 @@ class _Reader:
         points = inside_points(self.region, self.box, self.whole("points", None, FEWEST, MOST_POINTS), seed)
         formulas = [compile_expression(self.exact[name], self.coordinates) for name in self.fields()]
         values = torch.stack([formula(points) for formula in formulas], dim=1).numpy()
+        self.check_sizes(values)
         return points.numpy(), noisy(values, self.number("noise", 0.0, 0.0, 1e3), seed)
 
     # numbers
