@@ -26,9 +26,9 @@ from kanpde.runs.hydra_composition import Composition, compose_mapping, own_swee
 from kanpde.runs.progress import History, Listener, append_record, display, last_record, write_history
 from kanpde.runs.run import Run, own_threads, solve_config, train_beside
 from kanpde.runs.settings import RETRY, Config, config_of, flat_settings
-from kanpde.runs.stops import Stops
+from kanpde.runs.stops import Stops, leave_at_once
 from kanpde.runs.trackers import Tracked, check_tracker, following
-from kanpde.solving.processes import Lost, agreed, joined, several
+from kanpde.solving.processes import Lost, agreed, joined, part, several
 from kanpde.solving.training.allocation import keep_freed_memory
 from kanpde.solving.training.events import Finished, Note, Started
 from kanpde.solving.training.memory import bounded_memory, want_of_memory
@@ -211,6 +211,7 @@ def solve_one(words: Sequence[str]) -> Result:
 def _solved_together(config: Config, composition: Composition) -> Result:
     """The same where torchrun has started several processes: the first one looks, writes and reports."""
     if joined():
+        leave_at_once()
         try:
             if agreed(False):
                 train_beside(config)
@@ -232,7 +233,7 @@ def on_terminal(config: Config) -> AbstractContextManager[Listener]:
 
 def attempt(config: Config, composition: Composition, watch: Watch = on_terminal) -> Result:
     """Run a checked config; everything that can go wrong with the run itself comes back as a result."""
-    with Stops() as stops, FolderLock(config.folder) as lock:
+    with Stops(part) as stops, FolderLock(config.folder) as lock:
         try:
             if config.folder.is_dir():
                 _claim(lock, config)

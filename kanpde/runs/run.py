@@ -47,7 +47,7 @@ from kanpde.runs.settings import Config, compose, override_words
 from kanpde.runs.stops import Stops
 from kanpde.solving.ansatz.exact_conditions import ansatz_of
 from kanpde.solving.ansatz.interface import Ansatz
-from kanpde.solving.processes import clock, shared, shared_training
+from kanpde.solving.processes import Lost, leads, part, shared, shared_training, told
 from kanpde.solving.solution import Solution
 from kanpde.solving.tasks import Goal, goal_of
 from kanpde.solving.time_windows import Windows, solution_of, window_ends
@@ -275,7 +275,7 @@ def solve_config(
 
     setup, stops = _setup(config, ansatz, device, network, reference), stops or Stops()
     with shared_training():
-        trained = _trained(setup, listen, partial(_tracker, reference=reference), journal, history)
+        trained = _trained(setup, listen, partial(_tracker, reference=reference), journal, history, stops)
     try:
         stops.reopen()
         with time_limit(budget.measuring()):
@@ -293,7 +293,7 @@ def train_beside(config: Config) -> None:
     ansatz = ansatz_of(config.problem, config.training.conditions)
     setup = replace(_setup(config, ansatz, _device(config.device), None, None), track=lambda network: math.nan)
     with shared_training(), own_threads(config.threads):
-        _trained(setup, lambda event: None, lambda goal: setup.track, None, [])
+        _trained(setup, lambda event: None, lambda goal: setup.track, Journal(), [], Stops())
 
 
 def _trained(
@@ -302,17 +302,25 @@ def _trained(
     track_of: TrackOf,
     journal: Journal | None,
     history: list[dict[str, float]],
+    stops: Stops,
 ) -> Trained:
-    """The training; an interrupt that strikes beside its steps leads to the best state by way of the journal."""
-    if shared():
-        return train_by_route(replace(setup, clock=clock), on_event, track_of)
+    """The training; an interrupt that strikes beside its steps leads to the best state by way of the journal.
+
+    So does the loss of another process: the first one goes on alone.
+    """
     if journal is None:
         return train_by_route(setup, on_event, track_of)
+    said = ""
     try:
+        if shared():
+            journal.together()
         return train_by_route(_recorded(setup, journal), on_event, track_of)
-    except KeyboardInterrupt:
-        if not journal.begun:
+    except (KeyboardInterrupt, Lost) as stopped:
+        if not journal.begun or not leads():
             raise
+        said = str(stopped)
+    part()
+    stops.close()  # what starts the processes stops them all when it misses one
     history.clear()
 
     def again(event: Event) -> None:  # it is known to those who watch
@@ -321,11 +329,14 @@ def _trained(
         elif isinstance(event, Finished):
             on_event(event)
 
-    return train_by_route(_recorded(setup, journal.replayed()), again, track_of)
+    found = train_by_route(_recorded(setup, journal.replayed()), again, track_of)
+    stops.waiting = stops.waiting and not said
+    return replace(found, sentence=f"{found.sentence} {said}".strip())
 
 
 def _recorded(setup: Setup, journal: Journal) -> Setup:
-    return replace(setup, optimizer=Recorded(setup.optimizer, journal), clock=journal.clock, settled=journal.settled)
+    optimizer = Recorded(setup.optimizer, journal)
+    return replace(setup, optimizer=optimizer, clock=journal.clock, settled=lambda number: journal.settled(told(number)))
 
 
 def _lattice_run(config: Config, on_event: Callable[[Event], None]) -> Run:

@@ -61,13 +61,23 @@ def again(lost: Any, hook: Callable[[Any], Any]) -> None:
         hook(lost)
 
 
+def leave_at_once() -> None:
+    """Let the signals end this process without a word: another one does what has to be done."""
+    for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
+        signal.signal(number, lambda number, frame: os._exit(128 + number))
+
+
 class Stops(AbstractContextManager["Stops"]):
     """Takes the signals of the main thread; elsewhere, and where a program has handlers of its own, it leaves them.
 
     While `open`, a signal raises KeyboardInterrupt, once; the next ones are counted, until it is opened again.
+
+    Args:
+        before: Called before it is raised.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: Callable[[], None] = lambda: None) -> None:
+        self.prepare = before
         self.asked = 0
         self.open = True
         self.waiting = False
@@ -97,6 +107,7 @@ class Stops(AbstractContextManager["Stops"]):
         self.asked += 1
         if self.open:
             self.open = False
+            self.prepare()
             raise KeyboardInterrupt
         self.waiting = True
         with suppress(OSError):  # the terminal may be closed

@@ -42,6 +42,11 @@ def several() -> bool:
     return dist.is_initialized() and dist.get_world_size() > 1
 
 
+def leads() -> bool:
+    """Whether this process is the first one, which writes."""
+    return not several() or dist.get_rank() == 0
+
+
 @contextmanager
 def shared_training() -> Iterator[None]:
     """Points are shared out inside."""
@@ -56,6 +61,12 @@ def shared_training() -> Iterator[None]:
 def shared() -> bool:
     """Whether points are shared out now."""
     return _sharing
+
+
+def part() -> None:
+    """Go on alone: what follows is computed here as a whole, and the others find this process gone."""
+    global _sharing
+    _sharing = False
 
 
 def is_own(place: int) -> bool:
@@ -74,7 +85,7 @@ def _through(call: Callable[[], object]) -> None:
     except RuntimeError as error:
         raise Lost(
             "All processes of a run are needed to its end; another one has ended, and what it said stands above. Start "
-            "all of them again."
+            "all of them again: they go on from the checkpoint."
         ) from error
 
 
@@ -101,6 +112,18 @@ def told(value: float) -> float:
     number = torch.tensor([value], dtype=torch.float64)
     _through(lambda: dist.broadcast(number, 0))
     return float(number)
+
+
+def handed(content: bytes) -> bytes:
+    """The first process's bytes."""
+    if not _sharing:
+        return content
+    length = int(told(float(len(content))))
+    values = torch.zeros(length, dtype=torch.uint8)
+    if dist.get_rank() == 0:
+        values.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+    _through(lambda: dist.broadcast(values, 0))
+    return values.numpy().tobytes()
 
 
 def agreed(decision: bool) -> bool:

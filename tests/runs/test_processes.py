@@ -9,6 +9,7 @@ import torch
 
 import kanpde
 from kanpde.errors import InputError
+from kanpde.runs.run import Run
 from kanpde.runs.sweeps import sweep
 from kanpde.solving import processes
 from kanpde.solving.optimizers.least_squares import solved
@@ -30,35 +31,51 @@ def run(*arguments, **options) -> subprocess.CompletedProcess:
     return subprocess.run(*arguments, capture_output=True, text=True, timeout=300, **options)
 
 
+def alone_with(words: tuple[str, ...]) -> Run:
+    asked = dict(word.split("=", 1) for word in words if not word.startswith("problem"))
+    values = {key: [4] if value == "[4]" else int(value) if value.isdigit() else value for key, value in asked.items()}
+    return kanpde.solve(words[0].removeprefix("problem="), **values, threads=1, reference=False)
+
+
+def same(one: Run, other: Run) -> bool:
+    x = 2 * torch.rand(100, 2, dtype=torch.float64) - 1
+    return bool(abs(one.solution(x) - other.solution(x)).max() < 1e-10 * abs(other.solution(x)).max())
+
+
 @pytest.mark.parametrize("words", [TRAINED, EXACT], ids=["layers", "last layer"])
 def test_two_processes_come_to_what_one_comes_to(tmp_path, words):
     together = run(command(tmp_path, *words))
     (archive,) = tmp_path.rglob("result.h5")
     assert together.stdout.count("rel_l2") == 1, f"one of them reports: {together.stderr}"
     found = kanpde.open_run(archive)
-    asked = dict(word.split("=", 1) for word in words if not word.startswith("problem"))
-    values = {key: [4] if value == "[4]" else int(value) if value.isdigit() else value for key, value in asked.items()}
-    alone = kanpde.solve(words[0].removeprefix("problem="), **values, threads=1, reference=False)
-    x = 2 * torch.rand(100, 2, dtype=torch.float64) - 1
-    assert abs(found.solution(x) - alone.solution(x)).max() < 1e-10 * abs(alone.solution(x)).max()
-    assert found.metrics["steps"] == alone.metrics["steps"]
+    alone = alone_with(words)
+    assert same(found, alone) and found.metrics["steps"] == alone.metrics["steps"]
 
 
-def test_one_that_dies_ends_all_with_a_sentence(tmp_path):
+def test_one_that_dies_ends_all_with_a_sentence_and_all_go_on(tmp_path):
+    """The best state is kept, the checkpoint too; the same command comes to what an undisturbed run comes to."""
     dying = (
         "import os, sys, kanpde.cli.main as cli, kanpde.solving.losses.residuals as residuals\n"
         "own, calls = residuals.Residuals.linearize_own, []\n"
         "def dies(self, theta):\n"
         "    calls.append(1)\n"
-        "    if len(calls) > 3 and os.environ['RANK'] == '1': os._exit(9)\n"
+        "    if len(calls) > 6 and os.environ['RANK'] == '1': os._exit(9)\n"
         "    return own(self, theta)\n"
         "residuals.Residuals.linearize_own = dies\n"
         "sys.exit(cli.main(['solve', *sys.argv[1:]]))\n"
     )
     (tmp_path / "dying.py").write_text(dying)
     ended = run(command(tmp_path, *TRAINED, module=("dying",)), cwd=tmp_path)
-    assert ended.returncode != 0 and not list(tmp_path.rglob("result.h5"))
-    assert "another one has ended" in ended.stderr or "interrupted" in ended.stdout
+    (archive,) = tmp_path.rglob("result.h5")
+    assert ended.returncode != 0 and "another one has ended" in ended.stdout
+    stopped = kanpde.open_run(archive)
+    assert stopped.status == "interrupted" and stopped.metrics["steps"] > 0 and "rel_l2" in stopped.metrics
+    assert (archive.parent / "checkpoint.npz").exists()
+    again = run(command(tmp_path, *TRAINED))
+    assert "going on from the checkpoint" in again.stderr
+    found, alone = kanpde.open_run(archive), alone_with(TRAINED)
+    assert found.status == "done" and not (archive.parent / "checkpoint.npz").exists()
+    assert same(found, alone) and not same(stopped, alone)
 
 
 def test_many_runs_are_not_for_several_processes(tmp_path, monkeypatch):

@@ -33,6 +33,7 @@ from torch import Tensor
 
 from kanpde.solving.optimizers import Ended, Iterate, Loss, Observer, Optimizer, Stop, StopReason
 from kanpde.solving.optimizers.interface import squares
+from kanpde.solving.processes import clock, handed
 
 BEGIN = "begin"
 """What the entry of a journal is asked that stands for the time before the first call."""
@@ -143,6 +144,12 @@ class Journal:
     @property
     def steps(self) -> int:
         return sum(len(call.entries) for call in self.calls)
+
+    def together(self) -> None:
+        """Go on with the first process's calls and clock, as all that train one network do."""
+        self.calls = calls_in(handed(journal_bytes(self, "")), "") or [RecordedCall(BEGIN)]
+        self.tape, self.now = self.calls[0].readings, clock
+        self.live_since = None if self.begun else clock()
 
     def replayed(self) -> "Journal":
         """The same to be played back once more, and no further: it ends as by an interrupt."""
