@@ -335,8 +335,10 @@ def _trained(
 
 
 def _recorded(setup: Setup, journal: Journal) -> Setup:
-    optimizer = Recorded(setup.optimizer, journal)
-    return replace(setup, optimizer=optimizer, clock=journal.clock, settled=lambda number: journal.settled(told(number)))
+    def settled(number: float) -> float:
+        return journal.settled(told(number))
+
+    return replace(setup, optimizer=Recorded(setup.optimizer, journal), clock=journal.clock, settled=settled)
 
 
 def _lattice_run(config: Config, on_event: Callable[[Event], None]) -> Run:
