@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from types import FrameType
@@ -54,9 +55,15 @@ def interruptible() -> Iterator[None]:
 def again(lost: Any, hook: Callable[[Any], Any]) -> None:
     """Interrupt once more after a KeyboardInterrupt that could not be raised; the rest is as ever."""
     if lost.exc_type is KeyboardInterrupt:
-        later = threading.Timer(SOON, _thread.interrupt_main)  # not here, where it would be lost once more
-        later.daemon = True
-        later.start()
+        begun = threading.Event()
+
+        def strike() -> None:
+            begun.wait()  # to start a thread takes time on a busy machine, and here it would be lost once more
+            time.sleep(SOON)
+            _thread.interrupt_main()
+
+        threading.Thread(target=strike, daemon=True).start()
+        begun.set()
     else:
         hook(lost)
 
