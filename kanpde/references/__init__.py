@@ -38,6 +38,9 @@ FILE = "file"
 AGREED = 1e-10
 """Relative difference of two resolutions at which no finer one is tried."""
 
+ENOUGH = 1e-4
+"""The same for resolutions that are dear: a solver's `further` ones."""
+
 SECONDS = 60.0
 """After which no finer resolution is tried, or the problem counts as not solved."""
 
@@ -153,7 +156,7 @@ def reference_of(problem: Problem, method: str, seconds: float = SECONDS) -> Ref
     one = middle(problem)
     if (problem.remotes() or determined_by_data(problem)) and (reason := _reason_against(one, METHODS[method])):
         raise NotSolved(reason)
-    ladder = _ladder(one, METHODS[method])
+    ladder = _ladder(one, METHODS[method], single=not problem.family)
     known = load_values(problem, method, ladder)
     if known is not None:
         values, numbers = known
@@ -195,11 +198,18 @@ def _from_file(problem: Problem) -> Reference:
     return Reference(FILE, values, error, time.perf_counter() - begun, values.unknowns, np.empty(0), np.empty(0))
 
 
-def _ladder(problem: Problem, solver: ModuleType) -> tuple[int, ...]:
-    """Resolutions to try: the solver's, or half of what the file asks for and that."""
+def _ladder(problem: Problem, solver: ModuleType, single: bool = True) -> tuple[int, ...]:
+    """Resolutions to try: the solver's, dear ones not for the many members of a family; or half the file's and that."""
     asked = problem.source.get("reference")
     own = asked.get("resolution") if isinstance(asked, dict) else None
-    return (max(own // 2, 4), own) if own else tuple(solver.resolutions(problem))
+    if own:
+        return (max(own // 2, 4), own)
+    return (*solver.resolutions(problem), *(_further(problem, solver) if single else ()))
+
+
+def _further(problem: Problem, solver: ModuleType) -> tuple[int, ...]:
+    """Finer ones, which are tried while the error is not small enough."""
+    return solver.further(problem) if hasattr(solver, "further") else ()
 
 
 def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference:
@@ -214,11 +224,15 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
     reason: NotSolved | None = None
     took = 0.0
     before: int | None = None
+    dear = _further(problem, solver)
     for resolution in ladder:
+        if error < (ENOUGH if resolution in dear else AGREED):
+            break
         try:
             _check_forecast(problem, solver, took, before, resolution)
             started = time.thread_time()
-            finer: Solved = solver.solve(problem, resolution)
+            start = [fine.values] if fine is not None and hasattr(solver, "FROM_COARSER") else []
+            finer: Solved = solver.solve(problem, resolution, *start)
             known, found = None if fine is None else _nearest(fine, finer, points), finer.values(points)
             took, before = time.thread_time() - started, resolution
         except OutOfMeans as limit:
@@ -235,8 +249,6 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
         if coarse is not None and known is not None:
             error = _difference(known, found)
             gaps = np.abs(fine.energies - coarse.energies)
-        if error < AGREED:
-            break
     if fine is None or not np.isfinite(error):
         raise reason or NotSolved("did not converge: its values are not finite")
     cut, seconds = str(reason) if isinstance(reason, OutOfMeans) else "", time.perf_counter() - begun

@@ -206,7 +206,7 @@ def test_what_two_resolutions_found_stands_where_a_third_cannot_be_compared_in_t
     monkeypatch.setenv("KANPDE_CACHE", str(tmp_path))
     solve, asked = METHODS["chebyshev"].solve, []
 
-    def late(problem, resolution):
+    def late(problem, resolution, *below):
         asked.append(resolution)
         solved = solve(problem, min(resolution, 9))
         return Solved(Late(), solved.unknowns) if len(asked) == 3 else solved

@@ -455,3 +455,65 @@ def test_the_cavity_against_finite_differences():
     size = np.linalg.norm(known)
     bar, miss = np.linalg.norm(fine - coarse) / size, np.linalg.norm(fine - known) / size
     assert miss < bar < 3e-3
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Collocation with a ladder of small sizes; what is asked of it."""
+    monkeypatch.setenv("KANPDE_CACHE", str(tmp_path))
+    asked, solve = [], chebyshev.solve
+
+    def seen(problem, resolution, *below):
+        asked.append(resolution)
+        return solve(problem, resolution, *below)
+
+    monkeypatch.setattr(chebyshev, "solve", seen)
+    monkeypatch.setattr(chebyshev, "resolutions", lambda problem: (14, 18))
+    monkeypatch.setattr(chebyshev, "further", lambda problem: (24, 30))
+    return asked
+
+
+def test_a_reference_that_is_far_off_goes_on_to_finer_ones_and_its_bar_holds(small):
+    found, (points, known) = reference_of(load_problem("cavity"), "chebyshev"), oracles.cavity(32)
+    assert small == [14, 18, 24, 30] and found.unknowns == 900
+    assert np.linalg.norm(found.values(points)[:, 0] - known) / np.linalg.norm(known) < 1.5 * found.error < 1e-3
+
+
+def test_finer_ones_are_left_out_where_the_usual_ones_are_near(small):
+    smooth = stated(SQUARE, equations={"poisson": "lap(u) = x*(1 - x)*(1 - y^2)*exp(x*y)"})
+    found = reference_of(smooth, "chebyshev")
+    assert small == [14, 18] and 1e-10 < found.error < 1e-4
+
+
+def test_one_resolution_that_is_asked_for_is_not_gone_beyond(small):
+    reference_of(load_problem({**load_problem("cavity").source, "reference": {"method": "chebyshev", "resolution": 20}}), "chebyshev")
+    assert small == [10, 20]
+
+
+def test_newton_starts_from_the_coarser_solution(monkeypatch):
+    problem, factored, geqrf = load_problem("cavity", {"re": 300}), [], torch.geqrf
+    points = points_in(problem)
+    monkeypatch.setattr(torch, "geqrf", lambda matrix: factored.append(matrix.shape[1]) or geqrf(matrix))
+    coarse = chebyshev.solve(problem, 20)
+    cold = chebyshev.solve(problem, 24).values(points)
+    steps = factored.count(576)
+    warm = chebyshev.solve(problem, 24, coarse.values).values(points)
+    assert np.abs(warm - cold).max() < 1e-9
+    assert factored.count(576) - steps < 0.7 * steps
+
+
+def test_a_start_that_leads_nowhere_is_left():
+    bratu = load_problem("bratu")
+    far = chebyshev.solve(bratu, 24, lambda points: np.full((len(points), 1), 800.0))
+    points = points_in(bratu)
+    assert np.abs(far.values(points) - chebyshev.solve(bratu, 24).values(points)).max() < 1e-12
+
+
+@pytest.mark.parametrize(("axes", "fields", "finer"), [("xy", 1, (52, 64)), ("xy", 2, ()), ("xy", 4, ()),
+                                                       ("xyz", 1, (16,)), ("x", 1, ())])  # fmt: skip
+def test_finer_resolutions_are_finer_and_bounded(axes, fields, finer):
+    names = [f"u{number}" for number in range(fields)]
+    problem = stated({"coordinates": {name: [0, 1] for name in axes}, "fields": names,
+                      "equations": {name: f"lap({name}) = 1" for name in names},
+                      "boundary": {"*": [f"{name} = 0" for name in names]}})  # fmt: skip
+    assert chebyshev.further(problem) == finer

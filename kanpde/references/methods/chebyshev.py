@@ -39,19 +39,23 @@ from kanpde.problems.problem import Problem
 from kanpde.problems.singular_ends import singular_ends
 from kanpde.references.applicability import is_whole_box, walls_of, with_values
 from kanpde.references.elsewhere import RemoteValues, elsewhere
-from kanpde.references.interface import Solved
+from kanpde.references.interface import Field, Solved
 from kanpde.references.interpolants import ChebyshevAxis, FourierAxis, Interpolant
 from kanpde.references.means import NotSolved, OutOfMeans
 from kanpde.references.newton import newton
 
 PLACE = 0
 ELSEWHERE = True  # takes integrals and shifts of fields
+FROM_COARSER = True  # a coarser solution is where Newton's method starts
 POWER = 3.0
 """With which power of the unknowns the seconds grow."""
 
 MOST_UNKNOWNS = 5000  # a dense matrix of 200 MB, some copies of it while it is factored
-MOST_OFFERED = 3500  # of these, by itself: factored in half of a reference's minute
+MOST_OFFERED = 3500  # of these, by itself, whatever the error is
+MOST_FURTHER = 4200  # where the error is not small enough: 2.5 s to factor
 MOST_IN_TIME = 1600  # of several fields in space and time, whose equations have more rows than these
+UNDETERMINED = "finds more than one solution: the conditions do not determine it"
+SINGULAR = 1e-15  # inverse of an estimated condition; those of problems that are determined are above 1e-10
 STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the first, as log(u)
 
 
@@ -74,15 +78,31 @@ def _without_places(problem: Problem) -> Problem:
 
 def resolutions(problem: Problem) -> tuple[int, ...]:
     """Nodes an axis, coarse to fine; fewer, N with fields · N^d ≤ MOST_OFFERED, where there are many fields."""
-    dimension, fields = problem.domain.dimension, len(problem.fields)
-    in_time = dimension == 2 and problem.time is not None and fields > 1
-    usual = {1: (384, 512), 2: (28, 40), 3: (9, 12)}[dimension]
-    finest = int(((MOST_IN_TIME if in_time else MOST_OFFERED) / fields) ** (1 / dimension))
+    usual = {1: (384, 512), 2: (28, 40), 3: (9, 12)}[problem.domain.dimension]
+    finest = _finest(problem, MOST_IN_TIME if _in_time(problem) else MOST_OFFERED)
     return usual if finest >= usual[-1] else (finest // 2, 3 * finest // 4, finest)
 
 
-def solve(problem: Problem, resolution: int) -> Solved:
+def further(problem: Problem) -> tuple[int, ...]:
+    """Finer resolutions in the plane and in space, dear ones; each a fifth finer than the one before, or more."""
+    usual, finest = resolutions(problem)[-1], _finest(problem, MOST_FURTHER)
+    if problem.domain.dimension == 1 or _in_time(problem) or finest < 1.2 * usual:
+        return ()
+    return (finest,) if finest < 1.5 * usual else ((usual + finest) // 2, finest)
+
+
+def _finest(problem: Problem, unknowns: int) -> int:
+    return int((unknowns / len(problem.fields)) ** (1 / problem.domain.dimension))
+
+
+def _in_time(problem: Problem) -> bool:
+    return problem.domain.dimension == 2 and problem.time is not None and len(problem.fields) > 1
+
+
+def solve(problem: Problem, resolution: int, below: Field | None = None) -> Solved:
     """Solve with `resolution` basis functions along every axis (an odd number of them along periodic ones).
+
+    Newton's method starts from the fields `below`, if they are given, and from a constant where it fails there.
 
     Raises:
         NotSolved: the method does not apply, Newton's does not converge, or the solution is not unique.
@@ -91,12 +111,26 @@ def solve(problem: Problem, resolution: int) -> Solved:
         raise NotSolved("takes smooth equations on boxes of up to three dimensions, without time unless shifted")
     bases = tuple(_basis(problem, axis, resolution) for axis in range(problem.domain.dimension))
     system = _system(problem, bases)
+    nodal = tuple(basis.values(basis.axis.nodes, 0) for basis in bases)
     with np.errstate(over="ignore", invalid="ignore"):  # of steps too long, which are then halved
-        coefficients = _newton(system, _start(system, bases, len(problem.fields)))
-    nodal = _kronecker([basis.values(basis.axis.nodes, 0) for basis in bases])
-    shape = (len(problem.fields), *(basis.axis.count for basis in bases))
-    values = (coefficients.reshape(shape[0], -1) @ nodal.T).reshape(shape)
+        found = None if below is None else _from_below(system, bases, nodal, below)
+        if found is None:
+            found = _newton(system, _start(system, bases, len(problem.fields)))
+    shape = tuple(basis.axis.count for basis in bases)
+    values = np.stack([_product(nodal, own).reshape(shape) for own in found.reshape(len(problem.fields), -1)])
     return Solved(Interpolant(tuple(basis.axis for basis in bases), values), system.unknowns)
+
+
+def _from_below(system: _System, bases: tuple[_Basis, ...], nodal: Factors, below: Field) -> np.ndarray | None:
+    """The coefficients found from a coarser solution; None where Newton's method finds none."""
+    values = below(np.array(list(product(*(basis.axis.nodes for basis in bases)))))
+    backward = tuple(np.linalg.inv(matrix) for matrix in nodal)
+    try:
+        return newton(system.values, system.inverse_at, np.concatenate([_product(backward, own) for own in values.T]))
+    except OutOfMeans:
+        raise
+    except NotSolved:
+        return None
 
 
 # bases
@@ -145,8 +179,32 @@ def _basis(problem: Problem, axis: int, count: int) -> _Basis:
     return _Polynomials(ChebyshevAxis(lower, upper, count))
 
 
-def _kronecker(matrices: list[np.ndarray]) -> np.ndarray:
-    return reduce(np.kron, matrices)
+Factors = tuple[np.ndarray, ...]
+"""[n_i, N_i] along each axis: their Kronecker product, which is too large to be held for every derivative."""
+
+
+def _kronecker(factors: Factors) -> np.ndarray:
+    found: np.ndarray = np.ones((1, 1))
+    for factor in factors:
+        found = np.kron(found, factor)
+    return found
+
+
+def _product(factors: Factors, c: np.ndarray) -> np.ndarray:
+    """The Kronecker product times c."""
+    found = c.reshape([factor.shape[1] for factor in factors])
+    for factor in factors:
+        found = np.tensordot(found, factor, axes=(0, 1))
+    return found.ravel()
+
+
+def _sum_of_products(terms: list[tuple[np.ndarray, Factors]]) -> np.ndarray:
+    """Σ diag(s) (A ⊗ B), for one row of A after another: Aᵀ [N_1, terms] times s B [n_2, terms, N_2]."""
+    first = np.stack([factors[0] for _, factors in terms], axis=-1)  # [n_1, N_1, terms]
+    rest = np.stack([_kronecker(factors[1:]) for _, factors in terms], axis=1)
+    slopes = np.stack([slope for slope, _ in terms], axis=-1).reshape(len(first), len(rest), -1, 1)
+    lines = (row @ (slope * rest) for row, slope in zip(first, slopes, strict=True))
+    return np.concatenate([line.reshape(len(rest), -1) for line in lines])
 
 
 # rows
@@ -158,12 +216,12 @@ class _Block:
 
     residual: BoundFormula
     slopes: dict[Jet, BoundFormula]  # ∂ residual / ∂ jet
-    matrices: dict[Jet, np.ndarray]  # coefficients of the jet's field → its values, [n, N]
+    factors: dict[Jet, Factors]  # coefficients of the jet's field → its values
     columns: dict[Jet, slice]
     elsewhere: tuple[RemoteValues, ...] = ()
 
     def jets(self, c: np.ndarray) -> dict[Jet, torch.Tensor]:
-        here = {jet: torch.from_numpy(matrix @ c[self.columns[jet]]) for jet, matrix in self.matrices.items()}
+        here = {jet: torch.from_numpy(_product(own, c[self.columns[jet]])) for jet, own in self.factors.items()}
         return here | {one.jet: torch.from_numpy(one.values(c)) for one in self.elsewhere}
 
     def values(self, c: np.ndarray) -> np.ndarray:  # [n]
@@ -171,8 +229,12 @@ class _Block:
 
     def jacobian(self, c: np.ndarray) -> np.ndarray:  # [n, unknowns]
         jets, found = self.jets(c), np.zeros((len(self.residual.points), len(c)))
-        for jet in self.matrices.keys() & self.slopes.keys():
-            found[:, self.columns[jet]] += self.slopes[jet](jets).numpy()[:, None] * self.matrices[jet]
+        parts: dict[str, list[tuple[np.ndarray, Jet]]] = {}
+        for jet in self.factors.keys() & self.slopes.keys():
+            parts.setdefault(jet[0], []).append((self.slopes[jet](jets).numpy(), jet))
+        for own in parts.values():
+            terms = [(slope, self.factors[jet]) for slope, jet in own]
+            found[:, self.columns[own[0][1]]] = _sum_of_products(terms)
         for one in self.elsewhere:
             found += self.slopes[one.jet](jets).numpy()[:, None] * one.jacobian(c)
         return found
@@ -190,6 +252,9 @@ class _System:
 
     def jacobian(self, c: np.ndarray) -> np.ndarray:
         return np.concatenate([block.jacobian(c) for block in self.blocks])
+
+    def inverse_at(self, c: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        return _least_squares(self.jacobian(c))
 
 
 def _system(problem: Problem, bases: tuple[_Basis, ...]) -> _System:
@@ -229,7 +294,7 @@ def _block(problem: Problem, bases: tuple[_Basis, ...], residual: sympy.Expr, si
         compile_expression(residual, problem.coordinates, problem.fields).bind(points),
         {jet: compile_expression(slope, problem.coordinates, problem.fields).bind(points)
          for jet, slope in jet_slopes(residual, problem.coordinates).items()},
-        {jet: _kronecker([basis.values(line, order) for basis, line, order in zip(bases, lines, jet[1], strict=True)])
+        {jet: tuple(basis.values(line, order) for basis, line, order in zip(bases, lines, jet[1], strict=True))
          for jet in jets},
         {jet: slice(starts[jet[0]], starts[jet[0]] + size) for jet in jets},
         tuple(elsewhere(problem, name, points, partial(_rows, bases)) for name in remotes_of(residual)),
@@ -265,7 +330,7 @@ def _start(system: _System, bases: tuple[_Basis, ...], fields: int) -> np.ndarra
 def _newton(system: _System, c: np.ndarray) -> np.ndarray:
     """Damped Newton; where it stalls, along r(c) = (1 - s) r(c₀) from s = 0 to 1."""
     try:
-        return newton(system.values, lambda c: _least_squares(system.jacobian(c)), c)
+        return newton(system.values, system.inverse_at, c)
     except OutOfMeans:
         raise
     except NotSolved:
@@ -278,7 +343,7 @@ def _continued(system: _System, c: np.ndarray) -> np.ndarray:
         target = min(1.0, reached + step)
         missing = (1 - target) * first
         try:
-            c = newton(partial(_less, system, missing), lambda c: _least_squares(system.jacobian(c)), c)
+            c = newton(partial(_less, system, missing), system.inverse_at, c)
             reached, step = target, 2 * step
         except OutOfMeans:
             raise
@@ -300,14 +365,18 @@ def _least_squares(matrix: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     weights = 1 / np.maximum(np.abs(matrix).max(1), 1e-300)
     matrix = weights[:, None] * matrix
     scale = np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
-    q, r, order = scipy.linalg.qr(matrix / scale, mode="economic", pivoting=True, check_finite=False)
-    diagonal = np.abs(np.diag(r))
-    if matrix.shape[0] < matrix.shape[1] or diagonal[-1] <= 1e-14 * diagonal[0]:
-        raise NotSolved("finds more than one solution: the conditions do not determine it")
+    matrix /= scale
+    if matrix.shape[0] < matrix.shape[1]:
+        raise NotSolved(UNDETERMINED)
+    factors, reflections = torch.geqrf(torch.from_numpy(matrix))
+    r = factors[: len(scale)]
+    inverse, _ = scipy.linalg.lapack.dtrcon(r.numpy())
+    if inverse <= SINGULAR:
+        raise NotSolved(UNDETERMINED)
 
     def solution(right: np.ndarray) -> np.ndarray:
-        found = np.empty(len(scale))
-        found[order] = scipy.linalg.solve_triangular(r, q.T @ (weights * right), check_finite=False)
-        return found / scale
+        turned = torch.ormqr(factors, reflections, torch.from_numpy(weights * right)[:, None], transpose=True)
+        found = torch.linalg.solve_triangular(r, turned[: len(scale)], upper=True)
+        return found[:, 0].numpy() / scale
 
     return solution
