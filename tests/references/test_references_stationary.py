@@ -486,7 +486,8 @@ def test_finer_ones_are_left_out_where_the_usual_ones_are_near(small):
 
 
 def test_one_resolution_that_is_asked_for_is_not_gone_beyond(small):
-    reference_of(load_problem({**load_problem("cavity").source, "reference": {"method": "chebyshev", "resolution": 20}}), "chebyshev")
+    asked = {"method": "chebyshev", "resolution": 20}
+    reference_of(load_problem({**load_problem("cavity").source, "reference": asked}), "chebyshev")
     assert small == [10, 20]
 
 
