@@ -10,7 +10,7 @@ problem gives the same mesh.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ import scipy
 import torch
 
 from kanpde.problems.geometry.boxes import Side, box_sides
-from kanpde.problems.geometry.regions import Seam, SubSide, on_boundary, seams_of
+from kanpde.problems.geometry.regions import STEP, Seam, SubSide, on_boundary, seams_of
 from kanpde.problems.geometry.shapes import Facet
 from kanpde.problems.problem import Problem
 from kanpde.references.means import NotSolved
@@ -72,6 +72,7 @@ class Mesh:
     cells: np.ndarray  # [T, d+1]
     faces: tuple[Face, ...]
     bends: Mapping[tuple[int, int], tuple[float, ...]]  # the middle of an edge between two nodes, the lower one first
+    inner: tuple[Face, ...] = ()  # faces at which parts meet
 
 
 def triangulate(problem: Problem, resolution: int) -> Mesh:
@@ -80,7 +81,15 @@ def triangulate(problem: Problem, resolution: int) -> Mesh:
     Raises:
         NotSolved: the region has no such mesh within the allowed number of nodes.
     """
-    arcs = boundary_arcs(problem)
+    return triangulated(problem, boundary_arcs(problem), resolution)
+
+
+def triangulated(problem: Problem, arcs: tuple[Arc, ...], resolution: float) -> Mesh:
+    """A mesh of the problem's plane region between arcs, those inside of it among them.
+
+    Raises:
+        NotSolved: the region has no such mesh within the allowed number of nodes.
+    """
     for attempt in range(TRIED):
         mesh = _filled(problem, arcs, _sizes(problem, arcs, resolution * 1.25**attempt))
         rim, inner = _sides(mesh.cells)
@@ -107,24 +116,33 @@ def _filled(problem: Problem, arcs: tuple[Arc, ...], sizes: _Sizes) -> Mesh:
     nodes = np.concatenate([boundary, _inner(problem, boundary, sizes)])
     nodes = _smoothed(problem, nodes, len(boundary), sizes)
     bends = {(min(edge.nodes), max(edge.nodes)): edge.middle for edge in edges}
-    faces = tuple(edge for edge in edges if not edge.inner)
-    return Mesh(nodes, _flipped(_triangles(problem, nodes), bends.keys()), faces, bends)
+    faces, inner = (tuple(edge for edge in edges if edge.inner == own) for own in (False, True))
+    return Mesh(nodes, _flipped(nodes, _triangles(problem, nodes), bends.keys()), faces, bends, inner)
 
 
 # the boundary
 
 
 def boundary_arcs(problem: Problem) -> tuple[Arc, ...]:
-    """What bounds the region, cut at corners and where a condition on a part of a side begins or ends."""
+    """What bounds the region and its parts."""
+    return *bounding_arcs(problem), *inner_arcs(problem, (seam for one in seams_of(problem.parts) for seam in one))
+
+
+def bounding_arcs(problem: Problem) -> tuple[Arc, ...]:
+    """What bounds the region, cut at corners, where a condition on a part of a side begins or ends, and at parts."""
     sides = [side for side in box_sides(problem.coordinates) if side.axis in problem.region.axes]
     carriers: list[tuple[Side | Facet, Facet]] = list(zip(sides, problem.region.box.facets(), strict=True))
     if not problem.region.whole:
         shapes = dict(problem.region.shapes)
         carriers += [(facet, facet) for name in problem.region.names() for facet in shapes[name].facets()]
     bounding = [_arcs(problem, carrier, facet, _labels(problem, carrier, facet)) for carrier, facet in carriers]
-    seams = [seam for one in seams_of(problem.parts) for seam in one]
+    return tuple(arc for arcs in bounding for arc in arcs)
+
+
+def inner_arcs(problem: Problem, seams: Iterable[Seam]) -> tuple[Arc, ...]:
+    """The stretches of facets inside the region."""
     meeting = [_arcs(problem, one.facet, one.facet, _divisions(problem, one), inner=True) for one in seams]
-    return tuple(arc for arcs in (*bounding, *meeting) for arc in arcs)
+    return tuple(arc for arcs in meeting for arc in arcs)
 
 
 def _arcs(
@@ -159,19 +177,29 @@ def _labels(problem: Problem, carrier: Side | Facet, facet: Facet) -> Callable[[
         else:
             bounds = problem.region.signs(facet, torch.from_numpy(places)) != 0
         masks = sum(2 ** (i + 1) * part.covers(points).int() for i, part in enumerate(parts))
-        return (bounds.int() * (1 + masks)).numpy()
+        return (bounds.int() * (1 + masks + _beside(problem, facet, torch.from_numpy(places)))).numpy()
 
     return label
 
 
 def _divisions(problem: Problem, seam: Seam) -> Callable[[np.ndarray], np.ndarray]:
-    """1 where two parts meet at the facet, 0 elsewhere."""
+    """0 where no two parts meet at the facet, else a number that changes where other ones do."""
 
     def label(along: np.ndarray) -> np.ndarray:
         points = torch.from_numpy(Arc(seam.facet, seam.facet, 0.0, 1.0).place(along))
-        return seam.divides(problem.region, points).int().numpy()
+        return (seam.divides(problem.region, points).int() * (1 + _beside(problem, seam.facet, points))).numpy()
 
     return label
+
+
+def _beside(problem: Problem, facet: Facet, points: torch.Tensor) -> torch.Tensor:  # [n, 2] -> int [n]
+    """A number for the parts that lie on the two sides of a facet."""
+    step, found = STEP * longest(problem) * facet.normals(points), torch.zeros(len(points), dtype=torch.long)
+    numbers = np.random.default_rng(0).integers(1, 2**40, (2, len(problem.parts)))
+    for own, moved in zip(numbers, (points - step, points + step), strict=True):
+        for number, (_, shape) in zip(own.tolist(), problem.parts, strict=True):
+            found += number * shape.contains(moved)
+    return found
 
 
 def _break(label: Callable[[np.ndarray], np.ndarray], low: float, high: float) -> float:
@@ -238,7 +266,7 @@ class _Sizes:
     at_sources: np.ndarray  # [s]
 
     def __call__(self, points: np.ndarray) -> np.ndarray:  # [n, 2] -> [n]
-        return np.concatenate([self._chunk(points[i : i + 2000]) for i in range(0, len(points), 2000)])
+        return np.concatenate([self._chunk(points[i : i + 2000]) for i in range(0, max(len(points), 1), 2000)])
 
     def _chunk(self, points: np.ndarray) -> np.ndarray:
         found = np.full(len(points), self.largest)
@@ -341,11 +369,11 @@ def _triangles(problem: Problem, nodes: np.ndarray) -> np.ndarray:  # -> [T, 3]
     return cells[_within(problem, nodes[cells].mean(1))]
 
 
-def _flipped(cells: np.ndarray, kept: Collection[tuple[int, int]]) -> np.ndarray:
+def _flipped(nodes: np.ndarray, cells: np.ndarray, kept: Collection[tuple[int, int]]) -> np.ndarray:
     """No triangle keeps two sides on the rim, whose curves would be one line at their corner: its third side is turned.
 
     Of (a, b, c) with the sides ab and bc on the rim, and (a, c, d) next to it, become (a, b, d) and (b, c, d); sides
-    that are `kept`, since parts meet there, stay.
+    that are `kept`, since parts meet there, stay, and so do those whose triangles would overlap after it.
     """
     (rim, _), cells = _sides(cells), cells.copy()
     sides = np.sort(cells[:, [[1, 2], [0, 2], [0, 1]]], axis=2)
@@ -363,9 +391,18 @@ def _flipped(cells: np.ndarray, kept: Collection[tuple[int, int]]) -> np.ndarray
         if touched & {cell, other} or (a, c) in kept:
             continue
         b, d = cells[cell, inner[0]], cells[other].sum() - a - c
+        if not _crosses(*nodes[[a, c, b, d]]):
+            continue
         cells[cell], cells[other] = (a, b, d), (b, c, d)
         touched |= {cell, other}
     return cells
+
+
+def _crosses(a: np.ndarray, c: np.ndarray, b: np.ndarray, d: np.ndarray) -> bool:
+    """Whether the line through b and d passes between a and c, well away from both."""
+    (ux, uy), (vx, vy), (wx, wy) = d - b, a - b, c - b
+    left, right = ux * vy - uy * vx, ux * wy - uy * wx
+    return bool(left * right < 0 and min(abs(left), abs(right)) > 0.05 * max(abs(left), abs(right)))
 
 
 def _sides(cells: np.ndarray) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:

@@ -14,7 +14,8 @@ from kanpde.problems.geometry.boxes import Box, box_sides
 from kanpde.problems.geometry.regions import ShapeBoundary, inside_points, piece_points, sampled_inside
 from kanpde.problems.geometry.sampling import uniform_points
 from kanpde.problems.geometry.samplings import GaussSampling, SobolSampling
-from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Flat, Polygon, Round, facet_points, perimeter
+from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Extrusion, Flat, Polygon, Round, facet_points, perimeter
+from kanpde.problems.geometry.shapes.extrusions import End
 from kanpde.problems.grids import measuring_points
 
 DISK, ELLIPSE, BALL = Round((0.2, -0.1), (0.5, 0.5)), Round((0.0, 0.1), (0.8, 0.3)), Round((0.1, 0, 0), (0.6,) * 3)
@@ -34,6 +35,8 @@ CASES = [
     (SHAPES["ball"].of([0, 0, 0.1, 0, 0.5]), math.pi**2 / 32, math.pi**2 / 4),
     (SHAPES["ellipsoid"].of([0, 0, 0, 1, 0.5, 0.25]), math.pi / 6, math.pi / 2 * elliprg(1, 4, 16)),
     (SHAPES["cylinder"].of([0, 0, 0, 1, 1, 1, 0.3]), math.pi * 0.09 * 3**0.5, math.pi * (0.6 * 3**0.5 + 0.18)),
+    (Extrusion(TRIANGLE, 0, 0.0, 0.5), 0.3, 1.2 + 0.5 * 3.6),
+    (Extrusion(SHAPES["annulus"].of([0.1, 0, 0.5, 1]), 2, 0.0, 0.5), math.pi * 0.375, math.pi * (1.5 + 1.5)),
 ]
 
 
@@ -226,6 +229,11 @@ def _share_below(facet, axis, levels):
         return ((levels - torch.minimum(corner, corner + span)) / span.abs()).clamp(0, 1)
     if isinstance(facet, Round) and len(facet.center) == 3 and len(set(facet.axes)) == 1:  # Archimedes: as height
         return (levels - facet.center[axis] + facet.axes[axis]) / (2 * facet.axes[axis])
+    if isinstance(facet, End):
+        lower, upper = map(list, facet.base.bounds)
+        plane = uniform_points(Box(tuple(lower), tuple(upper)), 2**16, 5)
+        along = plane[facet.base.contains(plane)][:, axis - (axis > facet.axis)]
+        return torch.stack([(along < level).double().mean() for level in levels])
     place, area = _pieces(facet, levels.dtype)
     return torch.stack([area[place[:, axis] < level].sum() for level in levels]) / area.sum()
 
@@ -239,6 +247,52 @@ def _pieces(facet, dtype, step=1e-6):
     shifts = step * torch.eye(count, dtype=dtype)
     tangents = torch.stack([(facet.place(unit + h) - facet.place(unit - h)) / (2 * step) for h in shifts], dim=2)
     return facet.place(unit), (tangents.mT @ tangents).det().clamp(min=0).sqrt()
+
+
+SPACE = {"coordinates": {"x": [-1, 1], "y": [-1, 1], "z": [-1, 1]}, "exact": {"u": "x*y + z**2"}}
+
+
+def test_a_plane_shape_is_drawn_out_along_any_coordinate():
+    """Edges are the plane shape's, in its own order, then the lower and the upper end, with normals that lead out."""
+    bar = {"bar": {"extrude": "triangle(-1, 0, 1, 0, 0, 1)", "y": ["-1/2", 0.5]}}
+    data = stated(**SPACE, shapes=bar, domain="bar", boundary={"bar[1]": "dn(u) = -2*z", "*": "u = auto"})
+    problem = load_problem(data)
+    assert [c.name for c in problem.conditions] == [f"bar[{n}]" for n in range(1, 6)]
+    points = torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.6, 0.5], [0.9, 0.0, 0.5], [0.0, 0.4, 0.9]]).double()
+    assert problem.region.contains(points).tolist() == [True, False, False, True]
+    for number, sign in (4, -1), (5, 1):
+        load_problem(data | {"boundary": {f"bar[{number}]": f"dn(u) = {sign}*x", "*": "u = auto"}})
+        refused(data | {"boundary": {f"bar[{number}]": f"dn(u) = {-sign}*x", "*": "u = auto"}}, "needs to satisfy")
+
+
+def test_levels_meshes_and_lists_are_drawn_out(tmp_path):
+    (tmp_path / "bars.csv").write_text("0.5, 0, 0.2\n-0.5, 0, 0.3\n")
+    own = {"egg": {"inside": "x^2 + z^4 < 0.5", "y": [-1, 1]},
+           "bars": {"disks": str(tmp_path / "bars.csv"), "z": [-0.5, 0.5]}}  # fmt: skip
+    problem = load_problem(stated(**SPACE, shapes=own, domain="box - egg - bars"))
+    points = torch.tensor([[0.0, 0.9, 0.5], [0.8, 0, 0.2], [-0.79, 0, 0], [-0.79, 0, 0.9]]).double()
+    assert problem.region.contains(points).tolist() == [False, True, False, True]
+    assert problem.source["shapes"]["bars"] == {
+        "each": "disks", "file": "bars.csv", "z": [-0.5, 0.5], "sha256": problem.source["shapes"]["bars"]["sha256"]
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("entry", "parts"),
+    [
+        ({"extrude": "disk(0, 0, 1)"}, ("shapes.hole", "range of one of three space coordinates", "z: [0, 1]")),
+        ({"extrude": "disk(0, 0, 1)", "z": [0, 1], "y": [0, 1]}, ("range of one of three",)),
+        ({"extrude": "ball(0, 0, 0, 1)", "z": [0, 1]}, ("4 numbers in 2",)),
+        ({"extrude": "disk(0, 0, 1)", "z": [1, 0]}, ("shapes.hole.z", "from low to high", "1 to 0")),
+        ({"extrude": "disk(0, 0, 1)", "z": "all"}, ("shapes.hole.z", "a range")),
+        ({"extrude": "disk(0, 0, 1)", "z": [2, 3]}, ("meets the box", "range of z")),
+        ({"extrude": "disk(5, 0, 1)", "z": [0, 1]}, ("meets the box",)),
+        ({"extrude": 3, "z": [0, 1]}, ("a shape (",)),
+        ({"z": [0, 1]}, ("a plane shape",)),
+    ],
+)
+def test_what_cannot_be_drawn_out_is_refused(entry, parts):
+    refused(stated(**SPACE, shapes={"hole": entry}), *parts)
 
 
 def test_a_disk_that_touches_the_box_needs_no_condition_on_its_sides():

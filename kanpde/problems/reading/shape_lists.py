@@ -17,16 +17,21 @@ from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
 
 MOST_BYTES, MOST_LISTED, MOST_EDGES = 1_000_000, 100, 200
-MESH, INSIDE = "mesh", "inside"
+MESH, INSIDE, EXTRUDE = "mesh", "inside", "extrude"
 KEYS = {"each", "file", "sha256"}
 
 
 def listed_shapes(value: object) -> object:
-    """`{disks: holes.csv}` in the form that names files, `{each: disks, file: holes.csv}`; anything else as it is."""
-    if isinstance(value, dict) and len(value) == 1 and not {"file", INSIDE} & set(value):
-        ((kind, name),) = value.items()
-        return {"each": kind, "file": name}
-    return value
+    """`{disks: holes.csv}` in the form that names files, `{each: disks, file: holes.csv}`; anything else as it is.
+
+    >>> listed_shapes({"mesh": "part.msh", "z": [0, 1]})
+    {'each': 'mesh', 'file': 'part.msh', 'z': [0, 1]}
+    """
+    if not isinstance(value, dict) or {"file", INSIDE, EXTRUDE} & set(value):
+        return value
+    ranges = {key: own for key, own in value.items() if isinstance(own, list)}
+    files = [(key, own) for key, own in value.items() if key not in ranges]
+    return {"each": files[0][0], "file": files[0][1], **ranges} if len(files) == 1 else value
 
 
 def shape_list(statement: Source, name: str, entry: Entries, bounds: Cuboid) -> Shape:

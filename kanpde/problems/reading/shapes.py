@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kanpde.errors import InputError
+from kanpde.files.yaml import Entries
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.geometry.regions import Region, Tree, inside_points
-from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Level, Misshapen, Shape
+from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Extrusion, Level, Misshapen, Shape
 from kanpde.problems.language import ExpressionError, Scope, check_name, constant_value, parse_expression, shortened
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
-from kanpde.problems.reading.shape_lists import INSIDE, shape_list
+from kanpde.problems.reading.shape_lists import EXTRUDE, INSIDE, shape_list
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.BitAnd: "&"}
 CELLS = ({1: 4001, 2: 301, 3: 61}, {1: 4001, 2: 1501, 3: 121})
@@ -67,6 +68,8 @@ def read_region(
 def _shape(statement: Source, name: str, text: object, scope: Scope, bounds: Cuboid) -> Shape:
     where = statement.where(f"shapes.{name}")
     check_name(name, "shape", statement.where("shapes"))
+    if isinstance(text, dict) and (EXTRUDE in text or set(text) & set(_space(scope))):
+        return _extruded(statement, name, text, scope, bounds)
     if isinstance(text, dict) and set(text) == {INSIDE}:
         return _level(where, text[INSIDE], scope, bounds)
     if isinstance(text, dict):
@@ -89,16 +92,48 @@ def _shape(statement: Source, name: str, text: object, scope: Scope, bounds: Cub
     return shape
 
 
+def _space(scope: Scope) -> tuple[str, ...]:
+    return tuple(name for name in scope.coordinates if name != "t" and name not in scope.family)
+
+
+def _extruded(statement: Source, name: str, entry: Entries, scope: Scope, bounds: Cuboid) -> Extrusion:
+    """A shape in the plane of two coordinates, drawn out along the range of the third."""
+    where, names = statement.where(f"shapes.{name}"), _space(scope)
+    along = [own for own in names if own in entry]
+    plane = {key: value for key, value in entry.items() if key not in along}
+    if len(names) != 3 or len(along) != 1 or not plane:
+        raise wrong_kind(where, "a plane shape and the range of one of three space coordinates", entry,
+                         '{extrude: "disk(0, 0, 1)", z: [0, 1]}')  # fmt: skip
+    axis, constants = names.index(along[0]), Scope(parameters=scope.parameters, definitions=scope.definitions)
+    low, high = _range(entry[along[0]], constants, f"{where}.{along[0]}")
+    if not (low < bounds.upper[axis] and bounds.lower[axis] < high):
+        raise InputError(f"{where} needs a shape that meets the box; its range of {along[0]} is outside. Move it.")
+    flat = replace(scope, coordinates=tuple(own for own in scope.coordinates if own != along[0]))
+    sides = [end[:axis] + end[axis + 1 :] for end in bounds.bounds]
+    base = _shape(statement, name, plane.get(EXTRUDE, plane), flat, Cuboid(*sides))
+    return Extrusion(base, axis, low, high)
+
+
+def _range(value: object, constants: Scope, where: str) -> tuple[float, float]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise wrong_kind(where, "a range", value, "[0, 1]")
+    low, high = (_number(str(end), constants, where) for end in value)
+    if not low < high:
+        raise InputError(f"{where} needs a range from low to high; it is {low:g} to {high:g}. Correct it.")
+    return low, high
+
+
 def _level(where: str, text: object, scope: Scope, bounds: Cuboid) -> Level:
     """What lies where a comparison of two expressions in the coordinates of the plane holds."""
     example = "{inside: x^2 + y^4 < 1}"
     sides = re.split(r"<=?|>=?", text) if isinstance(text, str) else []
     if len(sides) != 2:
         raise wrong_kind(where, "one comparison of two expressions", text, example)
-    names = tuple(name for name in scope.coordinates if name != "t" and name not in scope.family)
+    names = _space(scope)
     if len(names) != 2:
         raise InputError(
-            f"{where} needs two space dimensions; the problem has {len(names)}. Use balls, boxes and cylinders there."
+            f"{where} needs two space dimensions; the problem has {len(names)}. Use balls, boxes and cylinders there, "
+            "or give it the range of a third coordinate."
         )
     own = Scope(coordinates=names, parameters=scope.parameters, definitions=scope.definitions)
     try:

@@ -32,6 +32,7 @@ from kanpde.references.interpolants import Pieces
 from kanpde.references.means import NotSolved, OutOfMeans
 from kanpde.references.meshes import Mesh, at_start, triangulate
 from kanpde.references.newton import newton
+from kanpde.references.prisms import drawn_out, is_drawn_out
 from kanpde.references.radau import march, unit_nodes
 from kanpde.references.tetrahedra import fill
 
@@ -61,7 +62,7 @@ def applicable(problem: Problem) -> bool:
         and smooth
         and all(condition.kind != "constraint" and (condition.kind != "interface" or isinstance(condition.side, Seam))
                 for condition in problem.conditions)
-        and (not problem.parts or len(problem.region.axes) == 2)
+        and (not problem.parts or len(problem.region.axes) == 2 or is_drawn_out(problem))
         and (not places or set(free_fields(without_gauges(problem)[0])) >= {f for c in places for f in c.fields})
     )  # fmt: skip
 
@@ -98,7 +99,9 @@ def solve(problem: Problem, resolution: int) -> Solved:
 
 
 def _mesh(problem: Problem, resolution: int) -> Mesh:
-    return triangulate(problem, resolution) if len(problem.region.axes) == 2 else fill(problem, resolution)
+    if len(problem.region.axes) == 2:
+        return triangulate(problem, resolution)
+    return drawn_out(problem, resolution) or fill(problem, resolution)
 
 
 # stationary
