@@ -30,7 +30,7 @@ from kanpde.runs.stops import Stops, leave_at_once
 from kanpde.runs.trackers import Tracked, check_tracker, following
 from kanpde.solving.processes import Lost, agreed, joined, part, several
 from kanpde.solving.training.allocation import keep_freed_memory
-from kanpde.solving.training.events import Finished, Note, Started
+from kanpde.solving.training.events import Finished, Note, Started, Step
 from kanpde.solving.training.memory import bounded_memory, want_of_memory
 
 HISTORY, PICTURE = "history.jsonl", "solution.png"
@@ -315,6 +315,8 @@ def _trained(
                 checkpoint.write(journal)  # what follows may be stopped as well
             for follow in (history, track, show):
                 follow(event)
+            if isinstance(event, Step):
+                stops.look()
 
         run = solve_config(config, listen, journal=journal, stops=stops, budget=budget)
         track.ended(run.status, run.metrics)

@@ -120,6 +120,16 @@ class Stops(AbstractContextManager["Stops"]):
         with suppress(OSError):  # the terminal may be closed
             os.write(STDERR, SAVING)  # print is not made for signals
 
+    def look(self) -> None:
+        """Between steps, where there are none once a signal was heeded: what was lost on its way is raised once more.
+
+        Raises:
+            KeyboardInterrupt: A signal has come.
+        """
+        if self.asked:
+            self.open = self.waiting = False  # however often somebody has asked since
+            raise KeyboardInterrupt
+
     def reopen(self) -> None:
         """From here on a signal interrupts; so does one that has come in the meantime.
 

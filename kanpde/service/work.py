@@ -31,7 +31,7 @@ from kanpde.reports.sections import problem_section
 from kanpde.results.archive import read_archive
 from kanpde.results.metrics import ROWS
 from kanpde.runs.hydra_composition import compose_mapping
-from kanpde.runs.jobs import HISTORY, JobState, Result, attempt, skipped
+from kanpde.runs.jobs import HISTORY, JobState, Result, Watch, attempt, skipped
 from kanpde.runs.launchers import usable_cores
 from kanpde.runs.progress import Listener
 from kanpde.runs.schema import settings_schema
@@ -137,7 +137,11 @@ def _logged(folder: JobFolder) -> Iterator[None]:
 
 
 class Stopping:
-    """Ends a job once it is asked to stop, once only, and never while its archive is being written."""
+    """Ends a job once it is asked to stop, and never while its archive is being written.
+
+    It interrupts once wherever that strikes, and again between steps and between runs, of which there are none once an
+    interrupt was heeded: one may be lost in a finalizer, in a callback of a C library, or in somebody's `except`.
+    """
 
     def __init__(self, folder: JobFolder):
         self.file, self.done = folder.stop, False
@@ -148,7 +152,7 @@ class Stopping:
             self._raise()
 
     def look_between(self) -> None:
-        """Between the runs of a study, where an interrupt cuts nothing off: one that was lost in a run comes again."""
+        """Between two steps or runs, where an interrupt cuts nothing off."""
         if self.file.exists():
             self.done = True
             raise KeyboardInterrupt
@@ -167,6 +171,19 @@ def _solve(folder: JobFolder, share: dict[str, Any], stop: Stopping, events: Eve
     words = [*spec["words"], *_own_words(share)]
     config, composition, _ = composed(_asked(folder), words, Limits(**share["limits"]))
 
+    follow = Following(events, config.folder / HISTORY)
+    while True:
+        result = skipped(config) or attempt(config, composition, watching(events, stop))
+        if result.state is not JobState.ELSEWHERE:
+            return result
+        follow(result.sentence)
+        stop.look()
+        time.sleep(0.5)
+
+
+def watching(events: EventFile, stop: Stopping) -> Watch:
+    """Writes down what happens in a run, and asks whether it is to stop."""
+
     @contextmanager
     def watch(config: Config) -> Iterator[Listener]:
         writer = EventWriter(events, config)
@@ -175,18 +192,11 @@ def _solve(folder: JobFolder, share: dict[str, Any], stop: Stopping, events: Eve
             if isinstance(event, Finished):
                 stop.over()
             writer(event)
-            stop.look()
+            (stop.look_between if isinstance(event, Step) else stop.look)()
 
         yield listen
 
-    follow = Following(events, config.folder / HISTORY)
-    while True:
-        result = skipped(config) or attempt(config, composition, watch)
-        if result.state is not JobState.ELSEWHERE:
-            return result
-        follow(result.sentence)
-        stop.look()
-        time.sleep(0.5)
+    return watch
 
 
 class Following:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,20 @@ def test_ctrl_c_before_the_history_is_open_is_as_quiet(monkeypatch, capsys, owne
         assert main(WORDS) == 130
     told = capsys.readouterr()
     assert "Traceback" not in told.err and "NoneType" not in told.err + told.out
+    again()
+
+
+def test_an_interrupt_that_somebody_swallows_comes_again_after_the_step(monkeypatch):
+    def swallowed():
+        with suppress(BaseException):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as struck:
+        at_step(struck, 3, swallowed)
+        assert main(WORDS) == 130
+    data = read_archive(folder() / "result.h5")
+    assert data.attributes["status"] == "interrupted" and "rel_l2" in data.metrics
+    assert len(data.history["step"]) == 3
     again()
 
 

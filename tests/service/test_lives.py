@@ -11,9 +11,13 @@ import time
 import pytest
 
 import kanpde
+from kanpde.runs.hydra_composition import compose_mapping
+from kanpde.runs.jobs import JobState, attempt
+from kanpde.runs.settings import config_of, override_words
 from kanpde.service.folders import EventFile, JobFolder
 from kanpde.service.table import JobTable, Row, now, rebuild
-from kanpde.service.work import Stopping
+from kanpde.service.work import EventWriter, Stopping, watching
+from kanpde.solving.training.events import Step
 from service.conftest import LONG, SHORT, Served, fresh, until
 
 
@@ -199,9 +203,34 @@ def test_a_stop_that_was_lost_in_a_run_ends_a_study_after_it(tmp_path):
         folder.stop.touch()
         with contextlib.suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)  # within a run once is enough
+        signal.raise_signal(signal.SIGINT)  # wherever it strikes, once is enough
         stop.look()
         with pytest.raises(KeyboardInterrupt):
             stop.look_between()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_stop_that_was_lost_in_a_step_comes_again_after_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before, folder = signal.getsignal(signal.SIGINT), JobFolder(tmp_path)
+    composition = compose_mapping(["problem=poisson_1d", *override_words(**fresh(SHORT), optimizer="lm")])
+    real, written = EventWriter.__call__, []
+
+    def swallowed(self, event):
+        real(self, event)
+        if isinstance(event, Step):
+            written.append(event.record["step"])
+            if len(written) == 1:
+                folder.stop.touch()
+                with contextlib.suppress(KeyboardInterrupt):
+                    signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(EventWriter, "__call__", swallowed)
+    try:
+        with EventFile(tmp_path / "events.jsonl") as events:
+            result = attempt(config_of(composition), composition, watching(events, Stopping(folder)))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert result.state is JobState.INTERRUPTED and written == [1]
+    assert kanpde.open_run(result.folder + "/result.h5").status == "interrupted"
