@@ -176,11 +176,21 @@ def _check_sides(problem: Problem, field: str, axis: int, label: str) -> Iterato
     pinned = any(isinstance(c.side, Place) and field in c.fields for c in problem.conditions)  # as pressures are
     if len(conditions) < order - len(bare) - spare and not pinned:
         yield f"{field} has a derivative along {coordinate} but no condition on {sides[0].name} or {sides[1].name}."
-    if len(conditions) > max(order, 1) and len(problem.fields) == 1:
+    if axis in overdetermined(problem):
         yield (
             f"{field} has {len(conditions)} conditions along {coordinate}, where derivatives of order {order} take "
             f"{order}: they may contradict each other."
         )
+
+
+def overdetermined(problem: Problem) -> tuple[int, ...]:
+    """Axes in space along which one field has more conditions than its derivatives take."""
+    if len(problem.fields) > 1:
+        return ()
+    (field,) = problem.fields
+    axes = [axis for axis in range(len(problem.coordinates)) if axis != problem.time and axis not in problem.periodic]
+    return tuple(axis for axis in axes
+                 if len(_conditions(problem, field, axis)) > max(problem.order_along(field, axis), 1))  # fmt: skip
 
 
 def check_covered(problem: Problem, label: str) -> None:

@@ -23,13 +23,14 @@ from kanpde.problems.language import (
     ExpressionError,
     Jet,
     compile_expression,
+    jet_expression,
     jet_slopes,
     jets_of,
     subscript_of,
     substituted,
     text_of,
 )
-from kanpde.problems.language.functions import choice, heaviside, sign
+from kanpde.problems.language.functions import choice, heaviside, larger, sign, smaller
 from kanpde.problems.memberships import memberships_of
 from kanpde.problems.problem import Condition, Problem
 
@@ -52,6 +53,7 @@ def posedness_warnings(problem: Problem, label: str) -> Iterator[str]:
     yield from jump_warnings(problem)
     yield from backward_warnings(problem)
     yield from trivial_warnings(problem)
+    yield from branch_warnings(problem)
     check_gauges(problem, label)
     check_balance(problem, label)
     if not problem.exact:  # which is checked against every statement
@@ -136,14 +138,50 @@ def _same_sign(problem: Problem, a: sympy.Expr, b: sympy.Expr) -> bool:
 
 def trivial_warnings(problem: Problem) -> Iterator[str]:
     """Where zero satisfies every equation and condition, it is what training will find."""
-    residuals = [*problem.equations.values(), *(condition.residual for condition in problem.conditions)]
-    if not problem.equations or problem.data or problem.exact or problem.learned:
-        return
-    if all(_at_zero(problem, residual) == 0 for residual in residuals):
+    if is_trivial(problem):
         yield (
             "Zero satisfies all equations and conditions, so zero is what will be found. Give a source, a condition "
             "or data that is not zero, or state an eigenproblem (eigen:)."
         )
+
+
+def is_trivial(problem: Problem) -> bool:
+    """Whether zero is a solution, and nothing is known of another."""
+    residuals = [*problem.equations.values(), *(condition.residual for condition in problem.conditions)]
+    told = bool(not problem.equations or problem.data or problem.exact or problem.learned)
+    return not told and all(_at_zero(problem, residual) == 0 for residual in residuals)
+
+
+def branch_warnings(problem: Problem) -> Iterator[str]:
+    """Equations that may have several solutions with the same data, as the eikonal equation, and none is told.
+
+    One of a single field that is not linear in its highest derivatives can be solved for them in several ways; where
+    it is for the rate of change, initial values choose.
+    """
+    if problem.exact or problem.data or problem.learned:
+        return
+    for name, residual in problem.equations.items():
+        if highest := _branching(problem, residual):
+            yield (
+                f"{name} is not linear in {highest}, its highest derivative: several solutions may satisfy it with the "
+                "same conditions, and residuals choose none. Add what chooses, as a small second derivative, or give "
+                "exact: or reference: {method: file, …} to compare with."
+            )
+
+
+def _branching(problem: Problem, residual: sympy.Expr) -> str:
+    """A highest derivative of the only field in which a residual is not linear; empty where there is none."""
+    slopes = _slopes(problem, residual)
+    if residual.has(smaller, larger) or len({field for field, _ in slopes}) != 1:  # obstacles choose one
+        return ""
+    if problem.time is not None:
+        latest = max(slopes, key=lambda jet: jet[1][problem.time_axis])
+        if latest[1][problem.time_axis] and not jets_of(slopes[latest]):
+            return ""
+    order = max(sum(index) for _, index in slopes)
+    highest = [jet for jet in slopes if sum(jet[1]) == order]
+    bent = (jet for jet in highest if any(other in highest for other in jets_of(slopes[jet])))
+    return next((text_of(jet_expression(jet, problem.coordinates)) for jet in bent), "")
 
 
 def _at_zero(problem: Problem, residual: sympy.Expr) -> sympy.Expr:
@@ -179,7 +217,7 @@ def _check_superfluous(problem: Problem, plain: Problem, gauges: tuple[Condition
     said_by_others = bool(problem.learned or problem.data or problem.exact or problem.time is not None)
     if said_by_others or not plain.equations or problem.family or any(trivial_warnings(plain)):
         return
-    loose, linear = free_fields(plain), all(_linear(plain, residual) for residual in plain.equations.values())
+    loose, linear = free_fields(plain), all(is_linear(plain, residual) for residual in plain.equations.values())
     for gauge in gauges:
         if linear and not set(gauge.fields) & set(loose) and _has_all_conditions(plain, gauge):
             raise InputError(
@@ -189,7 +227,8 @@ def _check_superfluous(problem: Problem, plain: Problem, gauges: tuple[Condition
             )
 
 
-def _linear(problem: Problem, residual: sympy.Expr) -> bool:
+def is_linear(problem: Problem, residual: sympy.Expr) -> bool:
+    """Whether a residual is linear in all jets, of which it has some."""
     slopes = _slopes(problem, residual)
     return bool(slopes) and not any(jets_of(slope) for slope in slopes.values())
 

@@ -32,7 +32,7 @@ from kanpde.problems.language import (
 from kanpde.problems.problem import Condition, Problem
 from kanpde.references.applicability import with_values
 from kanpde.references.interpolants import Pieces
-from kanpde.references.means import NotSolved
+from kanpde.references.means import NotOne, NotSolved
 from kanpde.references.meshed import Meshed
 from kanpde.references.meshes import Mesh, at_start
 from kanpde.references.spaces import Rule, Space, curved, face_rule, first_orders, inner_rule, space
@@ -357,7 +357,7 @@ def factored(matrix: scipy.sparse.csc_array, symmetric: bool = True) -> Solve:
     """Right side → solution, rows brought to one size.
 
     Raises:
-        NotSolved: the matrix is singular.
+        NotOne: the matrix is singular.
     """
     if not np.isfinite(matrix.data).all():
         raise NotSolved("did not converge: the slopes are no longer finite")
@@ -366,8 +366,8 @@ def factored(matrix: scipy.sparse.csc_array, symmetric: bool = True) -> Solve:
     try:
         factors = scipy.sparse.linalg.splu(scaled, **(SYMMETRIC if symmetric else {}))
     except RuntimeError:  # exactly singular
-        raise NotSolved("finds more than one solution: the conditions do not determine it") from None
+        raise NotOne("finds more than one solution: the conditions do not determine it") from None
     pivots = np.abs(factors.U.diagonal())
     if pivots.min() < 1e-13 * pivots.max():
-        raise NotSolved("finds more than one solution: the conditions do not determine it")
+        raise NotOne("finds more than one solution: the conditions do not determine it")
     return lambda right: factors.solve(weights * right)

@@ -13,6 +13,14 @@ class NotSolved(Exception):
     """Why a method cannot solve a problem, or did not converge; the end of a sentence that begins with the method."""
 
 
+class NotOne(NotSolved):
+    """The problem is at fault: it has more than one solution, or `none`."""
+
+    def __init__(self, reason: str, none: bool = False):
+        super().__init__(reason)
+        self.none = none
+
+
 class OutOfMeans(NotSolved):
     """The time or the memory allowed does not suffice: what was found with less stands."""
 

@@ -12,6 +12,7 @@ import numpy as np
 from kanpde.references.means import NotSolved, check_time
 
 MOST_STEPS = 40
+SINGULAR = "did not converge: slopes are singular on the way, as where solutions meet"
 Map = Callable[[np.ndarray], np.ndarray]
 
 STEP = 1e-9  # relative; the next Newton step would be its square

@@ -12,13 +12,16 @@ varies, or the reference's own bar, whichever is largest. Without, it is the lar
     solved     the estimate is at most 1 %
     unsolved   it is 10 % or more where measured, 5 % or more where it is not
     unsure     between the two, or nothing could be estimated
+
+A problem that has no solution, or of which several are as good, is no better called than its `Doubt`, however small
+the estimate.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 SOLVED_BELOW = 1e-2
@@ -77,26 +80,50 @@ class Sign:
     reason: str
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """What is wrong with a problem rather than with its solution: no verdict is better than the word."""
+
+    word: Word
+    reason: str
+
+
 def is_measured(metrics: Mapping[str, float]) -> bool:
     """Whether the error was measured against something better than a guess."""
     return not math.isnan(metrics.get("rel_l2", math.nan)) and metrics.get("reference_error", 0.0) <= USELESS_BAR
 
 
-def verdict_of(metrics: Mapping[str, float], signs: Sequence[Sign] = (), ended_badly: str = "") -> Verdict:
-    """Judge a run by its measured error, or by signs where none was measured.
+def verdict_of(
+    metrics: Mapping[str, float], signs: Sequence[Sign] = (), ended_badly: str = "", doubts: Sequence[Doubt] = ()
+) -> Verdict:
+    """Judge a run by its measured error, or by signs where none was measured, and by what is wrong with its problem.
 
     Args:
         metrics: Of the run: `rel_l2`, `varying_error` and `reference_error` where there is a reference.
         signs: What speaks about the error without one.
         ended_badly: The sentence on a run that failed.
+        doubts: About the problem.
 
     >>> verdict_of({"rel_l2": 3e-4, "reference_error": 1e-8}).word.value
     'solved'
     >>> verdict_of({}, [Sign(0.2, "The error equation says 2.0e-01.")]).word.value
     'unsolved'
+    >>> verdict_of({"rel_l2": 3e-4}, doubts=[Doubt(Word.UNSURE, "There may be others.")]).line()
+    'unsure: There may be others. The measured error is 3.0e-04.'
     """
     if ended_badly:
         return Verdict(Word.UNSOLVED, math.nan, 1.0, ended_badly)
+    found = _estimated(metrics, signs)
+    worst = max(doubts, key=lambda doubt: _BADNESS[doubt.word], default=None)
+    if worst is None or _BADNESS[worst.word] < _BADNESS[found.word]:
+        return found
+    return replace(found, word=worst.word, reason=f"{worst.reason} {found.reason}")
+
+
+_BADNESS = {Word.SOLVED: 0, Word.UNSURE: 1, Word.UNSOLVED: 2}
+
+
+def _estimated(metrics: Mapping[str, float], signs: Sequence[Sign]) -> Verdict:
     if is_measured(metrics):
         error = metrics["rel_l2"]
         return _measured(error, metrics.get("varying_error", error), metrics.get("reference_error", 0.0))

@@ -26,19 +26,20 @@ from kanpde.problems.field_sizes import set_sizes, size_sentences, small_ones
 from kanpde.problems.freedoms import aligned, freedom_sentences
 from kanpde.problems.grids import grid_axes, grid_points, tracking_points
 from kanpde.problems.tasks.lattice import Lattice, lattice_of
-from kanpde.references import NotSolved, Reference, method_for, no_reference, reference_of
-from kanpde.references.means import OutOfMeans, time_left, time_limit
+from kanpde.references import FILE, NotSolved, Reference, method_for, no_reference, reference_of
+from kanpde.references.means import NotOne, OutOfMeans, time_left, time_limit
 from kanpde.reports.cards import run_card, summary_lines
 from kanpde.reports.plots import solution_figure
 from kanpde.results.archive import ModelData, RunData, archive_of, read_archive, write_archive
 from kanpde.results.archived_problems import UNNAMED, archived_problem
+from kanpde.results.doubts import doubts_of
 from kanpde.results.errors import known_values, relative_l2
 from kanpde.results.known_functions import known_functions
 from kanpde.results.measuring import Measurement
 from kanpde.results.metrics import metrics_of
 from kanpde.results.provenance import git_commit, hardware, versions
 from kanpde.results.signs import energy_signs, equation_signs
-from kanpde.results.verdicts import Sign, Verdict, attributes_of, is_measured, verdict_in, verdict_of
+from kanpde.results.verdicts import Doubt, Sign, Verdict, Word, attributes_of, is_measured, verdict_in, verdict_of
 from kanpde.runs.budgets import GRACE, Budget
 from kanpde.runs.live import live_line
 from kanpde.runs.memory_checks import check_memory, check_sizes
@@ -263,7 +264,7 @@ def solve_config(
     device = _device(config.device)
     window_ends(config.problem, config.training.windows)  # before time goes into a reference
     ansatz = ansatz_of(config.problem, config.training.conditions)
-    reference, note = _reference(config, on_event, budget)
+    reference, note, doubts = _reference(config, on_event, budget)
     history: list[dict[str, float]] = []
 
     def listen(event: Event) -> None:
@@ -279,7 +280,7 @@ def solve_config(
     try:
         stops.reopen()
         with time_limit(budget.measuring()):
-            run = _measured(config, setup, trained, history, reference, note)
+            run = _measured(config, setup, trained, history, reference, note, doubts)
         stops.close()
     except KeyboardInterrupt:
         run = _unmeasured(config, setup, trained, history, note)
@@ -370,20 +371,23 @@ def _lattice_run(config: Config, on_event: Callable[[Event], None]) -> Run:
 
 def _reference(
     config: Config, on_event: Callable[[Event], None], budget: Budget
-) -> tuple[Reference | None, tuple[str, ...]]:
-    """A classical solution to measure against, or a sentence on why there is none."""
+) -> tuple[Reference | None, tuple[str, ...], tuple[Doubt, ...]]:
+    """A classical solution to measure against, or a sentence on why there is none; what is wrong with the problem."""
+    problem, doubts = config.problem, tuple(doubts_of(config.problem))
     if not config.reference:
-        return None, ("There is no reference, so no error is measured: reference=false was set.",)
-    method = method_for(config.problem)
+        return None, ("There is no reference, so no error is measured: reference=false was set.",), doubts
+    method = method_for(problem)
     if method is None:
-        return None, () if config.problem.exact else (no_reference(config.problem),)
+        return None, () if problem.exact else (no_reference(problem),), doubts
     on_event(Note(f"reference: solving by {method}"))
     try:
-        found = reference_of(config.problem, method, budget.reference)
+        found = reference_of(problem, method, budget.reference)
     except NotSolved as reason:
-        return None, (f"There is no reference, so no error is measured: {method} {reason}.",)
+        against = reason if isinstance(reason, NotOne) else None
+        said = f"There is no reference, so no error is measured: {method} {reason}."
+        return None, (said,), tuple(doubts_of(problem, method, against))
     on_event(Note(f"reference: {found.unknowns} unknowns, relative error {found.error:.1e}, {found.seconds:.1f} s"))
-    return found, _cut_short(method, found)
+    return found, _cut_short(method, found), () if method == FILE else doubts
 
 
 def _cut_short(method: str, found: Reference) -> tuple[str, ...]:
@@ -446,6 +450,7 @@ def _measured(
     history: list[dict[str, float]],
     reference: Reference | None,
     notes: tuple[str, ...],
+    doubts: tuple[Doubt, ...],
 ) -> Run:
     solution = _solution(config, setup, trained)
     if reference is not None:
@@ -461,7 +466,8 @@ def _measured(
     known = known_functions(config.problem, axes, fields)
     taken = Measurement(setup, trained, solution, reference, measured, fields, len(history), config.output.resolution)
     metrics, missed = metrics_of(taken)
-    verdict = _judged(config, setup, trained, solution, metrics, _last_stage(history))
+    doubts += () if measured.doubt is None else (Doubt(Word.UNSOLVED, measured.doubt),)
+    verdict = _judged(config, setup, trained, solution, metrics, _last_stage(history), doubts)
     about = {**_attributes(config, setup, trained), "reference": _method(config.problem, reference)}
     data = RunData(
         attributes={**about, **attributes_of(verdict)},
@@ -514,6 +520,7 @@ def _judged(
     solution: Solution,
     metrics: dict[str, float],
     course: Sequence[float],
+    doubts: Sequence[Doubt],
 ) -> Verdict:
     """The verdict; signs are asked for only where nothing was measured."""
     failed = trained.sentence if trained.outcome.status == "failed" else ""
@@ -523,7 +530,7 @@ def _judged(
             signs = energy_signs(trained.parting, course)
         else:
             signs = equation_signs(solution, ansatz_of(config.problem, _met(config, trained)), metrics)
-    return verdict_of(metrics, signs, failed)
+    return verdict_of(metrics, signs, failed, doubts)
 
 
 def _met(config: Config, trained: Trained) -> str:

@@ -7,6 +7,7 @@ import pytest
 from kanpde.errors import InputError
 from kanpde.problems.catalog import load_problem, problem_names
 from kanpde.problems.checks import check_problem
+from kanpde.problems.well_posedness import branch_warnings
 
 SQUARE = {"coordinates": {"x": [0, 1], "y": [0, 1]}, "fields": ["u"]}
 SOURCES = {
@@ -34,6 +35,28 @@ def test_a_flux_that_takes_the_source_away_balances_it():
 def test_one_value_makes_any_source_a_solution():
     boundary = {"x-": "u = 0", "x+": "dn(u) = 0", "y-": "dn(u) = 0", "y+": "dn(u) = 0"}
     assert load_problem({**SQUARE, "equations": {"poisson": "-lap(u) = 1"}, "boundary": boundary}).warnings == ()
+
+
+BRANCHES = {
+    "u_x**2 = 1": "u_x", "u_x**2 + u_y**2 = 1": "u_", "u_xx*u_yy - u_xy**2 = 1": "u_", "u**2 = 1 + x": "u",
+    "abs(u_x) = 1": "u_x", "u*u_x + u_y = 1": "", "div((1 + u**2)*grad(u)) = 1": "", "u_xx + u_yy = u_x**2": "",
+    "min(u_xx + u_yy + 1, u - x) = 0": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("equation", "derivative"), BRANCHES.items())
+def test_an_equation_with_several_branches_says_so(equation, derivative):
+    problem = load_problem({**SQUARE, "equations": {"e": equation}, "boundary": {"x-": "u = 0", "*": "u = 0"}})
+    found = list(branch_warnings(problem))
+    assert bool(found) == bool(derivative) and all(f"not linear in {derivative}" in one for one in found)
+
+
+def test_initial_values_choose_where_an_equation_is_linear_in_the_rate_of_change():
+    line = {"coordinates": {"t": [1, 2]}, "fields": ["u"], "initial": "u = 1/4"}
+    rate, squared = (load_problem({**line, "equations": {"e": one}}) for one in ("u_t = u**2", "u_t**2 = u"))
+    assert not list(branch_warnings(rate)) and len(list(branch_warnings(squared))) == 1
+    exact = load_problem({**line, "equations": {"e": "u_t**2 = u"}, "exact": {"u": "t**2/4"}})
+    assert not list(branch_warnings(exact))
 
 
 RODS = {"u_t = -u_xx": True, "u_t = u_xx": False, "-u_t = 2*u_xx": True, "u_t = -(1 + x**2)*u_xx": True}

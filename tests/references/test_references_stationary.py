@@ -16,7 +16,7 @@ from kanpde.problems.tasks.eigen import Eigen
 from kanpde.problems.tasks.energy import Energy
 from kanpde.references import applicable_method, reference_of
 from kanpde.references.interpolants import ChebyshevAxis, FourierAxis, Interpolant, Pieces, barycentric_weights
-from kanpde.references.means import NotSolved
+from kanpde.references.means import NotOne, NotSolved
 from kanpde.references.methods import chebyshev, elements
 
 SHIPPED = ("poisson_1d", "poisson_2d", "poisson_2d_paper", "helmholtz_2d", "biharmonic_1d")
@@ -285,9 +285,8 @@ def test_starts_where_the_equation_is_finite():
 
 @pytest.mark.parametrize("equation, boundary, words", [
     ("u_xx + 20*exp(u) = 0", {"*": "u = 0"}, "converge"),  # no solution beyond 3.51
-    ("u_xx = cos(pi*x)", {"*": "dn(u) = 0"}, "more than one"),
     ("u_xx + pi**2*u = 1", {"*": "u = 0"}, "more than one"),
-], ids=["no solution", "up to a constant", "resonance"])  # fmt: skip
+], ids=["no solution", "resonance"])  # fmt: skip
 def test_what_has_no_one_solution_is_not_solved(equation, boundary, words):
     with pytest.raises(NotSolved, match=words):
         chebyshev.solve(stated(LINE, equations={"e": equation}, boundary=boundary), 24)
@@ -518,3 +517,31 @@ def test_finer_resolutions_are_finer_and_bounded(axes, fields, finer):
                       "equations": {name: f"lap({name}) = 1" for name in names},
                       "boundary": {"*": [f"{name} = 0" for name in names]}})  # fmt: skip
     assert chebyshev.further(problem) == finer
+
+
+def test_a_solution_free_by_a_constant_is_found_up_to_it():
+    problem = stated(SQUARE, equations={"e": "lap(u) = cos(pi*x)*cos(2*pi*y)"}, boundary={"*": "dn(u) = 0"})
+    points = points_in(problem)
+    found = reference_of(problem, "chebyshev").values(points)[:, 0]
+    true = -np.cos(np.pi * points[:, 0]) * np.cos(2 * np.pi * points[:, 1]) / (5 * np.pi**2)
+    gap = found - true
+    assert np.ptp(gap) < 1e-10
+
+
+@pytest.mark.parametrize(("slope", "none"), [(0.1, True), (0.0, False)])
+def test_conditions_that_contradict_each_other_have_no_solution(slope, none):
+    boundary = {"x-": ["u = 0", f"u_x = {slope}"], "x+": "u = 1"}
+    problem = stated(LINE, equations={"e": "u_xx = 2"}, boundary=boundary)
+    if none:
+        with pytest.raises(NotOne, match="contradict each other"):
+            chebyshev.solve(problem, 24)
+    else:
+        points = points_in(problem)
+        assert np.abs(chebyshev.solve(problem, 24).values(points) - points**2).max() < 1e-10
+
+
+def test_slopes_that_are_singular_on_the_way_are_no_second_solution():
+    for equation, kind in (("u_xx + pi**2*u = 1", NotOne), ("u*u_xx = 1 + x", NotSolved)):
+        with pytest.raises(NotSolved) as told:
+            chebyshev.solve(stated(LINE, equations={"e": equation}), 24)
+        assert type(told.value) is kind, told.value

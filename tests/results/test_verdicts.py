@@ -9,11 +9,14 @@ import torch
 import kanpde
 from kanpde.problems.catalog import load_problem
 from kanpde.problems.freedoms import aligned, free_fields, freedom_sentences
+from kanpde.references.means import NotOne
+from kanpde.results.doubts import doubts_of
 from kanpde.results.error_equation import ErrorEstimate, estimated_error
 from kanpde.results.errors import value_errors
 from kanpde.results.signs import energy_signs, equation_signs, relative_residual
-from kanpde.results.verdicts import Sign, Verdict, Word, attributes_of, verdict_in, verdict_of
+from kanpde.results.verdicts import Doubt, Sign, Verdict, Word, attributes_of, verdict_in, verdict_of
 from kanpde.solving.ansatz.exact_conditions import ansatz_of
+from kanpde.solving.tasks import goal_of
 
 # the words
 
@@ -53,6 +56,60 @@ def test_a_verdict_survives_the_archive_and_old_archives_are_judged():
     assert verdict_in(attributes_of(verdict), {}) == verdict
     assert verdict_in({"status": "done"}, {"rel_l2": 1e-3, "reference_error": 0.0}).word is Word.SOLVED
     assert verdict_in({"verdict": "splendid", "status": "done"}, {"rel_l2": 0.5}).word is Word.UNSOLVED
+
+
+# what is wrong with a problem
+
+BAR = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "boundary": {"*": "u = 0"}}
+QUICK = {"model": {"width": [3]}, "training": {"stages": 1, "starts": 1, "steps": 20}, "threads": 1}
+
+
+def test_no_verdict_is_better_than_its_doubt():
+    doubts = [Doubt(Word.UNSURE, "Perhaps."), Doubt(Word.UNSOLVED, "No.")]
+    good, bad = {"rel_l2": 1e-9}, {"rel_l2": 0.5}
+    assert verdict_of(good, doubts=doubts[:1]).reason == "Perhaps. The measured error is 1.0e-09."
+    assert verdict_of(good, doubts=doubts).word is Word.UNSOLVED
+    assert verdict_of(bad, doubts=doubts[:1]).reason == "The measured error is 5.0e-01."
+
+
+@pytest.mark.parametrize(
+    ("changes", "word", "reason"),
+    [
+        ({"equations": "u_xx = 2", "boundary": {"x-": ["u = 0", "u_x = 0.1"], "x+": "u = 1"}}, "unsolved", "no solu"),
+        ({"equations": "u_xx = 2", "boundary": {"x-": ["u = 0", "u_x = 0"], "x+": "u = 1"}}, "solved", "measured"),
+        ({"energy": "u_x**2/2 - u**4"}, "unsolved", "no least value"),
+    ],
+)
+def test_a_problem_without_one_solution_is_not_solved(changes, word, reason):
+    words = {**QUICK, "training": {**QUICK["training"], "steps": 40 if word == "solved" else 2}}
+    verdict = kanpde.solve({**BAR, **changes}, **words).verdict
+    worse = ["solved", "unsure", "unsolved"]
+    assert worse.index(verdict.word.value) >= worse.index(word) and reason in verdict.reason, verdict
+
+
+def test_doubts_are_of_problems_whose_solution_nobody_has_told():
+    doubts = {
+        "u_xx + u**3 = 0": "Zero satisfies", "u_x**2 = 1": "not linear in u_x", "u_xx + u = 0": "", "u_xx = 1": "",
+    }  # fmt: skip
+    for equation, reason in doubts.items():
+        found = list(doubts_of(load_problem({**BAR, "equations": equation})))
+        assert [doubt.word for doubt in found] == [Word.UNSURE] * bool(reason)
+        assert all(reason in doubt.reason for doubt in found)
+    one = load_problem({**BAR, "equations": "u_xx + pi**2*u = 1"})
+    words = [doubt.word for none in (False, True) for doubt in doubts_of(one, "chebyshev", NotOne("finds", none))]
+    assert words == [Word.UNSURE, Word.UNSOLVED]
+    free = load_problem({**BAR, "equations": "u_xx = cos(pi*x)", "boundary": {"*": "u_x = 0"}})
+    assert not list(doubts_of(free, "chebyshev", NotOne("finds more than one")))  # by a constant, which is named
+
+
+@pytest.mark.parametrize(
+    ("energy", "lower"), [("u_x**2/2 - u**4", True), ("u_x**2/2 - 50*u**2", True), ("u_x**2/2 + u**4 - u", False)]
+)
+def test_an_energy_is_asked_for_lower_values_far_away(energy, lower):
+    """Zero is a minimum of u_x²/2 - u⁴, and all that references find; ten times a function of size 1 is far below."""
+    problem = load_problem({**BAR, "energy": energy})
+    goal = goal_of(problem, ansatz_of(problem, "exact"), (1.0, 1.0), torch.float64)
+    assert bool(goal.lower_elsewhere(0.0 if lower else -0.05)) == lower
 
 
 # the error equation against true errors

@@ -11,8 +11,8 @@ import time
 import pytest
 
 import kanpde
+from kanpde.runs import jobs
 from kanpde.runs.hydra_composition import compose_mapping
-from kanpde.runs.jobs import JobState, attempt
 from kanpde.runs.settings import config_of, override_words
 from kanpde.service.folders import EventFile, JobFolder
 from kanpde.service.table import JobTable, Row, now, rebuild
@@ -229,8 +229,8 @@ def test_a_stop_that_was_lost_in_a_step_comes_again_after_it(tmp_path, monkeypat
     monkeypatch.setattr(EventWriter, "__call__", swallowed)
     try:
         with EventFile(tmp_path / "events.jsonl") as events:
-            result = attempt(config_of(composition), composition, watching(events, Stopping(folder)))
+            result = jobs.attempt(config_of(composition), composition, watching(events, Stopping(folder)))
     finally:
         signal.signal(signal.SIGINT, before)
-    assert result.state is JobState.INTERRUPTED and written == [1]
+    assert result.state is jobs.JobState.INTERRUPTED and written == [1]
     assert kanpde.open_run(result.folder + "/result.h5").status == "interrupted"

@@ -23,6 +23,8 @@ import sympy
 import torch
 from numpy.polynomial import chebyshev as polynomials
 
+from kanpde.problems.checks import overdetermined
+from kanpde.problems.freedoms import free_fields
 from kanpde.problems.geometry.boxes import Side
 from kanpde.problems.geometry.regions import Piece, Place
 from kanpde.problems.language import (
@@ -41,8 +43,8 @@ from kanpde.references.applicability import is_whole_box, walls_of, with_values
 from kanpde.references.elsewhere import RemoteValues, elsewhere
 from kanpde.references.interface import Field, Solved
 from kanpde.references.interpolants import ChebyshevAxis, FourierAxis, Interpolant
-from kanpde.references.means import NotSolved, OutOfMeans
-from kanpde.references.newton import newton
+from kanpde.references.means import NotOne, NotSolved, OutOfMeans
+from kanpde.references.newton import SINGULAR, newton
 
 PLACE = 0
 ELSEWHERE = True  # takes integrals and shifts of fields
@@ -55,7 +57,10 @@ MOST_OFFERED = 3500  # of these, by itself, whatever the error is
 MOST_FURTHER = 4200  # where the error is not small enough: 2.5 s to factor
 MOST_IN_TIME = 1600  # of several fields in space and time, whose equations have more rows than these
 UNDETERMINED = "finds more than one solution: the conditions do not determine it"
-SINGULAR = 1e-15  # inverse of an estimated condition; those of problems that are determined are above 1e-10
+LEAST = 1e-15  # inverse of an estimated condition; those of problems that are determined are above 1e-10
+CONTRADICTED = 1e-2
+"""Of its own size, what a condition beyond those that are needed may be missed by."""
+
 STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the first, as log(u)
 
 
@@ -105,7 +110,8 @@ def solve(problem: Problem, resolution: int, below: Field | None = None) -> Solv
     Newton's method starts from the fields `below`, if they are given, and from a constant where it fails there.
 
     Raises:
-        NotSolved: the method does not apply, Newton's does not converge, or the solution is not unique.
+        NotSolved: the method does not apply, or Newton's does not converge.
+        NotOne: the solution of linear equations is not unique, or conditions contradict each other.
     """
     if not applicable(problem):
         raise NotSolved("takes smooth equations on boxes of up to three dimensions, without time unless shifted")
@@ -116,6 +122,8 @@ def solve(problem: Problem, resolution: int, below: Field | None = None) -> Solv
         found = None if below is None else _from_below(system, bases, nodal, below)
         if found is None:
             found = _newton(system, _start(system, bases, len(problem.fields)))
+    if overdetermined(problem):
+        _check_met(problem, system, found)
     shape = tuple(basis.axis.count for basis in bases)
     values = np.stack([_product(nodal, own).reshape(shape) for own in found.reshape(len(problem.fields), -1)])
     return Solved(Interpolant(tuple(basis.axis for basis in bases), values), system.unknowns)
@@ -246,15 +254,27 @@ class _System:
 
     blocks: tuple[_Block, ...]
     unknowns: int
+    loose: tuple[int, ...] = ()  # coefficients of constants that nothing determines, which are held at zero
+
+    @property
+    def linear(self) -> bool:
+        return not any(slope.formula.jets for block in self.blocks for slope in block.slopes.values())
 
     def values(self, c: np.ndarray) -> np.ndarray:
-        return np.concatenate([block.values(c) for block in self.blocks])
+        return np.concatenate([*(block.values(c) for block in self.blocks), c[[*self.loose]]])
 
     def jacobian(self, c: np.ndarray) -> np.ndarray:
-        return np.concatenate([block.jacobian(c) for block in self.blocks])
+        held = np.zeros((len(self.loose), len(c)))
+        held[np.arange(len(self.loose)), [*self.loose]] = 1.0
+        return np.concatenate([*(block.jacobian(c) for block in self.blocks), held])
 
     def inverse_at(self, c: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        return _least_squares(self.jacobian(c))
+        try:
+            return _least_squares(self.jacobian(c))
+        except NotOne:
+            if self.linear:
+                raise
+            raise NotSolved(SINGULAR) from None
 
 
 def _system(problem: Problem, bases: tuple[_Basis, ...]) -> _System:
@@ -267,7 +287,9 @@ def _system(problem: Problem, bases: tuple[_Basis, ...]) -> _System:
         blocks = tuple(_block(problem, bases, residual, side) for residual, side in statements)
     except ExpressionError as error:
         raise NotSolved(f"needs slopes of every equation; one of them {error}") from error
-    return _System(blocks, unknowns)
+    free, size = free_fields(problem), unknowns // len(problem.fields)
+    places = tuple(size * place for place, name in enumerate(problem.fields) if name in free and not free[name])
+    return _System(blocks, unknowns, places)
 
 
 def _block(problem: Problem, bases: tuple[_Basis, ...], residual: sympy.Expr, side: Piece | None) -> _Block:
@@ -314,6 +336,27 @@ def _lacking(problem: Problem, axis: int, order: int) -> int:
     return order // 2 * len(ends - given)
 
 
+def _check_met(problem: Problem, system: _System, c: np.ndarray) -> None:
+    """That more conditions than are needed do not contradict each other, of which least squares would make a mean.
+
+        rms C(u) ≤ CONTRADICTED · max(rms C(0), |u| / length^order)
+
+    Raises:
+        NotOne: They do.
+    """
+    largest, shortest = float(np.abs(c).max()), min(problem.domain.lengths)
+    for condition, block in zip(problem.conditions, system.blocks[len(problem.equations) :], strict=True):
+        order = max((sum(index) for _, index in jets_of(condition.residual)), default=0)
+        known = float(np.sqrt(np.mean(block.values(np.zeros_like(c)) ** 2)))
+        missed = float(np.sqrt(np.mean(block.values(c) ** 2))) / max(known, largest / shortest**order, 1e-300)
+        if missed > CONTRADICTED:
+            raise NotOne(
+                f"finds no solution: there are more conditions than the equations take, and they contradict each "
+                f"other ({condition.name} is missed by {missed:.1e} of its size)",
+                none=True,
+            )
+
+
 # Newton
 
 
@@ -331,7 +374,7 @@ def _newton(system: _System, c: np.ndarray) -> np.ndarray:
     """Damped Newton; where it stalls, along r(c) = (1 - s) r(c₀) from s = 0 to 1."""
     try:
         return newton(system.values, system.inverse_at, c)
-    except OutOfMeans:
+    except (OutOfMeans, NotOne):
         raise
     except NotSolved:
         return _continued(system, c)
@@ -367,12 +410,12 @@ def _least_squares(matrix: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     scale = np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
     matrix /= scale
     if matrix.shape[0] < matrix.shape[1]:
-        raise NotSolved(UNDETERMINED)
+        raise NotOne(UNDETERMINED)
     factors, reflections = torch.geqrf(torch.from_numpy(matrix))
     r = factors[: len(scale)]
     inverse, _ = scipy.linalg.lapack.dtrcon(r.numpy())
-    if inverse <= SINGULAR:
-        raise NotSolved(UNDETERMINED)
+    if inverse <= LEAST:
+        raise NotOne(UNDETERMINED)
 
     def solution(right: np.ndarray) -> np.ndarray:
         turned = torch.ormqr(factors, reflections, torch.from_numpy(weights * right)[:, None], transpose=True)

@@ -29,9 +29,9 @@ from kanpde.references.applicability import walls_of, with_values
 from kanpde.references.galerkin import Discrete, Solve, discretized, factored
 from kanpde.references.interface import Solved
 from kanpde.references.interpolants import Pieces
-from kanpde.references.means import NotSolved, OutOfMeans
+from kanpde.references.means import NotOne, NotSolved, OutOfMeans
 from kanpde.references.meshes import Mesh, at_start, triangulate
-from kanpde.references.newton import newton
+from kanpde.references.newton import SINGULAR, newton
 from kanpde.references.prisms import drawn_out, is_drawn_out
 from kanpde.references.radau import march, unit_nodes
 from kanpde.references.tetrahedra import fill
@@ -137,7 +137,12 @@ class _Stationary:
             border = free.T @ self.means
             matrix = scipy.sparse.block_array([[matrix, border], [border.T, None]])
         degrees = {own.degree for own in self.discrete.spaces.values()}
-        return factored(scipy.sparse.csc_array(matrix), len(degrees) == 1)
+        try:
+            return factored(scipy.sparse.csc_array(matrix), len(degrees) == 1)
+        except NotOne:
+            if all(integral.linear for integral in self.discrete.integrals):
+                raise
+            raise NotSolved(SINGULAR) from None
 
     def solved(self) -> np.ndarray:
         c = newton(self.values, self.inverse_at, self.start())

@@ -201,7 +201,7 @@ class _Memory:
         return {**self.state, "losses": [*self.losses]}
 
     def accept(self, gain: float) -> None:
-        self.mu = max(self.mu * max(1 / 3, 1 - (2 * gain - 1) ** 3), SMALLEST_DAMPING)
+        self.mu = max(self.mu * max(1 / 3, 1 - (2 * min(gain, 1.0) - 1) ** 3), SMALLEST_DAMPING)
         self.growth = 2.0
 
     def reject(self) -> None:

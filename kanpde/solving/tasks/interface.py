@@ -32,12 +32,13 @@ class Measured:
 
     metrics: Name -> number.
     arrays: Columns for the archive, one entry a state.
-    fault: A sentence if the result cannot be true.
+    fault: A sentence if the result cannot be true; doubt: one if the problem has no such solution.
     """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     fault: str | None = None
+    doubt: str | None = None
 
 
 @dataclass(frozen=True)
