@@ -48,6 +48,8 @@ def statement_lines(problem: Problem) -> Iterator[str]:
             yield f"    written {condition.written}"
     yield from (f"  {place}" for place in singularities(problem) if place.strong)
     yield from (f"  {place}" for place in bare_corners(problem))
+    for name, expr in (problem.data.others if problem.data else {}).items():
+        yield f"  data: {name} = {text_of(expr)}"
     if problem.periodic:
         yield "  periodic in " + ", ".join(problem.coordinates[axis] for axis in problem.periodic)
     for name, value in problem.exact.items():

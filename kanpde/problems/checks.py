@@ -91,7 +91,8 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
 
 def check_fields_used(problem: Problem, label: str) -> None:
     used = {field for residual in problem.equations.values() for field in fields_of(residual)}
-    used |= {field for field, _ in problem.jets()} | set(problem.data.fields if problem.data else ())
+    used |= {field for field, _ in problem.jets()}
+    used |= {field for expr in _measured(problem) for field in fields_of(expr)}
     for field in problem.fields:
         if field not in used:
             raise InputError(
@@ -103,13 +104,18 @@ def check_fields_used(problem: Problem, label: str) -> None:
 def check_learned_used(problem: Problem, label: str) -> None:
     """Whatever is to be learned occurs in an equation or condition, or nothing would determine it."""
     residuals = [*problem.equations.values(), *(condition.residual for condition in problem.conditions)]
+    residuals += _measured(problem)
     used = {name for residual in residuals for name in depends_on(residual)}
     for name in problem.learned:
         if name not in used:
             raise InputError(
-                f"{label}: parameters.{name} is learned and needs to occur in an equation or condition; it does in "
-                f"none. Use it, or remove it."
+                f"{label}: parameters.{name} is learned and needs to occur in an equation, a condition or "
+                f"what data are of; it does in none. Use it, or remove it."
             )
+
+
+def _measured(problem: Problem) -> tuple[sympy.Expr, ...]:
+    return problem.data.measured(problem.coordinates) if problem.data else ()
 
 
 def check_initial_conditions(problem: Problem, label: str) -> None:

@@ -40,7 +40,8 @@ def _by_conditions(problem: Problem) -> Iterator[tuple[str, float]]:
 def _by_data(problem: Problem) -> Iterator[tuple[str, float]]:
     if problem.data is not None:
         for name, values in zip(problem.data.fields, problem.data.values.T, strict=True):
-            yield name, _rms(torch.from_numpy(values))
+            if name in problem.fields:
+                yield name, _rms(torch.from_numpy(values))
 
 
 def _rms(values: torch.Tensor) -> float:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
+import sympy
 import torch
 from torch import Tensor
+
+from kanpde.problems.language import jet_expression
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Values of some fields at points of the box; the loss takes (u(x_n) - d_n)² of the fitted ones.
+    """Values of fields, or of expressions in them, at points of the box; the loss takes (q(x_n) - d_n)² of the fitted.
 
     Attributes:
-        fields: Which fields were measured.
+        fields: Which fields were measured, and the names of what else was.
         points: Coordinates of each observation, [n, d].
         values: Measured values, [n, fields].
         test: The observations left out of the fit, to test it with; indices.
         deviations: Standard deviation of each observation, [n]; None where all are alike.
+        others: What the names that are no fields stand for, such as k u_x.
     """
 
     fields: tuple[str, ...]
@@ -26,16 +31,22 @@ class Data:
     values: np.ndarray
     test: tuple[int, ...] = ()
     deviations: np.ndarray | None = None
+    others: Mapping[str, sympy.Expr] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Data):
             return NotImplemented
-        same = (self.fields, self.test) == (other.fields, other.test)
+        same = (self.fields, self.test, self.others) == (other.fields, other.test, other.others)
         arrays = zip(self._arrays(), other._arrays(), strict=True)
         return same and all(np.array_equal(one, another) for one, another in arrays)
 
     def _arrays(self) -> tuple[np.ndarray, ...]:
         return self.points, self.values, np.empty(0) if self.deviations is None else self.deviations
+
+    def measured(self, coordinates: tuple[str, ...]) -> tuple[sympy.Expr, ...]:
+        """What each column of the values is of."""
+        none = (0,) * len(coordinates)
+        return tuple(self.others.get(name, jet_expression((name, none), coordinates)) for name in self.fields)
 
     def fitted(self) -> Observations:
         """What the fit sees."""

@@ -3,6 +3,7 @@
 import math
 
 import torch
+from sympy import Expr
 
 from kanpde.models.learned_constants import half_widths, rates
 from kanpde.problems.observations import Observations
@@ -17,17 +18,16 @@ def data_metrics(setup: Setup, solution: Solution) -> dict[str, float]:
     problem = setup.problem
     if problem.data is None:  # constants that equations and constraints determine
         return _parameter_metrics(problem, solution)
-    fields = problem.data.fields
-    values = {"data_misfit": _misfit(solution, fields, problem.data.fitted())}
+    measured = problem.data.measured(problem.coordinates)
+    values = {"data_misfit": _misfit(solution, measured, problem.data.fitted())}
     if (tested := problem.data.tested()) is not None:
-        values["test_error"] = _misfit(solution, fields, tested)
+        values["test_error"] = _misfit(solution, measured, tested)
     return values | _parameter_metrics(problem, solution) | _intervals(setup, solution)
 
 
-def _misfit(solution: Solution, fields: tuple[str, ...], observed: Observations) -> float:
+def _misfit(solution: Solution, measured: tuple[Expr, ...], observed: Observations) -> float:
     """‖u - d‖ / ‖d‖ over the observations."""
-    places = [solution.problem.fields.index(name) for name in fields]
-    found = torch.from_numpy(solution.values(observed.points))[:, places]
+    found = torch.stack([torch.from_numpy(solution.evaluate(expr, observed.points)) for expr in measured], dim=1)
     size = observed.values.norm().item()
     return (found - observed.values).norm().item() / (size if size > 0 else 1.0)
 

@@ -220,7 +220,7 @@ def test_data_from_a_file_travel_with_the_problem(tmp_path):
         ({"table": "x,t,u\n0,0,1\n5,0.5,1"}, ["inside the ranges", "1 of 2", "x = 5"]),
         ({"table": "x,t,u\n0,0,1"}, ["2 observations or more", "it has 1"]),
         ({"table": "x,t,u\n0,0,1\n0,0.5,1e200"}, ["up to 1e+150", "1e+200"]),
-        ({"points": 50, "of": "magic"}, ["data.of", "exact"]),
+        ({"points": 50, "of": "magic"}, ["data.of.magic", "field"]),
         ({"points": 1}, ["data.points", "whole number"]),
         ({"points": 50, "noise": -1}, ["data.noise"]),
         ({"points": 50, "nois": 1}, ["nois", "Did you mean"]),

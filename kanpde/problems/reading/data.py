@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,13 +16,23 @@ from kanpde.errors import InputError
 from kanpde.files.arrays import comma_separated
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.geometry.regions import Region, in_domain, inside_points
-from kanpde.problems.language import compile_expression, shortened, suggestion
+from kanpde.problems.language import (
+    ExpressionError,
+    Scope,
+    compile_expression,
+    jets_of,
+    parse_expression,
+    remotes_of,
+    shortened,
+    substituted,
+    suggestion,
+)
 from kanpde.problems.named_files import utf8_text
 from kanpde.problems.observations import Data, left_out, noisy
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
 
-FROM_FILE = ("file", "sha256", "table", "fields", "deviations", "test", "seed")
+FROM_FILE = ("file", "sha256", "table", "of", "fields", "deviations", "test", "seed")
 FROM_EXACT = ("points", "of", "noise", "fields", "test", "seed")
 MOST_BYTES = 64_000_000
 MOST_POINTS, FEWEST = 100_000, 2
@@ -30,33 +41,35 @@ EXAMPLE = "data: {file: observations.csv}"
 
 
 def read_data(
-    statement: Source,
-    fields: tuple[str, ...],
-    coordinates: tuple[str, ...],
-    box: Box,
-    exact: dict[str, sympy.Expr],
-    test_share: float,
-    region: Region,
-) -> Data | None:
-    """The observations, if the problem has any; `test_share` of them are held out unless the file says another."""
+    statement: Source, scope: Scope, box: Box, exact: dict[str, sympy.Expr], truths: Mapping[str, sympy.Expr],
+    test_share: float, region: Region,
+) -> Data | None:  # fmt: skip
+    """The observations, if the problem has any; `test_share` of them are held out unless the file says another.
+
+    The exact solution goes with `truths`, the true values of learned parameters.
+    """
     given = statement.data.get("data")
     if given is None:
         return None
     if not isinstance(given, dict) or not ({"file", "table", "points"} & set(given)):
         raise wrong_kind(statement.where("data"), "a file, or points of the exact solution", given, EXAMPLE)
-    return _Reader(statement, given, fields, coordinates, box, exact, test_share, region).data()
+    return _Reader(statement, given, scope, box, exact, truths, test_share, region).data()
 
 
 @dataclass(frozen=True)
 class _Reader:
     statement: Source
     given: dict[str, object]
-    all_fields: tuple[str, ...]
-    coordinates: tuple[str, ...]
+    scope: Scope
     box: Box
     exact: dict[str, sympy.Expr]
+    truths: Mapping[str, sympy.Expr]
     test_share: float
     region: Region
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        return self.scope.coordinates
 
     def data(self) -> Data:
         self.check_keys()
@@ -66,7 +79,8 @@ class _Reader:
                 f"{self.where()} needs {FEWEST} observations or more; it has {len(points)}. Add observations."
             )
         test = left_out(len(points), self.test(len(points)), self.whole("seed", 0, 0, 2**31))
-        return Data(self.fields(), points, values, test, self.deviations())
+        others = {name: expr for name, expr in self.others.items() if name in self.fields()}
+        return Data(self.fields(), points, values, test, self.deviations(), others)
 
     def where(self, key: str = "") -> str:
         return self.statement.where(f"data.{key}" if key else "data")
@@ -78,16 +92,50 @@ class _Reader:
                 hint = suggestion(key, known) or " Remove it."
                 raise InputError(f"{self.where()} takes {', '.join(known)}; it has {shortened(key)}.{hint}")
 
+    @cached_property
+    def others(self) -> dict[str, sympy.Expr]:
+        """What is measured beside fields, by name: `{q: -k*u_x}`, or derivatives that are their own names."""
+        given, where = self.given.get("of"), self.where("of")
+        if given is None or given == "exact" and "points" in self.given:
+            return {}
+        given = [given] if isinstance(given, str) else given
+        named = {text: text for text in given if isinstance(text, str)} if isinstance(given, list) else given
+        if not isinstance(named, dict) or not named or not all(isinstance(text, str) for text in named.values()):
+            raise wrong_kind(where, "a derivative, or expressions by name", given, "of: u_x, or of: {q: -k*u_x}")
+        scope, found = replace(self.scope, auto=False), {}
+        for name, text in named.items():
+            if not re.fullmatch(r"[A-Za-z]\w*", str(name)) or name in self.scope.names:
+                raise InputError(
+                    f"{where} needs a new name for each column, as q or u_x; {shortened(str(name))} is none. "
+                    f"Write {{q: {shortened(text)}}}, and name the column q."
+                )
+            try:
+                found[name] = parse_expression(text, scope, f"{where}.{name}")
+            except ExpressionError as error:
+                raise InputError(f"{where}.{name} {error}") from None
+            if not jets_of(found[name]) or remotes_of(found[name]):
+                raise InputError(
+                    f"{where}.{name} needs an expression in fields ({', '.join(self.scope.fields)}) and their "
+                    f"derivatives where they are measured; {shortened(text)} is none. Correct it."
+                )
+        return found
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        return *self.scope.fields, *self.others
+
     def fields(self) -> tuple[str, ...]:
-        """The measured fields: those named, else those that the table has, else all."""
+        """What was measured: the fields named, else those that the table has, else all, or what `of` says alone."""
         names = self.given.get("fields")
-        if names is None:
-            names = [name for name in self.all_fields if self.columns is None or name in self.columns]
+        if names is None and self.columns is None:
+            names = [*(self.others or self.scope.fields)]
+        elif names is None:
+            names = [name for name in self.all_names if name in (self.columns or {})]
         names = [names] if isinstance(names, str) else names
-        if not isinstance(names, list) or not names or not set(map(str, names)) <= set(self.all_fields):
+        if not isinstance(names, list) or not names or not set(map(str, names)) <= set(self.all_names):
             raise wrong_kind(
-                self.where("fields"), f"fields that were measured ({', '.join(self.all_fields)})", names,
-                f"fields: [{self.all_fields[0]}]",
+                self.where("fields"), f"fields that were measured ({', '.join(self.all_names)})", names,
+                f"fields: [{self.all_names[0]}]",
             )  # fmt: skip
         return tuple(names)
 
@@ -155,8 +203,9 @@ class _Reader:
         named = self.given.get("fields")
         named = [named] if isinstance(named, str) else named
         if isinstance(named, list):
-            return [name for name in self.all_fields if name in named]
-        return [name for name in self.all_fields if name in header] or [self.all_fields[0]]
+            return [name for name in self.all_names if name in named]
+        there = [name for name in self.scope.fields if name in header]
+        return [*there, *self.others] or [self.scope.fields[0]]
 
     def column(self, name: str, lines: list[tuple[int, list[str]]], place: int) -> np.ndarray:
         try:
@@ -214,7 +263,7 @@ class _Reader:
     # from the exact solution
 
     def from_exact(self) -> tuple[np.ndarray, np.ndarray]:
-        if self.given.get("of", "exact") != "exact" or not self.exact:
+        if not self.exact:
             raise InputError(
                 f"{self.where('of')} needs exact, and a solution under exact; it has "
                 f"{shortened(self.given.get('of', 'exact'))}{'' if self.exact else ' but no solution'}. "
@@ -222,7 +271,10 @@ class _Reader:
             )
         seed = self.whole("seed", 0, 0, 2**31)
         points = inside_points(self.region, self.box, self.whole("points", None, FEWEST, MOST_POINTS), seed)
-        formulas = [compile_expression(self.exact[name], self.coordinates) for name in self.fields()]
+        truths = {sympy.Symbol(name, real=True): value for name, value in self.truths.items()}
+        others = {name: substituted(expr, self.exact).xreplace(truths) for name, expr in self.others.items()}
+        exprs = [{**self.exact, **others}[name] for name in self.fields()]
+        formulas = [compile_expression(expr, self.coordinates) for expr in exprs]
         values = torch.stack([formula(points) for formula in formulas], dim=1).numpy()
         self.check_sizes(values)
         return points.numpy(), noisy(values, self.number("noise", 0.0, 0.0, 1e3), seed)

@@ -128,7 +128,8 @@ class ProblemFile(Source):
         equations |= still_equations(narrow, coordinates)
         check_own_names(self, fields, learned)
         check_units(self, scope, conditions)
-        data = read_data(self, scope.fields, coordinates, box, exact, task.test_share(self), region)
+        truths = {name: parameters[name] for name in learned}
+        data = read_data(self, scope, box, exact, truths, task.test_share(self), region)
         read_reference(self, coordinates, fields)
         return Problem(
             name=name,

@@ -71,12 +71,12 @@ COEFFICIENT = {"anyOf": [EXPRESSION, PARTED, object_of({"random_cells": RANDOM_C
 OWN = object_of({"coefficients": mapping_of(EXPRESSION), "equations": mapping_of(TEXT), "jump": mapping_of(EXPRESSION)})
 
 MEASURED = {"fields": one_or_several(TEXT), "test": {"type": "number", "minimum": 0, "maximum": 0.9}, "seed": WHOLE}
+OF = {"anyOf": [one_or_several(TEXT), {"type": "object", "additionalProperties": TEXT}]}
 POINTS = {"type": "integer", "minimum": FEWEST, "maximum": MOST_POINTS}
 DATA = [
-    object_of({"file": TEXT, "sha256": TEXT, "deviations": TEXT, **MEASURED}, ["file"]),
-    object_of({"table": TEXT, "deviations": TEXT, **MEASURED}, ["table"]),
-    object_of({"points": POINTS, "of": {"const": "exact"}, "noise": {"type": "number", "minimum": 0}, **MEASURED},
-            ["points"]),
+    object_of({"file": TEXT, "sha256": TEXT, "deviations": TEXT, "of": OF, **MEASURED}, ["file"]),
+    object_of({"table": TEXT, "deviations": TEXT, "of": OF, **MEASURED}, ["table"]),
+    object_of({"points": POINTS, "of": OF, "noise": {"type": "number", "minimum": 0}, **MEASURED}, ["points"]),
 ]  # fmt: skip
 
 RESOLUTION = {"type": "integer", "minimum": LEAST_RESOLVED, "maximum": MOST_RESOLVED}
@@ -184,7 +184,8 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
     "domain": ("the box with shapes cut out, added or shared: `box - hole`; `+`, `-`, `&` and brackets", TEXT),
     "data": (
         "measured values to fit: `{file: observations.csv}`, with `deviations: s` where s is a column of standard "
-        "deviations, or `{points: 50, of: exact, noise: 0.01, seed: 0}`",
+        "deviations, or `{points: 50, of: exact, noise: 0.01, seed: 0}`; of derivatives and fluxes by `of: u_x` or "
+        "`of: {q: -k*u_x}`, in columns of those names",
         {"anyOf": DATA},
     ),
     **LATTICE_KEYS,

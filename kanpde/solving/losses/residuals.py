@@ -39,7 +39,7 @@ from kanpde.problems.geometry.regions import (
 )
 from kanpde.problems.geometry.sampling import Sample
 from kanpde.problems.geometry.samplings import Sampling, side_count
-from kanpde.problems.language import Formula, Jet, Remote, compile_expression, jet_expression
+from kanpde.problems.language import Formula, Jet, Remote, compile_expression
 from kanpde.problems.observations import Data, Observations
 from kanpde.problems.problem import Problem
 from kanpde.solving.ansatz.interface import Ansatz
@@ -154,14 +154,13 @@ def build_blocks(
 
 
 def _data_block(problem: Problem, data: Data, weight: float) -> Block:
-    """u - d for each measured field, in units of its root mean square."""
-    none = (0,) * len(problem.coordinates)
-    exprs = [jet_expression((name, none), problem.coordinates) for name in data.fields]
+    """u - d for each measured field, or whatever else was measured, in units of its root mean square."""
+    exprs = data.measured(problem.coordinates)
     formulas = tuple(compile_expression(expr, problem.coordinates, problem.fields) for expr in exprs)
     observed = data.fitted()
     scales = tuple(observed.values.square().mean(dim=0).sqrt().tolist())
     names = tuple(f"data_{name}" for name in data.fields)
-    indices = closure((none,), len(none))
+    indices = closure((index for formula in formulas for _, index in formula.jets), len(problem.coordinates))
     rows = tuple(s or 1.0 for s in scales)
     return Block(names, formulas, rows, weight, None, indices, observed=observed, tested=data.tested())
 
