@@ -80,7 +80,7 @@ class ChainRoute(Route):
         return first
 
     def jets(self, prepared: Lifted, indices: IndexSet) -> Tensor:
-        return self.network.taps(prepared, indices)[1]
+        return self.network.outputs(prepared, indices)
 
     def jacobian(self, prepared: Lifted, indices: IndexSet, head: Head) -> tuple[Tensor, Tensor]:
         residuals, taps, adjoints = self._adjoints(prepared, indices, head)

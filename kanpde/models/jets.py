@@ -88,6 +88,15 @@ def composed(inner: Tensor, derivatives: Sequence[Tensor], indices: IndexSet) ->
     return torch.stack(rows, dim=1)
 
 
+def composed_sum(inner: Tensor, derivatives: Sequence[Tensor], indices: IndexSet) -> Tensor:  # -> [n, s, out]
+    """The jet of Σ_i f_io(g_i) from the jet of g [n, s, in] and the derivatives f_io^(r)(g_i), [n, in, out] each."""
+    rows = [
+        reduce(add, [derivatives[r] * term for r, term in terms]) if any(index) else derivatives[0]
+        for index, terms in zip(indices, _bell_terms(inner[..., None], indices), strict=True)
+    ]
+    return torch.stack([row.sum(1) for row in rows], dim=1)
+
+
 def _bell_terms(inner: Tensor, indices: IndexSet) -> Iterator[list[tuple[int, Tensor]]]:
     """For each α, over its partitions: the number of blocks, and Π ∂_β g times how often it occurs."""
     place = {index: i for i, index in enumerate(indices)}

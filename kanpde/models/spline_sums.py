@@ -10,6 +10,7 @@ which is k+1 products an edge, forward and backward, for equal and unequal cells
 
 import math
 import warnings
+from itertools import pairwise
 from typing import Any
 
 import scipy
@@ -41,6 +42,35 @@ def spline_sums(x: Tensor, grid: Tensor, degree: int, uniform: bool, weight: Ten
     """
     sums: Tensor = _SplineSums.apply(x, grid, degree, uniform, weight)[0]  # type: ignore[no-untyped-call]  # torch's
     return sums
+
+
+def edge_derivatives(
+    x: Tensor, grid: Tensor, degree: int, uniform: bool, weight: Tensor, order: int
+) -> list[Tensor]:  # -> [n, in, out] each
+    """φ_io and its derivatives up to `order` at x_ni, by Horner's rule on each cell's polynomial; other arguments and
+    slopes are those of `spline_sums`.
+
+    >>> x, grid = torch.rand(4, 2), torch.linspace(0, 1, 6).expand(2, -1)
+    >>> [tuple(part.shape) for part in edge_derivatives(x, grid, 3, True, torch.rand(2, 8, 1), 1)]
+    [(4, 2, 1), (4, 2, 1)]
+    """
+    cells = grid.shape[1] - 1
+    cell, xi = local_coordinates(x, grid, uniform)
+    pieces = polynomial_pieces(grid, degree, uniform)
+    coefficients = torch.einsum("icpj,icjo->pico", pieces, _windows(weight, degree)).flatten(1, 2)
+    rows = (cell + torch.arange(cell.shape[1], device=cell.device) * cells).flatten()
+    xi = xi.reshape(-1, 1)
+    first, *rest = reversed([own.index_select(0, rows) for own in coefficients])
+    found = [first]
+    for own in rest:  # found[r]: φ^(r)/r! of the polynomial as far as it goes
+        higher = [torch.addcmul(low, high, xi) for low, high in pairwise(found)]
+        last = [found[-1]] if len(found) <= order else []
+        found = [torch.addcmul(own, found[0], xi), *higher, *last]
+    found += [torch.zeros_like(first)] * (order + 1 - len(found))
+    spacing = grid_spacing(grid).expand_as(cell) if uniform else grid.diff(dim=1).t().gather(0, cell)
+    rate = (2 / spacing).reshape(-1, 1)
+    scaled = [found[0], *(part * (math.factorial(r) * rate**r) for r, part in enumerate(found[1:], 1))]
+    return [part.view(*cell.shape, -1) for part in scaled]
 
 
 def dense_spline_sums(x: Tensor, grid: Tensor, degree: int, uniform: bool, weight: Tensor) -> Tensor:

@@ -79,10 +79,11 @@ class ListedRows:
     def gram(self) -> Tensor:
         """Σ J_kᵀ J_k over tiles of neighboring rows, of which only the columns are multiplied that occur in them."""
         total = self.parts[0][0].new_zeros(self.width * self.width)
+        integers = torch.int32 if self.width < 2**15 else torch.int64
         for values, columns in self._tiles():
             occurs = torch.zeros(self.width, dtype=torch.bool, device=values.device)
             occurs.index_fill_(0, columns.flatten(), True)
-            active, place = occurs.nonzero()[:, 0], occurs.cumsum(0) - 1
+            active, place = occurs.nonzero()[:, 0].to(integers), occurs.cumsum(0) - 1
             rows = values.new_zeros(len(values), len(active)).scatter_(1, place[columns], values)
             total.index_add_(0, (active[:, None] * self.width + active).flatten(), (rows.mT @ rows).flatten())
         return total.view(self.width, self.width)

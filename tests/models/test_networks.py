@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from kanpde.errors import InputError
+from kanpde.models.bases.bsplines import BSplines
 from kanpde.models.differentiation import NestedRoute
 from kanpde.models.jets import chain_matrix, closure
-from kanpde.models.networks import KAN, MLP, KANDesign
+from kanpde.models.networks import KAN, MLP, KANDesign, MLPDesign
 from kanpde.models.networks.chains import ranged_part
 from kanpde.models.networks.linear_maps import dense_tap, lifted, local_tap
 
@@ -181,3 +182,32 @@ def test_grids_of_the_stages():
     assert KANDesign(grid=20).grids(3) == (5, 10, 20)
     assert KANDesign(grid=3).grids(4) == (3,)
     assert KANDesign(grid=1).grids(2) == (1,)
+
+
+@pytest.mark.parametrize("order", [0, 2, 6])
+@pytest.mark.parametrize("uniform", [True, False])
+def test_derivatives_of_edges_are_those_of_their_features(uniform, order):
+    torch.manual_seed(0)
+    grid = torch.linspace(-1, 1, 8).expand(3, -1).double().clone()
+    if not uniform:
+        grid[:, 1:-1] += 0.1 * torch.rand(3, 6)
+    basis, weight = BSplines(grid, 4), torch.randn(3, 11, 2).double()
+    x = 2.4 * torch.rand(50, 3).double() - 1.2  # outside, too
+    assert basis.uniform == uniform
+    for found, known in zip(basis.edges(x, weight, order), basis.dense(x, order).unbind(1), strict=True):
+        known = torch.einsum("nij,ijo->nio", known, weight)
+        assert (found - known).abs().max() < 1e-12 * known.abs().max().clamp(min=1)
+
+
+@pytest.mark.parametrize("model", [KANDesign((4, 3), 6, 5), KANDesign((4,), 6, 5, base="silu"), MLPDesign((4, 3)),
+                                   KANDesign((4,), 5, 4, basis="chebyshev")])  # fmt: skip
+def test_outputs_alone_are_those_with_taps_and_as_differentiable(model):
+    network = model.build(2, 2, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    indices = closure([(2, 0), (1, 1), (0, 3)], 2)
+    first = network.first_features(2 * torch.rand(40, 2).double() - 1, indices)
+    (_, known), found = network.taps(first, indices), network.outputs(first, indices)
+    assert (found - known).abs().max() < 1e-12 * known.abs().max()
+    weights = [layer.weight for layer in network.layers]
+    slopes = [torch.autograd.grad(part.square().sum(), weights) for part in (found, known)]
+    for one, other in zip(*slopes, strict=True):
+        assert (one - other).abs().max() < 1e-11 * other.abs().max()

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from kanpde.errors import InputError
 from kanpde.models.bases.interface import Basis, Features, edge_values, fitted_weights, normal
-from kanpde.models.spline_sums import spline_sums
+from kanpde.models.spline_sums import edge_derivatives, spline_sums
 from kanpde.models.splines import MAX_DEGREE, is_uniform, listed_splines, splines, uniform_grid
 
 
@@ -91,6 +91,9 @@ class BSplines(Basis):
 
     def combined(self, x: Tensor, weight: Tensor) -> Tensor:
         return spline_sums(x, self.grid, self.degree, self.uniform, weight)
+
+    def edges(self, x: Tensor, weight: Tensor, order: int) -> list[Tensor]:
+        return edge_derivatives(x, self.grid, self.degree, self.uniform, weight, order)
 
 
 def _recheck(loaded: BSplines, keys: object) -> None:

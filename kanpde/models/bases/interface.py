@@ -50,6 +50,10 @@ class FeatureMap(nn.Module):
         """Σ_i Σ_j W_ijo B_j(x_i); a leaf may know a faster way."""
         return self.dense(x)[:, 0].flatten(1) @ weight.flatten(0, 1)
 
+    def edges(self, x: Tensor, weight: Tensor, order: int) -> list[Tensor] | None:  # -> [n, in, out] each
+        """Σ_j W_ijo ∂^r B_j(x_i) for r = 0, …, order, if a leaf has a faster way than by its features."""
+        return None
+
 
 class Basis(FeatureMap):
     """What edge functions are made of: features on an interval [lower, upper] of each input, at a growing resolution.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from kanpde.errors import InputError
 from kanpde.models.bases import Basis, FeatureMap, Features, Joined
-from kanpde.models.jets import IndexSet, closure, highest_order
+from kanpde.models.jets import IndexSet, closure, composed_sum, highest_order
 from kanpde.models.module_lists import Modules
 from kanpde.models.networks.linear_maps import Lifted, Tap, dense_tap, jet_tap, lifted
 
@@ -113,6 +113,11 @@ class Layer(nn.Module):
         """Carry a jet through features and linear map."""
         return jet_tap(x, indices, self.features(x[:, 0], highest_order(indices)), self.weight)
 
+    def outputs(self, x: Tensor, indices: IndexSet) -> Tensor:  # [n, s, in] -> [n, s, out]
+        """What the tap has, by values of edges where those are the faster way."""
+        edges = self.features.edges(x[:, 0], self.weight, highest_order(indices))
+        return self.tap(x, indices).outputs if edges is None else composed_sum(x, edges, indices)
+
     def shifted(self, outputs: Tensor) -> Tensor:  # [n, s, out] -> [n, s, out]
         """Add the bias, to the value alone."""
         if self.bias is None:
@@ -161,9 +166,16 @@ class Chain(nn.Module):
             jet = layer.shifted(taps[-1].outputs)
         return taps, jet
 
+    def outputs(self, first: Any, indices: IndexSet) -> Tensor:
+        """The jet of the outputs alone."""
+        jet = self.layers[0].shifted(dense_tap(first, self.layers[0].weight).outputs)
+        for layer in self.layers[1:]:
+            jet = layer.shifted(layer.outputs(jet, indices))
+        return jet
+
     def jet(self, x: Tensor, indices: IndexSet) -> Tensor:  # [n, d] -> [n, s, out]
         """∂_α of every output for α in a downward-closed set, with respect to physical coordinates."""
-        return self.taps(self.first_features(x, indices), indices)[1]
+        return self.outputs(self.first_features(x, indices), indices)
 
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())

@@ -332,6 +332,9 @@ class EdgeNetwork(Chain):
         jet, first = self.inputs.jet(x, indices), self.layers[0]
         return First(jet, first.lift(jet, indices) if first.splines else None)
 
+    def outputs(self, first: First, indices: IndexSet) -> Tensor:
+        return self.taps(first, indices)[1]
+
     def taps(self, first: First, indices: IndexSet) -> tuple[list[EdgeTap], Tensor]:
         taps, jet, lifted = [], first.jet, first.lifted
         for layer in self.layers:

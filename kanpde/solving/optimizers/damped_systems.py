@@ -41,7 +41,14 @@ class Hessian:
         return None if failed else factor
 
     def velocity(self, factor: Tensor) -> Tensor:
-        return -torch.cholesky_solve(self.gradient[:, None], factor)[:, 0]
+        return -_solved(factor, self.gradient)
+
+
+def _solved(factor: Tensor, right: Tensor) -> Tensor:  # [P, P], [P] -> [P]
+    """(L Lᵀ)⁻¹ b; `cholesky_solve` would copy L, which takes four times as long."""
+    forward = torch.linalg.solve_triangular(factor, right[:, None], upper=False)
+    found: Tensor = torch.linalg.solve_triangular(factor.mT, forward, upper=True)
+    return found[:, 0]
 
 
 class NormalEquations(Hessian):
@@ -63,7 +70,7 @@ class NormalEquations(Hessian):
         return self.jacobian.pulled(residual) / self.scale
 
     def solve(self, factor: Tensor, residual: Tensor) -> Tensor:
-        return -torch.cholesky_solve(self.pulled(residual)[:, None], factor)[:, 0]
+        return -_solved(factor, self.pulled(residual))
 
 
 class Orthogonal:
