@@ -44,9 +44,6 @@ ENOUGH = 1e-4
 SECONDS = 60.0
 """After which no finer resolution is tried, or the problem counts as not solved."""
 
-UNHURRIED = 0.5
-"""Share of the seconds allowed below which a reference was not cut short by them."""
-
 POINTS = 4000
 
 
@@ -164,7 +161,7 @@ def reference_of(problem: Problem, method: str, seconds: float = SECONDS) -> Ref
     allowed = min(seconds, SECONDS)
     with time_limit(allowed):
         found = _family(problem, method, ladder) if problem.family else _solved(problem, method, ladder)
-    if allowed == SECONDS or found.seconds < UNHURRIED * allowed:  # else more time would have found more
+    if allowed == SECONDS or not found.cut:  # else more time would have found more
         store_values(problem, method, ladder, found.values, {name: getattr(found, name) for name in NUMBERS})
     return found
 
@@ -292,7 +289,8 @@ def _family(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
             error = own + _difference(coarse, fine)
             unknowns = sum(one.unknowns for one in members)
             seconds = time.perf_counter() - begun
-            found = Reference(method, family, error, seconds, unknowns, np.empty(0), np.empty(0))
+            cut = next((one.cut for one in members if one.cut), "")
+            found = Reference(method, family, error, seconds, unknowns, np.empty(0), np.empty(0), cut)
             if error < max(AGREED, 2 * own):
                 break
         coarse = fine

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import kanpde
+from kanpde import references
 from kanpde.cli.main import main
 from kanpde.errors import InputError
 from kanpde.problems.catalog import load_problem
@@ -13,7 +14,7 @@ from kanpde.problems.reading.reference import REFERENCE_METHODS
 from kanpde.references import METHODS, NotSolved, method_for, reference_of
 from kanpde.references.cache import cache_path
 from kanpde.references.interface import Solved
-from kanpde.references.means import OutOfMeans
+from kanpde.references.means import OutOfMeans, time_left
 
 BRATU = {
     "coordinates": {"x": [0, 1]},
@@ -221,3 +222,23 @@ def test_what_two_resolutions_found_stands_where_a_third_cannot_be_compared_in_t
                             "equations": {"e": "lap(u) = exp(3*x*y)"}, "boundary": {"*": "u = 0"}})  # fmt: skip
     found = reference_of(problem, "chebyshev")
     assert len(asked) == 3 and 0 < found.error < 1 and "did not come to an end" in found.cut
+
+
+@pytest.mark.parametrize(("equation", "ranges"), [("u_xx = 1", {}), ("u_xx = k", {"k": {"range": [1, 2]}})])
+def test_what_was_cut_short_is_not_kept(monkeypatch, equation, ranges):
+    """A finer resolution was not begun since the seconds of a hurried run did not suffice: others have more."""
+    kept = []
+
+    def hurried(problem, resolution, *below):
+        if time_left() < 30 and resolution > 8:
+            raise OutOfMeans("would take about 40 s")
+        return Solved(lambda points: np.full((len(points), 1), 1 + 1 / resolution), resolution)
+
+    monkeypatch.setattr(METHODS["chebyshev"], "solve", hurried)
+    monkeypatch.setattr(METHODS["chebyshev"], "resolutions", lambda problem: (4, 8, 16))
+    monkeypatch.setattr(references, "load_values", lambda *_: None)
+    monkeypatch.setattr(references, "store_values", lambda *_: kept.append("kept"))
+    line = {"coordinates": {"x": [0, 1]}, "fields": ["u"], "equations": equation, "boundary": {"*": "u = 0"}}
+    problem = load_problem({**line, "parameters": ranges})
+    assert "40 s" in reference_of(problem, "chebyshev", 20.0).cut and not kept
+    assert not reference_of(problem, "chebyshev", 50.0).cut and kept
