@@ -207,6 +207,17 @@ def test_self_scaled_broyden_keeps_its_matrix_positive_and_meets_the_secant():
         assert np.allclose(found @ y, s, rtol=1e-8, atol=1e-10 * np.abs(s).max())
 
 
+def test_self_scaled_broyden_is_the_published_update_by_hand():
+    """H = 1, s = (1, 1), y = (1, 2), sᵀg = -2, α = 1: b = 2/3, h = 5/3, a = 1/9, θ = 1/2, τ = 18/19, φ = 9/19.
+
+    Urbán, Stefanou and Pons start from H = 1 without a first scaling, and so does this.
+    """
+    found = updated(np.eye(2), np.array([1.0, 1.0]), np.array([1.0, 2.0]), 2 / 3)
+    assert np.allclose(found, np.array([[11, -1], [-1, 5]]) / 9, rtol=1e-14)
+    bfgs = np.array([[8, -1], [-1, 5]]) / 9
+    assert not np.allclose(found, bfgs, rtol=1e-2), "which θ = 0, τ = 1 would give"
+
+
 def test_self_scaled_broyden_needs_fewer_steps_than_l_bfgs_where_many_parameters_depend_on_each_other():
     n = 60
     matrix = torch.tensor([[1 / (1 + abs(i - j)) ** 2 * 10 ** (4 * i / n) for j in range(n)] for i in range(n)])

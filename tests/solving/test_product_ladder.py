@@ -179,6 +179,7 @@ def test_windows_that_cannot_be_short_enough_are_said(monkeypatch):
     monkeypatch.setattr(marching, "LOOSEST", 1e-12)
     run = kanpde.solve(WAVE, **{**EXACT, "training": {"time_limit": 20}})
     assert run.data.model.kind == "ridge", "what was there before is kept"
+    assert "products: from t = 0 on no window was short enough on " in run.stop_reason
 
 
 def test_a_march_that_is_too_slow_is_given_up():

@@ -203,7 +203,7 @@ def climb(
     most: float | None = None,
     below: Sequence[Rung] = (),
     useful: float = USEFUL,
-) -> Ladder | None:
+) -> Ladder:
     """Solve in ever larger sizes until solutions agree, nothing falls, or time is short.
 
     Args:
@@ -211,7 +211,7 @@ def climb(
         way: Which sizes.
         seconds: In which the rungs should be solved, as far as can be foreseen.
         emit: Gets a step for every rung.
-        first: Whether nothing was tried before; otherwise None comes back where no rung was finished.
+        first: Whether nothing was tried before; otherwise it may come back without rungs, with the reason alone.
         most: Seconds after which a rung that takes longer than foreseen is given up; `seconds` unless given.
         below: The rungs from which it goes on.
         useful: A held-out residual, relative to the solution, below which it has to look like coming.
@@ -247,7 +247,7 @@ def climb(
         if (first and not rungs) or (want_of_memory(error) is None and not isinstance(error, RunError)):
             raise
         reason = "a further rung does not fit in memory"
-    return Ladder(tuple(rungs), outcome, reason, short) if rungs else None
+    return Ladder(tuple(rungs), outcome, reason, short)
 
 
 def _forecast(last: Rung, candidate: Candidate) -> float:

@@ -95,6 +95,7 @@ class _Ladders:
             products = marching_way if evolves(setup.problem) else product_way
             self.kinds.append(_Kind(setup, products(setup, recorded), 1.0))
         self.climbed: dict[_Kind, Ladder] = {}
+        self.given_up = ""  # why a ladder has no rung at all
         self.interrupted = False
 
     @property
@@ -111,7 +112,9 @@ class _Ladders:
     def best(self) -> Ladder:
         """The one that holds, or else has the lowest held-out residual; an interrupt of any of them ends all."""
         best = min(self.climbed.values(), key=lambda one: (not one.holds, one.best.trained.heldout))
-        return replace(best, outcome=Outcome.INTERRUPTED, reason="it was interrupted") if self.interrupted else best
+        if self.interrupted:
+            return replace(best, outcome=Outcome.INTERRUPTED, reason="it was interrupted")
+        return replace(best, reason=f"{best.reason}; {self.given_up}") if self.given_up else best
 
     def spent(self) -> float:
         """Seconds since the first was begun."""
@@ -146,9 +149,11 @@ class _Ladders:
                 raise
             self.interrupted = True
             return
-        if ladder is not None:
+        if ladder.rungs:
             self.climbed[kind] = ladder
             self.interrupted = ladder.outcome is Outcome.INTERRUPTED
+        else:
+            self.given_up = f"products: {ladder.reason}"
 
 
 def _ridge_kind(setup: Setup, method: Optimizer, ridge: float, track_of: TrackOf) -> _Kind:
