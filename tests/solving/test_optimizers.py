@@ -239,8 +239,19 @@ def test_steps_without_a_factorization_are_those_with_one_where_they_are_solved_
         found = {}
         for solver in ("cholesky", "lsmr"):
             found[solver] = seen = []
-            LevenbergMarquardt(solver=solver).minimize(one, one.start, 4, lambda one, seen=seen: seen.append(one.loss))
+            method = LevenbergMarquardt(solver=solver, geodesic=False)
+            method.minimize(one, one.start, 4, lambda one, seen=seen: seen.append(one.loss))
         assert found["lsmr"] == pytest.approx(found["cholesky"], rel=1e-4)
+
+
+def test_steps_by_iteration_go_without_acceleration():
+    """It would take as long as the step."""
+    losses = {}
+    for geodesic in (False, True):
+        losses[geodesic] = seen = []
+        method = LevenbergMarquardt(solver="lsmr", geodesic=geodesic)
+        method.minimize(exponential(), exponential().start, 4, lambda one, seen=seen: seen.append(one.loss))
+    assert losses[True] == losses[False]
 
 
 def test_large_models_are_not_factored():

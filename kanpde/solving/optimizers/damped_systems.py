@@ -16,11 +16,11 @@ from kanpde.solving.rows import Rows
 ITERATIONS = 100
 """Products with J and Jᵀ a step at most: one that is not solved to the end lowers the loss as well."""
 
-ACCURACY = 1e-6
-"""To which a step is solved for, relative to the residual."""
+ACCURACY = 1e-3
+"""To which a step is solved for, relative to the residual: as good as 1e-6, in less time, and better than 1e-2."""
 
-BLOCK = 256
-"""Columns of a block of the preconditioner."""
+BLOCK = 64
+"""Columns of a block of the preconditioner, about an edge of a fine grid."""
 
 
 def floored(norms: Tensor, floor: float) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from kanpde.errors import InputError
-from kanpde.solving.optimizers.damped_systems import SYSTEMS, Hessian, floored
+from kanpde.solving.optimizers.damped_systems import SYSTEMS, Hessian, Iterated, floored
 from kanpde.solving.optimizers.interface import (
     Curved,
     Ended,
@@ -46,7 +46,7 @@ class LevenbergMarquardt(Optimizer):
     Args:
         solver: "cholesky" factors J̃ᵀJ̃ + μ, up to `LARGEST_FACTORED` parameters, beyond which it is "lsmr", which
             factors nothing and needs J v and Jᵀr alone; "qr" factors [J̃; √μ], twice the digits at a price.
-        geodesic: Whether to use the acceleration.
+        geodesic: Whether to use the acceleration; steps by iteration go without, since it takes as long as they do.
         damping: The first μ.
         floor: Smallest column norm relative to the largest.
         tolerance: The loss has stalled when twenty steps lower it by less than this factor altogether.
@@ -131,7 +131,7 @@ class LevenbergMarquardt(Optimizer):
         if not predicted > 0:
             return None
         step = velocity
-        if self.geodesic and local.residual is not None:
+        if self.geodesic and local.residual is not None and not isinstance(local.system, Iterated):
             acceleration = self._acceleration(theta, local, local.residual, factor, velocity)
             if acceleration is None or 2 * acceleration.norm() > 0.75 * velocity.norm():
                 return None
