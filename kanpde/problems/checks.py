@@ -14,7 +14,7 @@ from torch import Tensor
 
 from kanpde.errors import InputError
 from kanpde.problems.corners import shape_corner_warnings
-from kanpde.problems.data_in_place import data_sentences, determined_by_data
+from kanpde.problems.data_in_place import data_sentences, determined_by_data, row_sentences
 from kanpde.problems.equation_forms import diffusivity, spread_of_terms
 from kanpde.problems.field_sizes import set_sizes, size_sentences
 from kanpde.problems.freedoms import too_few_equations
@@ -75,6 +75,7 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
     check_initial_conditions(problem, label)
     warnings = [*problem.task.checked(problem, label), *rough_warnings(problem), *scale_warnings(problem)]
     warnings += [*posedness_warnings(problem, label), *filter(None, [too_few_equations(problem)])]
+    warnings += row_sentences(problem)
     check_defined(problem, label)
     check_said(problem, label)
     check_elsewhere(problem, label)

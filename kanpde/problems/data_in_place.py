@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kanpde.problems.observations import MOST_FITTED
 from kanpde.problems.problem import Problem
 from kanpde.problems.singular_ends import singular_ends
 
@@ -38,4 +39,13 @@ def data_sentences(problem: Problem) -> Iterator[str]:
         yield (
             f"{field} has order {order} along {problem.coordinates[axis]} and {count or 'no'} condition"
             f"{'s' * (count > 1)}: the data stand in place of what is missing. Add conditions if there are any."
+        )
+
+
+def row_sentences(problem: Problem) -> Iterator[str]:
+    """How many of the data are looked at."""
+    if problem.data is not None and (count := len(problem.data.points) - len(problem.data.test)) > MOST_FITTED:
+        yield (
+            f"There are {count:,} observations; a training looks at {MOST_FITTED:,} of them, drawn at random, and "
+            "data_misfit at all. Means of neighbors, with deviations, would lose less."
         )

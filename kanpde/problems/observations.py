@@ -12,6 +12,9 @@ from torch import Tensor
 
 from kanpde.problems.language import jet_expression
 
+MOST_FITTED = 50_000
+"""Observations that a training looks at; of more, so many at random."""
+
 
 @dataclass(frozen=True, eq=False)
 class Data:
@@ -51,6 +54,13 @@ class Data:
     def fitted(self) -> Observations:
         """What the fit sees."""
         return self._rows(sorted(set(range(len(self.points))) - set(self.test)))
+
+    def drawn(self) -> Observations:
+        """What one training looks at: all that the fit may see, or MOST_FITTED of it at random, the same each time."""
+        rows = np.setdiff1d(np.arange(len(self.points)), self.test)
+        if len(rows) > MOST_FITTED:
+            rows = np.sort(np.random.default_rng(0).choice(rows, MOST_FITTED, replace=False))
+        return self._rows(rows.tolist())
 
     def tested(self) -> Observations | None:
         """What it is tested with, if anything."""

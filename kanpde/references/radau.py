@@ -112,17 +112,18 @@ def unit_nodes(stages: int = STAGES) -> np.ndarray:
 
 
 def march(
-    system: System, start: np.ndarray, begin: float, end: float, tolerance: float, whole: bool = True
-) -> March:
+    system: System, start: np.ndarray, begin: float, end: float, tolerance: float, whole: bool = True,
+    most: int = MOST_STEPS,
+) -> March:  # fmt: skip
     """Integrate from `begin` to `end`, each part's error relative to its largest size so far.
 
     Where no step is short enough, what was found up to there is returned, if it need not be the `whole`.
 
     Raises:
         NotSolved: no step is short enough.
-        OutOfMeans: the time is up.
+        OutOfMeans: the time is up, or `most` steps are.
     """
-    return _March(system, _scheme(STAGES), tolerance, begin, end).run(start, whole)
+    return _March(system, _scheme(STAGES), tolerance, begin, end).run(start, whole, most)
 
 
 class _March:
@@ -139,15 +140,15 @@ class _March:
         self.last: np.ndarray | None = None  # values of the last step [s+1, N] and its length
         self.length = 0.0
 
-    def run(self, y: np.ndarray, whole: bool) -> March:
+    def run(self, y: np.ndarray, whole: bool, most: int) -> March:
         if not whole:
             self.shortest *= HASTE
         if not np.isfinite(y).all():
             raise NotSolved("needs finite initial values")
         breaks, kept = [self.t], [y[None]]
         while self.end - self.t > ROUNDING * (self.end - self.begin):
-            if len(breaks) > MOST_STEPS:
-                raise OutOfMeans(f"did not come to the end of time in {MOST_STEPS} steps")
+            if len(breaks) > most:
+                raise OutOfMeans(f"did not come to the end of time in {most} steps")
             try:
                 stages = self.step(y)
             except OutOfMeans:

@@ -6,6 +6,7 @@ import torch
 
 from kanpde import solve
 from kanpde.errors import InputError
+from kanpde.problems import data_in_place, observations
 from kanpde.problems.catalog import load_problem
 from kanpde.problems.check_report import statement_lines
 from kanpde.problems.language import compile_expression
@@ -67,3 +68,15 @@ def test_rows_of_the_loss_are_differences_from_what_was_measured():
     formula = compile_expression(expr, ("x",), ("u",))
     assert formula.jets == (("u", (1,)),)
     assert formula(torch.zeros(1, 1), {("u", (1,)): torch.tensor([2.0])}, {}).item() == -6
+
+
+def test_of_many_rows_a_training_looks_at_some(monkeypatch):
+    """Drawn at random, in order, none of those left out; the misfit is of all."""
+    monkeypatch.setattr(observations, "MOST_FITTED", 100)
+    monkeypatch.setattr(data_in_place, "MOST_FITTED", 100)
+    problem = with_data(points=1000, of={"q": "-k*u_x"}, test=0.5)
+    drawn, fitted = (set(map(tuple, found.points.tolist())) for found in (problem.data.drawn(), problem.data.fitted()))
+    assert len(drawn) == 100 and len(fitted) == 500 and drawn < fitted
+    assert any("500 observations" in sentence for sentence in problem.warnings)
+    few = with_data(points=100).data
+    assert len(few.drawn().points) == 100 and torch.equal(few.drawn().values, few.fitted().values)

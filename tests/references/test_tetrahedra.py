@@ -7,6 +7,7 @@ from kanpde.problems.catalog import load_problem
 from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.language import compile_expression
 from kanpde.references import applicable_method
+from kanpde.references.means import OutOfMeans
 from kanpde.references.methods import finite_elements
 from kanpde.references.prisms import drawn_out, is_drawn_out
 from kanpde.references.spaces import curved, inner_rule, space
@@ -85,6 +86,15 @@ def test_time_in_space():
 def test_conditions_on_walls_and_ends_of_what_is_drawn_out(piece):
     data = {**BAR, "boundary": {piece: "dn(u) + u = auto", "*": "u = auto"}}
     assert error(data, 4) < 1e-3 and error(data, 4, factor=1.02) > 1e-2
+
+
+def test_a_march_goes_no_further_than_can_be_kept(monkeypatch):
+    data = {**BAR, "coordinates": {**BOX["coordinates"], "t": [0, 1]}, "equations": {"e": "u_t = lap(u) + auto"},
+            "initial": "u = auto", "exact": {"u": "exp(-t)*sin(x)*cos(z)"}}  # fmt: skip
+    problem = load_problem(data)
+    monkeypatch.setattr(finite_elements, "MOST_KEPT", 3_000)
+    with pytest.raises(OutOfMeans, match="did not come to the end of time in . steps"):
+        finite_elements.solve(problem, 2)
 
 
 def test_layers_end_where_a_shape_does():

@@ -29,11 +29,11 @@ from kanpde.references.applicability import walls_of, with_values
 from kanpde.references.galerkin import Discrete, Solve, discretized, factored
 from kanpde.references.interface import Solved
 from kanpde.references.interpolants import Pieces
-from kanpde.references.means import NotOne, NotSolved, OutOfMeans
+from kanpde.references.means import NotOne, NotSolved
 from kanpde.references.meshes import Mesh, at_start, triangulate
 from kanpde.references.newton import SINGULAR, newton
 from kanpde.references.prisms import drawn_out, is_drawn_out
-from kanpde.references.radau import march, unit_nodes
+from kanpde.references.radau import MOST_STEPS, STAGES, march, unit_nodes
 from kanpde.references.tetrahedra import fill
 
 PLACE = 4
@@ -265,9 +265,8 @@ def _marched(discrete: Discrete, resolution: int) -> Solved:
     begin, end = (bound[problem.time_axis] for bound in (problem.domain.lower, problem.domain.upper))
     system = _Evolving(discrete)
     tolerance = max(LEAST, IN_TIME * (resolutions(problem)[0] / resolution) ** 4)
-    found = march(system, discrete.free.T @ _initial(discrete), begin, end, tolerance)
-    if len(found.values) * discrete.size > MOST_KEPT:
-        raise OutOfMeans(f"keeps up to {MOST_KEPT:,} values; there are {len(found.values) * discrete.size:,}")
+    most = min(MOST_STEPS, MOST_KEPT // (STAGES * discrete.size))  # so that what they leave can be kept
+    found = march(system, discrete.free.T @ _initial(discrete), begin, end, tolerance, most=most)
     axis = Pieces(found.breaks, unit_nodes())
     full = [discrete.free @ y + discrete.given(t) for t, y in zip(axis.nodes, found.values, strict=True)]
     return Solved(discrete.function(np.stack(full, axis=1), axis), discrete.free.shape[1])

@@ -157,7 +157,7 @@ def _data_block(problem: Problem, data: Data, weight: float) -> Block:
     """u - d for each measured field, or whatever else was measured, in units of its root mean square."""
     exprs = data.measured(problem.coordinates)
     formulas = tuple(compile_expression(expr, problem.coordinates, problem.fields) for expr in exprs)
-    observed = data.fitted()
+    observed = data.drawn()
     scales = tuple(observed.values.square().mean(dim=0).sqrt().tolist())
     names = tuple(f"data_{name}" for name in data.fields)
     indices = closure((index for formula in formulas for _, index in formula.jets), len(problem.coordinates))
