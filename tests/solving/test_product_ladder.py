@@ -182,6 +182,12 @@ def test_windows_that_cannot_be_short_enough_are_said(monkeypatch):
     assert "products: from t = 0 on no window was short enough on " in run.stop_reason
 
 
+def test_a_stricter_march_is_foreseen_to_take_less_than_twice_as_long():
+    """Burgers, KdV: .8 to 1.8 times; a slower one gives itself up."""
+    march = marching.MarchedProducts(SimpleNamespace(problem=load_problem("burgers")), None, 1e-6, 1000)
+    assert 10 < ladder._forecast(SimpleNamespace(seconds=10.0, unknowns=1000), march) < 20
+
+
 def test_a_march_that_is_too_slow_is_given_up():
     seconds = [0.0]
     pace = marching.Pace(ladder.Clock(lambda: seconds[0], 0.0, 100.0, 100.0), 0.0, 1.0)

@@ -42,6 +42,9 @@ FIRST = {1: 32, 2: 4}
 FIRST_WINDOWS = 8
 """Parts of the time that the first window is one of."""
 
+BY_CELLS = 1.5
+"""Power of the number of cells with which the time of a window grows."""
+
 LOOSEST, STRICTER, STRICTEST = 1e-4, 1e-2, 1e-13
 """ε on the first rung, its factor from rung to rung, and where rounding leaves nothing to be gained."""
 
@@ -145,7 +148,7 @@ class Pace:
         self.tried = seconds, cells
         first, rest = self.marks[0][0], self.clock.rest()
         spent = (seconds - first) / max(self.clock.most - first, 1e-9)
-        grown = (seconds - began) * (cells / before) ** MarchedProducts.power if before else 0.0
+        grown = (seconds - began) * (cells / before) ** BY_CELLS if before else 0.0
         slow = spent > PATIENCE and self._to_come() > LENIENT * rest if len(self.marks) > 2 else spent > GRACE
         if slow or grown > rest:
             raise Stuck(f"from t = {now:g} on, windows would take longer than the time that is left")
@@ -166,7 +169,7 @@ class MarchedProducts:
     epsilon: float
     unknowns_below: int
 
-    power: ClassVar[float] = 1.5
+    power: ClassVar[float] = 0.5  # cells are halved and windows few: it may need no more of them than the one before
     largest: ClassVar[float] = math.inf
 
     @property
