@@ -140,3 +140,27 @@ def test_a_circle_as_a_level_set_is_a_disk():
 def test_level_sets_that_are_refused(text, reason):
     with pytest.raises(InputError, match=reason):
         load_problem(EGG | {"shapes": {"part": {"inside": text}}})
+
+
+@pytest.mark.parametrize("ending", ["npy", "csv"])
+def test_a_table_as_a_level_set(folder, ending):
+    """x² + y² - ½ on a grid: a cubic spline of it is exact, and so is the disk that it bounds."""
+    x, y = np.meshgrid(np.linspace(-1, 1, 21), np.linspace(-1, 1, 21), indexing="ij")
+    values = x**2 + y**2 - 0.5
+    if ending == "npy":
+        np.save("phi.npy", values)
+    else:
+        np.savetxt("phi.csv", values, delimiter=",")
+    table = {"coefficients": {"phi": {"file": f"phi.{ending}", "interpolation": "cubic"}}}
+    problem = load_problem(SQUARE | table | {"shapes": {"part": {"inside": "phi < 0"}}, "exact": None,
+                                             "equations": {"e": "lap(u) = 0"}, "boundary": {"*": "u = exp(x)*sin(y)"}})
+    (_, part), = problem.region.shapes
+    (curve,) = part.facets()
+    points = facet_points(curve, 2, 50, 0)
+    assert torch.allclose(points.norm(dim=1), torch.full((50,), 0.5**0.5).double(), atol=1e-9)
+    assert curve.measure == pytest.approx(2 * np.pi * 0.5**0.5, rel=1e-3)
+    assert applicable_method(problem) == "finite_elements"
+    inside = inside_points(problem.region, problem.domain, 200, 0)
+    found = finite_elements.solve(problem, 8).values(inside.numpy())[:, 0]
+    known = (inside[:, 0].exp() * inside[:, 1].sin()).numpy()
+    assert np.linalg.norm(found - known) < 1e-4 * np.linalg.norm(known) < np.linalg.norm(found - 1.01 * known)

@@ -90,7 +90,7 @@ class ProblemFile(Source):
         ranges = dict(zip(coordinates, zip(box.lower, box.upper, strict=True), strict=True))
         scope = replace(self.scope(coordinates, parameters), family=family, ranges=ranges)
         scope = replace(scope, metric=read_metric(self, coordinates, family, box))
-        shapes = read_shapes(self, scope, box)
+        shapes = read_shapes(self, self.with_tables(scope, box), box)
         parts = parting_shapes(self, shapes)
         space = tuple(axis for axis, name in enumerate(coordinates) if name not in (scope.time, *family))
         scope = replace(scope, shapes=insides(parts, coordinates, space))
@@ -160,6 +160,15 @@ class ProblemFile(Source):
             source=self.files.sealed(self.data),
             samples=self.files.samples,
         )
+
+    def with_tables(self, scope: Scope, box: Box) -> Scope:
+        """The scope with coefficients out of files, which level sets may be made of; others may depend on shapes."""
+        stated = self.mapping("coefficients", "{V: 1 + x**2}")
+        tables = {name: value for name, value in stated.items() if isinstance(value, dict) and "file" in value}
+        if not tables or not self.mapping("shapes", '{hole: "disk(0, 0, 0.1)"}'):
+            return scope
+        found = read_coefficients(tables, scope, box, self.where("coefficients"), self.files)
+        return replace(scope, definitions={**scope.definitions, **found})
 
     def check_keys(self) -> None:
         for key in self.data:
