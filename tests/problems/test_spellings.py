@@ -81,7 +81,11 @@ def test_greek_names_are_spelled_out():
     [({"boundary": {"left": "u = 0", "x+": "u = 0"}}, 'Write x- for "left"'),
      ({"boundary": {"x=1": "u = 0"}}, r"Write x\+"),
      ({"boundary": {"x = 0": "u = 0"}}, "Write x-"),
-     ({"initial": "u(x, t=0) = 1"}, r"Write u\(x, 0\) for u\(x, t=0\)")],
+     ({"initial": "u(x, t=0) = 1"}, r"Write u\(x, 0\) for u\(x, t=0\)"),
+     ({"initial": {"u": "sin(pi*x)"}}, r"Write e.g. initial: \[u = sin\(pi\*x\)\]"),
+     ({"initial": {"u": "u = 1", "u_t": 0}}, "needs where and condition"),
+     ({"equations": None, "data": {"file": "a.csv"}}, "or fit: true, where the fields follow"),
+     ({"equations": None}, r"Add equations: \{poisson: lap\(u\) = 1\}\.")],
 )  # fmt: skip
 def test_sides_and_times_by_other_names_are_answered(own, word):
     with pytest.raises(InputError, match=word):

@@ -113,6 +113,9 @@ class _Conditions:
         if not isinstance(text, dict):
             return whole, text
         where = self.statement.where(place)
+        if text and set(text) <= set(self.scope.fields):
+            listed = ", ".join(value if "=" in str(value) else f"{key} = {value}" for key, value in text.items())
+            raise wrong_kind(where, "equations, not values by field", text, f"{place}: [{listed}]")
         if set(text) != {"where", "condition"} or not isinstance(text["where"], str):
             raise wrong_kind(where, "where and condition", text, "{where: y < 0.5, condition: u = 0}")
         mask = parse_expression(f"where({text['where']}, 1, 0)", self.scope, f"{where}.where")

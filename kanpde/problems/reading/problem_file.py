@@ -182,7 +182,9 @@ class ProblemFile(Source):
         needed = {"coordinates": "{x: [0, 1]}", "fields": "[u]", kind.key: kind.example}
         for key, example in needed.items():
             if self.data.get(key) in (None, "", [], {}):
-                raise InputError(f"{self.label} needs {key}; it has none. Add {key}: {example}.")
+                own = key == kind.key and self.data.get("data")
+                other = ", or fit: true, where the fields follow the data alone" if own else ""
+                raise InputError(f"{self.label} needs {key}; it has none. Add {key}: {example}{other}.")
 
     def unused(self) -> tuple[str, ...]:
         """A sentence on each parameter that no other entry of the file mentions."""
