@@ -18,6 +18,9 @@ from kanpde.models.networks.linear_maps import Lifted, Tap, dense_tap, jet_tap, 
 
 T = TypeVar("T")
 
+FEW = 8
+"""Outputs of a layer, up to which values of all edges at all points take less than products of matrices."""
+
 
 class Inputs(nn.Module):
     """Bring physical coordinates to the network: x ↦ 2(x - a)/(b - a) - 1, or cos and sin of a periodic one.
@@ -114,8 +117,9 @@ class Layer(nn.Module):
         return jet_tap(x, indices, self.features(x[:, 0], highest_order(indices)), self.weight)
 
     def outputs(self, x: Tensor, indices: IndexSet) -> Tensor:  # [n, s, in] -> [n, s, out]
-        """What the tap has, by values of edges where those are the faster way."""
-        edges = self.features.edges(x[:, 0], self.weight, highest_order(indices))
+        """What the tap has; of few outputs by the values of edges, where a basis has them."""
+        few = self.weight.shape[-1] <= FEW
+        edges = self.features.edges(x[:, 0], self.weight, highest_order(indices)) if few else None
         return self.tap(x, indices).outputs if edges is None else composed_sum(x, edges, indices)
 
     def shifted(self, outputs: Tensor) -> Tensor:  # [n, s, out] -> [n, s, out]
