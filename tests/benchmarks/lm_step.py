@@ -1,6 +1,7 @@
 """A step of Levenberg–Marquardt at the size of Burgers' equation: what each way to hold J costs, in ratios of one run.
 
     python tests/benchmarks/lm_step.py [--threads 1]       CPU time of the ways to form JᵀJ, and of their whole steps
+    python tests/benchmarks/lm_step.py --mlp               a KAN's steps and those of an MLP of as many parameters, G=50
     python tests/benchmarks/lm_step.py --busy              two threads that spin and that sleep, beside a busy process
 
 KAN [2, 8, 1], 32 cells, degree 5: 888 parameters, 4440 points, float64.
@@ -15,7 +16,7 @@ import time
 import torch
 from timing import milliseconds
 
-from kanpde.models.networks import KAN
+from kanpde.models.networks import KAN, MLP
 from kanpde.problems.catalog import load_problem
 from kanpde.problems.geometry.samplings import SobolSampling
 from kanpde.solving.ansatz.exact_conditions import exact_ansatz
@@ -77,6 +78,23 @@ def ways() -> None:
         print(f"{name:32} {value:8.1f} ms   {value / whole * STEPS:5.2f} of a dense step")
 
 
+def beside_an_mlp() -> None:
+    """CPU time of a step, KAN [2, 8, 1] of 50 cells over MLP [2, h, h, 1], five points a parameter."""
+    problem = load_problem("burgers")
+    ansatz, box = exact_ansatz(problem), {"lower": problem.domain.lower, "upper": problem.domain.upper}
+    blocks = build_blocks(problem, ansatz, 1.0, torch.float64)
+    kan = KAN([2, 8, 1], 50, 5, **box)
+    count = kan.parameter_count()
+    mlp = min((MLP([2, h, h, 1], **box) for h in range(4, 80)), key=lambda one: abs(one.parameter_count() - count))
+    samples = draw(problem, blocks, SobolSampling(), 5 * count, 0)
+    kans, mlps = (bind(network, problem, ansatz, blocks, samples) for network in (kan, mlp))
+    lm = LevenbergMarquardt(tolerance=0)
+    measured = {"KAN": lambda: steps(kans, lm), "MLP": lambda: steps(mlps, lm)}
+    times = milliseconds(measured, rounds=5, warmup=1, clock=time.process_time)
+    print(f"{count} and {mlp.parameter_count()} parameters, {torch.get_num_threads()} threads; CPU time of a step")
+    print(f"KAN {times['KAN'] / STEPS:.0f} ms, MLP {times['MLP'] / STEPS:.0f} ms, ratio {times['KAN'] / times['MLP']:.2f}")
+
+
 def busy() -> None:
     """Wall time of a small problem's steps in children of two threads, beside a process that computes all the time."""
     own = [sys.executable, __file__, "--steps"]
@@ -104,6 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--mlp", action="store_true")
     parser.add_argument("--steps", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     keep_freed_memory()
@@ -113,7 +132,7 @@ def main() -> None:
     if options.steps:
         return timed()
     torch.set_num_threads(options.threads)
-    return ways()
+    return beside_an_mlp() if options.mlp else ways()
 
 
 if __name__ == "__main__":
