@@ -85,6 +85,13 @@ def refused(data, *parts):
         assert part in str(error.value)
 
 
+@pytest.mark.parametrize("hole", ["disk(0, 0, 1e308)", {"disks": "disks.csv"}])
+def test_numbers_of_which_products_are_no_numbers_are_refused(hole, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "disks.csv").write_text("0, 0, 0.1\n0.5, 0.5, 1e300\n")
+    refused(stated(shapes={"hole": hole}), "shapes.hole needs numbers up to 1e+50")
+
+
 def region_of(domain):
     shapes = {"a": "disk(-0.2, 0, 0.5)", "b": "disk(0.2, 0, 0.5)", "c": "box(-0.3, 0.3, -0.2, 0.2)"}
     return load_problem(stated(shapes=shapes, domain=domain)).region

@@ -11,7 +11,7 @@ from kanpde.files.arrays import comma_separated
 from kanpde.files.meshes import read_triangles
 from kanpde.files.regular import Unreadable
 from kanpde.files.yaml import Entries
-from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Misshapen, Outline, Shape, Together
+from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Misshapen, Outline, Shape, Together, shape_of
 from kanpde.problems.named_files import Arrays, utf8_text
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
@@ -88,7 +88,7 @@ def _meshed(statement: Source, name: str, entry: Entries, bounds: Cuboid) -> Sha
 
 def _part(kind: type[Shape], values: list[float], number: int, where: str) -> Shape:
     try:
-        return kind.of(values)
+        return shape_of(kind, values)
     except Misshapen as wanted:
         raise InputError(
             f"{where} needs {wanted}; line {number} of the file is another. Correct the numbers."

@@ -11,7 +11,7 @@ from kanpde.errors import InputError
 from kanpde.files.yaml import Entries
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.geometry.regions import Region, Tree, inside_points
-from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Extrusion, Level, Misshapen, Shape
+from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Extrusion, Level, Misshapen, Shape, shape_of
 from kanpde.problems.language import ExpressionError, Scope, check_name, constant_value, parse_expression, shortened
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
@@ -173,7 +173,7 @@ def _made(kind: type[Shape], values: list[float], dimension: int, where: str) ->
             "Correct it."
         )
     try:
-        return kind.of(values)
+        return shape_of(kind, values)
     except Misshapen as wanted:
         numbers = ", ".join(f"{v:g}" for v in values)
         raise InputError(f"{where} needs {wanted}; it has {numbers}. Correct the numbers.") from None
