@@ -25,8 +25,8 @@ EXPECTED = {
     "kuramoto_sivashinsky", "poisson_multiscale", "sine_gordon", "inverse_diffusion", "inverse_source",
     "diffusion_parametric", "laplace_holes", "poisson_lshape", "burgers_parametric", "aubry_hull", "nls_soliton",
     "memory", "delay", "cylinder_flow", "torsion_triangle", "membrane_sector", "sieve", "shell", "can", "option",
-    "heat_flux", "inverse_conductivity", "angle_bar", "two_slabs", "kovasznay", "stirred_box", "decay",
-    *TASKS, *LATTICES,
+    "heat_flux", "stefan", "inverse_conductivity", "angle_bar", "two_slabs", "kovasznay", "stirred_box",
+    "decay", *TASKS, *LATTICES,
 }  # fmt: skip
 
 
