@@ -153,11 +153,11 @@ def test_rules_in_the_plane_differ_between_seeds_in_every_cell():
 
 def test_an_energy_below_the_reference_fails_the_run(monkeypatch):
     """Few fixed points are fitted: the value trained falls below the minimum; a held-out one that did would fail."""
-    spectrum = Spectrum(("energy",), np.array([-2.0]), np.array([1e-4]), (np.array([-1.9]), np.array([1e-6])),
+    spectrum = Spectrum(("energy",), np.array([-2.6]), np.array([1e-4]), (np.array([-2.5]), np.array([1e-6])),
                         np.empty(0))  # fmt: skip
     assert "lies below" in spectrum.below()
     assert dataclasses.replace(spectrum, spread=np.array([0.05])).below() is None
-    assert dataclasses.replace(spectrum, values=np.array([-1.89])).below() is None
+    assert dataclasses.replace(spectrum, values=np.array([-2.49])).below() is None
     monkeypatch.setattr("kanpde.solving.tasks.energy.spectrum_of", lambda *_: spectrum)
     run = solve(LINEAR, model={"width": [2], "grid": 2, "degree": 4}, training={**QUICK, "steps": 2})
     assert run.status == "failed" and "lies below that of the reference" in run.stop_reason

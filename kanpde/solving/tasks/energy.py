@@ -86,7 +86,8 @@ class LeastEnergy(Goal):
     def measured(self, network: nn.Module, reference: Reference | None) -> Measured:
         spectrum = spectrum_of(self.problem, self.ansatz, network, self.energies(network), reference)
         found = [spectrum.values, *([] if reference is None else [reference.energies])]
-        doubt = self.lower_elsewhere(float(np.concatenate(found).max()))
+        least = float(np.concatenate(found).max())
+        doubt = self.lower_elsewhere(least) if len(self.problem.task.integrals()) == 1 else None
         return Measured(spectrum.metrics(), spectrum.arrays(), None if doubt else spectrum.below(), doubt)
 
     def lower_elsewhere(self, least: float) -> str | None:
