@@ -133,7 +133,8 @@ def trial(
     faults += [f"the same command ended with {again}" for _ in [0] if again]
     faults += ["another result" for _ in [0] if not alike]
     faults += [f"{name} is left in the end" for name in left]
-    return f"exit {code}", [*faults, text[-800:]] if faults else []
+    place = max(text.find("Traceback"), 0)
+    return f"exit {code}", [*faults, text[max(place - 500, 0) :][:3000]] if faults else []
 
 
 def measured(modes: list[str], kinds: list[str], trials: int, seed: int = 0) -> int:
