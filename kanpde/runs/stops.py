@@ -22,9 +22,18 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 SAVING = b"stopping already: the best state is being kept; what is not measured by then is left out.\n"
 
 
+_struck: list[int] = []
+
+
 def interrupt(number: int, frame: FrameType | None) -> None:
     """SIGTERM and SIGHUP as Ctrl-C."""
+    _struck.append(number)
     raise KeyboardInterrupt
+
+
+def struck() -> bool:
+    """Whether a signal has interrupted this command beside its runs: what it struck may make another error of that."""
+    return bool(_struck)
 
 
 DEFAULTS = (signal.SIG_DFL, signal.default_int_handler, interrupt)
@@ -41,12 +50,14 @@ def interruptible() -> Iterator[None]:
         return
     hook, before = sys.unraisablehook, {}
     for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
-        if signal.getsignal(number) == signal.SIG_DFL:
+        if signal.getsignal(number) in DEFAULTS:
             before[number] = signal.signal(number, interrupt)
     sys.unraisablehook = lambda lost: again(lost, hook)
+    _struck.clear()
     try:
         yield
     finally:
+        _struck.clear()
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)

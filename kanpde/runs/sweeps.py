@@ -33,6 +33,7 @@ from kanpde.runs.jobs import HISTORY, JobState, Result, Watch, attempt, left, no
 from kanpde.runs.launchers import BASIC, check_launcher, children_shielded, threads_per_job
 from kanpde.runs.progress import Lines, Listener
 from kanpde.runs.settings import Config, config_of
+from kanpde.runs.stops import struck
 from kanpde.solving.processes import joined, several
 from kanpde.solving.training.events import Finished
 
@@ -122,6 +123,8 @@ def _launched_once(jobs: Sequence[SweepJob], master: DictConfig) -> dict[Path, R
         except OSError as error:  # launchers make the folder before the first job
             raise no_folder(folder, error) from error
         except Exception as error:
+            if struck():  # while the launcher read settings, which says that something is wrong with them
+                return {path: _interrupted(path, trace) for path, trace in before.items()}
             traceback.print_exception(error)
             return _broken_down(before, f"{name}: {' '.join(str(error).split())[:160]}")
     return {job.config.folder: result.return_value for job, result in zip(jobs, returns, strict=True)}

@@ -99,7 +99,8 @@ def test_a_jump_cannot_be_differentiated():
     [
         {"random_cells": {**CELLS, "cells": [50, 50]}}, {"random_cells": {**CELLS, "cells": [0]}},
         {"random_cells": {**CELLS, "seed": -1}}, {"random_cells": {**CELLS, "size": 1}}, {"file": "missing.npy"},
-        {"file": "v.txt"}, {"random_cells": {**CELLS, "low": 9}}, [1], True,
+        {"file": "v.txt"}, {"random_cells": {**CELLS, "low": 9}}, {"random_cells": {**CELLS, "smooth": 1e-320}}, [1],
+        True,
     ],
 )  # fmt: skip
 def test_wrong_coefficients_are_refused(value):

@@ -296,6 +296,7 @@ def test_levels_meshes_and_lists_are_drawn_out(tmp_path):
         ({"extrude": "disk(5, 0, 1)", "z": [0, 1]}, ("meets the box",)),
         ({"extrude": 3, "z": [0, 1]}, ("a shape (",)),
         ({"z": [0, 1]}, ("a plane shape",)),
+        ({"extrude": "polygon(0, 0, 1, 0, 1, 0.4, 0.4, 0.4, 0.4, 1, 2**64, 1)", "z": [0, 1]}, ("all but a line",)),
     ],
 )
 def test_what_cannot_be_drawn_out_is_refused(entry, parts):

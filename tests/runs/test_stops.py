@@ -8,6 +8,7 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -290,6 +291,29 @@ def test_a_signal_between_two_jobs_ends_the_sweep(monkeypatch, capsys, sent):
     assert main([*WORDS, "-m", "seed=0,1"]) == 130
     told = capsys.readouterr()
     assert "Traceback" not in told.err and "not begun" in told.out
+
+
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_that_the_launcher_takes_for_another_error_ends_the_sweep(monkeypatch, capsys, sent):
+    """As OmegaConf does with what strikes while it reads settings."""
+    real = sweeps._launcher
+
+    def launcher(master, task):
+        made = real(master, task)
+
+        def launch(words, initial_job_idx):
+            made.launch(words[:1], initial_job_idx=initial_job_idx)
+            try:
+                os.kill(os.getpid(), getattr(signal, sent))
+            except KeyboardInterrupt:
+                raise ValueError("full_key: hydra.runtime") from None
+
+        return SimpleNamespace(launch=launch)
+
+    monkeypatch.setattr(sweeps, "_launcher", launcher)
+    assert main([*WORDS, "-m", "seed=0,1"]) == 130
+    told = capsys.readouterr()
+    assert "Traceback" not in told.err and "not begun" in told.out and "rel_l2" in told.out
 
 
 def test_an_interrupt_in_a_finalizer_is_not_lost(monkeypatch, capsys):

@@ -25,6 +25,8 @@ from kanpde.problems.reading.parts import parted_value
 
 MAX_CELLS = 4096
 MAX_BYTES = 20_000_000
+SHARPEST = 1e-6
+"""Width of a smooth step, of a cell, below which it is a jump."""
 CELL_KEYS = {"cells", "low", "high", "seed", "smooth"}
 FILE_KEYS = {"file", "dataset", "interpolation", "sha256"}
 EXAMPLE = "{random_cells: {cells: [50], low: 0, high: 4, seed: 0}}"
@@ -76,6 +78,12 @@ def _random(options: Entries, bounds: list[tuple[float, float]], where: str) -> 
     if not low <= high or not math.isfinite(high - low) or smooth < 0:
         raise InputError(
             f"{where} needs low <= high and smooth >= 0; it has {low:g}, {high:g}, {smooth:g}. Correct it."
+        )
+    shortest = min((high - low) / count for (low, high), count in zip(bounds, counts, strict=True))
+    if 0 < smooth < SHARPEST * shortest:
+        raise InputError(
+            f"{where}.smooth needs 0, for jumps, or at least {SHARPEST:.0e} of a cell ({SHARPEST * shortest:.1e}); it "
+            f"is {smooth:g}. Write 0."
         )
     seed = options.get("seed", 0)
     if type(seed) is not int or seed < 0:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+import torch
+
 from kanpde.errors import InputError
 from kanpde.files.yaml import Entries
 from kanpde.problems.geometry.boxes import Box
@@ -111,7 +113,13 @@ def _extruded(statement: Source, name: str, entry: Entries, scope: Scope, bounds
     flat = replace(scope, coordinates=tuple(own for own in scope.coordinates if own != along[0]))
     sides = [end[:axis] + end[axis + 1 :] for end in bounds.bounds]
     base = _shape(statement, name, plane.get(EXTRUDE, plane), flat, Cuboid(*sides))
-    return Extrusion(base, axis, low, high)
+    drawn = Extrusion(base, axis, low, high)
+    try:
+        for facet in drawn.facets():
+            facet.place(torch.full((1, 2), 0.5, dtype=torch.float64))
+    except Misshapen as wanted:
+        raise InputError(f"{where} needs {wanted}. Correct its numbers.") from None
+    return drawn
 
 
 def _range(value: object, constants: Scope, where: str) -> tuple[float, float]:

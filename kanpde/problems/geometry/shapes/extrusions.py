@@ -12,7 +12,7 @@ import sympy
 import torch
 from torch import Tensor
 
-from kanpde.problems.geometry.shapes.interface import Facet, Flat, Shape
+from kanpde.problems.geometry.shapes.interface import Facet, Flat, Misshapen, Shape
 
 ALONG, ACROSS = 4096, 96
 """Points of a facet by which an area is counted, and edges of triangles along the longer side of a shape."""
@@ -92,7 +92,10 @@ class End(Facet):
         inner = inner[self.base.contains(torch.from_numpy(inner)).numpy()]
         inner = inner[scipy.spatial.cKDTree(rim).query(inner)[0] > h / 2]
         nodes = np.concatenate([rim, inner])
-        corners = nodes[scipy.spatial.Delaunay(nodes).simplices]
+        try:
+            corners = nodes[scipy.spatial.Delaunay(nodes).simplices]
+        except scipy.spatial.QhullError:
+            raise Misshapen("a plane shape that is not all but a line, to be drawn out") from None
         middles = corners.mean(1)
         (ux, uy), (vx, vy) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
         areas = np.abs(ux * vy - uy * vx) / 2
