@@ -53,25 +53,29 @@ class Data:
 
     def fitted(self) -> Observations:
         """What the fit sees."""
-        return self._rows(sorted(set(range(len(self.points))) - set(self.test)))
+        return self._rows(self._kept())
 
     def drawn(self) -> Observations:
         """What one training looks at: all that the fit may see, or MOST_FITTED of it at random, the same each time."""
-        rows = np.setdiff1d(np.arange(len(self.points)), self.test)
+        rows = self._kept()
         if len(rows) > MOST_FITTED:
             rows = np.sort(np.random.default_rng(0).choice(rows, MOST_FITTED, replace=False))
-        return self._rows(rows.tolist())
+        return self._rows(rows)
 
     def tested(self) -> Observations | None:
         """What it is tested with, if anything."""
-        return self._rows(list(self.test)) if self.test else None
+        return self._rows(np.array(self.test)) if self.test else None
 
-    def _rows(self, rows: list[int]) -> Observations:
+    def _kept(self) -> np.ndarray:
+        """The observations that are not left out; indices."""
+        return np.setdiff1d(np.arange(len(self.points)), self.test)
+
+    def _rows(self, rows: np.ndarray) -> Observations:
         return Observations(
             torch.from_numpy(self.points[rows]), torch.from_numpy(self.values[rows]), self._weights(rows)
         )
 
-    def _weights(self, rows: list[int]) -> Tensor:  # [n], of mean one
+    def _weights(self, rows: np.ndarray) -> Tensor:  # [n], of mean one
         """1/σ² of each observation, relative to their mean."""
         if self.deviations is None:
             return torch.ones(len(rows), dtype=torch.float64)

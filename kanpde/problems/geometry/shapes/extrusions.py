@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import scipy
@@ -70,7 +70,7 @@ class End(Facet):
 
     def place(self, unit: Tensor) -> Tensor:  # [n, 2] in (0, 1) -> [n, 3]
         """Evenly by area: the first number chooses a triangle and a place in it, the second one a place across."""
-        corners, areas = self._triangles
+        corners, areas = _triangles(self.base)
         sums = np.cumsum(areas)
         wanted = unit[:, 0].numpy() * sums[-1]
         chosen = np.minimum(np.searchsorted(sums, wanted), len(sums) - 1)
@@ -79,33 +79,6 @@ class End(Facet):
         a, b, c = corners[chosen].transpose(1, 0, 2)
         points = torch.from_numpy((1 - root) * a + root * ((1 - across) * b + across * c))
         return _with(points, self.axis, torch.full((len(points),), self.height, dtype=points.dtype))
-
-    @cached_property
-    def _triangles(self) -> tuple[np.ndarray, np.ndarray]:  # [T, 3, 2], [T]
-        """Triangles that fill the shape, in rows, and their areas: Delaunay's between points of its rim and inside."""
-        lower, upper = (np.array(end) for end in self.base.bounds)
-        h = max(upper - lower) / ACROSS
-        rim = np.concatenate([self._rim(facet, max(16, math.ceil(2 * facet.measure / h))) for facet in
-                              self.base.facets()])  # fmt: skip
-        grid = [np.arange(a + h / 3, b, h) for a, b in zip(lower, upper, strict=True)]
-        inner = np.stack([part.ravel() for part in np.meshgrid(*grid, indexing="ij")], axis=1)
-        inner = inner[self.base.contains(torch.from_numpy(inner)).numpy()]
-        inner = inner[scipy.spatial.cKDTree(rim).query(inner)[0] > h / 2]
-        nodes = np.concatenate([rim, inner])
-        try:
-            corners = nodes[scipy.spatial.Delaunay(nodes).simplices]
-        except scipy.spatial.QhullError:
-            raise Misshapen("a plane shape that is not all but a line, to be drawn out") from None
-        middles = corners.mean(1)
-        (ux, uy), (vx, vy) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
-        areas = np.abs(ux * vy - uy * vx) / 2
-        kept = (areas > 1e-9 * h * h) & self.base.contains(torch.from_numpy(middles)).numpy()
-        rows = np.lexsort([middles[kept, 1], np.floor(middles[kept, 0] / h)])
-        return corners[kept][rows], areas[kept][rows]
-
-    @staticmethod
-    def _rim(facet: Facet, count: int) -> np.ndarray:  # -> [n, 2]
-        return facet.place(torch.linspace(0, 1, count + 1, dtype=torch.float64)[:, None]).numpy()
 
     def normals(self, points: Tensor) -> Tensor:  # [n, 3] -> [n, 3]
         return self.sign * torch.eye(3, dtype=points.dtype)[self.axis].expand_as(points)
@@ -128,6 +101,33 @@ class End(Facet):
             points = facet.place((torch.arange(ALONG, dtype=torch.float64)[:, None] + 0.5) / ALONG)
             total += facet.measure * float((points * facet.normals(points)).sum(1).mean()) / 2
         return total
+
+
+@lru_cache(maxsize=100)
+def _triangles(base: Shape) -> tuple[np.ndarray, np.ndarray]:  # [T, 3, 2], [T]
+    """Triangles that fill the shape, in rows, and their areas: Delaunay's between points of its rim and inside."""
+    lower, upper = (np.array(end) for end in base.bounds)
+    h = max(upper - lower) / ACROSS
+    rim = np.concatenate([_rim(facet, max(16, math.ceil(2 * facet.measure / h))) for facet in base.facets()])
+    grid = [np.arange(a + h / 3, b, h) for a, b in zip(lower, upper, strict=True)]
+    inner = np.stack([part.ravel() for part in np.meshgrid(*grid, indexing="ij")], axis=1)
+    inner = inner[base.contains(torch.from_numpy(inner)).numpy()]
+    inner = inner[scipy.spatial.cKDTree(rim).query(inner)[0] > h / 2]
+    nodes = np.concatenate([rim, inner])
+    try:
+        corners = nodes[scipy.spatial.Delaunay(nodes).simplices]
+    except scipy.spatial.QhullError:
+        raise Misshapen("a plane shape that is not all but a line, to be drawn out") from None
+    middles = corners.mean(1)
+    (ux, uy), (vx, vy) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
+    areas = np.abs(ux * vy - uy * vx) / 2
+    kept = (areas > 1e-9 * h * h) & base.contains(torch.from_numpy(middles)).numpy()
+    rows = np.lexsort([middles[kept, 1], np.floor(middles[kept, 0] / h)])
+    return corners[kept][rows], areas[kept][rows]
+
+
+def _rim(facet: Facet, count: int) -> np.ndarray:  # -> [n, 2]
+    return facet.place(torch.linspace(0, 1, count + 1, dtype=torch.float64)[:, None]).numpy()
 
 
 @dataclass(frozen=True)
