@@ -164,6 +164,13 @@ def test_the_history_marks_stages_and_seconds():
     assert places["1 s"] == pytest.approx(10)
 
 
+def test_seconds_that_have_no_room_beside_those_before_are_left_out():
+    history = make_history()
+    history["time_s"] = np.concatenate([[5, 10, 15], np.linspace(15.1, 20, 37)])
+    (top,) = panel(drawn(solution_figure(make_run(history=history))), "Loss").child_axes
+    assert [tick.get_text() for tick in top.get_xticklabels()] == ["5 s", "20 s"]
+
+
 def test_the_history_shows_what_was_measured():
     figure = solution_figure(make_run())
     labels = [text.get_text() for text in panel(figure, "Loss").get_legend().get_texts()]

@@ -141,6 +141,11 @@ def _add_time(axes: Axes, step: np.ndarray, seconds: np.ndarray | None) -> None:
     elapsed = np.maximum.accumulate(seconds)
     ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(elapsed[0], elapsed[-1])
     ticks = [tick for tick in ticks if elapsed[0] <= tick <= elapsed[-1]]
+    places = np.interp(ticks, elapsed, step)
+    shown: list[int] = []
+    for number, place in enumerate(places):  # early steps may be slow: their labels would lie on one another
+        if not shown or place - places[shown[-1]] >= 0.06 * np.ptp(step):
+            shown.append(number)
     top = axes.secondary_xaxis("top")
-    top.set_xticks(np.interp(ticks, elapsed, step), [f"{tick:g} s" for tick in ticks])
+    top.set_xticks(places[shown], [f"{ticks[number]:g} s" for number in shown])
     top.tick_params(labelsize=7.5, colors=FAINT, length=2)
