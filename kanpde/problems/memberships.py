@@ -17,7 +17,8 @@ from sympy.printing.str import StrPrinter
 from torch import Tensor
 
 from kanpde.problems.geometry.shapes import Shape
-from kanpde.problems.language.functions import Elementary, Evaluation, raised
+from kanpde.problems.language.calculus import is_jet
+from kanpde.problems.language.functions import Elementary, Evaluation, choice, raised
 
 
 class Membership(Elementary):
@@ -27,6 +28,7 @@ class Membership(Elementary):
     shape: Shape
     index: tuple[int, ...]
     rough = True
+    steps = True
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         index = tuple(order + (axis == argindex - 1) for axis, order in enumerate(self.index))
@@ -72,8 +74,24 @@ def without_rims(expr: sympy.Expr) -> sympy.Expr:
 
 
 def by_shape(values: Iterable[tuple[sympy.Expr, sympy.Expr]], otherwise: sympy.Expr) -> sympy.Expr:
-    """The value of the first shape that a point lies in: m₁ v₁ + (1 - m₁)(m₂ v₂ + (1 - m₂) …)."""
+    """The value of the first shape that a point lies in: m₁ v₁ + (1 - m₁)(m₂ v₂ + (1 - m₂) …).
+
+    What need not be finite elsewhere, as 1/r, is chosen: where(m > 1/2, v₁, v₂).
+    """
     for inside, value in reversed(list(values)):
-        otherwise = inside * value + (1 - inside) * otherwise if value != otherwise else otherwise
+        if value == otherwise:
+            continue
+        if _finite(value) and _finite(otherwise):
+            otherwise = inside * value + (1 - inside) * otherwise
+        else:
+            otherwise = choice(sympy.Rational(1, 2) - inside, value, otherwise)
     return otherwise
+
+
+def _finite(expr: sympy.Expr) -> bool:
+    """Whether it is a polynomial in coordinates and derivatives of fields, and of values in shapes."""
+    if is_jet(expr) or isinstance(expr, Membership) or not expr.args:
+        return True
+    whole = expr.is_Add or expr.is_Mul or expr.is_Pow and expr.exp.is_Integer and expr.exp > 0
+    return bool(whole) and all(map(_finite, expr.args))
 

@@ -11,6 +11,8 @@ from kanpde.problems.catalog import load_problem
 from kanpde.problems.check_report import statement_lines
 from kanpde.problems.geometry.regions import Seam, on_boundary, piece_points, sampled_parts, seams_of
 from kanpde.problems.geometry.samplings import SobolSampling
+from kanpde.problems.language import compile_expression, derivative
+from kanpde.problems.memberships import memberships_of, without_rims
 from kanpde.references import applicable_method, reference_sentence
 from kanpde.references.means import NotSolved
 from kanpde.references.methods import finite_elements
@@ -75,6 +77,23 @@ def test_equations_of_their_own():
     assert sympy.expand(own.equations["heat"] - one.equations["heat"]) == 0
     assert [c.name for c in own.conditions if c.kind == "interface"] == ["u_across_wire", "heat_at_wire"]
     assert [c.name for c in one.conditions if c.kind == "interface"] == ["u_across_wire", "u_slope_across_wire"]
+
+
+SINGULAR = {"a": {"inside": {"wire": 3}, "else": "2 + x/(x**2 + y**2)"}}
+
+
+def test_what_is_not_finite_elsewhere_is_chosen():
+    """At the middle of the wire the other branch is 0/0; its derivative has the jump at the rim, and no more there."""
+    problem = load_problem(PLAIN | {"coefficients": SINGULAR})
+    points = torch.tensor([[0.0, 0.0], [0.5, 0.5]]).double()
+    assert compile_expression(problem.coefficients["a"], ("x", "y"))(points).tolist() == [3, 3]
+    slope = derivative(problem.coefficients["a"], sympy.Symbol("x", real=True))
+    assert compile_expression(without_rims(slope), ("x", "y"))(points).tolist() == [0, 0]
+    assert {one.index for one in memberships_of(slope)} == {(0, 0), (1, 0)}
+    assert "  the flux of heat goes on across the rim of wire" in list(statement_lines(problem))
+    one = "div(where(inside(wire) > 1/2, 3, 2 + x/(x**2 + y**2))*grad(u)) = 0"
+    again = load_problem(PLAIN | {"coefficients": {}, "equations": {"heat": one}})
+    assert again.equations == problem.equations and again.conditions == problem.conditions
 
 
 def test_a_factor_outside_the_derivative_is_warned_of_as_any_other():

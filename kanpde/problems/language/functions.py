@@ -38,6 +38,7 @@ class Elementary(sympy.Function):
         values: What computes it, of tensors and numbers.
         latex: Its LaTeX, {0} and {1} for the arguments; None leaves it to SymPy.
         rough: Whether it has kinks or jumps.
+        steps: Whether it is 0 or 1 everywhere, with derivatives that are δ functions.
         drawn: Whether it is a random number; the last argument tells draws apart.
     """
 
@@ -48,6 +49,7 @@ class Elementary(sympy.Function):
     values: Callable[..., Tensor] | None = None
     latex: str | None = None
     rough = False
+    steps = False
     drawn = False
 
     @classmethod
@@ -424,10 +426,17 @@ class choice(Elementary):
     values = tensors.chosen
     rough = True
 
+    @classmethod
+    def eval(cls, *arguments: sympy.Expr) -> sympy.Expr | None:
+        distance, below, above = arguments
+        return (below if distance < 0 else above) if distance.is_Number else None
+
     def derivative(self, d_slope: sympy.Expr, a_slope: sympy.Expr, b_slope: sympy.Expr) -> sympy.Expr:
         """The derivative, given those of d, a and b; refused for a step between two constants."""
         distance, a, b = self.args
         branches = choice(distance, a_slope, b_slope) if (a_slope, b_slope) != (0, 0) else sympy.S.Zero
+        if d_slope != 0 and (factor := self._step()) is not None:
+            return branches + (b - a) * d_slope / abs(factor)
         wall = self._wall() if d_slope.is_number and d_slope != 0 else None
         if wall is not None:
             x, place = wall
@@ -438,6 +447,14 @@ class choice(Elementary):
         if d_slope != 0 and a_slope == 0 and b_slope == 0 and a != b:
             raise jump_refused()
         return branches
+
+    def _step(self) -> sympy.Expr | None:
+        """The factor c of d = c (m - s), where m is 0 or 1 and 0 < s < 1; None for any other distance."""
+        steps = [node for node in self.args[0].atoms(Elementary) if node.steps]
+        if len(steps) != 1:
+            return None
+        ends = [self.args[0].xreplace({steps[0]: sympy.Integer(end)}) for end in (0, 1)]
+        return ends[1] - ends[0] if all(end.is_Number for end in ends) and ends[0] * ends[1] < 0 else None
 
     def _wall(self) -> tuple[sympy.Symbol, sympy.Expr] | None:
         """The coordinate x and place w of d = c (x - w); None for any other distance."""
