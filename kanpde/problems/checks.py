@@ -13,7 +13,7 @@ from sympy import Function
 from torch import Tensor
 
 from kanpde.errors import InputError
-from kanpde.problems.corners import shape_corner_warnings
+from kanpde.problems.corners import apart, shape_corner_warnings, switch_points
 from kanpde.problems.data_in_place import data_sentences, determined_by_data, row_sentences
 from kanpde.problems.equation_forms import diffusivity, spread_of_terms
 from kanpde.problems.field_sizes import set_sizes, size_sentences
@@ -31,6 +31,7 @@ from kanpde.problems.geometry.regions import (
     piece_points,
 )
 from kanpde.problems.geometry.sampling import uniform_points
+from kanpde.problems.kinks import data_kinks
 from kanpde.problems.known_functions import table_of
 from kanpde.problems.language import (
     ExpressionError,
@@ -59,6 +60,8 @@ from kanpde.problems.well_posedness import posedness_warnings
 TOLERANCE = 1e-9
 FAR_APART = 1e8
 POINTS, SEED = 256, 7
+NEAR = 1e-6
+"""Of the box: how far from a corner it is looked whether a condition on a part of a side holds there."""
 FEW = 64
 """Points at which places elsewhere are looked at."""
 
@@ -84,6 +87,7 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
         check_exact_periodic(problem, label)
     else:
         warnings += [*all_corner_warnings(problem), *slope_warnings(problem), *periodic_warnings(problem)]
+        warnings += [found.sentence() for found in data_kinks(problem)]
     return tuple(warnings)
 
 
@@ -510,26 +514,37 @@ def corner_warnings(problem: Problem) -> Iterator[str]:
 
 
 Setting = tuple[Condition, Side, str, sympy.Expr]
-"""A condition on a side of the box, the side, the field that it sets, and to what."""
+"""A condition on a side of the box or a part of one, the side, the field that it sets, and to what."""
 
 
 def _disagreements(problem: Problem, pairs: Iterable[tuple[Setting, Setting]], what: str, has: str) -> Iterator[str]:
     for (a, side_a, field_a, value_a), (b, side_b, field_b, value_b) in pairs:
-        if field_a == field_b and side_a.axis != side_b.axis:
-            points = side_points(problem.domain, side_a, side_b)
-            if not problem.region.whole:
-                points = points[problem.region.contains(points)]
+        if field_a == field_b:
+            points = _corner_points(problem, a, b) if side_a.axis != side_b.axis else switch_points(problem, a, b)
             if not len(points):
                 continue
             values = [compile_expression(value, problem.coordinates)(points) for value in (value_a, value_b)]
             gap, scale = (values[0] - values[1]).abs(), max(float(value.abs().max()) for value in values)
             worst = int(gap.argmax())
             if float(gap[worst]) > TOLERANCE * max(scale, 1e-3):
+                shown = apart(float(values[0][worst]), float(values[1][worst]))
                 yield (
                     f"{a.name} and {b.name} set different {what} of {field_a} where they meet "
-                    f"({float(values[0][worst]):.4g} and {float(values[1][worst]):.4g} at "
-                    f"{_place(problem, points[worst])}): the solution has {has} there."
+                    f"({shown} at {_place(problem, points[worst])}): the solution has {has} there."
                 )
+
+
+def _corner_points(problem: Problem, a: Condition, b: Condition) -> Tensor:  # -> [n, d]
+    """Where two sides of the box meet, as far as both conditions hold next to it."""
+    sides = [side for side in map(carrier_of, (a.side, b.side)) if isinstance(side, Side)]
+    points = side_points(problem.domain, *sides)
+    kept = torch.ones(len(points), dtype=torch.bool) if problem.region.whole else problem.region.contains(points)
+    for piece, other in ((a.side, sides[1]), (b.side, sides[0])):
+        if isinstance(piece, SubSide):
+            near_by = points.clone()
+            near_by[:, other.axis] -= NEAR * (2 * other.end - 1) * problem.domain.lengths[other.axis]
+            kept &= piece.covers(near_by)
+    return points[kept]
 
 
 def all_corner_warnings(problem: Problem) -> Iterator[str]:
@@ -539,41 +554,58 @@ def all_corner_warnings(problem: Problem) -> Iterator[str]:
 
 
 def slope_warnings(problem: Problem) -> Iterator[str]:
-    """At the start of time, conditions on derivatives hold for the initial values as well.
+    """Conditions on derivatives hold for the values that are set on a side next to theirs as well.
 
-    With u = g(x) at the start, a condition r(u, u_x, …) = 0 leaves r(g, g_x, …) where its side meets the start.
+    With u = g on the other side, at the start of time say, a condition r(u, u_x, …) = 0 whose derivatives lie along
+    that side leaves r(g, g_x, …) where the two meet.
     """
-    start = [(side, field, value) for c, side, field, value in _set_values(problem) if c.kind == "initial"]
-    known = {field: value for _, field, value in start}
+    axes = {side.axis for _, side, _, _ in _set_values(problem)}
     for condition in problem.conditions:
-        slopes = [jet for jet in jets_of(condition.residual) if any(jet[1])]
-        if not isinstance(condition.side, Side) or condition.kind != "boundary" or not slopes:
+        if condition.kind == "boundary" and isinstance(carrier_of(condition.side), Side) and _slopes(condition):
+            for axis in sorted(axes - {condition.side.axis}):
+                yield from _slope_jumps(problem, condition, axis)
+
+
+def _slopes(condition: Condition) -> list[Jet]:
+    return [jet for jet in jets_of(condition.residual) if any(jet[1])]
+
+
+def _slope_jumps(problem: Problem, condition: Condition, axis: int) -> Iterator[str]:
+    """At one end of an axis, or both: what the values set there leave in a condition with derivatives."""
+    if any(index[axis] for _, index in _slopes(condition)):
+        return
+    ends: dict[Side, list[Setting]] = {}
+    for setting in _set_values(problem):
+        if setting[1].axis == axis:
+            ends.setdefault(setting[1], []).append(setting)
+    for settings in ends.values():
+        known = {field: value for _, _, field, value in settings}
+        if not set(condition.fields) <= set(known) or len(known) < len(settings):  # parts of it have their own
             continue
-        if not set(condition.fields) <= set(known) or any(index[problem.time_axis] for _, index in slopes):
-            continue
-        points = side_points(problem.domain, condition.side, start[0][0])
-        points = points if problem.region.whole else points[problem.region.contains(points)]
+        points = _corner_points(problem, condition, settings[0][0])
         try:
             left = substituted(condition.residual, known)
-            both = left, size_of_terms(left)
-            sizes = [compile_expression(part, problem.coordinates)(points).abs() for part in both]
+            parts = left, size_of_terms(left)
+            sizes = [compile_expression(part, problem.coordinates)(points).abs() for part in parts]
         except ExpressionError:  # a derivative that jumps
             continue
         if not len(points):
             continue
         worst = int(sizes[0].argmax())
         if float(sizes[0][worst]) > 1e-6 * max(float(sizes[1].max()), 1e-3):
+            initial = settings[0][0].kind == "initial"
+            start = "The initial values leave" if initial else f"What {settings[0][0].name} sets leaves"
             yield (
-                f"The initial values leave {float(sizes[0][worst]):.4g} in the condition on {condition.name} at "
-                f"{_place(problem, points[worst])}: the slope jumps there as time begins."
+                f"{start} {float(sizes[0][worst]):.4g} in the condition on {condition.name} at "
+                f"{_place(problem, points[worst])}: the slope jumps there{' as time begins' * initial}."
             )
 
 
 def _solved_on_sides(problem: Problem) -> Iterator[tuple[Condition, Side, Jet, sympy.Expr]]:
     for condition in problem.conditions:
-        solved = condition.solved(problem.coordinates)
-        if isinstance(condition.side, Side) and solved is not None:
-            yield condition, condition.side, *solved
+        solved, side = condition.solved(problem.coordinates), carrier_of(condition.side)
+        if isinstance(side, Side) and solved is not None:
+            yield condition, side, *solved
 
 
 def _set_values(problem: Problem) -> Iterator[Setting]:

@@ -38,6 +38,9 @@ NEAR, APART = 1e-9, 1e-4
 LOOKED_AT, SEED = 16, 3
 TOLERANCE = 1e-9
 
+LINES = 4
+"""Along each direction of a side, on which it is looked where one of its parts ends and another begins."""
+
 SetValue = tuple[Condition, str, sympy.Expr]
 
 
@@ -58,6 +61,32 @@ def shape_corner_warnings(problem: Problem) -> Iterator[str]:
                 yield sentence
 
 
+def switch_points(problem: Problem, a: Condition, b: Condition) -> Tensor:  # -> [n, d]
+    """Where a part of a side of the box that has one condition ends, and one that has another begins."""
+    box, (one, other), side = problem.domain, (a.side, b.side), carrier_of(a.side)
+    if not isinstance(one, SubSide) or not isinstance(other, SubSide) or side != carrier_of(other):
+        return torch.empty(0, box.dimension)
+    found = []
+    for axis in (axis for axis in range(box.dimension) if axis != side.axis):
+        for start in uniform_points(box, LINES, SEED, side):
+            points = start.expand(SCANNED, -1).clone()
+            points[:, axis] = torch.linspace(box.lower[axis], box.upper[axis], SCANNED, dtype=torch.float64)
+            here, there = one.covers(points), other.covers(points)
+            passes = (here[:-1] & there[1:] & ~here[1:]) | (here[1:] & there[:-1] & ~here[:-1])
+            found += [_switch(one, points[k], points[k + 1]) for k in torch.nonzero(passes)[:, 0].tolist()]
+    points = torch.stack(found) if found else torch.empty(0, box.dimension)
+    return points if problem.region.whole else points[problem.region.contains(points)]
+
+
+def _switch(piece: SubSide, low: Tensor, high: Tensor) -> Tensor:  # each [d]
+    """Where a part ends between two points."""
+    first = piece.covers(low[None])[0]
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if piece.covers(middle[None])[0] == first else (low, middle)
+    return high
+
+
 def _set_values(problem: Problem) -> Iterator[SetValue]:
     for condition in problem.conditions:
         solved = condition.solved(problem.coordinates)
@@ -74,9 +103,15 @@ def _disagreement(problem: Problem, a: SetValue, b: SetValue, points: Tensor) ->
     pairs = zip(problem.coordinates, points[worst].tolist(), strict=True)
     place = ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
     return (
-        f"{a[0].name} and {b[0].name} set different values of {a[1]} where they meet ({float(one[worst]):.4g} and "
-        f"{float(other[worst]):.4g} at {place}): the solution has a jump there."
+        f"{a[0].name} and {b[0].name} set different values of {a[1]} where they meet "
+        f"({apart(float(one[worst]), float(other[worst]))} at {place}): the solution has a jump there."
     )
+
+
+def apart(one: float, other: float) -> str:
+    """Two numbers with as many digits as tell them apart."""
+    digits = next((n for n in range(4, 17) if f"{one:.{n}g}" != f"{other:.{n}g}"), 17)
+    return f"{one:.{digits}g} and {other:.{digits}g}"
 
 
 def _meeting(problem: Problem, a: Piece, b: Piece) -> Tensor:  # -> [n, d]

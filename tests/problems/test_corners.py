@@ -113,3 +113,28 @@ def test_corners_in_space_are_not_called_ok():
                           "shapes": {"a": "ball(0, 0, 0, 1.2)"}, "boundary": {"a": "u = 0", "*": "u = 1"}})  # fmt: skip
     (line,) = (line for line in findings(solid) if line.startswith("corners"))
     assert "shapes in space are not compared" in line
+
+
+HALVES = [{"where": "x < 0.5", "condition": "u = {}"}, {"where": "x >= 0.5", "condition": "u = 1"}]
+
+
+@pytest.mark.parametrize("gap", ["1", "0.004", "1e-6"])
+@pytest.mark.parametrize(("data", "place"), [("1 + {}*(1 - 2*x)", "x = 0, y = 0"), ("1 + {}*2*x", "x = 0.5, y = 0")])
+def test_parts_of_sides_are_compared_with_their_neighbors(gap, data, place):
+    def stated(value):
+        parts = [{**HALVES[0], "condition": f"u = {value}"}, HALVES[1]]
+        return {**BOX, "boundary": {"y-": parts, "*": "u = 1"}}
+
+    (line,) = warned(stated(data.format(gap)))
+    assert place in line and "(1 and 1 " not in line
+    assert not warned(stated("1"))
+
+
+def test_values_on_one_side_are_put_into_slopes_on_the_next():
+    def said(flux):
+        stated = {**BOX, "boundary": {"x-": "u = 0", "x+": f"u + dn(u) = {flux}", "y-": "u = x**2", "y+": "dn(u) = 0"}}
+        return [line for line in load_problem(stated).warnings if "slope" in line]
+
+    assert not said(3)
+    (line,) = said(3.01)
+    assert "What y- sets leaves 0.01 in the condition on x+ at x = 1, y = 0" in line
