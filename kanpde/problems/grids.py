@@ -30,7 +30,7 @@ def measuring_points(problem: Problem, resolution: int | None = None) -> Tensor:
     """Where errors are measured: the archive's grid in up to three dimensions, 16384 Sobol points beyond."""
     if problem.domain.dimension <= 3:
         points = torch.from_numpy(grid_points(grid_axes(problem, resolution)))
-        return points if problem.region.whole else points[problem.region.contains(points)]
+        return points if problem.region.whole else points[problem.region.reaches(points)]
     return inside_points(problem.region, problem.domain, 2**14, seed=1)
 
 

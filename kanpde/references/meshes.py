@@ -26,6 +26,7 @@ from kanpde.references.means import NotSolved
 
 ANGLE, GAP = 3.0, 2.0  # h = ANGLE radius / resolution along a curve, ANGLE GAP width / resolution beside a gap
 STEEPNESS, REACH = 0.8, 0.3  # h falls toward a corner like distance^STEEPNESS, from REACH times the box on
+UPON = 0.1  # of the smallest edge: how near nodes of two arcs that lie upon each other are
 STEEPEST = 0.3  # of h; steeper, neighbors would differ too much in size
 SMALLEST = 2e-5  # of the box: corners are known to about 1e-6
 LOOKED_AT = 2000  # places along a line as long as the box at which a piece is asked whether it bounds the region
@@ -220,7 +221,10 @@ def _boundary(arcs: tuple[Arc, ...], sizes: _Sizes) -> tuple[np.ndarray, tuple[F
     edges = []
     for arc in arcs:
         places = _spaced(arc, sizes)
-        ids = [_joined(nodes, point, sizes.smallest) for point in arc.place(places)]
+        # Inside an arc only what lies upon it is shared: in a sharp corner the next arc is as near as its first node.
+        near = np.full(len(places), UPON * sizes.smallest)
+        near[[0, -1]] = sizes.smallest
+        ids = [_joined(nodes, point, own) for point, own in zip(arc.place(places), near.tolist(), strict=True)]
         middles = arc.place((places[1:] + places[:-1]) / 2)
         pairs = zip(pairwise(ids), middles.tolist(), strict=True)
         own = [(pair, tuple(middle)) for pair, middle in pairs if pair[0] != pair[1]]

@@ -329,6 +329,33 @@ def test_time_is_a_product():
     assert torch.allclose(radius, torch.full_like(radius, 0.4)) and points[:, 1].mean().item() == pytest.approx(1, 1e-2)
 
 
+def test_rims_with_nothing_beside_them_are_not_measured():
+    """Of the box without a triangle at two of its sides, these sides are left: shapes hold their rims."""
+    stated = {"coordinates": {"x": [0, 1], "y": [0, 1]}, "fields": ["u"], "equations": {"e": "lap(u) = 0"},
+              "shapes": {"cut": "polygon(1, 0, 1, 1, 0, 1)"}, "domain": "box - cut",
+              "boundary": {"*": "u = 0"}}  # fmt: skip
+    problem = load_problem(stated)
+    rims = torch.tensor([[1.0, 0.5], [0.3, 1.0], [0.3, 0.7], [0.0, 0.5], [0.3, 0.3]], dtype=torch.float64)
+    assert problem.region.contains(rims).all()
+    assert problem.region.reaches(rims).tolist() == [False, False, True, True, True]
+    points = measuring_points(problem)
+    inside, edge = 100 * 101 // 2, 101  # of the edge those that rounding leaves
+    assert float(points.sum(1).max()) < 1 + 1e-9 and inside <= len(points) <= inside + edge
+
+
+def test_slivers_of_other_edges_take_no_condition():
+    """Where y < 1e-5 is meant to be the bottom, 2e-5 of the slanted edge lie, too few to be trained on."""
+    stated = {"coordinates": {"x": [0, 1], "y": [0, 0.5]}, "fields": ["u"], "equations": {"e": "lap(u) = 0"},
+              "shapes": {"tri": "polygon(0, 0, 1, 0, 0, 0.5)"}, "domain": "tri",
+              "boundary": {"tri": [{"where": "y < 1e-5", "condition": "u = 1"},
+                                   {"where": "y >= 1e-5", "condition": "u = 0"}]}}  # fmt: skip
+    held = [condition.name for condition in load_problem(stated).conditions]
+    assert [name for name in held if name.startswith("tri[") or name == "tri"] == ["tri"], held
+    alone = {**stated, "boundary": {"tri": [{"where": "abs(y - 0.2) < 1e-4", "condition": "u = 1"},
+                                            {"where": "abs(y - 0.2) >= 1e-4", "condition": "u = 0"}]}}  # fmt: skip
+    assert sum("tri.2" not in condition.name for condition in load_problem(alone).conditions) == 2
+
+
 def test_parts_of_sides():
     upper = {"where": "y >= 0.5", "condition": "dn(u) = -exp(-1)*sin(2*y)"}
     parts = [{"where": "y < 0.5", "condition": "u = auto"}, upper]

@@ -64,6 +64,18 @@ def test_a_mesh_fills_its_region(shapes, domain, area):
     assert np.array_equal(triangulate(problem, 12).nodes, mesh.nodes)
 
 
+@pytest.mark.parametrize("height", [0.5, 0.2])
+def test_flat_triangles_have_meshes(height):
+    """In a corner of 11° to 27° the first nodes of both edges are nearer to one another than to the corner."""
+    flat = {"coordinates": {"x": [0, 1], "y": [0, height]}, "fields": ["u"], "equations": {"e": "lap(u) = 0"},
+            "shapes": {"cut": f"polygon(1, 0, 1, {height}, 0, {height})"}, "domain": "box - cut",
+            "boundary": {"*": "u = 0"}}  # fmt: skip
+    mesh = triangulate(load_problem(flat), 16)
+    corners = mesh.nodes[mesh.cells]
+    areas = abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 2
+    assert areas.min() > 1e-12 and areas.sum() == pytest.approx(height / 2, rel=1e-12)
+
+
 def test_triangles_continue_quartics_exactly_and_nothing_far_away():
     problem = load_problem({**HOLE, "exact": {"u": "x*y"}})
     quartics = space(curved(triangulate(problem, 8)), 4)

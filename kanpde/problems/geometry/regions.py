@@ -20,6 +20,8 @@ from kanpde.problems.language import compile_expression
 
 STEP = 1e-6
 """Length, relative to the box, of the steps to both sides of a boundary that tell where the region lies."""
+WAYS = 32
+"""Directions in which it is looked whether a region lies beside a point of its rim."""
 FEWEST_TRIED = 2**13
 """Points of a carrier without one on the piece, after which the piece counts as empty."""
 
@@ -56,6 +58,19 @@ class Region:
 
     def contains(self, points: Tensor) -> Tensor:  # [n, d] all coordinates -> bool [n]
         return self.holds(points[:, list(self.axes)])
+
+    def reaches(self, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
+        """Which points it contains, but for rims that it has without anything beside them.
+
+        Shapes hold their rims, so that of a box without a triangle at its side that side is left.
+        """
+        found = self.contains(points)
+        lonely, space = torch.nonzero(found)[:, 0], points[:, list(self.axes)]
+        step = STEP * max(b - a for a, b in zip(self.box.lower, self.box.upper, strict=True))
+        for ways in torch.randn(WAYS, len(self.axes), generator=torch.Generator().manual_seed(0), dtype=points.dtype):
+            lonely = lonely[~self.holds(space[lonely] + step * ways)]
+        found[lonely] = False
+        return found
 
     def holds(self, space: Tensor) -> Tensor:  # [n, space] -> bool [n]
         return self._holds(self.tree, space) & self.box.contains(space)

@@ -52,6 +52,10 @@ def read_conditions(
     return _Conditions(statement, scope, exact, periodic, region, box).all()
 
 
+FEWEST = 32
+"""Of 8192 even points of a facet: how many a part of it has unless all parts are smaller."""
+
+
 @dataclass(frozen=True)
 class _Conditions:
     """Reads `boundary` and `initial`."""
@@ -122,7 +126,10 @@ class _Conditions:
         if jets_of(mask):
             raise wrong_kind(f"{where}.where", "coordinates only", text["where"], "y < 0.5")
         parts = [SubSide(one, mask, self.scope.coordinates) for one in whole]
-        parts = [part for part in parts if len(piece_points(self.region, self.box, part, 4, 0))]
+        # Slivers of facets next to the one that is meant, as where y < 1e-6, hold no condition of their own.
+        held = [len(piece_points(self.region, self.box, part, FEWEST, 0)) for part in parts]
+        least = FEWEST if max(held) >= FEWEST else 1
+        parts = [part for part, found in zip(parts, held, strict=True) if found >= least]
         if not parts:
             name = side if isinstance(side, str) else side.name
             raise InputError(
