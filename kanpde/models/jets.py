@@ -97,6 +97,19 @@ def composed_sum(inner: Tensor, derivatives: Sequence[Tensor], indices: IndexSet
     return torch.stack([row.sum(1) for row in rows], dim=1)
 
 
+def pulled_back(inner: Tensor, adjoint: Tensor, indices: IndexSet) -> list[Tensor]:  # [n, s, in], [n, s, out]
+    """Σ_α C_{α,r} A_α, [n, in, out] for r = 0, 1, …: what an adjoint of f(g)'s jet is to the derivatives f^(r)(g)."""
+    zero = adjoint.new_zeros(())
+    found = [zero] * (highest_order(indices) + 1)
+    for place, (index, terms) in enumerate(zip(indices, _bell_terms(inner[..., None], indices), strict=True)):
+        own = adjoint[:, place, None]
+        if not any(index):
+            found[0] = own.expand(-1, inner.shape[-1], -1)
+        for r, term in terms:
+            found[r] = term * own if found[r] is zero else torch.addcmul(found[r], term, own)
+    return found
+
+
 def _bell_terms(inner: Tensor, indices: IndexSet) -> Iterator[list[tuple[int, Tensor]]]:
     """For each α, over its partitions: the number of blocks, and Π ∂_β g times how often it occurs."""
     place = {index: i for i, index in enumerate(indices)}

@@ -1,6 +1,6 @@
 """A Jacobian by what a step asks of it, whatever way its rows are held.
 
-    JᵀJ,    J v,    Jᵀ r
+    JᵀJ on and below its diagonal,    J v,    Jᵀ r
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,12 +16,15 @@ from torch import Tensor
 TILE = 128
 """Rows that are multiplied together: those of points that lie together have few columns."""
 
+STRIPS = 3
+"""Into which a product JᵀJ is cut, each from the first column to its own last: two thirds of all of it."""
+
 
 class Rows(Protocol):
     """A matrix [N, P]."""
 
     def gram(self) -> Tensor:  # -> [P, P]
-        """JᵀJ."""
+        """JᵀJ on and below its diagonal; nothing is said of what stands above."""
 
     def along(self, direction: Tensor) -> Tensor:  # [P] -> [N]
         """J v."""
@@ -81,11 +84,12 @@ class ListedRows:
         total = self.parts[0][0].new_zeros(self.width * self.width)
         integers = torch.int32 if self.width < 2**15 else torch.int64
         for values, columns in self._tiles():
-            occurs = torch.zeros(self.width, dtype=torch.bool, device=values.device)
-            occurs.index_fill_(0, columns.flatten(), True)
-            active, place = occurs.nonzero()[:, 0].to(integers), occurs.cumsum(0) - 1
-            rows = values.new_zeros(len(values), len(active)).scatter_(1, place[columns], values)
-            total.index_add_(0, (active[:, None] * self.width + active).flatten(), (rows.mT @ rows).flatten())
+            active, places = _compact(columns, self.width)
+            rows = values.new_zeros(len(values), len(active)).scatter_(1, places, values)
+            active = active.to(integers)
+            for first, last in _strips(len(active)):
+                where = active[first:last, None] * self.width + active[:last]
+                total.index_add_(0, where.flatten(), (rows[:, first:last].mT @ rows[:, :last]).flatten())
         return total.view(self.width, self.width)
 
     def along(self, direction: Tensor) -> Tensor:
@@ -117,3 +121,21 @@ class ListedRows:
     def _tiles(self) -> Iterator[tuple[Tensor, Tensor]]:
         for values, columns in self.parts:
             yield from zip(values.split(TILE), columns.split(TILE), strict=True)
+
+
+def _compact(columns: Tensor, width: int) -> tuple[Tensor, Tensor]:  # [n, l] -> [a], [n, l]
+    """Which columns occur, increasing, and which of these the listed ones are."""
+    occurs = torch.zeros(width, dtype=torch.bool)
+    occurs.index_fill_(0, columns.flatten(), True)
+    place = occurs.cumsum(0) - 1
+    return occurs.nonzero()[:, 0], place.index_select(0, columns.flatten()).view_as(columns)
+
+
+def _strips(count: int) -> list[tuple[int, int]]:
+    """First and last column of each.
+
+    >>> _strips(10)
+    [(0, 3), (3, 6), (6, 10)]
+    """
+    ends = [count * k // STRIPS for k in range(STRIPS + 1)]
+    return [(first, last) for first, last in zip(ends, ends[1:], strict=False) if last > first]

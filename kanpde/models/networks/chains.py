@@ -14,13 +14,9 @@ from kanpde.errors import InputError
 from kanpde.models.bases import Basis, FeatureMap, Features, Joined
 from kanpde.models.jets import IndexSet, closure, composed_sum, highest_order
 from kanpde.models.module_lists import Modules
-from kanpde.models.networks.linear_maps import Lifted, Tap, dense_tap, jet_tap, lifted
+from kanpde.models.networks.linear_maps import FEW, Lifted, Tap, dense_tap, edge_tap, jet_tap, lifted
 
 T = TypeVar("T")
-
-FEW = 8
-"""Outputs of a layer, up to which values of all edges at all points take less than products of matrices."""
-
 
 class Inputs(nn.Module):
     """Bring physical coordinates to the network: x ↦ 2(x - a)/(b - a) - 1, or cos and sin of a periodic one.
@@ -113,11 +109,15 @@ class Layer(nn.Module):
         return lifted(x, indices, self.features(x[:, 0], highest_order(indices)), self.features.size)
 
     def tap(self, x: Tensor, indices: IndexSet) -> Tap:  # [n, s, in]
-        """Carry a jet through features and linear map."""
+        """Carry a jet through features and linear map; the outputs need not be differentiable in the weights."""
+        few = self.weight.shape[-1] <= FEW
+        by_edges = edge_tap(x, indices, self.features, self.weight) if few else None
+        if by_edges is not None:
+            return by_edges
         return jet_tap(x, indices, self.features(x[:, 0], highest_order(indices)), self.weight)
 
     def outputs(self, x: Tensor, indices: IndexSet) -> Tensor:  # [n, s, in] -> [n, s, out]
-        """What the tap has; of few outputs by the values of edges, where a basis has them."""
+        """What the tap has, differentiable in the weights too; of few by the values of edges, where a basis has them."""
         few = self.weight.shape[-1] <= FEW
         edges = self.features.edges(x[:, 0], self.weight, highest_order(indices)) if few else None
         return self.tap(x, indices).outputs if edges is None else composed_sum(x, edges, indices)

@@ -29,7 +29,10 @@ def floored(norms: Tensor, floor: float) -> Tensor:
 
 
 class Hessian:
-    """(H̃ + μ) v = -g̃ by Cholesky; H̃ is half the second derivative, g̃ half the gradient, as JᵀJ and Jᵀr are."""
+    """(H̃ + μ) v = -g̃ by Cholesky; H̃ is half the second derivative, g̃ half the gradient, as JᵀJ and Jᵀr are.
+
+    Of H̃ nothing is read above its diagonal.
+    """
 
     def __init__(self, hessian: Tensor, gradient: Tensor):
         self.hessian, self.gradient = hessian, gradient
@@ -57,7 +60,8 @@ class NormalEquations(Hessian):
     def __init__(self, jacobian: Rows, residual: Tensor, floor: float):
         hessian = jacobian.gram()
         self.scale = floored(hessian.diagonal().sqrt(), floor)
-        hessian.div_(self.scale).div_(self.scale[:, None])
+        rates = 1 / self.scale
+        hessian.mul_(rates).mul_(rates[:, None])
         self.jacobian = jacobian
         super().__init__(hessian, self.pulled(residual))
 
