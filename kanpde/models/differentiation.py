@@ -12,6 +12,7 @@ and the oracle the first is tested against.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -101,8 +102,17 @@ class ChainRoute(Route):
     def sparse_jacobian(self, prepared: Lifted, indices: IndexSet, head: Head) -> tuple[Tensor, Tensor, Tensor]:
         """Residuals [n, q], the derivatives that need not vanish [n, q, l], and by which parameters [n, l]."""
         residuals, taps, adjoints = self._adjoints(prepared, indices, head)
-        found = [self._entries(taps, by_equation) for by_equation in adjoints]
-        return residuals, torch.stack([rows for rows, _ in found], dim=1), found[0][1]
+        found = [[*self._parts(taps, by_equation)] for by_equation in adjoints]
+        ends = [0, *accumulate(entries.values.shape[1] for _, _, entries in found[0])]
+        rows = residuals.new_empty(*residuals.shape, ends[-1])
+        columns = torch.empty(len(residuals), ends[-1], dtype=torch.int32, device=rows.device)
+        for equation, parts in enumerate(found):
+            for (column, size, (values, places)), first, last in zip(parts, ends, ends[1:], strict=False):
+                rows[:, equation, first:last] = values
+                if not equation:
+                    listed = torch.arange(size, device=rows.device) if places is None else places
+                    columns[:, first:last].copy_(listed).add_(column)
+        return residuals, rows, columns
 
     def _adjoints(
         self, prepared: Lifted, indices: IndexSet, head: Head
@@ -136,14 +146,6 @@ class ChainRoute(Route):
                 part.copy_(entries.values)
             else:
                 part.zero_().scatter_(1, entries.columns, entries.values)
-
-    def _entries(self, taps: Sequence[Tap], adjoints: Sequence[Tensor]) -> tuple[Tensor, Tensor]:  # [n, l], [n, l]
-        values, columns = [], []
-        for first, size, (own, places) in self._parts(taps, adjoints):
-            values.append(own)
-            places = torch.arange(size, device=own.device).expand_as(own) if places is None else places
-            columns.append(first + places)
-        return torch.cat(values, dim=1), torch.cat(columns, dim=1)
 
     def _parts(self, taps: Sequence[Tap], adjoints: Sequence[Tensor]) -> Iterator[tuple[int, int, Entries]]:
         """Weights and biases of each layer: their first column, how many there are, and the entries among them."""

@@ -17,7 +17,16 @@ import scipy
 import torch
 from torch import Tensor
 
-from kanpde.models.splines import grid_spacing, listed_splines, local_coordinates, powers_of, splines, uniform_slopes
+from kanpde.models.splines import (
+    grid_spacing,
+    listed_splines,
+    local_coordinates,
+    local_splines,
+    powers_of,
+    splines,
+    uniform_slopes,
+    unit_pieces,
+)
 
 with warnings.catch_warnings():  # torch says once per process that sparse rows are in beta; they are tested here
     warnings.simplefilter("ignore")
@@ -57,10 +66,10 @@ def edge_derivatives(
     cells = grid.shape[1] - 1
     cell, xi = local_coordinates(x, grid, uniform)
     pieces = polynomial_pieces(grid, degree, uniform)
-    coefficients = torch.einsum("icpj,icjo->pico", pieces, _windows(weight, degree)).flatten(1, 2)
+    coefficients = torch.einsum("icpj,icjo->icpo", pieces, _windows(weight, degree)).flatten(0, 1)
     rows = (cell + torch.arange(cell.shape[1], device=cell.device) * cells).flatten()
     xi = xi.reshape(-1, 1)
-    first, *rest = reversed([own.index_select(0, rows) for own in coefficients])
+    first, *rest = reversed(coefficients.index_select(0, rows).unbind(1))
     found = [first]
     for own in rest:  # found[r]: φ^(r)/r! of the polynomial as far as it goes
         higher = [torch.addcmul(low, high, xi) for low, high in pairwise(found)]
@@ -80,10 +89,12 @@ def dense_spline_sums(x: Tensor, grid: Tensor, degree: int, uniform: bool, weigh
 
 
 def polynomial_pieces(grid: Tensor, degree: int, uniform: bool) -> Tensor:  # -> T [in, G, p, j]
-    """Coefficients of ξ^p in the splines j that do not vanish on each cell, by Taylor's formula at its middle."""
+    """Coefficients of ξ^p in the splines j that do not vanish on each cell; of unequal ones by Taylor's formula."""
+    if uniform:
+        return unit_pieces(degree, grid.dtype, grid.device).expand(*grid.diff(dim=1).shape, -1, -1)
     middles = (grid[:, 1:] + grid[:, :-1]) / 2
     half = grid.diff(dim=1) / 2
-    _, values = splines(middles.t(), grid, degree, degree, uniform)  # [G, in, p, j]
+    _, values = local_splines(middles.t(), grid, degree, degree)  # [G, in, p, j]
     orders = torch.arange(degree + 1, device=grid.device)
     scale = half[..., None] ** orders / half.new_tensor([math.factorial(p) for p in range(degree + 1)])
     return values.transpose(0, 1) * scale[..., None]

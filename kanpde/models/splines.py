@@ -84,8 +84,8 @@ def uniform_splines(x: Tensor, grid: Tensor, degree: int, order: int) -> tuple[T
     cell, xi = local_coordinates(x, grid, uniform=True)
     table = _piece_table(degree, order, x.dtype, x.device)
     values = (powers_of(xi, degree) @ table).unflatten(-1, (order + 1, degree + 1))
-    for r in range(1, order + 1):
-        values[:, :, r] *= grid_spacing(grid)[:, None] ** -r
+    if order:
+        values *= (1 / grid_spacing(grid))[:, None, None] ** torch.arange(order + 1, device=x.device)[:, None]
     return cell, values
 
 
@@ -123,6 +123,11 @@ def powers_of(xi: Tensor, degree: int) -> Tensor:  # [n, in] -> [n, in, k+1]
 def grid_spacing(grid: Tensor) -> Tensor:  # [in, G+1] -> [in]
     """Length of the equal cells of each row."""
     return (grid[:, -1] - grid[:, 0]) / (grid.shape[1] - 1)
+
+
+def unit_pieces(degree: int, dtype: torch.dtype, device: torch.device) -> Tensor:  # -> [p, j]
+    """Coefficients of ξ^p in the k+1 splines j of an equal cell."""
+    return _piece_table(degree, 0, dtype, device)
 
 
 @lru_cache

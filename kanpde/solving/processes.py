@@ -75,8 +75,10 @@ def is_own(place: int) -> bool:
 
 
 def chunk_of(count: int, most: int) -> int:
-    """How many of so many points go together, that all processes have as many."""
-    return max(1, min(most, -(-count // dist.get_world_size()))) if several() else most
+    """How many of so many points go together: of parts near the size given, or such that all processes have as many."""
+    if several():
+        return max(1, min(most, -(-count // dist.get_world_size())))
+    return max(1, -(-count // max(1, round(count / most))))
 
 
 def _through(call: Callable[[], object]) -> None:

@@ -72,7 +72,8 @@ class DenseRows:
 class ListedRows:
     """Those entries that need not vanish.
 
-    parts: Of some rows each, one after the other: entries [n, l], and their columns [n, l], all different in a row.
+    parts: Of some rows each, one after the other: entries [n, l], and their columns [n, l], all different in a row,
+        as integers of any kind.
     width: P.
     """
 
@@ -110,13 +111,12 @@ class ListedRows:
     @cached_property
     def _compressed(self) -> csr_matrix:
         counts = [np.full(len(values), values.shape[1]) for values, _ in self.parts]
-        starts = np.concatenate([[0], np.concatenate(counts).cumsum()]).astype(np.int64)
-        values = np.concatenate([values.reshape(-1).numpy() for values, _ in self.parts])
-        columns = np.concatenate([columns.reshape(-1).numpy() for _, columns in self.parts])
+        starts = np.concatenate([[0], np.concatenate(counts).cumsum()])
+        values, columns = (_joined([part[k] for part in self.parts]) for k in range(2))
         return csr_matrix((values, columns, starts), shape=(len(starts) - 1, self.width))
 
     def whole(self) -> Tensor:
-        return torch.cat([v.new_zeros(len(v), self.width).scatter_(1, columns, v) for v, columns in self.parts])
+        return torch.cat([v.new_zeros(len(v), self.width).scatter_(1, columns.long(), v) for v, columns in self.parts])
 
     def _tiles(self) -> Iterator[tuple[Tensor, Tensor]]:
         for values, columns in self.parts:
@@ -125,10 +125,13 @@ class ListedRows:
 
 def _compact(columns: Tensor, width: int) -> tuple[Tensor, Tensor]:  # [n, l] -> [a], [n, l]
     """Which columns occur, increasing, and which of these the listed ones are."""
-    occurs = torch.zeros(width, dtype=torch.bool)
-    occurs.index_fill_(0, columns.flatten(), True)
+    occurs = torch.bincount(columns.flatten(), minlength=width) > 0
     place = occurs.cumsum(0) - 1
     return occurs.nonzero()[:, 0], place.index_select(0, columns.flatten()).view_as(columns)
+
+
+def _joined(parts: Sequence[Tensor]) -> np.ndarray:  # [n, l] each -> [N], no copy of a single one
+    return np.concatenate(flat) if len(flat := [part.reshape(-1).numpy() for part in parts]) > 1 else flat[0]
 
 
 def _strips(count: int) -> list[tuple[int, int]]:

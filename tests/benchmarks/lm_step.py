@@ -2,6 +2,7 @@
 
     python tests/benchmarks/lm_step.py [--threads 1]       CPU time of the ways to form JᵀJ, and of their whole steps
     python tests/benchmarks/lm_step.py --mlp               a KAN's steps and those of an MLP of as many parameters, G=50
+    python tests/benchmarks/lm_step.py --against FOLDER    steps of this code and of another checkout's, in turn
     python tests/benchmarks/lm_step.py --busy              two threads that spin and that sleep, beside a busy process
 
 KAN [2, 8, 1], 32 cells, degree 5: 888 parameters, 4440 points, float64.
@@ -9,9 +10,11 @@ KAN [2, 8, 1], 32 cells, degree 5: 888 parameters, 4440 points, float64.
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import torch
 from timing import milliseconds
@@ -96,6 +99,25 @@ def beside_an_mlp() -> None:
     print(f"KAN {own:.0f} ms, MLP {other:.0f} ms, ratio {own / other:.2f}")
 
 
+def against(folder: str, pairs: int = 5) -> None:
+    """CPU time of a step, this code over that of another checkout, one thread each."""
+    here = Path(__file__).resolve()
+    ratios = []
+    for _ in range(pairs):
+        (own, loss), (other, same) = (_alone(top, here.with_name("step_alone.py")) for top in (here.parents[2], folder))
+        ratios.append(own / other)
+        print(f"{own:.1f} ms, {other:.1f} ms, ratio {ratios[-1]:.2f}, losses {loss} and {same}, "
+              f"load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
+    print(f"median of {pairs} pairs {statistics.median(ratios):.2f}")
+
+
+def _alone(folder: str | Path, script: Path) -> tuple[float, str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    found = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=True)
+    milliseconds, loss = found.stdout.split()
+    return float(milliseconds), loss
+
+
 def busy() -> None:
     """Wall time of a small problem's steps in children of two threads, beside a process that computes all the time."""
     own = [sys.executable, __file__, "--steps"]
@@ -124,6 +146,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--busy", action="store_true")
     parser.add_argument("--mlp", action="store_true")
+    parser.add_argument("--against", metavar="FOLDER")
     parser.add_argument("--steps", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     keep_freed_memory()
@@ -132,6 +155,8 @@ def main() -> None:
         return busy()
     if options.steps:
         return timed()
+    if options.against:
+        return against(options.against)
     torch.set_num_threads(options.threads)
     return beside_an_mlp() if options.mlp else ways()
 

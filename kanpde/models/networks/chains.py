@@ -117,7 +117,7 @@ class Layer(nn.Module):
         return jet_tap(x, indices, self.features(x[:, 0], highest_order(indices)), self.weight)
 
     def outputs(self, x: Tensor, indices: IndexSet) -> Tensor:  # [n, s, in] -> [n, s, out]
-        """What the tap has, differentiable in the weights too; of few by the values of edges, where a basis has them."""
+        """What the tap has, differentiable in the weights too; of few by values of edges, where a basis has them."""
         few = self.weight.shape[-1] <= FEW
         edges = self.features.edges(x[:, 0], self.weight, highest_order(indices)) if few else None
         return self.tap(x, indices).outputs if edges is None else composed_sum(x, edges, indices)

@@ -48,7 +48,7 @@ from kanpde.solving.reach import BoundValue, RemoteValue, ValuePiece, named_jets
 from kanpde.solving.rows import DenseRows, ListedRows, Rows
 
 CHUNK = 4096
-"""Points differentiated at once: enough to keep the cores busy, few enough for the cache."""
+"""Points differentiated at once, about: enough to keep the cores busy, few enough for the cache."""
 
 FEW = 0.5
 """Of a row of the Jacobian, what may be other than zero for its entries to be listed."""
@@ -377,7 +377,7 @@ class Residuals(OfParameters):
         r, rows, columns = self.route.sparse_jacobian(bound.prepared, bound.block.indices, head)
         slopes = _slopes(bound, seen[-1], self.learned.detach())
         first = sum(parameter.numel() for parameter in self.route.parameters)
-        added = torch.arange(first, first + slopes.shape[-1]).expand(len(columns), -1)
+        added = torch.arange(first, first + slopes.shape[-1], dtype=columns.dtype).expand(len(columns), -1)
         return r, torch.cat([rows, slopes], dim=-1), torch.cat([columns, added], dim=-1)
 
     def _head(self, bound: BoundBlock, learned: Tensor) -> tuple[Head, list[Tensor]]:
