@@ -54,6 +54,7 @@ from kanpde.problems.language import (
     text_of,
 )
 from kanpde.problems.problem import Condition, Problem
+from kanpde.problems.region_checks import check_regions
 from kanpde.problems.singular_ends import singular_ends
 from kanpde.problems.well_posedness import posedness_warnings
 
@@ -75,6 +76,7 @@ def check_problem(problem: Problem, label: str) -> tuple[str, ...]:
     check_learned_used(problem, label)
     problem = problem.settled()
     check_fields_used(problem, label)
+    check_regions(problem, label)
     check_initial_conditions(problem, label)
     warnings = [*problem.task.checked(problem, label), *rough_warnings(problem), *scale_warnings(problem)]
     warnings += [*posedness_warnings(problem, label), *filter(None, [too_few_equations(problem)])]
@@ -159,7 +161,7 @@ def check_boundary_conditions(problem: Problem, label: str) -> Iterator[str]:
     if determined_by_data(problem):
         yield from data_sentences(problem)
         return
-    if not problem.region.whole or any(isinstance(c.side, SubSide) for c in problem.conditions):
+    if not problem.region.whole or problem.homes or any(isinstance(c.side, SubSide) for c in problem.conditions):
         check_covered(problem, label)
         check_shared(problem, label)
         return
@@ -243,6 +245,7 @@ def check_shared(problem: Problem, label: str) -> None:
 
 def _check_piece_covered(problem: Problem, field: str, carrier: Side | ShapeBoundary, wanted: int, label: str) -> None:
     points = piece_points(problem.region, problem.domain, carrier, POINTS, SEED)
+    points = points[problem.lives(points)[:, problem.fields.index(field)]]
     count = torch.zeros(len(points), dtype=torch.int)
     for condition in problem.conditions:
         whole = carrier_of(condition.side)
@@ -317,13 +320,18 @@ def _place(problem: Problem, point: Tensor) -> str:
 
 def _statements(problem: Problem) -> Iterator[tuple[str, sympy.Expr, Tensor]]:
     """Key, residual and points of every equation and condition."""
-    points = inside_points(problem.region, problem.domain, POINTS, SEED)
     for name, residual in problem.equations.items():
-        yield f"equations.{name}", residual, points
+        yield f"equations.{name}", residual, _held_points(problem, name)
     for condition in problem.conditions:
         key = condition.kind if condition.kind == "initial" else f"{condition.kind}.{condition.name}"
         key = key.replace("final.", "boundary.")
         yield key, condition.residual, piece_points(problem.region, problem.domain, condition.side, POINTS, SEED)
+
+
+def _held_points(problem: Problem, equation: str) -> Tensor:  # -> [n, d]
+    """Where an equation holds."""
+    points = inside_points(problem.region, problem.domain, POINTS, SEED)
+    return points if equation not in problem.held else problem.in_parts(points, problem.held[equation])
 
 
 def check_defined(problem: Problem, label: str) -> None:
@@ -338,9 +346,10 @@ def check_defined(problem: Problem, label: str) -> None:
 def check_said(problem: Problem, label: str) -> None:
     """What equations and densities say depends on the fields somewhere, whatever `where` leaves of them."""
     generator = torch.Generator().manual_seed(SEED)
-    inside = inside_points(problem.region, problem.domain, POINTS, SEED)
-    equations = [(f"equations.{name}", residual) for name, residual in problem.equations.items()]
-    for key, residual in (*equations, *((problem.task.key, density) for density in problem.densities())):
+    everywhere = inside_points(problem.region, problem.domain, POINTS, SEED)
+    stated = [(f"equations.{name}", residual, _held_points(problem, name))
+              for name, residual in problem.equations.items()]  # fmt: skip
+    for key, residual, inside in (*stated, *((problem.task.key, one, everywhere) for one in problem.densities())):
         jets = jets_of(residual)
         if not jets or remotes_of(residual):
             continue
@@ -402,17 +411,17 @@ def check_exact(problem: Problem, label: str) -> None:
     inside = inside_points(problem.region, problem.domain, POINTS, SEED)
     where, largest = f"{label}: exact", 0.0
     for field, value in problem.exact.items():
-        found = _compiled(value, problem, f"{where}.{field}")(inside)
-        _check_finite(found, f"{where}.{field}", problem, inside)
+        own = inside[problem.lives(inside)[:, problem.fields.index(field)]]
+        found = _compiled(value, problem, f"{where}.{field}")(own)
+        _check_finite(found, f"{where}.{field}", problem, own)
         largest = max(largest, float(found.abs().max()))
     for key, residual, points in _statements(problem):
         values = _jet_values(jets, residual, points, problem, where)
         leftover = _compiled(residual, problem, where)(points, values).abs()
         terms = _compiled(size_of_terms(residual), problem, where)
-        scale = max(
-            float(terms(points, values).max()),
-            float(terms(inside, _jet_values(jets, residual, inside, problem, where)).max()),
-        )
+        own = problem.in_parts(inside, problem.homes.common(fields_of(residual))) if problem.homes else inside
+        sizes = terms(points, values), terms(own, _jet_values(jets, residual, own, problem, where))
+        scale = float(torch.cat(sizes).max())
         if key.startswith("constraint"):  # an average of what cancels
             scale = max(scale, largest)
         worst = int(leftover.argmax())

@@ -16,6 +16,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 from torch import Tensor
 
+from kanpde.problems.geometry.regions import Parts
 from kanpde.problems.geometry.shapes import Shape
 from kanpde.problems.language.calculus import is_jet
 from kanpde.problems.language.functions import Elementary, Evaluation, choice, raised
@@ -86,6 +87,13 @@ def by_shape(values: Iterable[tuple[sympy.Expr, sympy.Expr]], otherwise: sympy.E
         else:
             otherwise = choice(sympy.Rational(1, 2) - inside, value, otherwise)
     return otherwise
+
+
+def within(parts: Parts, numbers: tuple[int, ...], symbols: tuple[sympy.Symbol, ...]) -> sympy.Expr:
+    """1 in the parts of these numbers, 0 elsewhere."""
+    values = [sympy.Integer(number in numbers) for number in range(1 + len(parts))]
+    insides = [membership(name, shape, (0,) * len(symbols))(*symbols) for name, shape in parts]
+    return by_shape(zip(insides, values[1:], strict=True), values[0])
 
 
 def _finite(expr: sympy.Expr) -> bool:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import numpy as np
 import sympy
+import torch
 from torch import Tensor
 
 from kanpde.files.yaml import Entries, write_yaml
 from kanpde.problems.geometry.boxes import Box, Side
 from kanpde.problems.geometry.regions import Parts, Piece, Place, Region, part_of
+from kanpde.problems.homes import Homes
 from kanpde.problems.known_functions import table_of
 from kanpde.problems.language import (
     ExpressionError,
@@ -32,6 +34,7 @@ from kanpde.problems.language import (
     remotes_of,
     text_of,
 )
+from kanpde.problems.memberships import within
 from kanpde.problems.named_files import without_places
 from kanpde.problems.observations import Data
 from kanpde.problems.reading.entries import Source
@@ -191,6 +194,8 @@ class Problem:
         time: Axis of the coordinate t, if there is one.
         periodic: Axes along which the solution is periodic.
         parts: Shapes with coefficients or equations of their own, across whose rims fields may kink or jump.
+        homes: In which of these parts each field lives.
+        held: In which parts equations hold that do not hold everywhere.
         parameters: Values of the constants.
         equations: left - right of each equation, parameters and `auto` put in.
         conditions: Boundary and initial conditions.
@@ -225,6 +230,8 @@ class Problem:
     exact: dict[str, sympy.Expr]
     task: Task
     parts: Parts = ()
+    homes: Homes = field(default_factory=Homes)
+    held: dict[str, tuple[int, ...]] = field(default_factory=dict)
     learned: dict[str, float] = field(default_factory=dict)
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
     priors: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -301,8 +308,28 @@ class Problem:
 
     @property
     def outputs(self) -> int:
-        """Of a network: every field in every part."""
-        return len(self.fields) * self.joined
+        """Of a network: every field in every part that it lives in."""
+        return sum(len(self.homes.of(name)) for name in self.fields) if self.homes else len(self.fields) * self.joined
+
+    def holds_in(self, equation: str) -> tuple[int, ...]:
+        """The numbers of the parts that an equation holds in."""
+        return self.held.get(equation, tuple(range(1 + len(self.parts))))
+
+    def lives(self, points: Tensor) -> Tensor:  # [n, d] -> bool [n, fields]
+        """Which fields live where."""
+        if not self.homes:
+            return torch.ones(len(points), len(self.fields), dtype=torch.bool, device=points.device)
+        table = torch.tensor([[part in self.homes.of(name) for name in self.fields] for part in self.homes.everywhere])
+        return table.to(points.device)[self.part_of(points)]
+
+    def in_parts(self, points: Tensor, numbers: tuple[int, ...]) -> Tensor:  # [n, d] -> [m, d]
+        """Those of the points that lie in parts of these numbers."""
+        return points[torch.isin(self.part_of(points), torch.tensor(numbers, device=points.device))]
+
+    def home_mask(self, names: Iterable[str]) -> sympy.Expr:
+        """1 where several fields live, 0 elsewhere."""
+        symbols = coordinate_symbols(self.coordinates)
+        return within(self.parts, self.homes.common(names), tuple(symbols[axis] for axis in self.region.axes))
 
     def part_of(self, points: Tensor) -> Tensor:  # [n, d] -> long [n]
         """The number of the part that each point lies in, 0 outside of all shapes."""

@@ -56,7 +56,7 @@ def _reference(problem: Problem) -> Reference | None:
 def _ladder(
     method: str, solver: ModuleType, problem: Problem, points: torch.Tensor, known: torch.Tensor
 ) -> list[Classical]:
-    found: list[Classical] = []
+    found, lives = list[Classical](), problem.lives(points)
     for resolution in _resolutions(solver.resolutions(problem)):
         begun = time.perf_counter()
         try:
@@ -64,7 +64,8 @@ def _ladder(
         except NotSolved:
             continue
         seconds = time.perf_counter() - begun
-        error = relative_l2(torch.from_numpy(np.asarray(solved.values(points.numpy()))) - known, known)
+        found_there = torch.from_numpy(np.asarray(solved.values(points.numpy())))
+        error = relative_l2((found_there - known)[lives], known[lives])
         if math.isfinite(error) and error > 0 and solved.unknowns not in {one.unknowns for one in found}:
             found.append(Classical(method, solved.unknowns, error, seconds))
         if seconds > LONGEST or error < ENOUGH:

@@ -139,11 +139,14 @@ def _solved(
     if not (residual.isfinite().all() and matrix.isfinite().all()):
         return None
     coefficients = _least_squares(matrix, -residual)
-    inside = samples[0].points.double()
+    pairs = zip(blocks, samples, strict=True)
+    inside = torch.cat([sample.points for block, sample in pairs if block.side is None and block.observed is None]).double()
+    lives = window.lives(inside)
     error = partial(space.error, coefficients)
     found = torch.from_numpy(solution.values(inside))
     missed, left = error(inside, _values(window))[:, 0], matrix @ coefficients + residual
-    fields = missed.square().mean(0), found.square().mean(0), found.mean(0)
+    means = [(lives * values).sum(0) / lives.sum(0).clamp(min=1) for values in (missed**2, found**2, found)]
+    fields = means[0], means[1], means[2]
     return _Part(error, fields, (float(left.square().sum()), float(residual.square().sum())))
 
 

@@ -45,19 +45,21 @@ def relative_l2(difference: Tensor, reference: Tensor) -> float:
     return difference.norm().item() / (size if size > 0 else 1.0)
 
 
-def varying_error(difference: Tensor, reference: Tensor) -> float:  # [n, fields], [n, fields]
+def varying_error(difference: Tensor, reference: Tensor, lives: Tensor | None = None) -> float:  # [n, fields] each
     """The worst field's error relative to what is of interest in it: 10 K are much where 300 K rise by 30.
 
         max_f ‖u_f - u_f,ref‖₂ / s_f,   s_f = ‖u_f,ref - mean‖₂ if that is less than a fifth of ‖u_f,ref‖₂, else this
 
     s_f is at least 1e-3 of ‖u_f,ref‖₂ and 1e-4 of the largest field's, so that rounding in what is constant or zero
-    counts for nothing.
+    counts for nothing. Fields vanish where they do not live, and means are those of where they do.
 
     >>> known = 300 + torch.tensor([[0.0], [10.0], [20.0]])
     >>> round(varying_error(torch.full((3, 1), 5.0), known), 2)
     0.61
     """
-    scales = field_scales(reference.norm(dim=0), (reference - reference.mean(dim=0)).norm(dim=0))
+    own = torch.ones_like(reference) if lives is None else lives.to(reference)
+    means = (own * reference).sum(0) / own.sum(0).clamp(min=1)
+    scales = field_scales(reference.norm(dim=0), (own * (reference - means)).norm(dim=0))
     return max((difference.norm(dim=0) / scales).tolist())
 
 
@@ -79,10 +81,12 @@ def errors(solution: Solution, points: Tensor, reference: Reference | None = Non
     if not problem.exact:
         return {} if reference is None else _reference_errors(solution, points, reference)
     found = solution.jets(points, first_order_indices(problem)).cpu().double()
-    exact = exact_jets(problem, points, order=1)
-    exact[:, 0] = aligned(problem, points, found[:, 0], exact[:, 0])
+    exact, lives = exact_jets(problem, points, order=1), problem.lives(points)
+    exact[:, 0] = aligned(problem, points, found[:, 0], exact[:, 0].masked_fill(~lives, torch.nan))
+    for jets in (found, exact):
+        jets.masked_fill_(~lives[:, None], 0.0)
     return {
-        **value_errors(problem.fields, found[:, 0], exact[:, 0]),
+        **value_errors(problem.fields, found[:, 0], exact[:, 0], lives),
         "h1": relative_l2(found - exact, exact),
         "reference_error": torch.finfo(torch.float64).eps,  # a closed form, evaluated in double precision
     }
@@ -92,15 +96,19 @@ def _reference_errors(solution: Solution, points: Tensor, reference: Reference) 
     found, known = torch.from_numpy(solution.values(points)), torch.from_numpy(reference.values(points.numpy()))
     known = aligned(solution.problem, points, found, known)
     own = {"reference_error": reference.error, "reference_time_s": reference.seconds}
-    return {**value_errors(solution.problem.fields, found, known), **own, "reference_unknowns": reference.unknowns}
+    found, known = (values.masked_fill(~lives, 0.0) for values in (found, known))
+    errors_known = value_errors(problem.fields, found, known, lives)
+    return {**errors_known, **own, "reference_unknowns": reference.unknowns}
 
 
-def value_errors(fields: tuple[str, ...], found: Tensor, known: Tensor) -> dict[str, float]:  # [n, fields]
+def value_errors(
+    fields: tuple[str, ...], found: Tensor, known: Tensor, lives: Tensor | None = None
+) -> dict[str, float]:  # [n, fields] each
     """rel_l2, varying_error and max_error over all fields; of several fields, rel_l2 of each as well."""
     difference = found - known
     values = {
         "rel_l2": relative_l2(difference, known),
-        "varying_error": varying_error(difference, known),
+        "varying_error": varying_error(difference, known, lives),
         "max_error": difference.abs().max().item(),
     }
     if len(fields) > 1:
@@ -110,15 +118,22 @@ def value_errors(fields: tuple[str, ...], found: Tensor, known: Tensor) -> dict[
 
 
 def known_values(problem: Problem, points: Tensor, reference: Reference | None) -> Tensor | None:  # -> [n, fields]
-    """The exact solution or its reference at points; None where neither is known."""
+    """The exact solution or its reference at points, NaN where fields do not live; None where neither is known."""
     if problem.exact:
-        return exact_jets(problem, points, order=0)[:, 0]
-    return None if reference is None else torch.from_numpy(reference.values(points.numpy()))
+        known = exact_jets(problem, points, order=0)[:, 0]
+    elif reference is not None:
+        known = torch.from_numpy(reference.values(points.numpy()))
+    else:
+        return None
+    return known.masked_fill(~problem.lives(points), torch.nan)
 
 
 def equations_rms(solution: Solution, points: Tensor) -> float:  # [n, d]
     """Root mean square of all equations' residuals R(x; u), in the equations' own units."""
-    return _rms([_residual(solution, expr, points) for expr in solution.problem.equations.values()])
+    problem = solution.problem
+    places = {name: problem.in_parts(points, problem.held[name]) if name in problem.held else points
+              for name in problem.equations}  # fmt: skip
+    return _rms([_residual(solution, expr, places[name]) for name, expr in problem.equations.items()])
 
 
 def conditions_rms(solution: Solution, count: int = 1024) -> float:

@@ -96,15 +96,15 @@ def relative_residual(solution: Solution) -> float:
         max( ‖∂R/∂(∂ᵗu)‖ s_u / T^m ,  min over space axes that occur of  ‖∂R/∂(∂ᵃu)‖ s_u / L_a^m )
     """
     problem = solution.problem
-    points = inside_points(problem.region, problem.domain, POINTS, seed=SEED)
+    inside = points = inside_points(problem.region, problem.domain, POINTS, seed=SEED)
 
     def rms(expr: sympy.Expr) -> float:
         return float(np.sqrt(np.mean(solution.evaluate(expr, points) ** 2)))
 
-    values = torch.from_numpy(solution.values(points))
-    scales = field_scales(values.square().mean(0).sqrt(), values.std(0, correction=0))
+    scales = _scales_of(solution, inside)
     shares = []
-    for residual in problem.equations.values():
+    for name, residual in problem.equations.items():
+        points = problem.in_parts(inside, problem.held[name]) if name in problem.held else inside
         largest = max(rms(term) for term in sympy.Add.make_args(residual))
         found = _whole_residuals(problem, residual).items()
         whole = {axis: max(rms(expr) * scales[field].item() for expr, field in made) for axis, made in found}
@@ -112,6 +112,14 @@ def relative_residual(solution: Solution) -> float:
         largest = max(largest, in_time, min(whole.values(), default=0.0))
         shares.append(rms(residual) / largest if largest > 0 else 0.0)
     return max(shares, default=math.nan)
+
+
+def _scales_of(solution: Solution, points: torch.Tensor) -> torch.Tensor:  # [n, d] -> [fields]
+    """The scales of fields, each where it lives."""
+    values, lives = torch.from_numpy(solution.values(points)), solution.problem.lives(points)
+    own = [column[there] for column, there in zip(values.T, lives.T, strict=True)]
+    sizes = torch.stack([column.square().mean().sqrt() for column in own])
+    return field_scales(sizes, torch.stack([column.std(correction=0) for column in own]))
 
 
 def _whole_residuals(problem: Problem, residual: sympy.Expr) -> dict[int, list[tuple[sympy.Expr, int]]]:
@@ -141,9 +149,11 @@ def _largest_term(solution: Solution, residual: sympy.Expr, points: torch.Tensor
     """The largest rms of a condition's terms on its side, or of the fields inside of which it speaks, and no others."""
     problem, terms = solution.problem, sympy.Add.make_args(residual)
     sizes = [float(np.sqrt(np.mean(solution.evaluate(term, points) ** 2))) for term in terms]
-    inside = solution.values(inside_points(problem.region, problem.domain, 256, seed=SEED))
+    points = inside_points(problem.region, problem.domain, 256, seed=SEED)
+    inside, lives = solution.values(points), problem.lives(points).numpy()
     spoken = {name for name, _ in all_jets_of(residual)}
-    own = inside[:, [place for place, name in enumerate(problem.fields) if name in spoken]]
+    places = [place for place, name in enumerate(problem.fields) if name in spoken]
+    own = inside[:, places][lives[:, places]]
     return max(*sizes, float(np.sqrt(np.mean(own**2))) if own.size else 0.0)
 
 

@@ -426,6 +426,7 @@ def _setup(
 def _tracker(goal: Goal, reference: Reference | None) -> Callable[[nn.Module], float]:
     """The relative error of a network at a fixed set of points, for the history."""
     points = tracking_points(goal.problem)
+    lives = goal.problem.lives(points)
     try:
         with time_limit(GRACE):
             known = known_values(goal.problem, points, reference)
@@ -438,7 +439,7 @@ def _tracker(goal: Goal, reference: Reference | None) -> Callable[[nn.Module], f
         found = Solution(goal.problem, goal.ansatz, network).values(points)
         nearest = goal.nearest(known, found, reference)
         nearest = aligned(goal.problem, points, torch.from_numpy(found), nearest)
-        return relative_l2(torch.from_numpy(found) - nearest, nearest)
+        return relative_l2((torch.from_numpy(found) - nearest)[lives], nearest[lives])
 
     return error
 
@@ -608,6 +609,7 @@ def _fields(solution: Solution, axes: dict[str, np.ndarray], reference: Referenc
         found = solution.values(points)
     if not solution.problem.region.whole:
         found[~solution.problem.region.reaches(torch.from_numpy(points)).numpy()] = np.nan
+    found[~solution.problem.lives(torch.from_numpy(points)).numpy()] = np.nan
     try:
         known = known_values(solution.problem, torch.from_numpy(points), reference)
     except OutOfMeans:

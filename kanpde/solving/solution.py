@@ -15,7 +15,7 @@ from kanpde.models.differentiation import route_for
 from kanpde.models.jets import IndexSet, closure
 from kanpde.models.learned_constants import learned_values
 from kanpde.problems.geometry.regions import in_domain
-from kanpde.problems.language import Remote, Scope, compile_expression, parse_expression
+from kanpde.problems.language import Remote, Scope, compile_expression, fields_of, parse_expression
 from kanpde.problems.problem import Problem
 from kanpde.references.means import check_time
 from kanpde.solving.ansatz.interface import Ansatz
@@ -46,7 +46,7 @@ class Solution:
     def __call__(
         self, points: Points | None = None, *, extrapolate: bool = False, **coordinates: Any
     ) -> Any:  # [n, d] -> [n, fields]
-        """Values of all fields, NaN with a warning outside the domain and in its holes.
+        """Values of all fields, NaN with a warning outside the domain and in its holes, and where a field does not live.
 
         Args:
             points: A table [n, d]; or give coordinates by name, `solution(x=0.5, t=times)`, numbers and arrays that
@@ -76,9 +76,10 @@ class Solution:
         """
         expr = parse_expression(expression, self._scope(), "derivative")
         if points is not None and not coordinates:
-            return self._masked(self.evaluate(expr, points), points, extrapolate)
+            return self._masked(self.evaluate(expr, points), points, extrapolate, fields_of(expr))
         grid = self._grid(points, coordinates)
-        return grid.shaped(self._masked(self.evaluate(expr, grid.points), grid.points, extrapolate), expression)
+        found = self._masked(self.evaluate(expr, grid.points), grid.points, extrapolate, fields_of(expr))
+        return grid.shaped(found, expression)
 
     def values(self, points: Points) -> np.ndarray:  # [n, d] -> [n, fields]
         """Values of all fields wherever the network has some; nobody asks whether that is in the domain."""
@@ -109,8 +110,10 @@ class Solution:
             )
         return Grid.of({name: coordinates[name] for name in names})
 
-    def _masked(self, found: np.ndarray, points: Points, extrapolate: bool) -> np.ndarray:
-        """NaN outside the domain, unless that is insisted on."""
+    def _masked(
+        self, found: np.ndarray, points: Points, extrapolate: bool, fields: Sequence[str] = ()
+    ) -> np.ndarray:  # [n, fields], or [n] of some
+        """NaN outside the domain and where fields do not live, unless that is insisted on."""
         if extrapolate:
             return found
         asked, own = _tensor(points).detach().cpu().double(), self.problem
@@ -122,6 +125,10 @@ class Solution:
                 stacklevel=3,
             )
             found[outside.numpy()] = np.nan
+        if own.homes:
+            lives = own.lives(asked)
+            lives = lives[:, [own.fields.index(name) for name in fields]] if fields else lives
+            found[~(lives if found.ndim > 1 else lives.all(1)).numpy()] = np.nan
         return found
 
     def evaluate(self, expr: Expr, points: Points) -> np.ndarray:  # [n, d] -> [n]

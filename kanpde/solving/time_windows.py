@@ -101,7 +101,7 @@ class CarriedAnsatz:
         base = self.base.bind(points, indices)
         lift = base.lift + self._carried(points, indices)
         rising = torch.stack([self._rising(points, indices, order) for order in self._orders()], dim=1)
-        return BoundAnsatz(lift, rising if base.matrix is None else base.matrix @ rising)
+        return BoundAnsatz(lift, rising if base.matrix is None else base.matrix @ rising, base.columns)
 
     def _orders(self) -> list[int]:
         return [self.problem.order_along(name, self.problem.time_axis) for name in self.problem.fields]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self, TypeAlias
 
 import numpy as np
@@ -156,11 +156,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Seam:
-    """Where two parts meet: the stretch of a shape's facet inside the region and outside of earlier shapes."""
+    """Where two parts meet: the stretch of a shape's facet inside the region and outside of earlier shapes.
+
+    beyond: All parts, and the number of the one that begins there, where the facet meets several.
+    """
 
     name: str
     facet: Facet
     earlier: tuple[Shape, ...]
+    beyond: tuple[Parts, int] | None = None
     axis = None  # along no coordinate
 
     def divides(self, region: Region, space: Tensor) -> Tensor:  # [n, space] -> bool [n]
@@ -171,6 +175,9 @@ class Seam:
             found &= region.holds(beside)
             for shape in self.earlier:
                 found &= ~shape.contains(beside)
+        if self.beyond is not None:
+            parts, number = self.beyond
+            found &= part_of(parts, space + step * normals) == number
         return found
 
     def normal_expressions(self, symbols: tuple[sympy.Symbol, ...]) -> tuple[sympy.Expr, ...]:
@@ -179,6 +186,14 @@ class Seam:
 
 
 Piece = Side | SubSide | ShapeBoundary | Place | Seam
+
+
+def stretches(region: Region, box: Box, parts: Parts, seam: Seam, count: int) -> tuple[tuple[Seam, int], ...]:
+    """A seam cut where other parts begin beyond it, each piece with the number of that part."""
+    space = piece_points(region, box, seam, count, 0)[:, list(region.axes)]
+    beyond = space + STEP * max(box.lengths[axis] for axis in region.axes) * seam.facet.normals(space)
+    numbers = part_of(parts, beyond).unique().tolist()
+    return tuple((seam if len(numbers) == 1 else replace(seam, beyond=(parts, number)), number) for number in numbers)
 
 
 def seams_of(parts: Parts) -> tuple[tuple[Seam, ...], ...]:
@@ -287,9 +302,13 @@ def sampled_inside(
 
 
 def sampled_parts(
-    sampling: Sampling, region: Region, box: Box, parts: Parts, count: int, seed: int, periodic: tuple[int, ...]
-) -> Sample:
-    """As many points in each part, however small it is, drawn in the least box around it."""
+    sampling: Sampling, region: Region, box: Box, parts: Parts, count: int, seed: int, periodic: tuple[int, ...],
+    numbers: tuple[int, ...] | None = None,
+) -> Sample:  # fmt: skip
+    """As many points in each part, however small it is, drawn in the least box around it: in all, or those numbered.
+
+    `count` is that of all parts.
+    """
     boxes = [box, *(_around(box, region, shape) for _, shape in parts)]
     share = -(-count // len(boxes))
 
@@ -300,7 +319,7 @@ def sampled_parts(
             share,
         )
 
-    found = [of_part(number) for number in range(len(boxes))]
+    found = [of_part(number) for number in (range(len(boxes)) if numbers is None else numbers)]
     return Sample(torch.cat([one.points for one in found]), torch.cat([one.weights for one in found]))
 
 

@@ -42,15 +42,17 @@ from kanpde.problems.reading.messages import wrong_kind
 from kanpde.problems.reading.metrics import metric_warnings, read_metric
 from kanpde.problems.reading.own_names import check_own_names
 from kanpde.problems.reading.parts import (
-    across_seams,
     insides,
     own_coefficients,
     own_equations,
     parted_value,
     parting_shapes,
+    read_homes,
+    within_homes,
     within_parts,
 )
 from kanpde.problems.reading.reference import check_reference, read_reference
+from kanpde.problems.reading.rims import across_seams
 from kanpde.problems.reading.schema import KEYS
 from kanpde.problems.reading.settings import read_settings
 from kanpde.problems.reading.shapes import read_region, read_shapes
@@ -101,6 +103,7 @@ class ProblemFile(Source):
         scope = replace(scope, definitions={**scope.definitions, **coefficients})
         self.check_derivative_names([*coefficients], scope.fields, coordinates)
         narrow = fewer_coordinates(self, scope)
+        homes = read_homes(self, scope, parts, narrow)
         scope = read_mapping(self, replace(scope, narrow=narrow), box)
         scope = replace(scope, history=self.history(scope))
         exact = self.exact(scope)
@@ -116,12 +119,15 @@ class ProblemFile(Source):
         task = kind.read(self, scope)
         fields = task.fields(self, scope)
         conditions = read_conditions(self, scope, exact, periodic, region, box)
+        if homes:
+            conditions = tuple(within_homes(self, conditions, scope, homes, parts, region, box))
         conditions = within_parts(conditions, parts, region, box)
         conditions = task.conditions(conditions, fields, scope, self.where("boundary"))
         equations = task.equations(self, scope, exact)
-        equations, own = own_equations(self, scope, exact, equations)
-        equations, walls = self.across_walls(equations, scope, box)
-        equations, rims = across_seams(self, equations, own, scope, parts if equations else (), region, box)
+        stated = own_equations(self, scope, exact, equations, homes)
+        equations, walls = self.across_walls(stated.residuals, scope, box)
+        stated = replace(stated, residuals=equations)
+        equations, rims = across_seams(self, stated, scope, exact, parts if equations else (), homes, region, box)
         texts = self.data.get("equations")
         equations, apart = parted(equations, scope, region, box, texts if isinstance(texts, dict) else {})
         conditions = (*conditions, *walls, *rims, *apart, *read_constraints(self, scope, exact, region, box))
@@ -145,6 +151,8 @@ class ProblemFile(Source):
             conditions=conditions,
             task=task,
             parts=parts,
+            homes=homes,
+            held=stated.held,
             exact=exact,
             learned=learned,
             bounds=read_bounds(self, learned),

@@ -68,7 +68,15 @@ SAMPLES = object_of(dict.fromkeys(sorted(FILE_KEYS), TEXT), ["file"])
 SAMPLES["properties"]["interpolation"] = {"enum": ["linear", "cubic"]}
 PARTED = object_of({"inside": mapping_of(EXPRESSION), "else": EXPRESSION}, ["inside", "else"])
 COEFFICIENT = {"anyOf": [EXPRESSION, PARTED, object_of({"random_cells": RANDOM_CELLS}, ["random_cells"]), SAMPLES]}
-OWN = object_of({"coefficients": mapping_of(EXPRESSION), "equations": mapping_of(TEXT), "jump": mapping_of(EXPRESSION)})
+OWN = object_of(
+    {
+        "fields": one_or_several(TEXT),
+        "coefficients": mapping_of(EXPRESSION),
+        "equations": mapping_of(TEXT),
+        "jump": mapping_of(EXPRESSION),
+        "rim": one_or_several(TEXT),
+    }
+)
 
 MEASURED = {"fields": one_or_several(TEXT), "test": {"type": "number", "minimum": 0, "maximum": 0.9}, "seed": WHOLE}
 OF = {"anyOf": [one_or_several(TEXT), {"type": "object", "additionalProperties": TEXT}]}
@@ -158,7 +166,8 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
     ),
     "regions": (
         "what shapes have of their own: `{wire: {coefficients: {k: 400}, equations: {heat: …}, jump: {T: 0.1}}}`; "
-        "fields and fluxes go on across their rims but for what `jump` says of a field or of an equation's flux",
+        "fields and fluxes go on across their rims but for what `jump` says of a field or of an equation's flux; "
+        "`{wire: {fields: [a], rim: [a = 3*b, dn(a) = dn(b)]}, else: {fields: [b]}}`: a lives in wire alone, b outside",
         mapping_of(OWN),
     ),
     "units": (

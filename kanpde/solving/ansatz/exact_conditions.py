@@ -22,7 +22,7 @@ from torch import Tensor
 
 from kanpde.models.jets import IndexSet, closure, product_matrix
 from kanpde.problems.geometry.boxes import Side, box_sides
-from kanpde.problems.geometry.regions import ShapeBoundary, inside_points, piece_points, sampled_on
+from kanpde.problems.geometry.regions import Piece, ShapeBoundary, SubSide, inside_points, piece_points, sampled_on
 from kanpde.problems.geometry.samplings import SobolSampling
 from kanpde.problems.language import (
     ROUGH,
@@ -61,13 +61,13 @@ class Lifted:
     def bind(self, points: Tensor, indices: IndexSet) -> BoundAnsatz:
         """Evaluate lifts and envelopes with their derivatives at fixed points [n, d]."""
         lift = torch.stack([self._jet(expr, points, indices) for expr in self.lifts], dim=-1)
-        part = self.problem.part_of(points) if self.problem.joined > 1 else None
+        columns = own_outputs(self.problem, points)
         if all(envelope == 1 for envelope in self.envelopes):
-            return BoundAnsatz(lift, None, part)
+            return BoundAnsatz(lift, None, columns)
         factors = {expr: product_matrix(self._jet(expr, points, indices), indices) for expr in set(self.envelopes)}
         if len(factors) == 1:
-            return BoundAnsatz(lift, factors.popitem()[1][:, None], part)
-        return BoundAnsatz(lift, torch.stack([factors[expr] for expr in self.envelopes], dim=1), part)
+            return BoundAnsatz(lift, factors.popitem()[1][:, None], columns)
+        return BoundAnsatz(lift, torch.stack([factors[expr] for expr in self.envelopes], dim=1), columns)
 
     def _jet(self, expr: Expr, points: Tensor, indices: IndexSet) -> Tensor:  # -> [n, s]
         if has_quotients(expr):
@@ -79,6 +79,20 @@ class Lifted:
         if key not in self._formulas:
             self._formulas[key] = _compiled_derivative(self.problem, expr, index)
         return self._formulas[key]
+
+
+def own_outputs(problem: Problem, points: Tensor) -> Tensor | None:  # [n, d] -> long [n, fields]
+    """Which of a network's outputs is each field at points; None where there is one for each.
+
+    Outputs come part by part, of each part those fields that live there. At a rim a field that ends there is itself.
+    """
+    if problem.joined == 1:
+        return None
+    parts = range(problem.joined)
+    outputs = [(part, name) for part in parts for name in problem.fields if part in problem.homes.of(name)]
+    table = [[outputs.index((part if part in home else home[0], name)) for name in problem.fields
+              for home in [problem.homes.of(name)]] for part in parts]  # fmt: skip
+    return torch.tensor(table, device=points.device)[problem.part_of(points)]
 
 
 def ansatz_of(problem: Problem, conditions: str) -> Lifted:
@@ -142,7 +156,7 @@ def _data_by_order(problem: Problem, name: str, side: Side) -> dict[int, tuple[C
     """Conditions ∂^n u = g on one side, n the order of a derivative along its axis alone."""
     found: dict[int, tuple[Condition, Expr]] = {}
     for condition in problem.conditions:
-        solved = condition.solved(problem.coordinates) if condition.side == side else None
+        solved = condition.solved(problem.coordinates) if _whole(problem, condition, name) == side else None
         if solved is None:
             continue
         (field_name, index), data = solved
@@ -151,6 +165,12 @@ def _data_by_order(problem: Problem, name: str, side: Side) -> dict[int, tuple[C
         if field_name == name and sum(index) == index[side.axis]:
             found.setdefault(index[side.axis], (condition, data))
     return found
+
+
+def _whole(problem: Problem, condition: Condition, name: str) -> Piece:
+    """Where a condition holds, or the whole side where it holds all over what a field has of it."""
+    side = condition.side
+    return side.side if isinstance(side, SubSide) and side.mask == problem.home_mask((name,)) else side
 
 
 OnShapes = Mapping[ShapeBoundary, tuple[Condition, Expr]]
@@ -226,6 +246,7 @@ def _check_smooth(problem: Problem, name: str, lift: Expr) -> None:
     """A kink in the data would be carried into the domain, and its derivatives would lack what happens at the kink."""
     _check_kinks(lift)
     points = _looked_at(problem)
+    points = points[problem.lives(points)[:, problem.fields.index(name)]]
     for index in _indices(problem, name):
         _check_finite(_compiled_derivative(problem, lift, index)(points))
 
@@ -311,7 +332,7 @@ def _largest_miss(
     """How far the lift is from its conditions at scrambled points of each side, relative to all of the field's data."""
     misses, sizes = [0.0], [0.0]
     for side, conditions in given:
-        points = piece_points(problem.region, problem.domain, side, 64, 0)
+        points = piece_points(problem.region, problem.domain, conditions[0][0].side, 64, 0)
         if not len(points):
             continue  # all of the side is cut away
         for order, (_, data) in enumerate(conditions):

@@ -13,17 +13,17 @@ from kanpde.problems.problem import Condition
 class BoundAnsatz:
     """The affine map from network jets to field jets at fixed points: ∂_α u = ∂_α L + Σ_β M_αβ ∂_β N.
 
-    Where shapes part the domain, a network has every field in every part; each point takes those of its own.
+    Where shapes part the domain, a network has every field in every part that it lives in; each point takes those of
+    its own part, and of fields that do not live there those of another.
     """
 
     lift: Tensor  # [n, s, fields]
     matrix: Tensor | None  # [n, fields or 1, s, s]; None is the identity
-    part: Tensor | None = None  # long [n]
+    columns: Tensor | None = None  # long [n, fields], of the network's outputs
 
-    def __call__(self, network: Tensor) -> Tensor:  # [n, s, fields or parts·fields] -> [n, s, fields]
-        if self.part is not None:
-            split = network.unflatten(2, (-1, self.lift.shape[2]))
-            network = split.take_along_dim(self.part[:, None, None, None], dim=2)[:, :, 0]
+    def __call__(self, network: Tensor) -> Tensor:  # [n, s, outputs] -> [n, s, fields]
+        if self.columns is not None:
+            network = network.take_along_dim(self.columns[:, None], dim=2)
         if self.matrix is None:
             return self.lift + network
         if self.matrix.shape[1] == 1:

@@ -38,7 +38,7 @@ from kanpde.problems.geometry.regions import (
     sampled_parts,
 )
 from kanpde.problems.geometry.sampling import Sample
-from kanpde.problems.geometry.samplings import Sampling, side_count
+from kanpde.problems.geometry.samplings import Sampling, SobolSampling, side_count
 from kanpde.problems.language import Formula, Jet, Remote, compile_expression
 from kanpde.problems.observations import Data, Observations
 from kanpde.problems.problem import Problem
@@ -62,7 +62,7 @@ LARGEST_JACOBIAN = 6 * 2**30
 
 @dataclass(frozen=True)
 class Block:
-    """Residuals taken at the same points: all equations together, one condition on its side, or the data."""
+    """Residuals taken at the same points: equations that hold in the same parts, a condition on its side, or the data."""
 
     names: tuple[str, ...]
     formulas: tuple[Formula, ...]
@@ -73,6 +73,7 @@ class Block:
     reach: tuple[RemoteValue, ...] = ()
     observed: Observations | None = None  # what the formulas' values are compared with
     tested: Observations | None = None  # the same, for what is held out
+    parts: tuple[int, ...] | None = None  # of a parted domain, in which equations hold; None for all
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,10 @@ def build_blocks(
     problem: Problem, ansatz: Ansatz, boundary_weight: float, dtype: torch.dtype, data_weight: float = 1.0
 ) -> tuple[Block, ...]:
     """Compile equations and remaining conditions, and measure their scales at the lift."""
-    inside = tuple(problem.equations.items())
-    equations = [_block(problem, ansatz, inside, 1.0, None, dtype)] if inside else []
+    together: dict[tuple[int, ...] | None, list[tuple[str, Expr]]] = {}
+    for name, residual in problem.equations.items():
+        together.setdefault(problem.held.get(name), []).append((name, residual))
+    equations = [_block(problem, ansatz, own, 1.0, None, dtype, parts) for parts, own in together.items()]
     conditions = [
         _block(problem, ansatz, ((condition.name, condition.residual),), boundary_weight, condition.side, dtype)
         for condition in ansatz.penalties
@@ -189,6 +192,7 @@ def _block(
     weight: float,
     side: Piece | None,
     dtype: torch.dtype,
+    parts: tuple[int, ...] | None = None,
 ) -> Block:
     names = tuple(name for name, _ in items)
     formulas = tuple(compile_expression(expr, problem.coordinates, problem.fields) for _, expr in items)
@@ -196,13 +200,15 @@ def _block(
     indices, reach = closure(local, len(problem.coordinates)), reach_of(problem, formulas)
     region, box = problem.region, problem.domain
     points = piece_points(region, box, side, 256, 0) if side else inside_points(region, box, 256, 0)
+    if parts is not None:
+        points = sampled_parts(SobolSampling(), region, box, problem.parts, 256, 0, (), parts).points
     points = points.to(dtype)
     lifted = {**named_jets(ansatz.bind(points, indices).lift, problem.fields, indices)}
     lifted |= values_elsewhere(
         reach, points, lambda x, wanted: ansatz.bind(x, wanted).lift, problem.fields, problem.learned
     )
     scales = tuple(_scale(problem, formula, points, lifted) for formula in formulas)
-    return Block(names, formulas, scales, weight, side, indices, reach)
+    return Block(names, formulas, scales, weight, side, indices, reach, parts=parts)
 
 
 def _scale(problem: Problem, formula: Formula, points: Tensor, lifted: Mapping[Jet, Tensor]) -> float:
@@ -562,15 +568,17 @@ def draw(problem: Problem, blocks: Sequence[Block], sampling: Sampling, count: i
     return [
         Sample(block.observed.points, block.observed.weights)
         if block.observed is not None
-        else _drawn_inside(problem, sampling, count, seed).by_place()
+        else _drawn_inside(problem, sampling, count, seed, block.parts).by_place()
         if block.side is None
         else sampled_on(sampling, *where, block.side, on_side, seed + 1 + place, problem.periodic).by_place()
         for place, block in enumerate(blocks)
     ]
 
 
-def _drawn_inside(problem: Problem, sampling: Sampling, count: int, seed: int) -> Sample:
+def _drawn_inside(
+    problem: Problem, sampling: Sampling, count: int, seed: int, parts: tuple[int, ...] | None
+) -> Sample:
     where, periodic = (problem.region, problem.domain), problem.periodic
     if problem.joined > 1:
-        return sampled_parts(sampling, *where, problem.parts, count, seed, periodic)
+        return sampled_parts(sampling, *where, problem.parts, count, seed, periodic, parts)
     return sampled_inside(sampling, *where, count, seed, periodic)
