@@ -29,6 +29,9 @@ def statement_lines(problem: Problem) -> Iterator[str]:
     yield from (f"  mapping: {name} = {text}" for name, text in (problem.source.get("mapping") or {}).items())
     for name, axes in problem.narrow.items():
         yield f"  {name} depends on {', '.join(c for a, c in enumerate(problem.coordinates) if a not in axes)} alone"
+    names = ("else", *(name for name, _ in problem.parts))
+    for name, home in problem.homes.own.items():
+        yield f"  {name} lives in {', '.join(names[part] for part in home)}"
     if problem.parameters:
         yield "  parameters: " + ", ".join(_parameter(problem, name) for name in problem.parameters)
     yield from problem.task.lines(problem)

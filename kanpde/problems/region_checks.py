@@ -8,11 +8,9 @@ from kanpde.errors import InputError
 from kanpde.problems.language import Integrated, all_jets_of, fields_of, remotes_of
 from kanpde.problems.problem import Problem
 
-SEVERAL = ("no equations", "one equation")
-
 
 def check_regions(problem: Problem, label: str) -> None:
-    """As many equations as fields in every part, and nothing asked of a field where it does not live.
+    """Nothing is asked of a field where it does not live.
 
     Raises:
         InputError: in three parts, beginning with `label` and the key.
@@ -24,27 +22,8 @@ def check_regions(problem: Problem, label: str) -> None:
             f"{label}: regions.fields go with equations; the problem has {problem.task.key}. State its equations, or "
             "let fields live everywhere."
         )
-    check_counts(problem, label)
     check_reach(problem, label)
     check_rows(problem, label)
-
-
-def check_counts(problem: Problem, label: str) -> None:
-    for part, name in enumerate(("else", *(name for name, _ in problem.parts))):
-        fields = [field for field in problem.fields if part in problem.homes.of(field)]
-        held = [equation for equation in problem.equations if part in problem.holds_in(equation)]
-        if not fields:
-            raise InputError(
-                f"{label}: regions need a field in each; none lives in {name}. Leave it out by domain: "
-                f"{problem.parts[0][0] if part == 0 else f'box - {name}'}, or add a field to regions.{name}.fields."
-            )
-        if len(held) != len(fields) and not (problem.data or problem.learned):
-            raise InputError(
-                f"{label}: equations need to be as many in {name} as fields that live there, {len(fields)} "
-                f"({', '.join(fields)}); it has {len(held) or 'none'}{' (' * bool(held)}{', '.join(held)}"
-                f"{')' * bool(held)}. {'Add' if len(held) < len(fields) else 'Remove'} equations; they hold where all "
-                "of their fields live."
-            )
 
 
 def check_reach(problem: Problem, label: str) -> None:

@@ -139,8 +139,9 @@ def _solved(
     if not (residual.isfinite().all() and matrix.isfinite().all()):
         return None
     coefficients = _least_squares(matrix, -residual)
-    pairs = zip(blocks, samples, strict=True)
-    inside = torch.cat([sample.points for block, sample in pairs if block.side is None and block.observed is None]).double()
+    places = [sample.points for block, sample in zip(blocks, samples, strict=True)
+              if block.side is None and block.observed is None]  # fmt: skip
+    inside = torch.cat(places).double()
     lives = window.lives(inside)
     error = partial(space.error, coefficients)
     found = torch.from_numpy(solution.values(inside))

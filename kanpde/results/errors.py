@@ -93,12 +93,13 @@ def errors(solution: Solution, points: Tensor, reference: Reference | None = Non
 
 
 def _reference_errors(solution: Solution, points: Tensor, reference: Reference) -> dict[str, float]:
+    problem, lives = solution.problem, solution.problem.lives(points)
     found, known = torch.from_numpy(solution.values(points)), torch.from_numpy(reference.values(points.numpy()))
-    known = aligned(solution.problem, points, found, known)
-    own = {"reference_error": reference.error, "reference_time_s": reference.seconds}
+    known = aligned(problem, points, found, known.masked_fill(~lives, torch.nan))
     found, known = (values.masked_fill(~lives, 0.0) for values in (found, known))
-    errors_known = value_errors(problem.fields, found, known, lives)
-    return {**errors_known, **own, "reference_unknowns": reference.unknowns}
+    own = {"reference_error": reference.error, "reference_time_s": reference.seconds}
+    measured = value_errors(problem.fields, found, known, lives)
+    return {**measured, **own, "reference_unknowns": reference.unknowns}
 
 
 def value_errors(

@@ -46,7 +46,7 @@ class Solution:
     def __call__(
         self, points: Points | None = None, *, extrapolate: bool = False, **coordinates: Any
     ) -> Any:  # [n, d] -> [n, fields]
-        """Values of all fields, NaN with a warning outside the domain and in its holes, and where a field does not live.
+        """Values of all fields, NaN where one does not live, and with a warning outside the domain and in its holes.
 
         Args:
             points: A table [n, d]; or give coordinates by name, `solution(x=0.5, t=times)`, numbers and arrays that

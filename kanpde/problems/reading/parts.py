@@ -165,7 +165,7 @@ def own_coefficients(statement: Source, scope: Scope, found: Mapping[str, sympy.
 
 @dataclass(frozen=True)
 class Stated:
-    """Equations by name, those among them that differ from part to part, and where those hold that do not everywhere."""
+    """Equations by name, those that differ from part to part, and where those hold that do not everywhere."""
 
     residuals: dict[str, sympy.Expr]
     own: frozenset[str]
@@ -188,6 +188,8 @@ def own_equations(
         found[name] = reader.whole(by_part)
         if len(by_part) < homes.count:
             held[name] = tuple(sorted(by_part))
+    if homes and equations and not (statement.data.get("data") or scope.narrow):
+        reader.check_counts(found, held)
     return Stated(found, frozenset(texts), held)
 
 
@@ -233,6 +235,25 @@ class _EquationReader:
                 f"{self.statement.where(key)} needs fields that live together somewhere; they do nowhere ({told}). "
                 "What joins them where regions meet is a condition: regions: {wire: {rim: a = 3*b}}."
             )
+
+    def check_counts(self, equations: Mapping[str, object], held: Mapping[str, tuple[int, ...]]) -> None:
+        """As many equations as fields in every part, which has some."""
+        for part, name in enumerate(self.names):
+            fields = [field for field in self.scope.fields if part in self.homes.of(field)]
+            own = [equation for equation in equations if part in held.get(equation, (part,))]
+            if not fields:
+                raise InputError(
+                    f"{self.statement.where('regions')} need a field in each; none lives in {name}. Leave it out by "
+                    f"domain: {f'box - {name}' if part else self.names[1]}, or add a field to regions.{name}.fields."
+                )
+            if len(own) != len(fields):
+                more = "Add" if len(own) < len(fields) else "Remove"
+                raise InputError(
+                    f"{self.statement.where('equations')} need to be as many in {name} as fields that live there, "
+                    f"{len(fields)} ({', '.join(fields)}); it has {len(own) or 'none'}"
+                    f"{' (' * bool(own)}{', '.join(own)}{')' * bool(own)}. {more} equations; "
+                    "they hold where all of their fields live."
+                )
 
     def told(self, field: str) -> str:
         return " and ".join(self.names[number] for number in self.homes.of(field))

@@ -211,7 +211,7 @@ class _Rim:
                                           fields_of(residual), said)  # fmt: skip
 
     def check_count(self, own: list[tuple[str, Condition]], stated: Stated) -> None:
-        """As many conditions as fields that end here take, or whose flux no equation carries on; each in one of them."""
+        """As many conditions as fields take that end here, or whose flux no equation carries on; each in one."""
         least, most = dict[str, int](), 0
         carried = {field for residual in self.through(stated).values() for field, _ in self.second(residual)}
         for field in self.scope.fields:
@@ -237,12 +237,17 @@ class _Rim:
         )
 
     def sided(self, expr: sympy.Expr, sign: int) -> sympy.Expr:
-        """The value outside (1) or inside (-1) of all but fields that live on one side alone, which end here."""
-        ending = {jet: sympy.Dummy(real=True) for jet in jets_of(expr) if self.lives(jet[0]) == 1}
-        plain = expr.xreplace({jet_expression(jet, self.scope.coordinates): name for jet, name in ending.items()})
-        if jets_of(plain) or memberships_of(plain):
-            plain = self.beside(plain, sign)
-        return plain.xreplace({name: jet_expression(jet, self.scope.coordinates) for jet, name in ending.items()})
+        """The value outside (1) or inside (-1), with fields that live on one side alone as they are there."""
+        apart = {jet: sympy.Dummy(real=True) for jet in jets_of(expr) if self.side(jet[0], sign) != sign}
+        plain = expr.xreplace({jet_expression(jet, self.scope.coordinates): name for jet, name in apart.items()})
+        others = {name: self.beside(jet_expression(jet, self.scope.coordinates), -sign) for jet, name in apart.items()}
+        return self.beside(plain, sign).xreplace(others)
+
+    def side(self, field: str, sign: int) -> int:
+        """Where a field is looked at: outside (1) or inside (-1), if it lives on one side alone."""
+        if self.lives(field) == 2:
+            return sign
+        return -1 if self.sides[0] in self.homes.of(field) else 1
 
     def condition(self, name: str, key: str, residual: sympy.Expr, said: str) -> Condition:
         residual = residual - self.wanted(key)

@@ -62,7 +62,7 @@ LARGEST_JACOBIAN = 6 * 2**30
 
 @dataclass(frozen=True)
 class Block:
-    """Residuals taken at the same points: equations that hold in the same parts, a condition on its side, or the data."""
+    """Residuals at the same points: equations that hold in the same parts, one condition on its side, or the data."""
 
     names: tuple[str, ...]
     formulas: tuple[Formula, ...]

@@ -126,7 +126,8 @@ class Flat(Facet):
     normal: tuple[float, ...]
 
     def place(self, unit: Tensor) -> Tensor:  # [n, d-1] in (0, 1) -> [n, d]
-        return unit.new_tensor(self.origin) + unit @ unit.new_tensor(self.spans).reshape(unit.shape[1], -1)
+        spans = unit.new_tensor(self.spans).reshape(len(self.spans), len(self.origin))
+        return unit.new_tensor(self.origin) + unit @ spans
 
     def normals(self, points: Tensor) -> Tensor:  # [n, d] -> [n, d]
         return points.new_tensor(self.normal).expand_as(points)
