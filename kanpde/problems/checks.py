@@ -213,7 +213,7 @@ def check_covered(problem: Problem, label: str) -> None:
     if not problem.region.whole:
         shapes = dict(problem.region.shapes)
         carriers += [ShapeBoundary(n, facet, sign) for n in problem.region.names() for facet in shapes[n].facets()
-                     for sign in (1, -1)]  # fmt: skip
+                     for sign in problem.region.sides]  # fmt: skip
     for field in problem.fields:
         for carrier in carriers:
             along = axes if carrier.axis is None else [carrier.axis]

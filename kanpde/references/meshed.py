@@ -12,7 +12,7 @@ import numpy as np
 import scipy
 
 from kanpde.references import simplices
-from kanpde.references.finders import SimplexFinder
+from kanpde.problems.geometry.finders import SimplexFinder
 from kanpde.references.interpolants import Interpolant, Pieces, barycentric_matrix, chunks
 
 OUTSIDE = 0.2

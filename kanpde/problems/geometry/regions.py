@@ -91,6 +91,11 @@ class Region:
         """The shapes that the region is made of."""
         return tuple(name for name, _ in self.shapes if name in _leaves(self.tree))
 
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """What `signs` may be beside 0: a normal of a single shape never enters what the shape leaves of the box."""
+        return (1,) if isinstance(self.tree, str) else (1, -1)
+
     def parts(self, per_axis: dict[int, int]) -> int:
         """How many connected parts it has, on a grid of cells."""
         count = per_axis[len(self.axes)]

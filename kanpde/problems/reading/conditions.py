@@ -183,6 +183,8 @@ class _Conditions:
         """The pieces of a shape's boundary that bound the region."""
         if name in self.edges:
             return [self.edges[name]]
+        if name in self.named:
+            return self.named[name]
         if not self.bounding[name]:
             raise InputError(
                 f"{self.statement.where('boundary')} takes shapes that bound the domain; {name} does not. "
@@ -196,7 +198,7 @@ class _Conditions:
         found = {}
         for name in self.region.names():
             facets = dict(self.region.shapes)[name].facets()
-            pieces = [ShapeBoundary(name, facet, sign) for facet in facets for sign in (1, -1)]
+            pieces = [ShapeBoundary(name, facet, sign) for facet in facets for sign in self.region.sides]
             found[name] = [piece for piece in pieces if len(piece_points(self.region, self.box, piece, 4, 0))]
         return found
 
@@ -205,6 +207,20 @@ class _Conditions:
         """The pieces of shapes that have several, by `notch[1]`, `notch[2]`, …"""
         several = {name: pieces for name, pieces in self.bounding.items() if len(pieces) > 1}
         return {f"{name}[{n}]": piece for name, pieces in several.items() for n, piece in enumerate(pieces, 1)}
+
+    @cached_property
+    def named(self) -> dict[str, list[ShapeBoundary]]:
+        """The pieces of shapes that a file gives a name, by `part[inlet]`."""
+        found = {}
+        for name, pieces in self.bounding.items():
+            for own, facets in dict(self.region.shapes)[name].named().items():
+                found[f"{name}[{own}]"] = [piece for piece in pieces if piece.facet in facets]
+        return {name: pieces for name, pieces in found.items() if pieces}
+
+    def full_name(self, name: str) -> str:
+        """`part[inlet]` of `inlet`, where one shape has it."""
+        meant = [known for known in self.named if known.endswith(f"[{name}]")]
+        return meant[0] if len(meant) == 1 and name not in self.region.names() else name
 
     def normal(self, piece: Piece) -> tuple[sympy.Expr, ...]:
         """The outward normal, one expression a coordinate."""
@@ -226,28 +242,30 @@ class _Conditions:
             given = {}
         if not isinstance(given, dict):
             raise wrong_kind(self.statement.where("boundary"), "a condition for each side", given, "{x-: u = 0}")
-        found = {
-            name if name in shapes or name in self.edges else self.side(name, sides).name: (f"boundary.{name}", texts)
-            for name, texts in given.items()
-            if name != "*"
-        }
+        known = (*shapes, *self.edges, *self.named)
+        found = {}
+        for name, texts in given.items():
+            own = self.full_name(name)
+            if name != "*":
+                found[own if own in known else self.side(name, sides).name] = (f"boundary.{name}", texts)
         if "*" in given:
             rest = [
                 side.name
                 for side in sides.values()
                 if self.takes_conditions(side) and side.name not in found and (self.region.whole or self.bounds(side))
             ]
-            apart = {name.rpartition("[")[0] for name in found if name in self.edges}
+            taken = [piece for name in found if name in self.edges or name in self.named for piece in self.facets(name)]
+            apart = {piece.name for piece in taken}
             rest += [name for name in shapes if name not in found and self.bounding[name] and name not in apart]
-            rest += [name for name in self.edges if name.rpartition("[")[0] in apart and name not in found]  # fmt: skip
+            rest += [name for name, piece in self.edges.items() if piece.name in apart and piece not in taken]
             self.check_rest(rest)
             found |= dict.fromkeys(rest, ('boundary."*"', given["*"]))
-        known = [f"{name} = {text_of(value)}" for name, value in self.scope.history.items()]
-        initial = self.statement.data.get("initial", known or None)
+        before = [f"{name} = {text_of(value)}" for name, value in self.scope.history.items()]
+        initial = self.statement.data.get("initial", before or None)
         if initial is not None:
             found["t-"] = ("initial", initial)
             self.check_time()
-        pieces = sides | {name: name for name in (*shapes, *self.edges)}
+        pieces = sides | {name: name for name in known}
         return [(piece, found[name][0], self.listed(*found[name])) for name, piece in pieces.items() if name in found]
 
     def bounds(self, side: Side) -> bool:
@@ -319,9 +337,10 @@ class _Conditions:
                 "start of time under initial; if t is no time, call it otherwise."
             )
         if name not in sides or sides[name].axis in map(self.scope.coordinates.index, self.scope.family):
-            hint = suggestion(name, possible) or self._side_meant(name, possible)
+            hint = suggestion(name, [*possible, *self.named]) or self._side_meant(name, possible)
+            known = ", ".join((*possible, *self.named)) or "none here"
             raise InputError(
-                f'{where} needs sides ({", ".join(possible) or "none here"}, or "*" for all that remain); it has '
+                f'{where} needs sides ({known}, or "*" for all that remain); it has '
                 f"{shortened(name)}. Rename or remove it.{hint}"
             )
         if sides[name].axis in self.periodic:

@@ -185,7 +185,8 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
     ),
     "shapes": (
         'shapes by name: `{hole: "disk(0.3, 0.3, 0.1)"}`, or many in a file, a line of numbers each: '
-        "`{holes: {disks: holes.csv}}`; what the triangles of Gmsh's ASCII meshes fill: `{part: {mesh: part.msh}}`; "
+        "`{holes: {disks: holes.csv}}`; what the triangles or tetrahedra of "
+        "Gmsh's ASCII meshes fill: `{part: {mesh: part.msh}}`, whose named groups are sides and regions; "
         "what a comparison says: `{egg: {inside: x^2 + y^4 < 1}}`; any of them drawn out along a third coordinate: "
         '`{bar: {extrude: "triangle(0, 0, 1, 0, 0, 1)", z: [0, 2]}}`, `{part: {mesh: part.msh, z: [0, 2]}}`',
         mapping_of({"anyOf": [TEXT, mapping_of({"anyOf": [TEXT, RANGE]})]}),

@@ -8,10 +8,10 @@ import numpy as np
 
 from kanpde.errors import InputError
 from kanpde.files.arrays import comma_separated
-from kanpde.files.meshes import read_triangles
+from kanpde.files.meshes import read_mesh
 from kanpde.files.regular import Unreadable
 from kanpde.files.yaml import Entries
-from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Misshapen, Outline, Shape, Together, shape_of
+from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Misshapen, Outline, Shape, Solid, Together, shape_of
 from kanpde.problems.named_files import Arrays, utf8_text
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
@@ -35,7 +35,7 @@ def listed_shapes(value: object) -> object:
 
 
 def shape_list(statement: Source, name: str, entry: Entries, bounds: Cuboid) -> Shape:
-    """The union of the shapes of a file, or what the triangles of a mesh fill.
+    """The union of the shapes of a file, or what the triangles or tetrahedra of a mesh fill.
 
     Raises:
         InputError: for a kind that there is not, a file that cannot be read, and lines that are no shape in the box.
@@ -65,25 +65,70 @@ def shape_list(statement: Source, name: str, entry: Entries, bounds: Cuboid) -> 
 
 def _meshed(statement: Source, name: str, entry: Entries, bounds: Cuboid) -> Shape:
     where = statement.where(f"shapes.{name}")
-    found = statement.files.arrays(f"shapes.{name}", entry, where, read_triangles)
-    nodes, triangles = found["nodes"], found["triangles"].astype(int)
-    if len(bounds.lower) != 2 or np.ptp(nodes[:, 2:]) > 1e-12 * np.ptp(nodes[:, :2]):
+    found = statement.files.arrays(f"shapes.{name}", entry, where, read_mesh)
+    shape = _filled(found, where, len(bounds.lower))
+    if len(shape.facets()) > MOST_EDGES:
+        pieces = "straight edges" if isinstance(shape, Outline) else "pieces of its surface that have no creases"
         raise InputError(
-            f"{where} needs triangles in a plane, in two space dimensions; the mesh or the problem has more. Project "
-            "it."
+            f"{where} may have {MOST_EDGES} {pieces}; the mesh has {len(shape.facets())}. Use a coarser mesh, name "
+            "parts of its boundary, or use disks and boxes."
+        )
+    if not shape.meets(bounds):
+        raise InputError(f"{where} needs a mesh that meets the box; it lies outside. Move it, or widen the ranges.")
+    return shape
+
+
+def mesh_part(statement: Source, name: str, part: str, dimension: int) -> Shape | None:
+    """What a named group of a mesh's triangles or tetrahedra fills; None where the shape is no mesh or has none so called.
+
+    Raises:
+        InputError: it fills no shape.
+    """
+    found = {key.removeprefix(f"shapes.{name}."): values for key, values in statement.files.samples.items()
+             if key.startswith(f"shapes.{name}.")}  # fmt: skip
+    if (chosen := found.get(f"part.{part}")) is None:
+        return None
+    filled = "tetrahedra" if "tetrahedra" in found else "triangles"
+    where, cells = statement.where(f"shapes.{name}[{part}]"), found[filled]
+    _check_numbers(chosen.astype(int), len(cells), where)
+    return _filled({"nodes": found["nodes"], filled: cells[chosen.astype(int)]}, where, dimension)
+
+
+def mesh_parts(statement: Source, name: str) -> list[str]:
+    """The names of groups of a mesh's triangles or tetrahedra."""
+    start = f"shapes.{name}.part."
+    return [key.removeprefix(start) for key in statement.files.samples if key.startswith(start)]
+
+
+def _filled(found: Arrays, where: str, dimension: int) -> Shape:
+    nodes, sides = found["nodes"], {name.removeprefix("side."): own.astype(int) for name, own in found.items()
+                                    if name.startswith("side.")}  # fmt: skip
+    solid = "tetrahedra" in found
+    cells = found["tetrahedra" if solid else "triangles"].astype(int)
+    for own in (cells, *sides.values()):
+        _check_numbers(own, len(nodes), where)
+    if solid and dimension != 3:
+        raise InputError(
+            f"{where} needs triangles in a plane, in {dimension} space dimensions; the mesh has tetrahedra. Add a third "
+            "coordinate, or mesh a plane surface."
+        )
+    if not solid and (dimension != 2 or np.ptp(nodes[:, 2:]) > 1e-12 * np.ptp(nodes[:, :2])):
+        raise InputError(
+            f"{where} needs triangles in a plane in two space dimensions, and tetrahedra in three; the mesh has "
+            f"triangles alone, the problem {dimension}. Project it, or mesh its volume."
         )
     try:
-        outline = Outline.around(nodes[:, :2], triangles)
+        if solid:
+            return Solid.of_cells(nodes, cells, sides)
+        return Outline.around(nodes[:, :2], cells, sides)
     except Misshapen as wanted:
         raise InputError(f"{where} needs {wanted}. Mesh the part again.") from None
-    if len(outline.facets()) > MOST_EDGES:
-        raise InputError(
-            f"{where} may have {MOST_EDGES} straight edges; the mesh has {len(outline.facets())}. Use a coarser mesh, "
-            "or disks and boxes."
-        )
-    if not outline.meets(bounds):
-        raise InputError(f"{where} needs a mesh that meets the box; it lies outside. Move it, or widen the ranges.")
-    return outline
+
+
+def _check_numbers(own: np.ndarray, count: int, where: str) -> None:
+    """Those out of an archive may be any."""
+    if not own.size or own.min() < 0 or own.max() >= count:
+        raise InputError(f"{where} needs elements of its own nodes; there are others. Save the mesh again.")
 
 
 def _part(kind: type[Shape], values: list[float], number: int, where: str) -> Shape:

@@ -17,13 +17,14 @@ from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Extrusion, Level, Mi
 from kanpde.problems.language import ExpressionError, Scope, check_name, constant_value, parse_expression, shortened
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
-from kanpde.problems.reading.shape_lists import EXTRUDE, INSIDE, shape_list
+from kanpde.problems.reading.shape_lists import EXTRUDE, INSIDE, mesh_part, mesh_parts, shape_list
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.BitAnd: "&"}
 CELLS = ({1: 4001, 2: 301, 3: 61}, {1: 4001, 2: 1501, 3: 121})
 """Cells an axis on which parts are counted; the finer ones where the coarse ones close a gap."""
 LONGEST = 400
 MOST_CORNERS, MOST_SHAPES = 200, 100
+NOT_MEANT = ("title", "shapes", "fields", "coordinates")
 
 
 def read_shapes(statement: Source, scope: Scope, box: Box) -> dict[str, Shape]:
@@ -38,7 +39,20 @@ def read_shapes(statement: Source, scope: Scope, box: Box) -> dict[str, Shape]:
             f"{statement.where('shapes')} may have {MOST_SHAPES} shapes; it has {len(stated)}. Use fewer."
         )
     bounds = _whole(scope, box).box
-    return {name: _shape(statement, name, text, scope, bounds) for name, text in stated.items()}
+    shapes = {name: _shape(statement, name, text, scope, bounds) for name, text in stated.items()}
+    return shapes | _mesh_parts(statement, shapes, scope)
+
+
+def _mesh_parts(statement: Source, shapes: dict[str, Shape], scope: Scope) -> dict[str, Shape]:
+    """What named groups of meshes fill, of those that the file speaks of by names that nothing else has."""
+    spoken = set(re.findall(r"\w+", str({key: own for key, own in statement.data.items() if key not in NOT_MEANT})))
+    found: dict[str, Shape] = {}
+    for name in shapes:
+        for part in mesh_parts(statement, name):
+            if part in spoken and part not in (*shapes, *found, *scope.names, "box"):
+                shape = mesh_part(statement, name, part, len(_space(scope)))
+                found |= {} if shape is None else {part: shape}
+    return found
 
 
 def _whole(scope: Scope, box: Box) -> Region:
@@ -56,7 +70,7 @@ def read_region(
     """
     whole, text = _whole(scope, box), statement.data.get("domain")
     if text is None:
-        if unused := [name for name in shapes if name not in parting]:
+        if unused := [name for name in statement.data.get("shapes") or {} if name not in parting]:
             raise InputError(
                 f"{statement.where('shapes')} needs domain, which says what they are for, or coefficients that have "
                 f"{unused[0]} under inside; there is none. Add domain: box - {unused[0]}."

@@ -22,11 +22,13 @@ import torch
 
 from kanpde.problems.freedoms import free_fields
 from kanpde.problems.geometry.regions import Place, Seam
+from kanpde.problems.geometry.shapes import Solid
 from kanpde.problems.language import ExpressionError, compile_expression
 from kanpde.problems.problem import Condition, Problem
 from kanpde.problems.well_posedness import without_gauges
 from kanpde.references.applicability import walls_of, with_values
 from kanpde.references.galerkin import Discrete, Solve, discretized, factored
+from kanpde.references.given import degree_of, given_mesh, is_given, steps
 from kanpde.references.interface import Solved
 from kanpde.references.interpolants import Pieces
 from kanpde.references.means import NotOne, NotSolved
@@ -62,13 +64,16 @@ def applicable(problem: Problem) -> bool:
         and smooth
         and all(condition.kind != "constraint" and (condition.kind != "interface" or isinstance(condition.side, Seam))
                 for condition in problem.conditions)
-        and (not problem.parts or len(problem.region.axes) == 2 or is_drawn_out(problem))
+        and (not problem.parts or len(problem.region.axes) == 2 or is_drawn_out(problem) or is_given(problem))
+        and (is_given(problem) or not any(isinstance(shape, Solid) for _, shape in problem.region.shapes))
         and (not places or set(free_fields(without_gauges(problem)[0])) >= {f for c in places for f in c.fields})
     )  # fmt: skip
 
 
 def resolutions(problem: Problem) -> tuple[int, ...]:
-    """Edges along the longest side of the box, coarse to fine."""
+    """Edges along the longest side of the box, coarse to fine; of given tetrahedra, spaces of nodes along an edge."""
+    if is_given(problem):
+        return steps(problem)
     if len(problem.region.axes) == 3:
         return (4, 6, 8, 10)
     return (16, 24) if problem.time is None else (6, 9, 13, 18)
@@ -84,7 +89,7 @@ def solve(problem: Problem, resolution: int) -> Solved:
         raise NotSolved("takes equations or an energy in a plane or solid region")
     plain, gauges = without_gauges(problem)
     try:
-        discrete = discretized(plain, _mesh(plain, resolution), DEGREE[len(plain.region.axes)])
+        discrete = discretized(plain, _mesh(plain, resolution), _degree(plain, resolution))
     except ExpressionError as error:
         raise NotSolved(f"needs slopes of every equation and coefficient; one of them {error}") from error
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of steps too long, which are then halved
@@ -101,7 +106,11 @@ def solve(problem: Problem, resolution: int) -> Solved:
 def _mesh(problem: Problem, resolution: int) -> Mesh:
     if len(problem.region.axes) == 2:
         return triangulate(problem, resolution)
-    return drawn_out(problem, resolution) or fill(problem, resolution)
+    return given_mesh(problem, resolution) or drawn_out(problem, resolution) or fill(problem, resolution)
+
+
+def _degree(problem: Problem, resolution: int) -> int:
+    return degree_of(resolution) if is_given(problem) else DEGREE[len(problem.region.axes)]
 
 
 # stationary

@@ -10,13 +10,14 @@ from kanpde.problems.geometry.shapes.levels import Level
 from kanpde.problems.geometry.shapes.outline import Outline
 from kanpde.problems.geometry.shapes.polygon import Polygon
 from kanpde.problems.geometry.shapes.round import Ball, Disk, Ellipse, Round
+from kanpde.problems.geometry.shapes.solid import Solid
 from kanpde.problems.geometry.shapes.together import Together
 
 SHAPES: dict[str, type[Shape]] = leaves(__name__, __path__, Shape, "kind", first=Disk)
 
 __all__ = [
     "SHAPES", "Ball", "Cuboid", "Disk", "Ellipse", "Extrusion", "Facet", "Flat", "Level", "Misshapen", "Outline",
-    "Polygon", "Round", "Shape", "Together", "facet_points", "perimeter", "shape_of",
+    "Polygon", "Round", "Shape", "Solid", "Together", "facet_points", "perimeter", "shape_of",
 ]  # fmt: skip
 
 LARGEST = 1e50

@@ -152,6 +152,9 @@ class Extrusion(Shape):
         ends = End(self.base, self.axis, self.low, -1), End(self.base, self.axis, self.high, 1)
         return (*map(self._drawn, self.base.facets()), *ends)
 
+    def named(self) -> dict[str, tuple[Facet, ...]]:
+        return {name: tuple(map(self._drawn, own)) for name, own in self.base.named().items()}
+
     def _drawn(self, facet: Facet) -> Facet:
         if not isinstance(facet, Flat):
             return Wall(facet, self.axis, self.low, self.high)

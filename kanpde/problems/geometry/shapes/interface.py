@@ -109,6 +109,10 @@ class Shape(ABC):
     def facets(self) -> tuple[Facet, ...]:
         """The pieces of its boundary."""
 
+    def named(self) -> dict[str, tuple[Facet, ...]]:
+        """Pieces of its boundary by the names that a file gives them."""
+        return {}
+
     def meets(self, box: Shape) -> bool:
         """Whether it has points inside a box: by the box's middle, and by points along its own facets."""
         lower, upper = (torch.tensor(end, dtype=torch.float64) for end in box.bounds)

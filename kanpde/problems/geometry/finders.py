@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
 ROUNDING = 1e-10
 """How far outside a simplex a point on its side may seem to lie, in the simplex's own coordinates."""
+
+FINER = 1.5
+"""Boxes along an axis, of as many as would make one box a simplex."""
 
 
 class SimplexFinder:
@@ -24,7 +29,7 @@ class SimplexFinder:
         points, self.dimension = nodes[corners], nodes.shape[1]
         self.origins = points[:, 0]
         self.inverses = np.linalg.inv(np.swapaxes(points[:, 1:] - points[:, :1], 1, 2))
-        self.side = max(int(len(corners) ** (1 / self.dimension)), 1)
+        self.side = max(int(FINER * len(corners) ** (1 / self.dimension)), 1)
         self.lines = np.quantile(points.mean(1), np.arange(1, self.side) / self.side, axis=0)  # [side-1, d]
         self.starts, self.simplices = self._sorted(self._box(points.min(1)), self._box(points.max(1)))
 
@@ -34,11 +39,12 @@ class SimplexFinder:
         counts = self.starts[box + 1] - self.starts[box]
         point = np.repeat(np.arange(len(points)), counts)
         tried = self.simplices[np.repeat(self.starts[box], counts) + _places(counts)]
-        inside = np.einsum("pij,pj->pi", self.inverses[tried], points[point] - self.origins[tried])
-        depth = np.minimum(inside.min(1), 1 - inside.sum(1))
-        order = np.lexsort((depth, point))  # of each point, the simplex it lies deepest in comes last
+        inside = np.einsum("pij,pj->ip", self.inverses[tried], points[point] - self.origins[tried])
+        depth = np.minimum(reduce(np.minimum, inside), 1 - inside.sum(0))
+        held = np.flatnonzero(depth > -ROUNDING)
+        held = held[np.argsort(depth[held])]  # of each point, the simplex it lies deepest in comes last
         found = np.full(len(points), -1)
-        found[point[order]] = np.where(depth > -ROUNDING, tried, -1)[order]
+        found[point[held]] = tried[held]
         return found
 
     def _box(self, points: np.ndarray) -> np.ndarray:  # [n, d] -> int [n, d]

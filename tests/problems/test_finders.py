@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.tri import Triangulation
 
-from kanpde.references.finders import SimplexFinder
+from kanpde.problems.geometry.finders import SimplexFinder
 
 
 @pytest.mark.parametrize("power", [1, 4], ids=["even", "graded to a corner"])
