@@ -138,7 +138,7 @@ def _names(lines: list[str]) -> dict[Group, str]:
         dimension, number, text = line.split(None, 2)
         name = re.sub(r"\W+", "_", text.strip().strip('"'), flags=re.ASCII).strip("_")
         if not name or len(name) > LONGEST_NAME:
-            raise Unreadable(f"has a group called {text[:LONGEST_NAME]}; give it a word of up to {LONGEST_NAME} letters")
+            raise Unreadable(f"has a group called {text[:LONGEST_NAME]}; give it up to {LONGEST_NAME} letters")
         if (int(dimension), name) in {(own, known) for (own, _), known in found.items()}:
             raise Unreadable(f"has two groups called {name}; rename one")
         found[int(dimension), int(number)] = name

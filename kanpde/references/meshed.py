@@ -11,8 +11,8 @@ from functools import cached_property
 import numpy as np
 import scipy
 
-from kanpde.references import simplices
 from kanpde.problems.geometry.finders import SimplexFinder
+from kanpde.references import simplices
 from kanpde.references.interpolants import Interpolant, Pieces, barycentric_matrix, chunks
 
 OUTSIDE = 0.2

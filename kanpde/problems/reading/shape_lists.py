@@ -79,7 +79,7 @@ def _meshed(statement: Source, name: str, entry: Entries, bounds: Cuboid) -> Sha
 
 
 def mesh_part(statement: Source, name: str, part: str, dimension: int) -> Shape | None:
-    """What a named group of a mesh's triangles or tetrahedra fills; None where the shape is no mesh or has none so called.
+    """What a named group of a mesh's elements fills; None where the shape is no mesh or has none so called.
 
     Raises:
         InputError: it fills no shape.
@@ -109,8 +109,8 @@ def _filled(found: Arrays, where: str, dimension: int) -> Shape:
         _check_numbers(own, len(nodes), where)
     if solid and dimension != 3:
         raise InputError(
-            f"{where} needs triangles in a plane, in {dimension} space dimensions; the mesh has tetrahedra. Add a third "
-            "coordinate, or mesh a plane surface."
+            f"{where} needs triangles in a plane, in {dimension} space dimensions; the mesh has tetrahedra. Add a "
+            "third coordinate, or mesh a plane surface."
         )
     if not solid and (dimension != 2 or np.ptp(nodes[:, 2:]) > 1e-12 * np.ptp(nodes[:, :2])):
         raise InputError(
