@@ -376,8 +376,9 @@ def check_elsewhere(problem: Problem, label: str) -> None:
                 outside = ~in_domain(problem.region, problem.domain, problem.periodic, there)
                 if outside.any() and isinstance(name, Integrated) and not problem.region.whole:
                     raise InputError(
-                        f"{label}: {key} has an integral over all of the box, and shapes leave a part of it. What "
-                        "nothing else fixes, such as a pressure, is fixed at a point: at: {x: …, condition: p = 0}."
+                        f"{label}: {key} needs integrals inside the domain; the limits of one reach to "
+                        f"{_place(problem, there[outside][0])}, outside of its shapes. Integrate over all of it, as in "
+                        "integral(u), over a shape by its name, or between other limits."
                     )
                 if outside.any():
                     asked = text_of(jet_expression((one, (0,) * len(problem.coordinates)), problem.coordinates))

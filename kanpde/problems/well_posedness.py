@@ -235,12 +235,14 @@ def is_linear(problem: Problem, residual: sympy.Expr) -> bool:
 
 def _has_all_conditions(problem: Problem, gauge: Condition) -> bool:
     """Whether each field of a condition has as many on sides as its derivatives take."""
+    if not problem.region.whole:  # where every piece of the boundary has been asked for a condition
+        return set(gauge.fields) <= {field for c in problem.conditions for field in c.fields}
     for field in gauge.fields:
         for axis in _space(problem) if not problem.narrow.get(field) else ():
             count = sum(c.side.axis == axis and field in c.fields for c in problem.conditions)
             if axis not in problem.periodic and count < problem.order_along(field, axis):
                 return False
-    return problem.region.whole
+    return True
 
 
 def check_balance(problem: Problem, label: str) -> None:

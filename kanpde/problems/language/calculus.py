@@ -6,6 +6,7 @@ A field u over the coordinates (x, y) is `Function("u")(x, y)`; a jet ("u", (2, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import sympy
 from sympy.core.function import AppliedUndef
@@ -104,7 +105,7 @@ def moved(expr: sympy.Expr, to: Mapping[sympy.Symbol, sympy.Expr], coordinates: 
 def _moved_jet(jet: Jet, to: Mapping[sympy.Symbol, sympy.Expr], symbols: tuple[sympy.Symbol, ...]) -> sympy.Expr:
     (name, index), coordinates = jet, tuple(symbol.name for symbol in symbols)
     if isinstance(name, Integrated):
-        spans = tuple(Span(s.variable, s.lower.xreplace(to), s.upper.xreplace(to)) for s in name.spans)
+        spans = tuple(replace(s, lower=s.lower.xreplace(to), upper=s.upper.xreplace(to)) for s in name.spans)
         return integral(moved(name.density, to, coordinates), spans, coordinates)
     place = name.place if isinstance(name, Placed) else symbols
     own = name.jet if isinstance(name, Placed) else (name, index)

@@ -71,7 +71,7 @@ from kanpde.problems.language.functions import (
     sqrt,
 )
 from kanpde.problems.language.refusals import ExpressionError
-from kanpde.problems.language.remotes import Integrated, Span, variable_of
+from kanpde.problems.language.remotes import Filling, Integrated, Span, variable_of
 from kanpde.problems.language.spellings import function_meant, name_meant
 from kanpde.problems.language.tokens import Token, python_token, sides_of, tokens_of, unreadable
 
@@ -111,6 +111,9 @@ class Scope:
         shapes: inside(…) of each shape: 1 in it, 0 elsewhere.
         slopes: Where coordinates are mapped, ∂/∂x of each place and of time, by weights of ∂/∂(each coordinate).
         narrow: Axes along which fields do not vary.
+        regions: Names of shapes over which may be integrated.
+        fill: What fills one of them, or the domain (no name); nothing where limits do, or a sentence's end.
+        filled: Whether shapes make up the domain, so that limits do not.
     """
 
     coordinates: tuple[str, ...] = ()
@@ -132,6 +135,9 @@ class Scope:
     shapes: Mapping[str, sympy.Expr] = field(default_factory=dict)
     slopes: Mapping[str, tuple[sympy.Expr, ...]] = field(default_factory=dict)
     narrow: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    regions: tuple[str, ...] = ()
+    fill: Callable[[str], Filling | None] | None = None
+    filled: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -498,10 +504,11 @@ class _Reader:
         return choice(time - begin, known.xreplace(dict(zip(self.symbols, place, strict=True))), later)
 
     def _integral(self, word: str, nodes: Sequence[ast.AST], depth: int) -> sympy.Expr:
-        """integral(u), integral(u, x), integral(u, x, a, b), integral(K*u(s), s, a, b); mean(u) and mean(u, x)."""
+        """integral(u), integral(u, x), integral(u, shape), integral(u, x, a, b), integral(K*u(s), s, a, b), mean(u)."""
         if not nodes:
             raise ExpressionError(f"needs what is integrated in {word}(…); it has nothing. Write e.g. {word}(u, x).")
-        whole = self._whole_axes(nodes[1:])
+        shape = self._shape(nodes[1:])
+        whole = self._whole_axes(() if shape else nodes[1:])
         if whole is None and len(nodes) == 2 and isinstance(nodes[1], ast.Name):
             raise self._unknown_region(word, nodes[1])
         if whole is None and (word == "mean" or len(nodes) % 3 != 1):
@@ -516,6 +523,8 @@ class _Reader:
                 f"integral(u, {missing[0]}, 0, 1)."
             )
         spans, names = self._spans(whole, nodes[1:], depth)
+        if whole is not None:
+            spans = self._filled(word, spans, whole, shape)
         bound = {name: variable_of(name) for name in names}
         inner = replace(self.scope, definitions={**self.scope.definitions, **bound}, place={})
         reader = _Reader(inner)
@@ -529,15 +538,36 @@ class _Reader:
                 f"may have no integral within an integral; it has one in {word}(…). Integrate over several variables "
                 "at once: integral(u, x, y)."
             )
-        size = sympy.Mul(*(span.upper - span.lower for span in spans)) if word == "mean" else sympy.S.One
-        return integral(density, spans, coordinates) / size
+        return integral(density, spans, coordinates) / (_volume(spans) if word == "mean" else sympy.S.One)
+
+    def _shape(self, nodes: Sequence[ast.AST]) -> str:
+        """The name of the shape that is integrated over, if there is one."""
+        name = nodes[0].id.removeprefix("n_") if len(nodes) == 1 and isinstance(nodes[0], ast.Name) else ""
+        return name if name in self.scope.regions and name not in self.scope.coordinates else ""
+
+    def _filled(self, word: str, spans: tuple[Span, ...], names: tuple[str, ...], shape: str) -> tuple[Span, ...]:
+        """Spans of all of space with what fills the domain, or a shape, in place of limits."""
+        space = [name for name in self.scope.coordinates if name not in (self.scope.time, *self.scope.family)]
+        if self.scope.fill is None or not set(space) & set(names):
+            return spans
+        if missing := [name for name in space if name not in names]:
+            if not self.scope.filled:
+                return spans
+            raise ExpressionError(
+                f"needs all of space in {word}(…), or limits, on a domain of shapes, whose slices change from place to "
+                f"place; {', '.join(missing)} is missing. Write {word}(u, {', '.join(space)}), or take a box."
+            )
+        filling = self.scope.fill(shape)
+        own = {variable_of(name) for name in space}
+        return tuple(replace(span, filling=filling) if span.variable in own else span for span in spans)
 
     def _unknown_region(self, word: str, node: ast.Name) -> ExpressionError:
         name, known = node.id.removeprefix("n_"), ", ".join(self.scope.coordinates)
-        parts = f"; in a shape, {word}(inside({next(iter(self.scope.shapes))})*u)" if self.scope.shapes else ""
+        parts = f", {word}(u, {self.scope.regions[0]}) over a shape" if self.scope.regions else ""
+        shapes = f", a shape ({', '.join(self.scope.regions)})" if self.scope.regions else ""
         return ExpressionError(
-            f"needs coordinates ({known}) in {word}(…), or a variable with two limits; {shortened(name)} is none. "
-            f"Write {word}(u, {(self.scope.coordinates or ('x',))[0]}), {word}(u) over all of space{parts}."
+            f"needs coordinates ({known}){shapes} in {word}(…), or a variable with two limits; {shortened(name)} is "
+            f"none. Write {word}(u, {(self.scope.coordinates or ('x',))[0]}), {word}(u) over all of space{parts}."
         )
 
     def _whole_axes(self, nodes: Sequence[ast.AST]) -> tuple[str, ...] | None:
@@ -792,6 +822,13 @@ def _choice(sign: type, left: sympy.Expr, right: sympy.Expr, chosen: sympy.Expr,
         same, apart = (chosen, otherwise) if sign is ast.Eq else (otherwise, chosen)
         return choice(-absolute(left - right), apart, same)
     raise ExpressionError(f"needs < <= > >= in where(…); it has {_described(sign())}. Use one of these.")
+
+
+def _volume(spans: Sequence[Span]) -> sympy.Expr:
+    """What spans enclose."""
+    fillings = [span.filling for span in spans if span.filling is not None]
+    limited = [span.upper - span.lower for span in spans if span.filling is None]
+    return sympy.Mul(*limited, *(number_of(filling.volume) for filling in fillings[:1]))
 
 
 def _check_count(name: str, arguments: Sequence[object], least: int, most: int | None) -> None:

@@ -42,7 +42,12 @@ def subscript_of(index: tuple[int, ...], coordinates: tuple[str, ...]) -> str:
 
 
 def _arguments(name: Integrated) -> list[sympy.Expr]:
-    """density, s, low, high, … of an integral."""
+    """density, s, low, high, … of an integral; density and shape, or coordinates, where these fill a domain."""
+    filling = next((span.filling for span in name.spans if span.filling is not None), None)
+    if filling is not None and filling.shape:
+        return [name.density, sympy.Symbol(filling.shape)]
+    if filling is not None:
+        return [name.density, *(span.variable for span in name.spans)]
     return [name.density, *(part for span in name.spans for part in (span.variable, span.lower, span.upper))]
 
 
@@ -101,7 +106,11 @@ class _LatexPrinter(LatexPrinter):
             here = places == tuple(map(self._print, expr.args))
             return raised(field if here else rf"{field}\left({', '.join(places)}\right)", exp)
         if isinstance(name, Integrated):
-            signs = [rf"\int_{{{self._print(s.lower)}}}^{{{self._print(s.upper)}}}" for s in name.spans]
+            fillings = dict.fromkeys(s.filling for s in name.spans if s.filling is not None)
+            omega = r"\Omega"
+            signs = [rf"\int_{{{self._symbol(own.shape) if own.shape else omega}}}" for own in fillings]
+            signs += [rf"\int_{{{self._print(s.lower)}}}^{{{self._print(s.upper)}}}" for s in name.spans
+                      if s.filling is None]  # fmt: skip
             ends = [rf"\, d{self._print(s.variable)}" for s in name.spans]
             inner = rf"{' '.join(signs)} {self._print(name.density)}{''.join(ends)}"
             return inner if exp is None else raised(rf"\left({inner}\right)", exp)

@@ -1,6 +1,8 @@
 """Integrals of what is known at points: Gauss–Legendre nodes between limits that may depend on the coordinates.
 
 ∫_a^b f(x, s) ds ≈ (b - a)/2 Σ_q ω_q f(x, (a + b)/2 + ξ_q (b - a)/2)
+
+Over a domain of shapes the points and weights of its filling stand in their place.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from torch import Tensor
 from kanpde.problems.language.arithmetic import number_of
 from kanpde.problems.language.formulas import Formula, compile_expression
 from kanpde.problems.language.functions import Elementary, Evaluation
-from kanpde.problems.language.remotes import Span
+from kanpde.problems.language.remotes import Span, variable_of
 
 NODES, MOVING = {1: 64, 2: 20, 3: 10}, {1: 24, 2: 12, 3: 8}
 """Nodes along an axis, by the number of variables; fewer between limits that differ from point to point."""
@@ -46,10 +48,22 @@ class Rule:
         return len(self._unit[1])
 
     @property
-    def _unit(self) -> tuple[np.ndarray, np.ndarray]:
-        moving = any(end.free_symbols for span in self.spans for end in (span.lower, span.upper))
-        count = (MOVING if moving else NODES)[min(len(self.spans), 3)] if self.spans else 1
-        return _unit(len(self.spans), count)
+    def _unit(self) -> tuple[np.ndarray, np.ndarray]:  # -> [Q, spans], [Q]
+        """Nodes between -1 and 1, in a filling those themselves, and weights."""
+        limited = [span for span in self.spans if span.filling is None]
+        moving = any(end.free_symbols for span in limited for end in (span.lower, span.upper))
+        count = (MOVING if moving else NODES)[min(len(limited), 3)] if limited else 1
+        nodes, weights = _unit(len(limited), count)
+        filling = next((span.filling for span in self.spans if span.filling is not None), None)
+        if filling is None:
+            return nodes, weights
+        columns = {span.variable.name: column for span, column in zip(limited, nodes.T, strict=True)}
+        several = len(filling.weights)
+        own = {variable_of(name).name: column for name, column in zip(filling.variables, filling.points.T, strict=True)}
+        both = {name: np.repeat(column, several) for name, column in columns.items()}
+        both |= {name: np.tile(column, len(weights)) for name, column in own.items()}
+        order = [both[span.variable.name] for span in self.spans]
+        return np.stack(order, axis=1), np.outer(weights, filling.weights).ravel()
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:  # [n, d] -> [n·Q, d + spans], [n, Q]
         """Nodes for every base point, one point's after the other's, and their weights."""
@@ -57,6 +71,9 @@ class Rule:
         base = points[:, None, :].expand(-1, len(unit), -1)
         columns, factor = [], points.new_ones(len(points))
         for place, span in enumerate(self.spans):
+            if span.filling is not None:
+                columns.append(unit[:, place].expand(len(points), -1))
+                continue
             low, high = (limit(points) for limit in _limits(span, self.coordinates))
             columns.append((low + high)[:, None] / 2 + (high - low)[:, None] / 2 * unit[:, place])
             factor = factor * (high - low) / 2

@@ -6,9 +6,12 @@ its own does, u → f(x, t), under a name that says what it is. Jets of that nam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
+import numpy as np
 import sympy
 
 BOUND = "'"
@@ -16,12 +19,39 @@ BOUND = "'"
 
 
 @dataclass(frozen=True)
+class Filling:
+    """Points that fill a domain of shapes, or a shape in it, in place of limits: ∫ f dx ≈ Σ_q ω_q f(x_q).
+
+    Attributes:
+        variables: Names of the coordinates that are integrated over.
+        shape: The shape's name; empty for the domain.
+        points: One for each weight, [Q, variables].
+        weights: They add up to the volume.
+    """
+
+    variables: tuple[str, ...]
+    shape: str
+    points: np.ndarray = field(compare=False, repr=False)
+    weights: np.ndarray = field(compare=False, repr=False)
+    content: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        content = hashlib.sha256(self.points.tobytes() + self.weights.tobytes()).hexdigest()[:16]
+        object.__setattr__(self, "content", content)
+
+    @cached_property
+    def volume(self) -> float:
+        return float(self.weights.sum())
+
+
+@dataclass(frozen=True)
 class Span:
-    """A variable of integration and the limits of it, in coordinates."""
+    """A variable of integration and the limits of it, in coordinates, or what is filled by it and others together."""
 
     variable: sympy.Symbol
     lower: sympy.Expr
     upper: sympy.Expr
+    filling: Filling | None = None
 
 
 class Remote(str):

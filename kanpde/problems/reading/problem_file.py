@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import sympy
@@ -12,6 +13,7 @@ import sympy
 from kanpde.errors import InputError
 from kanpde.files.yaml import Entries
 from kanpde.problems.geometry.boxes import Box
+from kanpde.problems.geometry.fillings import filling_of
 from kanpde.problems.language import (
     ExpressionError,
     Scope,
@@ -116,6 +118,8 @@ class ProblemFile(Source):
         periodic = self.periodic(coordinates, family)
         check_reference(self, exact)
         region = read_region(self, scope, box, shapes, [name for name, _ in parts])
+        fill = partial(filling_of, region, parts, tuple(coordinates[axis] for axis in region.axes), shapes)
+        scope = replace(scope, regions=tuple(shapes), filled=not region.whole, fill=fill)
         task = kind.read(self, scope)
         fields = task.fields(self, scope)
         conditions = read_conditions(self, scope, exact, periodic, region, box)

@@ -70,7 +70,8 @@ def read_region(
     """
     whole, text = _whole(scope, box), statement.data.get("domain")
     if text is None:
-        if unused := [name for name in statement.data.get("shapes") or {} if name not in parting]:
+        stated = statement.data.get("shapes") or {}
+        if unused := [name for name in stated if name not in parting and not _is_integrated(statement, name)]:
             raise InputError(
                 f"{statement.where('shapes')} needs domain, which says what they are for, or coefficients that have "
                 f"{unused[0]} under inside; there is none. Add domain: box - {unused[0]}."
@@ -79,6 +80,12 @@ def read_region(
     region = replace(whole, tree=_tree(statement, text, shapes), shapes=tuple(shapes.items()))
     _check_region(statement, region, box)
     return region
+
+
+def _is_integrated(statement: Source, name: str) -> bool:
+    """Whether something is integrated over a shape."""
+    over = re.compile(rf"\b(?:integral|int|mean)\(.*,\s*{re.escape(name)}\s*\)", re.DOTALL)
+    return any(over.search(str(statement.data.get(key, ""))) for key in ("constraints", "equations"))
 
 
 def _shape(statement: Source, name: str, text: object, scope: Scope, bounds: Cuboid) -> Shape:
