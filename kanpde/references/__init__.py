@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 
 import numpy as np
+import torch
 
 from kanpde.problems.data_in_place import determined_by_data
 from kanpde.problems.geometry.regions import inside_points
@@ -215,6 +216,7 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
     What two rungs below have found stands, whatever becomes of finer ones.
     """
     solver, points = METHODS[method], inside_points(problem.region, problem.domain, POINTS, seed=5).numpy()
+    lives = problem.lives(torch.from_numpy(points)).numpy() if problem.homes else True
     begun, error = time.perf_counter(), np.nan
     coarse: Solved | None = None
     fine: Solved | None = None
@@ -231,6 +233,8 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
             start = [fine.values] if fine is not None and hasattr(solver, "FROM_COARSER") else []
             finer: Solved = solver.solve(problem, resolution, *start)
             known, found = None if fine is None else _nearest(fine, finer, points), finer.values(points)
+            found = np.where(lives, found, 0.0)
+            known = None if known is None else np.where(lives, known, 0.0)
             took, before = time.thread_time() - started, resolution
         except OutOfMeans as limit:
             reason = limit

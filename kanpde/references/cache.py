@@ -28,7 +28,7 @@ AXES: dict[str, type[ChebyshevAxis | FourierAxis | Pieces]] = {
     "pieces": Pieces,
 }
 MESHED = ("nodes", "cells", "numbers", "values")
-VERSION = 4
+VERSION = 5
 """To be raised when a solver changes: what was stored before is then solved anew."""
 
 NUMBERS = ("error", "seconds", "unknowns", "energies", "energy_errors")
@@ -112,7 +112,8 @@ def _meshed(stored: Mapping[str, np.ndarray], prefix: str, dimension: int, field
     if not (axis is None or isinstance(axis, Pieces) and 0 <= time < dimension):
         raise ValueError("steps of time that are none")
     cells, numbers = (own[name].astype(np.int64, casting="safe") for name in ("cells", "numbers"))
-    found = Meshed(own["nodes"], cells, numbers, own["values"], axis, time)
+    lives = _real(stored, f"{prefix}lives") if f"{prefix}lives" in stored else None
+    found = Meshed(own["nodes"], cells, numbers, own["values"], axis, time, lives)
     space, places = dimension - (axis is not None), numbers.shape[-1]
     steps = () if axis is None else (_length(axis),)
     fits = (
@@ -120,6 +121,7 @@ def _meshed(stored: Mapping[str, np.ndarray], prefix: str, dimension: int, field
         and cells.shape == (len(cells), count(space, 2))
         and numbers.shape == (len(cells), places) and places == count(space, degree_of(space, places))
         and found.values.shape == (fields, *found.values.shape[1:2], *steps)
+        and (lives is None or lives.shape == (fields, len(cells)) and lives.any(1).all())
     )  # fmt: skip
     if not (fits and len(cells) and _within(cells, len(found.nodes)) and _within(numbers, found.values.shape[1])):
         raise ValueError("simplices that do not fit their nodes")
@@ -137,7 +139,8 @@ def _length(axis: ChebyshevAxis | FourierAxis | Pieces) -> int:
 
 def _packed(values: Field, prefix: str) -> dict[str, np.ndarray]:
     if isinstance(values, Meshed):
-        arrays = {f"{prefix}{name}": np.asarray(getattr(values, name)) for name in (*MESHED, "time")}
+        lives = () if values.lives is None else ("lives",)
+        arrays = {f"{prefix}{name}": np.asarray(getattr(values, name)) for name in (*MESHED, "time", *lives)}
         return arrays | ({} if values.axis is None else _packed_axes((values.axis,), prefix))
     if not isinstance(values, Interpolant):
         raise TypeError(f"What is kept is given by nodes; {type(values).__name__} is not.")

@@ -8,7 +8,7 @@ Values at nodes stand one field after another; a field of second order in time h
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -35,7 +35,8 @@ from kanpde.references.interpolants import Pieces
 from kanpde.references.means import NotOne, NotSolved
 from kanpde.references.meshed import Meshed
 from kanpde.references.meshes import Mesh, at_start
-from kanpde.references.spaces import Rule, Space, curved, face_rule, first_orders, inner_rule, space
+from kanpde.references.rim_ties import Rim, Ties, is_rim, rims_of, ties_of
+from kanpde.references.spaces import Faces, Rule, Space, curved, face_rule, first_orders, inner_rule, space
 from kanpde.references.weak_forms import Statement, check_seam, inflow, space_order, statements
 
 SYMMETRIC: dict[str, Any] = {
@@ -122,6 +123,8 @@ class Discrete:
     fixed: tuple[Fixed, ...]
     rule: Rule
     density: Integral | None
+    homes: dict[str, np.ndarray]  # bool [T] of fields that do not live everywhere: on which simplices
+    ties: tuple[Ties, ...]
 
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
@@ -139,24 +142,70 @@ class Discrete:
 
     @cached_property
     def free_nodes(self) -> dict[str, np.ndarray]:
-        found = {}
-        for field, own in self.spaces.items():
-            free = np.ones(own.size, dtype=bool)
-            for given in self.fixed:
-                if given.field == field:
-                    free[given.nodes] = False
-            found[field] = np.flatnonzero(free)
+        """Those that no condition gives or ties to others."""
+        found = free_nodes(self.spaces, self.homes, self.fixed)
+        for field in found:
+            tied = [one.nodes[place] for one in self.ties for own, place, *_ in one.tied if own == field]
+            found[field] = np.setdiff1d(found[field], tied)
         return found
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """Where the values at the free nodes of all variables stand among all."""
+        return np.concatenate([self.parts[v].start + self.free_nodes[v[0]] for v in self.variables])
+
+    @cached_property
+    def _placed(self) -> scipy.sparse.csr_array:
+        shape = (self.size, len(self.rows))
+        return scipy.sparse.csr_array((np.ones(len(self.rows)), (self.rows, np.arange(shape[1]))), shape=shape)
 
     @cached_property
     def free(self) -> scipy.sparse.csr_array:
         """Values at the free nodes of all variables → at all."""
-        rows = np.concatenate([self.parts[v].start + self.free_nodes[v[0]] for v in self.variables])
-        shape = (self.size, len(rows))
-        return scipy.sparse.csr_array((np.ones(len(rows)), (rows, np.arange(len(rows)))), shape=shape)
+        found = self._placed
+        for followers in self._followers:
+            found = scipy.sparse.csr_array(followers @ found)
+        return found
+
+    @cached_property
+    def tests(self) -> scipy.sparse.csr_array:  # [size, free]
+        """Of each free node the nodes whose weak forms are one equation: itself, unless rims tie fields."""
+        if not self.ties:
+            return self.free
+        column = {row: place for place, row in enumerate(self.rows.tolist())}
+        found = scipy.sparse.lil_array(self._placed)
+        for one in self.ties:
+            for field, place, weights in one.mixed:
+                row = self.parts[self.last(field)].start + one.nodes[place]
+                if row in column:
+                    for other, weight in weights.items():
+                        found[self.parts[self.last(other)].start + one.nodes[place], column[row]] = weight
+        return scipy.sparse.csr_array(found)
+
+    @cached_property
+    def _followers(self) -> list[scipy.sparse.csr_array]:  # [size, size] each
+        """All values, those that are tied at one rim put in, from the others."""
+        found = []
+        for one in self.ties:
+            own = scipy.sparse.lil_array(scipy.sparse.eye_array(self.size))
+            for field, place, others, _ in one.tied:
+                row = self.parts[field, 0].start + one.nodes[place]
+                own[row, row] = 0.0
+                for other, factor in others.items():
+                    own[row, self.parts[other, 0].start + one.nodes[place]] = factor
+            found.append(scipy.sparse.csr_array(own))
+        return found
 
     def given(self, t: float = 0.0, more: int = 0) -> np.ndarray:
         """What conditions say of all variables, or of their time derivatives; 0 at free nodes."""
+        found = self._fixed_values(t, more)
+        for one, followers in zip(self.ties, self._followers, strict=True):
+            found, known = followers @ found, one.at(more, t)
+            for field, place, _, sources in one.tied:
+                found[self.parts[field, 0].start + one.nodes[place]] += sources @ known[:, place]
+        return found
+
+    def _fixed_values(self, t: float, more: int) -> np.ndarray:
         found = np.zeros(self.size)
         for field, order in self.variables:
             for one in self.fixed:
@@ -208,16 +257,41 @@ class Discrete:
         return max(variable for variable in self.variables if variable[0] == field)
 
     def mass(self, field: str) -> scipy.sparse.csr_array:
-        """∫ ψ_i ψ_j."""
+        """∫ ψ_i ψ_j, where the field lives."""
         values = self.rule.matrices[self.spaces[field].degree, (0,) * self.spaces[field].mesh.dimension]
-        return scipy.sparse.csr_array(values.T @ (scipy.sparse.diags_array(self.rule.weights) @ values))
+        weights = self.rule.weights
+        if field in self.homes:
+            weights = weights * np.repeat(self.homes[field], len(weights) // len(self.homes[field]))
+        return scipy.sparse.csr_array(values.T @ (scipy.sparse.diags_array(weights) @ values))
 
     def function(self, full: np.ndarray, axis: Pieces | None = None) -> Meshed:  # [size] or [size, nodes of time]
         """The fields, all on the lattice of the highest degree."""
         finest = max(self.spaces.values(), key=lambda own: own.degree)
         values = [self.spaces[field].lifted(full[self.parts[field, 0]], finest) for field in self.problem.fields]
         time = -1 if axis is None else self.problem.time_axis
-        return finest.function(np.stack(values), axis, time)
+        found = finest.function(np.stack(values), axis, time)
+        if not self.homes:
+            return found
+        everywhere = np.ones(len(finest.mesh.cells))
+        lives = np.stack([self.homes.get(field, everywhere).astype(float) for field in self.problem.fields])
+        return replace(found, lives=lives)
+
+
+def free_nodes(
+    spaces: dict[str, Space], homes: dict[str, np.ndarray], fixed: tuple[Fixed, ...]
+) -> dict[str, np.ndarray]:
+    """Where fields live and no condition gives their values."""
+    found = {}
+    for field, own in spaces.items():
+        free = np.ones(own.size, dtype=bool)
+        if field in homes:
+            free[:] = False
+            free[own.numbers[homes[field]].ravel()] = True
+        for given in fixed:
+            if given.field == field:
+                free[given.nodes] = False
+        found[field] = np.flatnonzero(free)
+    return found
 
 
 def variables_of(problem: Problem) -> tuple[Variable, ...]:
@@ -256,41 +330,105 @@ class _Builder:
         problem, integrals, fixed = self.problem, [], []
         still = (0,) * len(problem.region.axes)
         for form in self.forms:
-            integrals.append(self.integral(self.rule, form.field, still, form.source))
+            rule = self.rules[form.parts]
+            integrals.append(self.integral(rule, form.field, still, form.source))
             for index, flux in zip(first_orders(len(still)), form.flux, strict=True):
                 if flux != 0:
-                    integrals.append(self.integral(self.rule, form.field, index, -flux))
+                    integrals.append(self.integral(rule, form.field, index, -flux))
         for condition in problem.conditions:
             if condition.kind == "initial":
                 continue
             self.check_mask(condition)
+            if is_rim(condition):
+                continue
             if isinstance(condition.side, Seam):
                 check_seam(problem, self.forms, condition)
             elif not any(space_order(problem, index) for _, index in jets_of(condition.residual)):
                 fixed.append(self.fix(condition))
             else:
                 integrals.append(self.boundary_integral(condition))
+        homes = {field: np.isin(self.cell_parts, home) for field, home in problem.homes.own.items()}
+        free, ties = free_nodes(self.spaces, homes, tuple(fixed)), []
+        for rim, faces in self.rims():
+            integrals += [self.rim_integral(rim, faces, field, amount) for field, amount in rim.inflows().items()]
+            if rim.values:
+                ties.append(self.ties(rim, faces, free))
         density = None
         if problem.task.integrals():
             whole = with_values(problem, problem.task.integrals()[0])
             density = self.integral(self.rule, problem.fields[0], still, whole)
-        return Discrete(problem, self.spaces, tuple(integrals), tuple(fixed), self.rule, density)
+        return Discrete(problem, self.spaces, tuple(integrals), tuple(fixed), self.rule, density, homes, tuple(ties))
+
+    @cached_property
+    def cell_parts(self) -> np.ndarray:  # int [T]
+        """The number of the part that each simplex lies in."""
+        mesh = self.distinct[0].mesh
+        middles = mesh.at(np.full((1, mesh.dimension), 1 / (mesh.dimension + 1)))[:, 0]
+        return self.problem.part_of(at_start(self.problem, middles)).numpy()
+
+    @cached_property
+    def rules(self) -> dict[tuple[int, ...] | None, Rule]:
+        """To integrate over parts in which equations hold."""
+        found: dict[tuple[int, ...] | None, Rule] = {None: self.rule}
+        for parts in {form.parts for form in self.forms if form.parts is not None}:
+            rows = np.repeat(np.isin(self.cell_parts, parts), len(self.rule.points) // len(self.cell_parts))
+            found[parts] = self.rule.at(rows)
+        return found
+
+    def rims(self) -> list[tuple[Rim, Faces]]:
+        """The stretches where fields end, with their faces."""
+        mesh, faces, points = self.distinct[0].mesh, {}, {}
+        for condition in self.problem.conditions:
+            seam = condition.side
+            if is_rim(condition) and isinstance(seam, Seam) and seam not in faces:
+                own, points[seam] = self.seam_faces(seam)
+                faces[seam] = mesh.seams[0][own], mesh.seams[1][own]
+        return [*zip(rims_of(self.problem, self.forms, points), faces.values(), strict=True)]
+
+    def seam_faces(self, seam: Seam) -> tuple[np.ndarray, torch.Tensor]:
+        """The numbers of the inner faces on a stretch, and a point of it in the middle of each."""
+        mesh, problem = self.distinct[0].mesh, self.problem
+        own = np.array([number for number, face in enumerate(mesh.inner) if face.carrier == seam.facet], dtype=int)
+        middles = np.array([mesh.inner[number].middle for number in own]).reshape(len(own), mesh.dimension)
+        points = at_start(problem, middles)
+        there = on_boundary(problem.region, problem.domain, seam, points)
+        if not there.any():
+            raise NotSolved(f"finds no faces of its mesh on the rim of {seam.name}")
+        return own[there.numpy()], points[there]
+
+    def rim_integral(self, rim: Rim, faces: Faces, field: str, amount: sympy.Expr) -> Integral:
+        rule = face_rule(self.distinct, faces, max(own.degree for own in self.distinct) + 1)
+        return self.integral(rule, field, (0,) * len(self.problem.region.axes), amount)
+
+    def ties(self, rim: Rim, faces: Faces, free: dict[str, np.ndarray]) -> Ties:
+        """At the nodes on faces."""
+        problem = self.problem
+        named = {*rim.fields, *(field for own, _ in rim.values for field in own)}
+        if len({self.spaces[field].degree for field in named}) > 1:
+            raise NotSolved("takes fields of one degree at rims")
+        if problem.time is not None and any(problem.order_along(field, problem.time) != 1 for field in named):
+            raise NotSolved("takes values at rims of fields that are of first order in time")
+        own = self.spaces[next(iter(rim.fields))]
+        nodes = own.on(faces)
+        return ties_of(problem, rim, nodes, at_start(problem, own.nodes[nodes]), free)
 
     def check_mask(self, condition: Condition) -> None:
         side = condition.side
         if isinstance(side, SubSide) and self.moves(side.mask):
             raise NotSolved(f"takes parts of sides that stay where they are; {condition.name} moves")
 
-    def faces(self, piece: Piece) -> np.ndarray:
-        """The numbers of the faces that belong to a piece."""
-        faces, problem = next(iter(self.spaces.values())).mesh.faces, self.problem
+    def faces(self, piece: Piece) -> Faces:
+        """The faces of the boundary that belong to a piece."""
+        mesh, problem = self.distinct[0].mesh, self.problem
+        faces = mesh.faces
         whole = carrier_of(piece)
         carrier = whole.facet if isinstance(whole, ShapeBoundary) else whole
         own = np.array([number for number, face in enumerate(faces) if face.carrier == carrier], dtype=int)
         if not len(own):
-            return own
+            return own, own
         middles = at_start(problem, np.array([faces[number].middle for number in own]))
-        return own[on_boundary(problem.region, problem.domain, piece, middles).numpy()]
+        own = own[on_boundary(problem.region, problem.domain, piece, middles).numpy()]
+        return mesh.rim[0][own], mesh.rim[1][own]
 
     def fix(self, condition: Condition) -> Fixed:
         """The nodes of a piece and their values."""

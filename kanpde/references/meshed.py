@@ -35,11 +35,27 @@ class Meshed:
     values: np.ndarray  # [fields, M], or [fields, M, nodes of time]
     axis: Pieces | None = None  # of time
     time: int = -1  # its place among the coordinates
+    lives: np.ndarray | None = None  # 0 or 1 [fields, T]: on which simplices each field is given; None for all
 
     def __call__(self, points: np.ndarray) -> np.ndarray:  # [n, d] -> [n, fields]
         points = np.asarray(points, dtype=float)
+        if self._homes:
+            found = np.empty((len(points), len(self.values)))
+            for fields, home in self._homes:
+                found[:, fields] = home(points)
+            return found
         parts = [self._evaluated(part) for part in chunks(points)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.values)))
+
+    @cached_property
+    def _homes(self) -> list[tuple[np.ndarray, Meshed]]:
+        """Fields that are given on the same simplices, by number, on these alone; they go on beyond by a little."""
+        if self.lives is None:
+            return []
+        kinds, kind = np.unique(self.lives, axis=0, return_inverse=True)
+        groups = [np.flatnonzero(kind.ravel() == number) for number in range(len(kinds))]
+        return [(own, Meshed(self.nodes, self.cells[lives == 1], self.numbers[lives == 1], self.values[own], self.axis,
+                             self.time)) for own, lives in zip(groups, kinds, strict=True)]  # fmt: skip
 
     def _evaluated(self, points: np.ndarray) -> np.ndarray:
         space = points if self.axis is None else np.delete(points, self.time, axis=1)

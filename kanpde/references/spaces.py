@@ -22,6 +22,9 @@ from kanpde.references.meshes import Face, Mesh
 Index = tuple[int, ...]
 """Of a derivative along the axes of space, of first order at most."""
 
+Faces = tuple[np.ndarray, np.ndarray]
+"""Of each face a simplex that it belongs to, and the number of the corner that it lacks: [F], [F]."""
+
 LOOKED_AT, STRAIGHTENED = 6, 3
 """Points a direction at which sides are looked for that cross, and how often those are made straight."""
 
@@ -34,6 +37,7 @@ class Curved:
     numbers: np.ndarray  # [T, m] of the places
     cells: np.ndarray  # [T, d+1], corners in rising order
     faces: tuple[Face, ...]
+    inner: tuple[Face, ...] = ()  # at which parts meet
 
     @property
     def dimension(self) -> int:
@@ -51,6 +55,16 @@ class Curved:
         """Which simplices their curved sides turn inside out somewhere."""
         determinants = np.linalg.det(self.jacobians(simplices.gauss(self.dimension, LOOKED_AT)[0], slice(None)))
         return determinants.min(1) * determinants.max(1) <= 0
+
+    @cached_property
+    def seams(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of each inner face, a simplex that it belongs to and the number of the corner that it lacks."""
+        size = self.dimension + 1
+        kept = [[own for own in range(size) if own != lacking] for lacking in range(size)]
+        corners = self.cells[:, kept].reshape(-1, size - 1)  # in rising order, as those of cells
+        known = {tuple(own): place for place, own in enumerate(corners.tolist())}
+        places = np.array([known[tuple(sorted(face.nodes))] for face in self.inner], dtype=int)
+        return places // size, places % size
 
     @cached_property
     def rim(self) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +92,7 @@ def curved(mesh: Mesh) -> Curved:
             known |= dict(zip(map(tuple, cells[:, ends].tolist()), numbers[:, place].tolist(), strict=True))
     straight, bent = places.copy(), {known[pair]: middle for pair, middle in mesh.bends.items()}
     places[list(bent)] = np.array(list(bent.values())).reshape(-1, dimension)
-    found = Curved(places, numbers, cells, mesh.faces)
+    found = Curved(places, numbers, cells, mesh.faces, mesh.inner)
     for _ in range(STRAIGHTENED):
         if not (folded := found.folded()).any():
             return found
@@ -100,9 +114,9 @@ class Space:
     def size(self) -> int:
         return len(self.nodes)
 
-    def on(self, faces: np.ndarray) -> np.ndarray:  # int [F] -> int [M']
+    def on(self, faces: Faces) -> np.ndarray:  # -> int [M']
         """The nodes on faces."""
-        owners, lacking = (part[faces] for part in self.mesh.rim)
+        owners, lacking = faces
         weights = simplices.lattice(self.mesh.dimension, self.degree)
         return np.unique(self.numbers[owners][weights[:, lacking].T == 0])
 
@@ -133,6 +147,11 @@ class Rule:
     weights: np.ndarray  # [n]
     matrices: dict[tuple[int, Index], scipy.sparse.csr_array]  # values at nodes → a derivative at the points, [n, M]
 
+    def at(self, rows: np.ndarray) -> Rule:  # bool [n]
+        """Some of the points alone."""
+        matrices = {key: scipy.sparse.csr_array(matrix[rows]) for key, matrix in self.matrices.items()}
+        return Rule(self.points[rows], self.weights[rows], matrices)
+
 
 def inner_rule(spaces: tuple[Space, ...], points: int) -> Rule:
     """Inside all simplices, with so many points along each direction."""
@@ -151,10 +170,10 @@ def inner_rule(spaces: tuple[Space, ...], points: int) -> Rule:
     return Rule(mesh.at(inside).reshape(-1, mesh.dimension), (np.abs(determinants) * weights).ravel(), matrices)
 
 
-def face_rule(spaces: tuple[Space, ...], faces: np.ndarray, points: int) -> Rule:
-    """On faces of the boundary: values alone."""
+def face_rule(spaces: tuple[Space, ...], faces: Faces, points: int) -> Rule:
+    """On faces of the boundary, or at which parts meet: values alone."""
     mesh, (within, weights) = spaces[0].mesh, simplices.gauss(spaces[0].mesh.dimension - 1, points)
-    owners, lacking = (part[faces] for part in mesh.rim)
+    owners, lacking = faces
     corners = np.vstack([np.zeros(mesh.dimension), np.eye(mesh.dimension)])
     places, measures = [np.empty((0, mesh.dimension))], [np.empty(0)]
     parts: dict[int, list[scipy.sparse.csr_array]] = {own.degree: [] for own in spaces}

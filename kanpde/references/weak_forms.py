@@ -9,7 +9,7 @@ belongs to a field that has none anywhere: a pressure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy
@@ -44,6 +44,7 @@ class Statement:
     source: sympy.Expr
     flux: tuple[sympy.Expr, ...]
     principal: dict[str, list[list[sympy.Expr]]] | None  # A by field; None where the natural condition has no flux
+    parts: tuple[int, ...] | None = None  # in which it holds; None for all
 
     @property
     def is_constraint(self) -> bool:
@@ -61,7 +62,13 @@ def statements(problem: Problem) -> tuple[Statement, ...]:
         return tuple(_stationary(problem, field) for field in problem.fields)
     residuals = [with_values(problem, residual) for residual in problem.equations.values()]
     fields = _matched(problem, residuals)
-    return tuple(_weak(problem, residual, field) for residual, field in zip(residuals, fields, strict=True))
+    forms = [_weak(problem, residual, field) for residual, field in zip(residuals, fields, strict=True)]
+    pairs = zip(forms, problem.equations, strict=True)
+    found = tuple(replace(form, parts=problem.held.get(name)) for form, name in pairs)
+    for form in found:
+        if form.parts != problem.homes.own.get(form.field):
+            raise NotSolved(f"takes one equation for each field, all over where it lives; {form.field} has others")
+    return found
 
 
 def slope_indices(problem: Problem) -> tuple[tuple[int, ...], ...]:
@@ -175,6 +182,8 @@ def check_seam(problem: Problem, forms: tuple[Statement, ...], condition: Condit
     Raises:
         NotSolved: the condition says something else.
     """
+    if " jumps at " in condition.written or set(condition.fields) & set(problem.homes.own):
+        raise NotSolved(f"takes values and fluxes that go on across rims; {condition.name} asks for something else")
     still = {jet_expression(jet, problem.coordinates): sympy.S.Zero for jet in jets_of(condition.residual)}
     jumping = any(memberships_of(a) for form in forms for rows in (form.principal or {}).values()
                   for row in rows for a in row)  # fmt: skip

@@ -136,15 +136,15 @@ class _Stationary:
 
     def values(self, c: np.ndarray) -> np.ndarray:
         full, multipliers = self.full(c), c[self.discrete.free.shape[1] :]
-        residual = self.discrete.free.T @ (self.discrete.residual(full) + self.means @ multipliers)
+        residual = self.discrete.tests.T @ (self.discrete.residual(full) + self.means @ multipliers)
         return np.concatenate([residual, self.means.T @ full])
 
     def inverse_at(self, c: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         free = self.discrete.free
-        matrix = free.T @ self.discrete.jacobian(self.full(c)) @ free
+        matrix = self.discrete.tests.T @ self.discrete.jacobian(self.full(c)) @ free
         if self.loose:
-            border = free.T @ self.means
-            matrix = scipy.sparse.block_array([[matrix, border], [border.T, None]])
+            borders = self.discrete.tests.T @ self.means, self.means.T @ free
+            matrix = scipy.sparse.block_array([[matrix, borders[0]], [borders[1], None]])
         degrees = {own.degree for own in self.discrete.spaces.values()}
         try:
             return factored(scipy.sparse.csc_array(matrix), len(degrees) == 1)
@@ -269,13 +269,46 @@ class _Evolving:
         return found
 
 
+@dataclass(frozen=True, eq=False)
+class _Tied(_Evolving):
+    """The same where fields are tied at rims: their weak forms are sums, Σ T_i M y' = Σ T_i R with the tests T."""
+
+    @cached_property
+    def mass(self) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array, Solve]:
+        """T M between free nodes, T M from all to free ones, and the inverse of the first."""
+        discrete = self.discrete
+        whole = scipy.sparse.block_diag([discrete.mass(field) for field, _ in discrete.variables], format="csr")
+        rows = scipy.sparse.csr_array(discrete.tests.T @ whole)
+        own = scipy.sparse.csc_array(rows @ discrete.free)
+        return scipy.sparse.csr_array(own), rows, factored(own)
+
+    def rate(self, t: float, y: np.ndarray) -> np.ndarray:
+        discrete, (_, rows, inverse) = self.discrete, self.mass
+        residual = discrete.residual(discrete.free @ y + discrete.given(t), t)
+        return inverse(discrete.tests.T @ residual - rows @ discrete.given(t, 1))
+
+    def slopes(self, t: float, y: np.ndarray) -> Callable[[complex], Solve]:
+        discrete = self.discrete
+        jacobian = discrete.tests.T @ discrete.jacobian(discrete.free @ y + discrete.given(t), t) @ discrete.free
+
+        def shifted(shift: complex) -> Solve:
+            shift = shift.real if abs(shift.imag) < 1e-12 else shift
+            inverse = factored(scipy.sparse.csc_array(shift * self.mass[0] - jacobian))
+            return lambda right: inverse(self.weighed(right.real if isinstance(shift, float) else right))
+
+        return shifted
+
+    def weighed(self, right: np.ndarray) -> np.ndarray:
+        return self.mass[0] @ right
+
+
 def _marched(discrete: Discrete, resolution: int) -> Solved:
     problem = discrete.problem
     begin, end = (bound[problem.time_axis] for bound in (problem.domain.lower, problem.domain.upper))
-    system = _Evolving(discrete)
+    system = _Tied(discrete) if discrete.ties else _Evolving(discrete)
     tolerance = max(LEAST, IN_TIME * (resolutions(problem)[0] / resolution) ** 4)
     most = min(MOST_STEPS, MOST_KEPT // (STAGES * discrete.size))  # so that what they leave can be kept
-    found = march(system, discrete.free.T @ _initial(discrete), begin, end, tolerance, most=most)
+    found = march(system, _initial(discrete)[discrete.rows], begin, end, tolerance, most=most)
     axis = Pieces(found.breaks, unit_nodes())
     full = [discrete.free @ y + discrete.given(t) for t, y in zip(axis.nodes, found.values, strict=True)]
     return Solved(discrete.function(np.stack(full, axis=1), axis), discrete.free.shape[1])
@@ -294,6 +327,9 @@ def _initial(discrete: Discrete) -> np.ndarray:  # [size]
         points = at_start(problem, discrete.spaces[field].nodes)
         own = discrete.parts[field, index[problem.time_axis]]
         found[own] = compile_expression(with_values(problem, value), problem.coordinates)(points).numpy()
+        if field in discrete.homes:  # elsewhere there is none
+            away = np.setdiff1d(np.arange(len(points)), discrete.spaces[field].numbers[discrete.homes[field]])
+            found[own][away] = 0.0
     missing = [field for field, k in discrete.variables if np.isnan(found[discrete.parts[field, k]]).any()]
     if missing:
         raise NotSolved(f"needs finite initial values of {missing[0]}")
