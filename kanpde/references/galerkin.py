@@ -36,7 +36,7 @@ from kanpde.references.means import NotOne, NotSolved
 from kanpde.references.meshed import Meshed
 from kanpde.references.meshes import Mesh, at_start
 from kanpde.references.rim_ties import Rim, Ties, is_rim, rims_of, ties_of
-from kanpde.references.spaces import Faces, Rule, Space, curved, face_rule, first_orders, inner_rule, space
+from kanpde.references.spaces import Faces, Rule, Space, curved, face_rule, first_orders, inner_rule, point_rule, space
 from kanpde.references.weak_forms import Statement, check_seam, inflow, space_order, statements
 
 SYMMETRIC: dict[str, Any] = {
@@ -263,6 +263,12 @@ class Discrete:
         if field in self.homes:
             weights = weights * np.repeat(self.homes[field], len(weights) // len(self.homes[field]))
         return scipy.sparse.csr_array(values.T @ (scipy.sparse.diags_array(weights) @ values))
+
+    def sum_over(self, points: np.ndarray, weights: np.ndarray, density: sympy.Expr, field: str) -> Integral:
+        """Σ_q ω_q density at points of space [n, d], as an integral against the functions of a field."""
+        spaces = tuple({own.degree: own for own in self.spaces.values()}.values())
+        rule = point_rule(spaces, points, weights)
+        return _Builder(self.problem, self.spaces, (), rule).integral(rule, field, (0,) * points.shape[1], density)
 
     def function(self, full: np.ndarray, axis: Pieces | None = None) -> Meshed:  # [size] or [size, nodes of time]
         """The fields, all on the lattice of the highest degree."""

@@ -58,14 +58,18 @@ class Meshed:
                              self.time)) for own, lives in zip(groups, kinds, strict=True)]  # fmt: skip
 
     def _evaluated(self, points: np.ndarray) -> np.ndarray:
-        space = points if self.axis is None else np.delete(points, self.time, axis=1)
-        cell = self._found(space)
-        inside = _inverted(self.nodes[self.cells[cell]], space)
-        self._settle(space, cell, inside)
+        cell, inside = self.located(points if self.axis is None else np.delete(points, self.time, axis=1))
         functions = simplices.functions(inside, self._degree)
         found = self._combined(functions, self.numbers[cell], points)
         found[_depth(inside) < -OUTSIDE] = np.nan
         return found
+
+    def located(self, space: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # [n, d] -> int [n], [n, d]
+        """The simplex around each point and its place in it, λ_1 … λ_d."""
+        cell = self._found(space)
+        inside = _inverted(self.nodes[self.cells[cell]], space)
+        self._settle(space, cell, inside)
+        return cell, inside
 
     def _settle(self, points: np.ndarray, cell: np.ndarray, inside: np.ndarray) -> None:
         """Points that a curved side leaves to the simplex beyond it, where parts meet, go there."""

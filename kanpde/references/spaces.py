@@ -170,6 +170,22 @@ def inner_rule(spaces: tuple[Space, ...], points: int) -> Rule:
     return Rule(mesh.at(inside).reshape(-1, mesh.dimension), (np.abs(determinants) * weights).ravel(), matrices)
 
 
+def point_rule(spaces: tuple[Space, ...], points: np.ndarray, weights: np.ndarray) -> Rule:
+    """At any points [n, d] of the region."""
+    mesh = spaces[0].mesh
+    cells, inside = spaces[0].function(np.zeros((1, spaces[0].size))).located(points)
+    corners = mesh.places[mesh.numbers[cells]]
+    inverses = np.linalg.inv(np.einsum("nie,nid->nde", simplices.slopes(inside, 2), corners))
+    matrices = {}
+    for own in spaces:
+        values = simplices.functions(inside, own.degree)[:, None]
+        matrices[own.degree, (0,) * mesh.dimension] = _scattered(values, own.numbers[cells], own.size)
+        gradients = np.einsum("nme,ned->nmd", simplices.slopes(inside, own.degree), inverses)
+        for axis, index in enumerate(first_orders(mesh.dimension)):
+            matrices[own.degree, index] = _scattered(gradients[:, None, :, axis], own.numbers[cells], own.size)
+    return Rule(points, weights, matrices)
+
+
 def face_rule(spaces: tuple[Space, ...], faces: Faces, points: int) -> Rule:
     """On faces of the boundary, or at which parts meet: values alone."""
     mesh, (within, weights) = spaces[0].mesh, simplices.gauss(spaces[0].mesh.dimension - 1, points)

@@ -5,7 +5,8 @@
 Quartics on triangles, cubics on tetrahedra, a degree less for fields that constrain others, as a pressure (Taylor and
 Hood). The boundary integral takes from each condition what it says of n·A∇u; where a condition gives values, nodes have
 them. Sides are quadratic: on laplace_holes quartics are a hundred times as accurate as quadratics with as many numbers.
-What is free by a constant has the mean zero. With time, M u' = R(u, t) is integrated by Radau collocation.
+What is free by a constant has the mean zero; constraints g(u) = 0 take its place, with R(u) + λ ∫ v = 0, where λ comes
+out as zero. With time, M u' = R(u, t) is integrated by Radau collocation.
 
 Sources: Brenner and Scott, The Mathematical Theory of Finite Element Methods (2008), chapters 10 and 12.
 """
@@ -23,10 +24,11 @@ import torch
 from kanpde.problems.freedoms import free_fields
 from kanpde.problems.geometry.regions import Place, Seam
 from kanpde.problems.geometry.shapes import Solid
-from kanpde.problems.language import ExpressionError, compile_expression
+from kanpde.problems.language import ExpressionError, compile_expression, remotes_of
 from kanpde.problems.problem import Condition, Problem
 from kanpde.problems.well_posedness import without_gauges
 from kanpde.references.applicability import walls_of, with_values
+from kanpde.references.constraints import Constraint, constraint_of
 from kanpde.references.galerkin import Discrete, Solve, discretized, factored
 from kanpde.references.given import degree_of, given_mesh, is_given, steps
 from kanpde.references.interface import Solved
@@ -39,6 +41,7 @@ from kanpde.references.radau import MOST_STEPS, STAGES, march, unit_nodes
 from kanpde.references.tetrahedra import fill
 
 PLACE = 4
+ELSEWHERE = True  # takes integrals and values elsewhere, in constraints
 POWER = 1.7
 """With which power of the number of simplices the seconds grow."""
 
@@ -55,19 +58,26 @@ def applicable(problem: Problem) -> bool:
     Boxes have faster methods, which come first; there it is a second one, `reference: {method: finite_elements}`.
     """
     smooth = not any(len(walls_of(problem, axis)) for axis in problem.region.axes)
-    places = [condition for condition in problem.conditions if isinstance(condition.side, Place)]
+    places = [c for c in problem.conditions if isinstance(c.side, Place) and c.kind != "constraint"]
     marched = problem.time is None or bool(problem.equations) and all(
         problem.order_along(field, problem.time) for field in problem.fields) and problem.evolves()  # fmt: skip
     return (
         len(problem.region.axes) in DEGREE and not problem.family and not problem.periodic and not problem.narrow
         and (bool(problem.equations) or len(problem.task.integrals()) == 1) and marched
         and smooth
-        and all(condition.kind != "constraint" and (condition.kind != "interface" or isinstance(condition.side, Seam))
-                for condition in problem.conditions)
+        and all(condition.kind != "interface" or isinstance(condition.side, Seam) for condition in problem.conditions)
+        and _takes_constraints(problem)
         and (not problem.parts or len(problem.region.axes) == 2 or is_drawn_out(problem) or is_given(problem))
         and (is_given(problem) or not any(isinstance(shape, Solid) for _, shape in problem.region.shapes))
         and (not places or set(free_fields(without_gauges(problem)[0])) >= {f for c in places for f in c.fields})
     )  # fmt: skip
+
+
+def _takes_constraints(problem: Problem) -> bool:
+    """Integrals and values elsewhere occur in constraints alone, and these in equations without time."""
+    own = [condition for condition in problem.conditions if condition.kind == "constraint"]
+    said = {name for condition in own for name in remotes_of(condition.residual)}
+    return set(problem.remotes()) <= said and (not own or (problem.time is None and bool(problem.equations)))
 
 
 def resolutions(problem: Problem) -> tuple[int, ...]:
@@ -95,10 +105,10 @@ def solve(problem: Problem, resolution: int) -> Solved:
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of steps too long, which are then halved
         if plain.time is not None:
             return _marched(discrete, resolution)
-        system = _Stationary(discrete, tuple(free_fields(plain)))
-        full = system.solved()
+        full = _Stationary(discrete, _bordered(discrete, gauges)).solved()
     for gauge in gauges:
-        full = _shifted(discrete, full, gauge)
+        if gauge.kind != "constraint":
+            full = _shifted(discrete, full, gauge)
     energies = np.empty(0) if discrete.density is None else np.array([discrete.density.amount(full)[0]])
     return Solved(discrete.function(full), discrete.free.shape[1], energies)
 
@@ -116,18 +126,32 @@ def _degree(problem: Problem, resolution: int) -> int:
 # stationary
 
 
+def _bordered(discrete: Discrete, gauges: tuple[Condition, ...]) -> tuple[tuple[str, Constraint | None], ...]:
+    """The fields that take a multiplier, and what it stands for: a constraint, or without one that the mean is 0."""
+    loose: dict[str, Constraint | None] = dict.fromkeys(free_fields(discrete.problem))
+    more = []
+    for gauge in gauges:
+        if gauge.kind == "constraint":
+            field = next((name for name in gauge.fields if loose.get(name, True) is None), None)
+            if field is None:
+                more.append((gauge.fields[0], constraint_of(discrete, gauge)))
+            else:
+                loose[field] = constraint_of(discrete, gauge)
+    return (*loose.items(), *more)
+
+
 @dataclass(frozen=True, eq=False)
 class _Stationary:
-    """The unknowns are the values at free nodes, and for each field that is free a multiplier of ∫ u = 0."""
+    """The unknowns are the values at free nodes, and a multiplier of each constraint and of ∫ u = 0 where u is free."""
 
     discrete: Discrete
-    loose: tuple[str, ...]
+    loose: tuple[tuple[str, Constraint | None], ...]
 
     @cached_property
     def means(self) -> scipy.sparse.csr_array:  # [nodes, loose]
         """∫ ψ_i of each loose field."""
         found = np.zeros((self.discrete.size, len(self.loose)))
-        for column, field in enumerate(self.loose):
+        for column, (field, _) in enumerate(self.loose):
             found[self.discrete.parts[field, 0], column] = self.discrete.mass(field).sum(axis=1)
         return scipy.sparse.csr_array(found)
 
@@ -137,28 +161,45 @@ class _Stationary:
     def values(self, c: np.ndarray) -> np.ndarray:
         full, multipliers = self.full(c), c[self.discrete.free.shape[1] :]
         residual = self.discrete.tests.T @ (self.discrete.residual(full) + self.means @ multipliers)
-        return np.concatenate([residual, self.means.T @ full])
+        means = self.means.T @ full
+        rows = [mean if own is None else own.value(full) for mean, (_, own) in zip(means, self.loose, strict=True)]
+        return np.concatenate([residual, rows])
 
     def inverse_at(self, c: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         free = self.discrete.free
         matrix = self.discrete.tests.T @ self.discrete.jacobian(self.full(c)) @ free
         if self.loose:
-            borders = self.discrete.tests.T @ self.means, self.means.T @ free
-            matrix = scipy.sparse.block_array([[matrix, borders[0]], [borders[1], None]])
+            full, means = self.full(c), self.means.T.toarray()
+            pairs = zip(means, self.loose, strict=True)
+            rows = np.stack([mean if own is None else own.gradient(full) for mean, (_, own) in pairs])
+            border = scipy.sparse.csr_array(rows) @ free
+            matrix = scipy.sparse.block_array([[matrix, self.discrete.tests.T @ self.means], [border, None]])
         degrees = {own.degree for own in self.discrete.spaces.values()}
         try:
-            return factored(scipy.sparse.csc_array(matrix), len(degrees) == 1)
+            constrained = any(own is not None for _, own in self.loose)
+            return factored(scipy.sparse.csc_array(matrix), len(degrees) == 1 and not constrained)
         except NotOne:
             if all(integral.linear for integral in self.discrete.integrals):
                 raise
             raise NotSolved(SINGULAR) from None
 
     def solved(self) -> np.ndarray:
-        c = newton(self.values, self.inverse_at, self.start())
+        c = self.found()
         full, multipliers = self.full(c), c[self.discrete.free.shape[1] :]
-        for field, multiplier in zip(self.loose, multipliers, strict=True):
+        for (field, _), multiplier in zip(self.loose, multipliers, strict=True):
             self.check_balance(field, full, float(multiplier))
         return full
+
+    def found(self) -> np.ndarray:
+        """From constants in turn, where constraints have no slope at the first, as ∫ u² = 1 has none at 0."""
+        begin = self.start()
+        try:
+            return newton(self.values, self.inverse_at, begin)
+        except NotSolved:
+            if all(own is None for _, own in self.loose):
+                raise
+        count = self.discrete.free.shape[1]
+        return newton(self.values, self.inverse_at, np.append(np.full(count, STARTS[1]), np.zeros(len(self.loose))))
 
     def check_balance(self, field: str, full: np.ndarray, multiplier: float) -> None:
         """∫ s + ∮ n·F = 0 for constant v; a multiplier is what is missing."""
