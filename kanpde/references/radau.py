@@ -28,6 +28,7 @@ MOST_ITERATIONS = 25
 MOST_STEPS = 20_000
 SHORTEST, HASTE = 1e-9, 1e3  # step relative to the whole time at which it gives up; how much sooner if need be
 ROUNDING = 1e-12  # of the end of time, relative to the whole
+NOISE = 1e-14  # of the largest part: what a part that stays zero has of rounding
 SAFE = 0.8  # of the step that would just do
 KEPT = (1.0, 1.5)  # changes of the step that are not worth new factors
 WELL = 0.05  # rate of Newton's method at which old slopes are still good
@@ -246,9 +247,10 @@ class _March:
         return last * min(1.0, fall)
 
     def relative(self, parts: np.ndarray, values: np.ndarray) -> float:  # [k, N], [s, N]
-        """The largest root mean square over a part, relative to the part's size."""
+        """The largest root mean square over a part, relative to the part's size; of one that stays zero, to all."""
         sizes = np.maximum(self.sizes, self.measured(values))
-        return float(np.max(self.measured(parts) / np.where(sizes > 0, sizes, 1.0)))
+        largest = float(np.max(sizes)) or 1.0
+        return float(np.max(self.measured(parts) / np.where(sizes > NOISE * largest, sizes, largest)))
 
     def measured(self, values: np.ndarray) -> np.ndarray:  # [k, N] -> [parts]
         return np.array([np.sqrt(np.mean(values[:, part] ** 2, axis=1)).max() for part in self.system.scales])

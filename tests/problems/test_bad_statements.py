@@ -25,6 +25,10 @@ BAD = [
     (POTENTIAL | {"constraints": "integral(p, wire) = 1"}, 'or a variable with two limits; "wire" is none'),
     (POLAR | {"coordinates": {"r": [-1, 1], "theta": [0, 1]}}, "a volume that is positive inside, r;"),
     (POLAR | {"coordinates": {"r": [0, 1], "theta": [0, 4]}, "metric": "spherical"}, "inside, r**2*sin(theta);"),
+    (POLAR | {"metric": {"theta": "r - 1/2"}}, "positive inside, -1/2 + r; in these ranges -1/2 + r passes zero"),
+    (POLAR | {"metric": {"x": "r*cos(theta)"}}, "the scale factors of coordinates (r, theta)"),
+    (POLAR | {"metric": ["polar"]}, "a name (polar, cylindrical, spherical), or scale factors"),
+    (CABLE | {"final": {"u": 0}}, "boundary: {t+: u = 0}"),
     (WAVE | {"equations": {"e": "psi_x = max(psi, 1)"}}, "needs a real value; it has a complex one"),
     (WAVE | {"equations": {"e": "psi_x = where(psi < 1, 1, 2)"}}, "needs a real value; it has a complex one"),
     (CABLE | {"parameters": {"k": {"learn": True, "start": 2, "bounds": [0, 1]}}, "equations": {"e": "u_xx = k"},
@@ -45,7 +49,7 @@ def test_refused(problem, reason):
 @pytest.mark.parametrize("problem", [
     POTENTIAL | {"constraints": "mean(p) = 0"}, POTENTIAL | WIRE | {"constraints": "integral(inside(wire)*p) = 1"},
     CABLE | {"boundary": {"x-": "u = 0"}, "constraints": "mean(u) = 3"}, POLAR,
-    CABLE | {"equations": {"e": "u_xx = 0*u"}, "constraints": "mean(u) = 3"},
+    CABLE | {"equations": {"e": "u_xx = 0*u"}, "constraints": "mean(u) = 3"}, POLAR | {"metric": {"theta": "r"}},
 ])  # fmt: skip
 def test_what_is_near_by_and_right(problem):
     assert load_problem(problem)

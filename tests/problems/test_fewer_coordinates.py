@@ -62,6 +62,16 @@ def test_data_stand_in_place_of_conditions():
     assert method_for(unknown) is None and "no data in place" in no_reference(unknown)
 
 
+def test_data_of_a_field_need_its_own_coordinates_alone():
+    """As averages over space that were measured at some times."""
+    averages = {key: value for key, value in LAYER.items() if key != "initial"} | {
+        "initial": "c = exp(x)", "data": {"table": "t,L\n0,1\n0.5,1.6\n1,2.7"}}  # fmt: skip
+    data = load_problem(averages).data
+    assert data.fields == ("L",) and data.points.tolist() == [[0.5, 0], [0.5, 0.5], [0.5, 1]]
+    with pytest.raises(InputError, match="first line with the columns x, t, c; x is there 0 times"):
+        load_problem(averages | {"data": {"table": "t,c\n0,1\n0.5,1.6\n1,2.7"}})
+
+
 def test_without_data_conditions_are_needed():
     with pytest.raises(InputError, match="initial needs u = …"):
         load_problem({key: value for key, value in INVERSE.items() if key != "data"})

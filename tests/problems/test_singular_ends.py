@@ -42,6 +42,8 @@ def test_the_warning_and_what_the_metric_changes():
     ("cylindrical", {"r": [1, 2], "z": [0, 1]}, "r**2 - 2*z**2"),
     ("spherical", {"r": [1, 2], "theta": [1, 2], "phi": [0, 1]}, "r**2*sin(theta)*cos(theta)*cos(phi)"),
     ("spherical", {"r": [1, 2]}, "1/r"),
+    ({"theta": "r"}, {"r": [1, 2], "theta": [0, 1]}, "r**2*cos(2*theta)"),
+    (dict.fromkeys("sq", "sqrt(s**2 + q**2)"), {"s": [1, 2], "q": [1, 2]}, "s**2*q**2 - (s**2 - q**2)**2/4"),
 ])  # fmt: skip
 def test_harmonic_functions_stay_harmonic(metric, coordinates, solution):
     stated = {"coordinates": coordinates, "fields": ["u"], "metric": metric, "exact": {"u": solution},
@@ -49,7 +51,7 @@ def test_harmonic_functions_stay_harmonic(metric, coordinates, solution):
               "boundary": {"*": ["u = auto", "dn(u) = auto"]}}  # fmt: skip
     assert load_problem(stated).exact  # checked to 1e-9
     with pytest.raises(InputError, match="exact needs to satisfy"):
-        load_problem({**stated, "exact": {"u": f"{solution} + r**3"}})
+        load_problem({**stated, "exact": {"u": f"{solution} + {next(iter(coordinates))}**3"}})
 
 
 def test_a_metric_of_too_many_coordinates():

@@ -62,3 +62,20 @@ def test_a_constraint_of_higher_index_is_said():
     problem = ordinary({"move": "u_t = z", "bound": "u = sin(t)"}, {"u": 0}, 2, ["u", "z"])
     with pytest.raises(NotSolved, match="determine u_t, z at every time"):
         reference_of(problem, "ordinary")
+
+
+def test_fields_that_stay_zero_hold_up_nothing():
+    """Imaginary parts of populations have rounding alone, of which no digit is right."""
+    two_levels = {"coordinates": {"t": [0, 2]}, "fields": {"a": "complex", "b": "complex", "c": "complex"},
+                  "equations": {"one": "D(a, t) = i*(c - conj(c)) + b", "two": "D(b, t) = -i*(c - conj(c)) - b",
+                                "three": "D(c, t) = -(1/2 + i/2)*c - i*(b - a)"},
+                  "initial": ["a = 1", "b = 0", "c = 0"]}  # fmt: skip
+
+    def rates(t, u):
+        a, b, c = u
+        swing = 1j * (c - np.conj(c))
+        return np.array([swing + b, -swing - b, -(0.5 + 0.5j) * c - 1j * (b - a)])
+
+    found = reference_of(load_problem(two_levels), "ordinary").values(np.array([[2.0]]))[0]
+    known = solve_ivp(rates, (0, 2), np.array([1, 0, 0], complex), "DOP853", rtol=1e-12, atol=1e-13).y[:, -1]
+    assert np.allclose(found[::2] + 1j * found[1::2], known, atol=1e-9) and abs(found[1]) < 1e-14

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Self, TypeAlias
 
 import numpy as np
-import scipy
+import scipy.sparse.csgraph
 import sympy
 import torch
 from torch import Tensor
@@ -102,7 +102,17 @@ class Region:
         middles = [a + (b - a) * (np.arange(count) + 0.5) / count for a, b in zip(*self.box.bounds, strict=True)]
         grid = np.stack([x.ravel() for x in np.meshgrid(*middles, indexing="ij")], axis=1)
         inside = self.holds(torch.from_numpy(grid)).numpy().reshape([count] * len(self.axes))
-        return int(scipy.ndimage.label(inside)[1])
+        if not inside.any():
+            return 0
+        numbers = np.cumsum(inside).reshape(inside.shape) - 1  # of cells in the region
+        pairs = []
+        for axis in range(inside.ndim):
+            low, high = np.moveaxis(inside, axis, 0)[:-1], np.moveaxis(inside, axis, 0)[1:]
+            moved = np.moveaxis(numbers, axis, 0)
+            pairs += [np.stack([moved[:-1][low & high], moved[1:][low & high]])]
+        size, (rows, columns) = int(inside.sum()), np.concatenate(pairs, axis=1)
+        edges = scipy.sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=(size, size))
+        return int(scipy.sparse.csgraph.connected_components(edges, directed=False)[0])
 
 
 def _leaves(tree: Tree) -> set[str]:

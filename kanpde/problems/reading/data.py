@@ -183,7 +183,9 @@ class _Reader:
         lines = list(comma_separated(table))
         header = [name.strip() for name in lines[0][1]] if lines else []
         apart = [name for name in header if name == self.given.get("deviations")][:1]
-        needed = [*self.coordinates, *self.wanted(header), *apart]
+        wanted = self.wanted(header)
+        idle = [name for name in self.idle(wanted) if name not in header]
+        needed = [*(name for name in self.coordinates if name not in idle), *wanted, *apart]
         for name in needed:
             if header.count(name) != 1:
                 raise InputError(
@@ -196,7 +198,16 @@ class _Reader:
                     f"{self.where()} needs {len(header)} values in every line, as in the first; line {number} has "
                     f"{len(line)}. Correct it."
                 )
-        return {name: self.column(name, lines[1:], header.index(name)) for name in needed}
+        found = {name: self.column(name, lines[1:], header.index(name)) for name in needed}
+        middles = dict(zip(self.coordinates, (np.array(self.box.lower) + np.array(self.box.upper)) / 2, strict=True))
+        return found | {name: np.full(len(lines) - 1, middles[name]) for name in idle}
+
+    def idle(self, names: Sequence[str]) -> list[str]:
+        """The coordinates along which nothing that was measured varies; a table may leave them out."""
+        measured = [jets_of(self.others[name]) if name in self.others else [(name, ())] for name in names]
+        fields = {field for jets in measured for field, _ in jets}
+        still = [{*self.scope.narrow.get(field, ())} for field in fields]
+        return [self.coordinates[axis] for axis in sorted(set.intersection(*still))] if still else []
 
     def wanted(self, header: list[str]) -> list[str]:
         """The fields whose columns are needed: those named, else those there; one where there is none, to say so."""

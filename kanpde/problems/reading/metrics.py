@@ -10,13 +10,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import sympy
 
 from kanpde.errors import InputError
 from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.geometry.sampling import uniform_points
-from kanpde.problems.language import LineElement, compile_expression, coordinate_symbols, text_of
+from kanpde.problems.language import (
+    LineElement,
+    Scope,
+    compile_expression,
+    coordinate_symbols,
+    parse_expression,
+    text_of,
+)
 from kanpde.problems.language.functions import sin
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
@@ -36,32 +44,51 @@ RADII = ("r", "rho")
 OPERATOR = re.compile(r"\b(lap|grad|div)\s*\(")
 
 
-def read_metric(
-    statement: Source, coordinates: tuple[str, ...], family: tuple[str, ...], box: Box
-) -> LineElement | None:
+def read_metric(statement: Source, scope: Scope, box: Box) -> LineElement | None:
     """Scale factors and volume; None for Cartesian coordinates."""
-    name = statement.data.get("metric")
-    if name is None:
+    given = statement.data.get("metric")
+    if given is None:
         return None
     where = statement.where("metric")
-    if name not in METRICS:
-        raise wrong_kind(where, f"a name ({', '.join(METRICS)})", name, "metric: polar")
-    space = [symbol for symbol in coordinate_symbols(coordinates) if symbol.name not in ("t", *family)]
+    space = [symbol for symbol in coordinate_symbols(scope.coordinates) if symbol.name not in ("t", *scope.family)]
     if "equations" not in statement.data:
         raise InputError(f"{where} goes with equations; there are none. Write the volume into the integrals instead.")
-    most = 2 if name == "polar" else 3
-    if not 1 <= len(space) <= most:
+    if isinstance(given, dict):
+        metric, advice = _own_metric(given, scope, space, where), "Correct it, or the ranges of coordinates."
+    else:
+        metric, advice = _named_metric(given, space, where), (
+            "Begin r at 0 or above, and let theta go from 0 to pi at most in spherical coordinates.")  # fmt: skip
+    points = uniform_points(box, POINTS, SEED)
+    for expr in (*metric.factors, metric.volume):
+        if not bool((compile_expression(expr, scope.coordinates)(points) > 0).all()):
+            raise InputError(
+                f"{where} {'' if isinstance(given, dict) else f'{given} '}needs a volume that is positive inside, "
+                f"{text_of(metric.volume)}; in these ranges {text_of(expr)} passes zero. {advice}"
+            )
+    return metric
+
+
+def _named_metric(name: object, space: list[sympy.Symbol], where: str) -> LineElement:
+    if not isinstance(name, str) or name not in METRICS:
+        raise wrong_kind(where, f"a name ({', '.join(METRICS)}), or scale factors", name, "metric: polar")
+    if not 1 <= len(space) <= (2 if name == "polar" else 3):
         raise InputError(
             f"{where} {name} needs the space coordinates {METRICS[name]}; there are {len(space)}. Correct it."
         )
-    metric = _metric(name, space)
-    volumes = compile_expression(metric.volume, coordinates)(uniform_points(box, POINTS, SEED))
-    if bool((volumes <= 0).any()):
-        raise InputError(
-            f"{where} {name} needs a volume that is positive inside, {text_of(metric.volume)}; in these ranges it "
-            "passes zero. Begin r at 0 or above, and let theta go from 0 to pi at most in spherical coordinates."
-        )
-    return metric
+    return _metric(name, space)
+
+
+def _own_metric(given: dict[object, object], scope: Scope, space: list[sympy.Symbol], where: str) -> LineElement:
+    """Scale factors of orthogonal coordinates as the file has them, 1 where it has none."""
+    names = [symbol.name for symbol in space]
+    if not given or not set(given) <= set(names):
+        raise wrong_kind(where, f"the scale factors of coordinates ({', '.join(names)})", given, "metric: {theta: r}")
+    plain = replace(scope, fields=(), auto=False)
+    factors = tuple(
+        parse_expression(str(given[name]), plain, f"{where}.{name}") if name in given else sympy.S.One
+        for name in names
+    )
+    return LineElement(factors, sympy.Mul(*factors))
 
 
 def _metric(name: str, space: list[sympy.Symbol]) -> LineElement:

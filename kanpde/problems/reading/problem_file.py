@@ -64,6 +64,7 @@ from kanpde.problems.tasks import task_of
 
 MAX_DIMENSION = 20
 SHORTEST = 1e-30
+AT_THE_END = " What holds at the end of time is a condition: boundary: {t+: u = 0}."
 
 
 def read_statement(
@@ -93,7 +94,7 @@ class ProblemFile(Source):
         coordinates, box = self.coordinates(parameters)
         ranges = dict(zip(coordinates, zip(box.lower, box.upper, strict=True), strict=True))
         scope = replace(self.scope(coordinates, parameters), family=family, ranges=ranges)
-        scope = replace(scope, metric=read_metric(self, coordinates, family, box))
+        scope = replace(scope, metric=read_metric(self, scope, box))
         shapes = read_shapes(self, self.with_tables(scope, box), box)
         parts = parting_shapes(self, shapes)
         space = tuple(axis for axis, name in enumerate(coordinates) if name not in (scope.time, *family))
@@ -187,7 +188,8 @@ class ProblemFile(Source):
             if key in LATTICE_KEYS:
                 raise InputError(f"{self.label} has {key}, which needs a lattice; there is none. Add lattice: {{…}}.")
             if key not in KEYS:
-                hint = suggestion(key, KEYS) or f" Use {', '.join(KEYS)}."
+                hint = AT_THE_END if key in ("final", "terminal") else suggestion(key, KEYS)
+                hint = hint or f" Use {', '.join(KEYS)}."
                 raise InputError(f"{self.label} has the key {shortened(key)}, which is none of a problem.{hint}")
 
     def check_complete(self, kind: type[Task]) -> None:

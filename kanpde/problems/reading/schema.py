@@ -148,8 +148,8 @@ KEY_SCHEMAS: dict[str, tuple[str, Schema]] = {
     ),
     "metric": (
         "what `lap`, `grad`, `div` and `dn` mean: `polar` (r, theta), `cylindrical` (r, theta, z) or `spherical` (r, "
-        "theta from the pole, phi), the coordinates in that order",
-        {"enum": [*METRICS]},
+        "theta from the pole, phi), the coordinates in that order; or scale factors of orthogonal ones, `{theta: r}`",
+        {"anyOf": [{"enum": [*METRICS]}, mapping_of(EXPRESSION), {"type": "null"}]},
     ),
     "mapping": (
         "places as functions of the coordinates, `{x: xi*s(t)}` with a field or a known function s: derivatives "

@@ -31,6 +31,8 @@ PLACE = 4
 ITERATIONS = 30
 ENOUGH = 1e-14  # change of v, relative to its size, at which Newton's method ends; where it stalls, HARDLY is right too
 HARDLY = 1e-9
+FAINT = 1e-7
+"""Of the largest: the size below which the others are looked at as if they had it."""
 
 
 def applicable(problem: Problem) -> bool:
@@ -118,7 +120,8 @@ class _System:
             rest = torch.stack([one.residual(_points(t), jets) for one in self.equations], dim=1)
             change = self._solved(t, jets, rest[:, :, None])[:, :, 0]
             v = v - change
-            size = float((change.abs() / v.abs().amax(0).clamp_min(1e-300)).max())
+            least = max(FAINT * float(v.abs().max()), 1e-300)  # fields that stay zero have nothing but rounding
+            size = float((change.abs() / v.abs().amax(0).clamp_min(least)).max())
             if not size > ENOUGH or before <= HARDLY and size >= before:
                 break
         return v if size <= HARDLY else v * torch.nan  # the step is too long
