@@ -125,6 +125,7 @@ class Discrete:
     density: Integral | None
     homes: dict[str, np.ndarray]  # bool [T] of fields that do not live everywhere: on which simplices
     ties: tuple[Ties, ...]
+    factors: dict[str, np.ndarray]  # of fields' masses, at the points of the rule
 
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
@@ -257,9 +258,9 @@ class Discrete:
         return max(variable for variable in self.variables if variable[0] == field)
 
     def mass(self, field: str) -> scipy.sparse.csr_array:
-        """∫ ψ_i ψ_j, where the field lives."""
+        """∫ m ψ_i ψ_j, where the field lives."""
         values = self.rule.matrices[self.spaces[field].degree, (0,) * self.spaces[field].mesh.dimension]
-        weights = self.rule.weights
+        weights = self.rule.weights * self.factors[field]
         if field in self.homes:
             weights = weights * np.repeat(self.homes[field], len(weights) // len(self.homes[field]))
         return scipy.sparse.csr_array(values.T @ (scipy.sparse.diags_array(weights) @ values))
@@ -304,7 +305,7 @@ def variables_of(problem: Problem) -> tuple[Variable, ...]:
     if problem.time is None:
         return tuple((field, 0) for field in problem.fields)
     orders = {field: problem.order_along(field, problem.time) for field in problem.fields}
-    return tuple((field, k) for field, order in orders.items() for k in range(order))
+    return tuple((field, k) for field, order in orders.items() for k in range(max(order, 1)))
 
 
 def discretized(problem: Problem, mesh: Mesh, degree: int) -> Discrete:
@@ -363,7 +364,11 @@ class _Builder:
         if problem.task.integrals():
             whole = with_values(problem, problem.task.integrals()[0])
             density = self.integral(self.rule, problem.fields[0], still, whole)
-        return Discrete(problem, self.spaces, tuple(integrals), tuple(fixed), self.rule, density, homes, tuple(ties))
+        points = at_start(problem, self.rule.points)
+        masses = {form.field: compile_expression(form.mass, problem.coordinates) for form in self.forms}
+        factors = {field: mass(points).numpy() for field, mass in masses.items()}
+        return Discrete(problem, self.spaces, tuple(integrals), tuple(fixed), self.rule, density, homes, tuple(ties),
+                        factors)  # fmt: skip
 
     @cached_property
     def cell_parts(self) -> np.ndarray:  # int [T]
@@ -447,7 +452,7 @@ class _Builder:
         values = [with_values(problem, value)]
         if problem.time is not None:
             time = coordinate_symbols(problem.coordinates)[problem.time]
-            for _ in range(problem.order_along(field, problem.time)):
+            for _ in range(max(problem.order_along(field, problem.time), 1)):
                 values.append(derivative(values[-1], time))
         formulas = tuple(compile_expression(one, problem.coordinates) for one in values)
         if not formulas[0](points).isfinite().all():

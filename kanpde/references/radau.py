@@ -1,14 +1,15 @@
-"""Radau IIA collocation in time: y' = f(t, y), stiff, in steps whose polynomials are the dense output.
+"""Radau IIA collocation in time: M y' = f(t, y), stiff, in steps whose polynomials are the dense output.
 
 On a step [t, t + h], y is the polynomial of degree s through y(t) that satisfies the equation at the s Radau points
-c_1 < … < c_s = 1. With Z the increments from y(t), the stages solve (A⁻¹/h) Z = F(y + Z) by Newton's method, where
-A⁻¹ = T Λ T⁻¹ takes the s coupled systems apart into (λ_i/h - J) w = r.
+c_1 < … < c_s = 1. With Z the increments from y(t), the stages solve (A⁻¹/h) M Z = F(y + Z) by Newton's method, where
+A⁻¹ = T Λ T⁻¹ takes the coupled systems apart into (λ_i/h M - J) w = r. M may be singular: the last stage is the end of
+the step and meets what has no derivative, as div u = 0 of which a pressure is the multiplier (index 2).
 
 The step is chosen by how fast the Legendre coefficients of the polynomial fall, so that the error stays below the
 tolerance within a step too, not at its end alone. SciPy's Radau, on Burgers' equation at 300 points and equal error,
 takes 663 steps where this takes 30, and seven times as long.
 
-Source: Hairer and Wanner, Solving Ordinary Differential Equations II (1996), section IV.8.
+Source: Hairer and Wanner, Solving Ordinary Differential Equations II (1996), sections IV.8 and VII.4.
 """
 
 from __future__ import annotations
@@ -37,16 +38,19 @@ Solve = Callable[[np.ndarray], np.ndarray]
 
 
 class System(Protocol):
-    """y' = f(t, y) and its slopes."""
+    """M y' = f(t, y) and its slopes."""
 
     @property
-    def scales(self) -> tuple[slice, ...]: ...  # parts of y that are measured each by its own size
+    def scales(self) -> tuple[slice, ...]: ...  # parts of y that are measured each by its own size; others are not
+
+    def weighed(self, y: np.ndarray) -> np.ndarray:  # [s, N] -> [s, N]
+        """M y."""
 
     def rates(self, t: np.ndarray, y: np.ndarray) -> np.ndarray:  # [s], [s, N] -> [s, N]
         """f at several times at once."""
 
     def slopes(self, t: float, y: np.ndarray) -> Callable[[complex], Solve]:
-        """λ → (r → (λ - J)⁻¹ r) with J = ∂f/∂y, or near it."""
+        """λ → (r → (λ M - J)⁻¹ r) with J = ∂f/∂y, or near it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +217,7 @@ class _March:
         z = self.predicted(y)
         before, rate = np.inf, 0.0
         for iteration in range(MOST_ITERATIONS):
-            residual = self.system.rates(times, y + z) - scheme.inverse @ z / self.h
+            residual = self.system.rates(times, y + z) - self.system.weighed(scheme.inverse @ z / self.h)
             if not np.isfinite(residual).all():
                 return None, rate
             parts = inward @ residual

@@ -3,8 +3,8 @@
     ∇·F + s = 0,  F = Σ_f A_f ∇f   →   ∫ s v - F·∇v dx + ∮ v n·F = 0   for all v
 
 A_f is read off the second derivatives of the field f; s is the rest, less Σ ∇A_f·∇f. With time, the highest time
-derivative is what the rest is equal to. An equation without second derivatives, as div u = 0, is ∫ s v alone and
-belongs to a field that has none anywhere: a pressure.
+derivative is what the rest is equal to, times a factor where that jumps between parts. An equation without second
+derivatives, as div u = 0, is ∫ s v alone and belongs to a field that has none anywhere: a pressure.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from kanpde.problems.language import (
     Jet,
     compile_expression,
     coordinate_symbols,
+    depends_on,
     derivative,
     jet_expression,
     jet_slopes,
@@ -45,6 +46,7 @@ class Statement:
     flux: tuple[sympy.Expr, ...]
     principal: dict[str, list[list[sympy.Expr]]] | None  # A by field; None where the natural condition has no flux
     parts: tuple[int, ...] | None = None  # in which it holds; None for all
+    mass: sympy.Expr = sympy.S.One  # of the highest time derivative, where that is what the rest is equal to
 
     @property
     def is_constraint(self) -> bool:
@@ -101,9 +103,9 @@ def _matched(problem: Problem, residuals: list[sympy.Expr]) -> list[str]:
     for row, own in enumerate(jets):
         for column, field in enumerate(problem.fields):
             orders = [index for name, index in own if name == field]
-            if problem.time is not None:
-                highest = problem.order_along(field, problem.time)
-                fits = highest > 0 and any(index[problem.time] == highest for index in orders)
+            if rises(problem, field):
+                highest = problem.order_along(field, problem.time_axis)
+                fits = highest > 0 and any(index[problem.time_axis] == highest for index in orders)
                 scores[row, column] = 1 if fits else never
             elif any(space_order(problem, index) >= 2 for _, index in own):
                 pure = sum(any(index[axis] == 2 for index in orders) for axis in problem.region.axes)
@@ -119,10 +121,14 @@ def _matched(problem: Problem, residuals: list[sympy.Expr]) -> list[str]:
     return [problem.fields[column] for column in columns]
 
 
+def rises(problem: Problem, field: str) -> bool:
+    """Whether an equation has its time derivative; other fields follow at every time, as a pressure does."""
+    return problem.time is not None and problem.order_along(field, problem.time) > 0
+
+
 def _weak(problem: Problem, residual: sympy.Expr, field: str) -> Statement:
     """Split an equation into ∇·Σ A_f ∇f and the rest."""
-    if problem.time is not None:
-        residual = _rate(problem, residual, field)
+    residual, mass = _rate(problem, residual, field) if rises(problem, field) else (residual, sympy.S.One)
     slopes = jet_slopes(residual, problem.coordinates)
     second = {jet: slope for jet, slope in slopes.items() if sum(jet[1]) >= 2 and space_order(problem, jet[1])}
     if any(sum(index) > 2 or space_order(problem, index) < 2 for _, index in second):
@@ -143,23 +149,26 @@ def _weak(problem: Problem, residual: sympy.Expr, field: str) -> Statement:
             slopes_of_row = [without_rims(derivative(a, symbols[axes[i]])) for a in row]
             corrections += sum(a * g for a, g in zip(slopes_of_row, gradient, strict=True))
     rest = residual.xreplace({jet_expression(jet, problem.coordinates): sympy.S.Zero for jet in second})
-    return Statement(field, rest - corrections, tuple(flux), principal)
+    return Statement(field, rest - corrections, tuple(flux), principal, mass=mass)
 
 
-def _rate(problem: Problem, residual: sympy.Expr, field: str) -> sympy.Expr:
-    """What the highest time derivative of the field is equal to: r = m w + rest  →  -rest/m."""
+def _rate(problem: Problem, residual: sympy.Expr, field: str) -> tuple[sympy.Expr, sympy.Expr]:
+    """What the highest time derivative w is equal to, r = m w + rest → w = -rest/m; or m w, where m jumps at rims."""
     time, slopes = problem.time_axis, jet_slopes(residual, problem.coordinates)
     highest = [jet for jet in slopes if jet[1][time] >= problem.order_along(jet[0], time) > 0]
     order = problem.order_along(field, time)
     wanted = (field, tuple(order * int(axis == time) for axis in range(len(problem.coordinates))))
-    if memberships_of(slopes[wanted]):
-        raise NotSolved("takes rates with a factor that is the same all over, where shapes part the domain")
     if highest != [wanted] or any(any(index) for _, index in jets_of(slopes[wanted])):
         raise NotSolved(
             "takes equations with the highest time derivative of one field, which occurs linearly and without further "
             "derivatives"
         )
-    return -residual.xreplace({jet_expression(wanted, problem.coordinates): sympy.S.Zero}) / slopes[wanted]
+    rest, factor = -residual.xreplace({jet_expression(wanted, problem.coordinates): sympy.S.Zero}), slopes[wanted]
+    if not memberships_of(factor):
+        return rest / factor, sympy.S.One
+    if jets_of(factor) or problem.coordinates[time] in depends_on(factor):
+        raise NotSolved("takes rates with a factor of the place alone, where it jumps at the rims of parts")
+    return rest, factor
 
 
 def _matrix(problem: Problem, second: dict[Jet, sympy.Expr], field: str) -> list[list[sympy.Expr]]:

@@ -10,6 +10,7 @@ from kanpde.problems.geometry.regions import inside_points
 from kanpde.problems.language import compile_expression
 from kanpde.references import NotSolved, method_for
 from kanpde.references.cache import load_values, store_values
+from kanpde.references.means import OutOfMeans
 from kanpde.references.methods import METHODS, finite_elements
 
 HOLE = {"coordinates": {"x": [-1, 1], "y": [-1, 1]}, "shapes": {"hole": "disk(0.2, 0.1, 0.4)"}, "domain": "box - hole"}
@@ -133,3 +134,67 @@ def test_what_it_cannot_take_in_time_is_said(changes, reason):
     with pytest.raises(NotSolved, match=reason):
         finite_elements.solve(load_problem({**{k: v for k, v in HEAT.items() if k != "exact"}, "initial": "u = 0",
                                             "equations": {"e": "u_t = lap(u)"}, **changes}), 5)  # fmt: skip
+
+
+UNSTEADY = {**STOKES, "coordinates": {"x": [-1, 1], "y": [-1, 1], "t": [0, 0.2]}, "initial": ["u = auto", "v = auto"],
+            "equations": {"along": "u_t + u*u_x + v*u_y = lap(u)/10 - p_x + auto",
+                          "across": "v_t + u*v_x + v*v_y = lap(v)/10 - p_y + auto", "mass": "u_x + v_y = 0"},
+            "exact": {"u": "exp(-t)*sin(x)*cos(y)", "v": "-exp(-t)*cos(x)*sin(y)", "p": "cos(t)*exp(x)*y"},
+            "boundary": OUTFLOW["boundary"]}  # fmt: skip
+CLOSED = {**UNSTEADY, "boundary": {"*": ["u = auto", "v = auto"]},
+          "at": {"x": -0.5, "y": -0.5, "condition": "p = auto"}}  # fmt: skip
+
+
+@pytest.mark.parametrize("data", [UNSTEADY, CLOSED], ids=["outflow", "closed"])
+def test_orders_of_flows_in_time(data):
+    """A pressure follows the velocities at every time, from the start on."""
+    coarse, fine = errors(data, 3), errors(data, 6)
+    assert fine.max() < 5e-5 and np.log2(coarse / fine).min() > 2.4, (coarse, fine)
+    assert errors(data, 3, factor=1.01).min() > 3e-3
+
+
+def test_a_start_that_flows_cannot_have_is_brought_to_one_that_they_can():
+    """A lid that moves at once: what is carried in time has no divergence from the start on."""
+    data = {k: v for k, v in CLOSED.items() if k not in ("exact", "at")} | {
+        "equations": {"along": "u_t = lap(u) - p_x", "across": "v_t = lap(v) - p_y", "mass": "u_x + v_y = 0"},
+        "boundary": {"y+": ["u = (1 - x**2)**2", "v = 0"], "*": ["u = 0", "v = 0"]}, "initial": ["u = x", "v = 0"]}
+    problem = load_problem(data)
+    assert finite_elements.applicable(problem)
+    found = finite_elements.solve(problem, 3).values
+    points = inside_points(problem.region, problem.domain, 200, 0).numpy()
+    steps = 1e-5 * np.eye(3)[:2]
+    (ux, _), (_, vy) = ((found(points + h) - found(points - h))[:, :2].T / 2e-5 for h in steps)
+    assert np.abs(ux + vy).mean() < 0.03  # 1 at the start as it is given
+    points[:, 2] = 0.2
+    steady = load_problem({k: v for k, v in data.items() if k != "initial"} | {
+        "coordinates": {"x": [-1, 1], "y": [-1, 1]},
+        "equations": {"along": "lap(u) = p_x", "across": "lap(v) = p_y", "mass": "u_x + v_y = 0"}})  # fmt: skip
+    known = finite_elements.solve(steady, 3).values(points[:, :2])
+    assert np.abs(found(points)[:, :2] - known[:, :2]).max() < 1e-2
+
+
+WARMED = {"coordinates": {"x": [-1, 1], "y": [-1, 1], "t": [0, 0.5]}, "fields": ["u"],
+          "shapes": {"a": "disk(0, 0, 0.5)"},
+          "coefficients": {"c": {"inside": {"a": 3}, "else": 1}, "k": {"inside": {"a": 2}, "else": 1},
+                           "f": {"inside": {"a": "-exp(-t)*(1.5*(x**2 + y**2 - 0.25) + 4)"},
+                                 "else": "-exp(-t)*(x**2 + y**2 + 3.75)"}},
+          "equations": {"e": "c*u_t = div(k*grad(u)) + f"}, "boundary": {"*": "u = auto"}, "initial": "u = auto",
+          "exact": {"u": {"inside": {"a": "1 + exp(-t)*(x**2 + y**2 - 0.25)/2"},
+                          "else": "1 + exp(-t)*(x**2 + y**2 - 0.25)"}}}  # fmt: skip
+
+
+def test_heat_capacity_of_each_part():
+    """u = 1 + e^-t (r² - ¼)/k, with the heat capacity in the mass."""
+    assert finite_elements.applicable(load_problem(WARMED))
+    coarse, fine = errors(WARMED, 5), errors(WARMED, 10)
+    assert fine.max() < 1e-5 and np.log2(coarse / fine).min() > 2.5, (coarse, fine)
+    assert errors(WARMED, 5, factor=1.01).min() > 3e-3
+
+
+def test_more_steps_than_can_be_kept_are_known_from_the_coarser_march(monkeypatch):
+    problem = load_problem(WARMED)
+    coarser = finite_elements.solve(problem, 4).values
+    monkeypatch.setattr(finite_elements, "MOST_KEPT", 7 * 3 * 1000)
+    monkeypatch.setattr(finite_elements, "march", None)
+    with pytest.raises(OutOfMeans, match="steps in time"):
+        finite_elements.solve(problem, 5, coarser)

@@ -6,14 +6,15 @@ Quartics on triangles, cubics on tetrahedra, a degree less for fields that const
 Hood). The boundary integral takes from each condition what it says of n·A∇u; where a condition gives values, nodes have
 them. Sides are quadratic: on laplace_holes quartics are a hundred times as accurate as quadratics with as many numbers.
 What is free by a constant has the mean zero; constraints g(u) = 0 take its place, with R(u) + λ ∫ v = 0, where λ comes
-out as zero. With time, M u' = R(u, t) is integrated by Radau collocation.
+out as zero. With time, M u' = R(u, t) is integrated by Radau collocation, M singular where a field follows the others
+at every time, as a pressure.
 
 Sources: Brenner and Scott, The Mathematical Theory of Finite Element Methods (2008), chapters 10 and 12.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,15 +34,18 @@ from kanpde.references.galerkin import Discrete, Solve, discretized, factored
 from kanpde.references.given import degree_of, given_mesh, is_given, steps
 from kanpde.references.interface import Solved
 from kanpde.references.interpolants import Pieces
-from kanpde.references.means import NotOne, NotSolved
+from kanpde.references.means import NotOne, NotSolved, OutOfMeans
+from kanpde.references.meshed import Function, Meshed
 from kanpde.references.meshes import Mesh, at_start, triangulate
 from kanpde.references.newton import SINGULAR, newton
 from kanpde.references.prisms import drawn_out, is_drawn_out
 from kanpde.references.radau import MOST_STEPS, STAGES, march, unit_nodes
 from kanpde.references.tetrahedra import fill
+from kanpde.references.weak_forms import rises
 
 PLACE = 4
 ELSEWHERE = True  # takes integrals and values elsewhere, in constraints
+FROM_COARSER = True
 POWER = 1.7
 """With which power of the number of simplices the seconds grow."""
 
@@ -50,6 +54,7 @@ STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the 
 UNBALANCED = 1e-3  # of source and fluxes, from which there is no solution
 IN_TIME, LEAST = 1e-6, 1e-10  # tolerance in time at the first resolution, and where it stays
 MOST_KEPT = 40_000_000  # values in space and time, 320 MB
+SHORT, AFTER, SHORT_ITERATIONS = 1e-8, 1e-4, 5  # of the whole time: steps from which the start is made consistent
 
 
 def applicable(problem: Problem) -> bool:
@@ -59,8 +64,8 @@ def applicable(problem: Problem) -> bool:
     """
     smooth = not any(len(walls_of(problem, axis)) for axis in problem.region.axes)
     places = [c for c in problem.conditions if isinstance(c.side, Place) and c.kind != "constraint"]
-    marched = problem.time is None or bool(problem.equations) and all(
-        problem.order_along(field, problem.time) for field in problem.fields) and problem.evolves()  # fmt: skip
+    marched = problem.time is None or bool(problem.equations) and any(
+        rises(problem, field) for field in problem.fields) and problem.evolves()  # fmt: skip
     return (
         len(problem.region.axes) in DEGREE and not problem.family and not problem.periodic and not problem.narrow
         and (bool(problem.equations) or len(problem.task.integrals()) == 1) and marched
@@ -89,8 +94,8 @@ def resolutions(problem: Problem) -> tuple[int, ...]:
     return (16, 24) if problem.time is None else (6, 9, 13, 18)
 
 
-def solve(problem: Problem, resolution: int) -> Solved:
-    """Solve on simplices with about `resolution` edges along the box's longest side.
+def solve(problem: Problem, resolution: int, coarser: Function | None = None) -> Solved:
+    """Solve on simplices with about `resolution` edges along the box's longest side; `coarser` tells steps of time.
 
     Raises:
         NotSolved: the method does not apply, or Newton's method does not converge.
@@ -104,7 +109,7 @@ def solve(problem: Problem, resolution: int) -> Solved:
         raise NotSolved(f"needs slopes of every equation and coefficient; one of them {error}") from error
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of steps too long, which are then halved
         if plain.time is not None:
-            return _marched(discrete, resolution)
+            return _marched(discrete, resolution, coarser, gauges)
         full = _Stationary(discrete, _bordered(discrete, gauges)).solved()
     for gauge in gauges:
         if gauge.kind != "constraint":
@@ -150,10 +155,7 @@ class _Stationary:
     @cached_property
     def means(self) -> scipy.sparse.csr_array:  # [nodes, loose]
         """∫ ψ_i of each loose field."""
-        found = np.zeros((self.discrete.size, len(self.loose)))
-        for column, (field, _) in enumerate(self.loose):
-            found[self.discrete.parts[field, 0], column] = self.discrete.mass(field).sum(axis=1)
-        return scipy.sparse.csr_array(found)
+        return _means(self.discrete, [field for field, _ in self.loose])
 
     def full(self, c: np.ndarray) -> np.ndarray:
         return self.discrete.free @ c[: self.discrete.free.shape[1]] + self.discrete.given()
@@ -218,15 +220,24 @@ class _Stationary:
         raise NotSolved(f"starts from a constant; the equations are not finite at {' or '.join(map(str, STARTS))}")
 
 
-def _shifted(discrete: Discrete, full: np.ndarray, gauge: Condition) -> np.ndarray:
-    """A field that is free by a constant, brought to the value that a condition gives it at a point."""
+def _means(discrete: Discrete, loose: Sequence[str]) -> scipy.sparse.csr_array:  # -> [nodes, loose]
+    """∫ ψ_i of each loose field."""
+    found = np.zeros((discrete.size, len(loose)))
+    for column, field in enumerate(loose):
+        found[discrete.parts[field, 0], column] = discrete.mass(field).sum(axis=1)
+    return scipy.sparse.csr_array(found)
+
+
+def _shifted(discrete: Discrete, full: np.ndarray, gauge: Condition, axis: Pieces | None = None) -> np.ndarray:
+    """A field that is free by a constant, or a function of time, brought to the value that a condition gives it."""
     solved = gauge.solved(discrete.problem.coordinates)
     if solved is None or any(solved[0][1]) or not isinstance(gauge.side, Place):
         raise NotSolved(f"takes values at a point; {gauge.name} gives none by itself")
     (field, _), value = solved
-    place = torch.tensor([gauge.side.values], dtype=torch.float64)
-    wanted = compile_expression(with_values(discrete.problem, value), discrete.problem.coordinates)(place).item()
-    found = discrete.function(full)(place.numpy())[0, discrete.problem.fields.index(field)]
+    times = [np.nan] if axis is None else axis.nodes
+    place = torch.tensor([[time if own is None else own for own in gauge.side.values] for time in times]).double()
+    wanted = compile_expression(with_values(discrete.problem, value), discrete.problem.coordinates)(place).numpy()
+    found = discrete.function(full, axis)(place.numpy())[:, discrete.problem.fields.index(field)]
     shifted = full.copy()
     shifted[discrete.parts[field, 0]] += wanted - found
     return shifted
@@ -237,122 +248,131 @@ def _shifted(discrete: Discrete, full: np.ndarray, gauge: Condition) -> np.ndarr
 
 @dataclass(frozen=True, eq=False)
 class _Evolving:
-    """y' = f(t, y) of the values at free nodes: each variable's rate is the next one, the last one's M⁻¹ R."""
+    """M y' = f(t, y) of the values at free nodes and the multipliers of fields that are free by a function of time.
+
+    Each variable's rate is the next one, the last one's M⁻¹ R; fields without time derivatives have R = 0. Where fields
+    are tied at rims, weak forms are sums, Σ T_i M y' = Σ T_i R with the tests T.
+    """
 
     discrete: Discrete
+    means: scipy.sparse.csr_array  # [nodes, loose]
 
     @cached_property
     def scales(self) -> tuple[slice, ...]:
+        """Of fields with time derivatives; what follows them is as good as they are."""
         ends = np.cumsum([0, *(len(self.discrete.free_nodes[field]) for field, _ in self.discrete.variables)])
-        return tuple(slice(*ends[i : i + 2]) for i in range(len(self.discrete.variables)))
-
-    def part(self, variable: tuple[str, int]) -> slice:
-        return self.scales[self.discrete.variables.index(variable)]
+        parts = zip(self.discrete.variables, ends, ends[1:], strict=False)
+        return tuple(slice(a, b) for (field, _), a, b in parts if rises(self.discrete.problem, field))
 
     @cached_property
-    def lasts(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(field for field, _ in self.discrete.variables))
+    def count(self) -> int:
+        return int(self.discrete.free.shape[1])
 
     @cached_property
-    def masses(self) -> dict[str, tuple[scipy.sparse.csr_array, scipy.sparse.csr_array, Solve]]:
-        """Of each field, M between free nodes, M from all to free ones, and M⁻¹."""
-        found, known = {}, {}
-        for field in self.lasts:
-            free = self.discrete.free_nodes[field]
-            key = (self.discrete.spaces[field].degree, free.tobytes())
-            if key not in known:
-                rows = self.discrete.mass(field)[free]
-                own = scipy.sparse.csc_array(rows[:, free])
-                known[key] = scipy.sparse.csr_array(own), rows, factored(own)
-            found[field] = known[key]
-        return found
+    def masses(self) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
+        """M between free nodes, and of the rates of all nodes."""
+        discrete, own, moved = self.discrete, [], []
+        for field, k in discrete.variables:
+            one = scipy.sparse.eye_array(discrete.spaces[field].size)
+            last = (field, k + 1) not in discrete.variables
+            empty = scipy.sparse.csr_array(one.shape)
+            mass = discrete.mass(field) if last and rises(discrete.problem, field) else empty
+            own.append(mass if last else one)
+            moved.append(mass)
+        tests, loose = discrete.tests, self.means.shape[1]
+        whole = tests.T @ scipy.sparse.block_diag(own, format="csr") @ discrete.free
+        none = scipy.sparse.csr_array((loose, loose))
+        return (scipy.sparse.csr_array(scipy.sparse.block_diag([whole, none])),
+                scipy.sparse.csr_array(tests.T @ scipy.sparse.block_diag(moved, format="csr")))  # fmt: skip
+
+    @cached_property
+    def following(self) -> scipy.sparse.csr_array:
+        """Each variable → the one before it, whose rate it is; and what multipliers and means say."""
+        discrete, size = self.discrete, len(self.discrete.variables)
+        blocks = [[None] * size for _ in range(size)]
+        for row, (field, k) in enumerate(discrete.variables):
+            count = discrete.spaces[field].size
+            blocks[row][row] = scipy.sparse.csr_array((count, count))
+            if (field, k + 1) in discrete.variables:
+                blocks[row][row + 1] = scipy.sparse.eye_array(count)
+        border = discrete.free.T @ self.means
+        own = discrete.tests.T @ scipy.sparse.block_array(blocks, format="csr") @ discrete.free
+        if not border.shape[1]:
+            return scipy.sparse.csr_array(own)
+        return scipy.sparse.csr_array(scipy.sparse.block_array([[own, border], [border.T, None]]))
+
+    def weighed(self, y: np.ndarray) -> np.ndarray:  # [s, N] -> [s, N]
+        return (self.masses[0] @ y.T).T
 
     def rates(self, t: np.ndarray, y: np.ndarray) -> np.ndarray:  # [s], [s, N] -> [s, N]
         return np.stack([self.rate(time, line) for time, line in zip(t.tolist(), y, strict=True)])
 
+    def full(self, t: float, y: np.ndarray) -> np.ndarray:
+        return self.discrete.free @ y[: self.count] + self.discrete.given(t)
+
     def rate(self, t: float, y: np.ndarray) -> np.ndarray:
-        discrete, found = self.discrete, np.empty_like(y)
-        residual, moved = discrete.residual(discrete.free @ y + discrete.given(t), t), discrete.given(t, 1)
-        for field, k in discrete.variables:
-            if (field, k + 1) in discrete.variables:
-                found[self.part((field, k))] = y[self.part((field, k + 1))]
-                continue
-            _, rows, inverse = self.masses[field]
-            own = discrete.parts[field, k]
-            found[self.part((field, k))] = inverse(residual[own][discrete.free_nodes[field]] - rows @ moved[own])
+        discrete, found = self.discrete, self.following @ y
+        residual, moved = discrete.residual(self.full(t, y), t), discrete.given(t, 1)
+        found[: self.count] += discrete.tests.T @ residual - self.masses[1] @ moved
+        found[self.count :] += self.means.T @ discrete.given(t)
         return found
 
     def slopes(self, t: float, y: np.ndarray) -> Callable[[complex], Solve]:
         discrete = self.discrete
-        full = discrete.free @ y + discrete.given(t)
-        jacobian = discrete.free.T @ discrete.jacobian(full, t) @ discrete.free
+        none = scipy.sparse.csr_array((self.means.shape[1],) * 2)
+        jacobian = discrete.tests.T @ discrete.jacobian(self.full(t, y), t) @ discrete.free
+        slopes = scipy.sparse.block_diag([jacobian, none], format="csr") + self.following
+        alike = all(rises(discrete.problem, field) for field, _ in discrete.variables)
 
         def shifted(shift: complex) -> Solve:
             shift = shift.real if abs(shift.imag) < 1e-12 else shift
-            blocks = [[None] * len(discrete.variables) for _ in discrete.variables]
-            for row, (field, k) in enumerate(discrete.variables):
-                if (field, k + 1) in discrete.variables:
-                    one = scipy.sparse.eye_array(len(discrete.free_nodes[field]))
-                    blocks[row][row], blocks[row][row + 1] = shift * one, -one
-                else:
-                    blocks[row][row] = shift * self.masses[field][0]
-            matrix = scipy.sparse.csc_array(scipy.sparse.block_array(blocks)) - jacobian
-            inverse = factored(scipy.sparse.csc_array(matrix))
-            return lambda right: inverse(self.weighed(right.real if isinstance(shift, float) else right))
+            inverse = factored(scipy.sparse.csc_array(shift * self.masses[0] - slopes), alike)
+            return lambda right: inverse(right.real if isinstance(shift, float) else right)
 
         return shifted
 
-    def weighed(self, right: np.ndarray) -> np.ndarray:
-        found = right.copy()
-        for field in self.lasts:
-            own = self.part(self.discrete.last(field))
-            found[own] = self.masses[field][0] @ right[own]
-        return found
+    def consistent(self, y: np.ndarray, t: float, whole: float) -> np.ndarray:
+        """The start, brought to what holds at every time, and what follows from it, by Euler's method backward.
+
+        A very short step does the first; the pressure is p(0) = 2 p(h) - p(2h) + O(h²) of two that are longer.
+        """
+        y = self.stepped(y, t, SHORT * whole)
+        one, two = (self.stepped(y, t, factor * AFTER * whole) for factor in (1, 2))
+        following = np.ones(len(y), dtype=bool)
+        for part in self.scales:
+            following[part] = False
+        return np.where(following, 2 * one - two, y)
+
+    def stepped(self, y: np.ndarray, t: float, h: float) -> np.ndarray:
+        """M (y' - y) = h f(t, y')."""
+        before = y
+        for _ in range(SHORT_ITERATIONS):
+            change = self.slopes(t + h, y)(1 / h)(self.rate(t + h, y) - self.masses[0] @ (y - before) / h)
+            y = y + change
+            if np.abs(change).max() <= 1e-12 * np.abs(y).max():
+                break
+        return y
 
 
-@dataclass(frozen=True, eq=False)
-class _Tied(_Evolving):
-    """The same where fields are tied at rims: their weak forms are sums, Σ T_i M y' = Σ T_i R with the tests T."""
-
-    @cached_property
-    def mass(self) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array, Solve]:
-        """T M between free nodes, T M from all to free ones, and the inverse of the first."""
-        discrete = self.discrete
-        whole = scipy.sparse.block_diag([discrete.mass(field) for field, _ in discrete.variables], format="csr")
-        rows = scipy.sparse.csr_array(discrete.tests.T @ whole)
-        own = scipy.sparse.csc_array(rows @ discrete.free)
-        return scipy.sparse.csr_array(own), rows, factored(own)
-
-    def rate(self, t: float, y: np.ndarray) -> np.ndarray:
-        discrete, (_, rows, inverse) = self.discrete, self.mass
-        residual = discrete.residual(discrete.free @ y + discrete.given(t), t)
-        return inverse(discrete.tests.T @ residual - rows @ discrete.given(t, 1))
-
-    def slopes(self, t: float, y: np.ndarray) -> Callable[[complex], Solve]:
-        discrete = self.discrete
-        jacobian = discrete.tests.T @ discrete.jacobian(discrete.free @ y + discrete.given(t), t) @ discrete.free
-
-        def shifted(shift: complex) -> Solve:
-            shift = shift.real if abs(shift.imag) < 1e-12 else shift
-            inverse = factored(scipy.sparse.csc_array(shift * self.mass[0] - jacobian))
-            return lambda right: inverse(self.weighed(right.real if isinstance(shift, float) else right))
-
-        return shifted
-
-    def weighed(self, right: np.ndarray) -> np.ndarray:
-        return self.mass[0] @ right
-
-
-def _marched(discrete: Discrete, resolution: int) -> Solved:
+def _marched(discrete: Discrete, resolution: int, coarser: Function | None, gauges: tuple[Condition, ...]) -> Solved:
     problem = discrete.problem
     begin, end = (bound[problem.time_axis] for bound in (problem.domain.lower, problem.domain.upper))
-    system = _Tied(discrete) if discrete.ties else _Evolving(discrete)
+    following = [field for field in problem.fields if not rises(problem, field)]
+    loose = [field for field in free_fields(problem) if field in following]
+    system = _Evolving(discrete, _means(discrete, loose))
     tolerance = max(LEAST, IN_TIME * (resolutions(problem)[0] / resolution) ** 4)
     most = min(MOST_STEPS, MOST_KEPT // (STAGES * discrete.size))  # so that what they leave can be kept
-    found = march(system, _initial(discrete)[discrete.rows], begin, end, tolerance, most=most)
+    if isinstance(coarser, Meshed) and coarser.axis is not None and len(coarser.axis.breaks) > most:
+        raise OutOfMeans(f"would take more than the {most} steps in time whose values can be kept")
+    start = np.append(_initial(discrete)[discrete.rows], np.zeros(len(loose)))
+    if following:
+        start = system.consistent(start, begin, end - begin)
+    found = march(system, start, begin, end, tolerance, most=most)
     axis = Pieces(found.breaks, unit_nodes())
-    full = [discrete.free @ y + discrete.given(t) for t, y in zip(axis.nodes, found.values, strict=True)]
-    return Solved(discrete.function(np.stack(full, axis=1), axis), discrete.free.shape[1])
+    full = np.stack([system.full(t, y) for t, y in zip(axis.nodes, found.values, strict=True)], axis=1)
+    for gauge in gauges:
+        full = _shifted(discrete, full, gauge, axis)
+    return Solved(discrete.function(full, axis), discrete.free.shape[1])
 
 
 def _initial(discrete: Discrete) -> np.ndarray:  # [size]
@@ -371,7 +391,10 @@ def _initial(discrete: Discrete) -> np.ndarray:  # [size]
         if field in discrete.homes:  # elsewhere there is none
             away = np.setdiff1d(np.arange(len(points)), discrete.spaces[field].numbers[discrete.homes[field]])
             found[own][away] = 0.0
-    missing = [field for field, k in discrete.variables if np.isnan(found[discrete.parts[field, k]]).any()]
-    if missing:
-        raise NotSolved(f"needs finite initial values of {missing[0]}")
+    for field, k in discrete.variables:
+        own = discrete.parts[field, k]
+        if not rises(problem, field):
+            found[own] = 0.0  # until what follows the others is solved for
+        elif np.isnan(found[own]).any():
+            raise NotSolved(f"needs finite initial values of {field}")
     return found

@@ -177,6 +177,9 @@ class _Points(ABC):
     def scales(self) -> tuple[slice, ...]:
         return tuple(slice(self.count * i, self.count * (i + 1)) for i in range(len(self.evolution.variables)))
 
+    def weighed(self, y: np.ndarray) -> np.ndarray:
+        return y
+
     def part(self, variable: Variable) -> slice:
         return self.scales[self.evolution.variables.index(variable)]
 

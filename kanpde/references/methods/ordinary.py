@@ -147,6 +147,9 @@ class _System:
 
     # y' = f(t, y)
 
+    def weighed(self, y: np.ndarray) -> np.ndarray:
+        return y
+
     def rates(self, t: np.ndarray, y: np.ndarray) -> np.ndarray:  # [s], [s, N] -> [s, N]
         v = dict(zip(self.highest, self.highest_at(t, y).numpy().T, strict=True))
         known = dict(zip(self.variables, y.T, strict=True)) | v
