@@ -14,7 +14,7 @@ from kanpde.models.networks.ridge import RidgeDesign, RidgeSplines, directions
 from kanpde.runs.settings import compose
 from kanpde.solving.optimizers import TRAINERS, LeastSquares
 from kanpde.solving.optimizers.least_squares import solved
-from kanpde.solving.training import ladder, routes
+from kanpde.solving.training import actions, ladder, routes
 from kanpde.solving.training.actions import FURTHER, Halt
 from kanpde.solving.training.events import Outcome
 from kanpde.solving.training.setup import Trained
@@ -158,6 +158,7 @@ def test_auto_keeps_solutions_that_agree_and_trains_nothing():
 
 def test_auto_goes_on_to_trained_layers_and_keeps_what_is_better(monkeypatch):
     with_rungs(monkeypatch, (4, 3, 5), (4, 4, 5))
+    monkeypatch.setattr(actions, "FURTHER", 0)
     run = kanpde.solve("poisson_2d", optimizer="auto", **SMALL, training={"stages": 2, "starts": 2, "steps": 25})
     assert run.data.model.kind == "kan" and "Route: trained layers; the exact last layer came to" in run.stop_reason
     steps, times = run.history["step"], run.history["time_s"]

@@ -14,7 +14,9 @@ from kanpde.solving.ansatz.exact_conditions import exact_ansatz
 from kanpde.solving.losses.residuals import Residuals, bind, draw
 from kanpde.solving.optimizers import Adam, LevenbergMarquardt
 from kanpde.solving.tasks import goal_of
+from kanpde.solving.training import actions
 from kanpde.solving.training.events import Finished, Outcome, StageEnded, Started, StartEnded, Step
+from kanpde.solving.training.routes import nobodys_choice
 from kanpde.solving.training.settings import Training
 from kanpde.solving.training.setup import Setup
 from kanpde.solving.training.stages import train
@@ -213,3 +215,30 @@ def test_a_residual_that_grows_a_thousandfold_is_divergence_though_it_stays_fini
 def test_settings_out_of_range_are_explained(name):
     with pytest.raises(InputError, match=f"training.*{name}"):
         Training(**{name: 0})
+
+
+def test_stages_that_help_are_followed_by_ones_on_halved_cells(monkeypatch):
+    one = Training(stages=2, starts=1, steps=10)
+    design, sampling = KANDesign(width=(2,), grid=2, degree=3), SobolSampling(points=60)
+    monkeypatch.setattr(actions, "FURTHER", 2)
+    _, events = run(settings=one, design=design, sampling=sampling, further=True)
+    assert sorted({record["grid"] for record in records(events)}) == [2, 4, 8]
+    started = next(event for event in events if isinstance(event, Started))
+    assert started.grids == (2,)  # what is foreseen is what was asked for
+    monkeypatch.setattr(actions, "HELPED", math.inf)
+    _, events = run(settings=one, design=design, sampling=sampling, further=True)
+    assert {record["grid"] for record in records(events)} == {2}
+
+
+def test_stages_go_on_by_themselves_where_nobody_chose_a_size():
+    usual = setup(settings=Training(), design=KANDesign())
+    assert nobodys_choice(usual)
+    assert nobodys_choice(setup(settings=Training(time_limit=5, target=1e-3), design=MLPDesign()))
+    chosen = [
+        {"design": KANDesign(grid=8)}, {"design": KANDesign(width=(4,))}, {"sampling": SobolSampling(points=100)},
+        {"settings": Training(stages=2)}, {"settings": Training(steps=10)}, {"settings": Training(windows=2)},
+    ]  # fmt: skip
+    for changed in chosen:
+        assert not nobodys_choice(dataclasses.replace(usual, **changed)), changed
+    own = dataclasses.replace(usual, design=None, network=torch.nn.Linear(1, 1))
+    assert not nobodys_choice(own)

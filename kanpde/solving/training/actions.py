@@ -34,7 +34,7 @@ from kanpde.solving.training.memory import free_memory
 from kanpde.solving.training.setup import Setup, Trained, derived_seed
 
 FURTHER = 4
-"""Stages that may follow those of the settings,"""
+"""Stages that may follow those of the settings, on cells that are halved each time,"""
 
 HELPED, HELPED_ENERGY = 1.5, 1e-5
 """as long as each lowers the held-out residual by this factor, or an energy by this part of it."""
@@ -123,8 +123,10 @@ class Course:
     def __init__(self, setup: Setup, on_event: Callable[[Event], None]):
         self.setup, self.emit = setup, on_event
         self.begun = setup.clock()
-        stages = setup.settings.stages + (FURTHER if setup.further else 0)
-        self.grids = setup.design.grids(stages) if setup.design else (0,) * stages
+        stages = setup.settings.stages
+        self.planned = setup.design.grids(stages) if setup.design else (0,) * stages
+        self.further = tuple(self.planned[-1] * 2**k for k in range(1, FURTHER + 1) if setup.further)
+        self.grids = self.planned + self.further
         self.state = State(fresh_network(setup, self.grids[0], 0))
 
     def elapsed(self) -> float:
@@ -238,7 +240,7 @@ class Announce:
     def __call__(self, state: State, course: Course) -> State:
         setup, parameters, points = course.setup, state.objective.theta.numel(), state.objective.size
         last, largest = parameters, state.network
-        grids = course.grids[: setup.settings.stages]
+        grids = course.planned
         if setup.design is not None and grids[-1] != grids[0]:
             largest = fresh_network(setup, grids[-1], 0)
             last = parameter_count(largest)

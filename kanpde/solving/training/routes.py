@@ -16,6 +16,7 @@ from kanpde.solving.training.journal import Recorded, bare
 from kanpde.solving.training.ladder import USEFUL, Ladder, Way, climb, obstacle, ridge_way
 from kanpde.solving.training.marching import evolves, marching_way
 from kanpde.solving.training.products import product_obstacle, product_way
+from kanpde.solving.training.settings import Training
 from kanpde.solving.training.setup import Setup, Trained
 from kanpde.solving.training.singular_ways import singular_setup, table_of
 from kanpde.solving.training.weak_products import is_weak, weak_way
@@ -51,7 +52,18 @@ def train_by_route(setup: Setup, on_event: Listener, track_of: TrackOf) -> Train
         return _exact_last_layer(setup, method, on_event, track_of)
     if isinstance(method, Auto):
         return _whichever_holds(setup, method.share, on_event, track_of)
-    return train_windows(setup, on_event, track_of)
+    return train_windows(replace(setup, further=nobodys_choice(setup)), on_event, track_of)
+
+
+SCHEDULE = ("stages", "starts", "start_steps", "steps", "resample", "windows")
+"""Settings of training that say how far it goes."""
+
+
+def nobodys_choice(setup: Setup) -> bool:
+    """Whether model, number of points and stages are the defaults: no size is asked for, and stages may go on."""
+    design, usual = setup.design, Training()
+    staged = all(getattr(setup.settings, name) == getattr(usual, name) for name in SCHEDULE)
+    return design is not None and design == type(design)() and setup.sampling.points is None and staged
 
 
 def _exact_last_layer(setup: Setup, method: LeastSquares, on_event: Listener, track_of: TrackOf) -> Trained:

@@ -35,10 +35,10 @@ EVEN_CELLS = 16
 """Cells by which the densities are graded where a model has none of its own."""
 
 
-def schedule(settings: Training, grids: tuple[int, ...], starts: int) -> Iterator[Action]:
-    """The actions of a training: `starts` short ones, then a stage for each grid.
-
-    Stages beyond those of the settings are gone through while they help.
+def schedule(
+    settings: Training, grids: tuple[int, ...], starts: int, further: tuple[int, ...] = ()
+) -> Iterator[Action]:
+    """The actions of a training: `starts` short ones, then a stage for each grid, and further ones while they help.
 
     >>> [type(action).__name__ for action in schedule(Training(steps=5, resample=3), (0,), 1)]
     ['Draw', 'Keep', 'Announce', 'Begin', 'Minimize', 'Draw', 'Minimize', 'EndStage']
@@ -46,8 +46,8 @@ def schedule(settings: Training, grids: tuple[int, ...], starts: int) -> Iterato
     yield from (Draw(), Keep(), Announce())
     if starts > 1:
         yield TryStarts(starts, settings.start_steps)
-    for stage, grid in enumerate(grids):
-        if stage >= settings.stages:
+    for stage, grid in enumerate(grids + further):
+        if stage >= len(grids):
             yield Weigh()
         if stage:
             yield Enter(stage)
@@ -70,7 +70,7 @@ def train(setup: Setup, on_event: Callable[[Event], None]) -> Trained:
     course, note, outcome = Course(setup, on_event), "", Outcome.FINISHED
     starts = 1 if setup.network is not None else setup.settings.starts
     try:
-        for action in schedule(setup.settings, course.grids, starts):
+        for action in schedule(setup.settings, course.planned, starts, course.further):
             course.state = action(course.state, course)
     except Halt as halt:
         outcome = halt.outcome
