@@ -157,6 +157,10 @@ class Task:
         """What is integrated, written in the problem's fields."""
         return self.integrals()
 
+    def around(self, problem: Problem) -> tuple[tuple[Piece, sympy.Expr], ...]:
+        """What is integrated over pieces of the boundary of shapes besides."""
+        return ()
+
     def mapped(self, of: Callable[[sympy.Expr], sympy.Expr]) -> Self:
         """The task with each of its expressions changed."""
         return self

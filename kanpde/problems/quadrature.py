@@ -2,9 +2,9 @@
 
     ∫ f dx ≈ Σ_n ω_n f(x_n)
 
-In one and two dimensions, Gauss–Legendre points on panels that end where coefficients jump; beyond, and where shapes
-are cut out, scrambled Sobol points. Panels are of random lengths, others for every seed: a network that has learned to
-be small at one rule's points is seen through by the next.
+In one and two dimensions, Gauss–Legendre points on panels that end where coefficients jump, and on slices between the
+rims of plane shapes; beyond, scrambled Sobol points. Panels are of random lengths, others for every seed: a network
+that has learned to be small at one rule's points is seen through by the next.
 """
 
 import math
@@ -12,8 +12,11 @@ from itertools import pairwise
 
 import numpy as np
 import scipy
+import sympy
 import torch
 
+from kanpde.problems.geometry.fillings import drawn_filling
+from kanpde.problems.geometry.rims import rim_rule
 from kanpde.problems.geometry.sampling import Sample, uniform_points
 from kanpde.problems.problem import Problem
 
@@ -30,6 +33,8 @@ JITTER = 0.25
 def quadrature(problem: Problem, count: int, seed: int) -> Sample:
     """About `count` points, or more where walls ask for them, and weights that add up to the domain's measure."""
     box = problem.domain
+    if not problem.region.whole and len(problem.region.axes) == box.dimension == 2:
+        return drawn_filling(problem.region, problem.parts, count, seed)
     if not problem.region.whole or box.dimension not in FEWEST:
         return _sobol(problem, count, seed)
     generator = np.random.default_rng(seed)
@@ -38,6 +43,14 @@ def quadrature(problem: Problem, count: int, seed: int) -> Sample:
     points = torch.cartesian_prod(*(torch.from_numpy(x) for x, _ in rules)).reshape(-1, box.dimension)
     weights = torch.cartesian_prod(*(torch.from_numpy(w) for _, w in rules)).reshape(-1, box.dimension)
     return Sample(points, weights.prod(1))
+
+
+def quadratures_around(problem: Problem, count: int, seed: int) -> list[tuple[sympy.Expr, Sample]]:
+    """What is integrated over each piece of the boundary of shapes, and points and weights for it."""
+    along = math.ceil(2 * math.sqrt(count))
+    found = [(expr, rim_rule(problem.region, problem.domain, piece, along, seed))
+             for piece, expr in problem.task.around(problem)]  # fmt: skip
+    return [(expr, sample) for expr, sample in found if len(sample.points)]
 
 
 def _sobol(problem: Problem, count: int, seed: int) -> Sample:

@@ -126,6 +126,7 @@ class Discrete:
     homes: dict[str, np.ndarray]  # bool [T] of fields that do not live everywhere: on which simplices
     ties: tuple[Ties, ...]
     factors: dict[str, np.ndarray]  # of fields' masses, at the points of the rule
+    around: tuple[Integral, ...] = ()  # of an energy, along the boundary
 
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
@@ -364,11 +365,18 @@ class _Builder:
         if problem.task.integrals():
             whole = with_values(problem, problem.task.integrals()[0])
             density = self.integral(self.rule, problem.fields[0], still, whole)
+        around = []
+        for piece, expr in problem.task.around(problem):
+            rule = face_rule(self.distinct, self.faces(piece), max(own.degree for own in self.distinct) + 1)
+            own = with_values(problem, expr)
+            around.append(self.integral(rule, problem.fields[0], still, own))
+            slopes = jet_slopes(own, problem.coordinates)
+            integrals += [self.integral(rule, field, still, slope) for (field, _), slope in slopes.items()]
         points = at_start(problem, self.rule.points)
         masses = {form.field: compile_expression(form.mass, problem.coordinates) for form in self.forms}
         factors = {field: mass(points).numpy() for field, mass in masses.items()}
         return Discrete(problem, self.spaces, tuple(integrals), tuple(fixed), self.rule, density, homes, tuple(ties),
-                        factors)  # fmt: skip
+                        factors, tuple(around))  # fmt: skip
 
     @cached_property
     def cell_parts(self) -> np.ndarray:  # int [T]

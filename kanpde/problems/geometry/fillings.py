@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from kanpde.problems.geometry.regions import Parts, Region, part_of
+from kanpde.problems.geometry.sampling import Sample
 from kanpde.problems.geometry.shapes import Shape
-from kanpde.problems.geometry.slices import MORE, slices
+from kanpde.problems.geometry.slices import MORE, Slicer, slicer_of, turned
 from kanpde.problems.language import ExpressionError, Filling
+
+PANEL, JITTER = 6, 0.25
+"""Points of a panel, and the largest shift of a panel's end, relative to the panel."""
 
 
 def filling_of(
@@ -37,16 +44,37 @@ def _filling(
             "say what holds at a point (at:)."
         )
 
+    points, weights = _slicer(region, parts, shape).filled(np.empty(0))
+    if not len(weights):
+        raise ExpressionError(f"needs a shape that meets the domain; {name or 'it'} does not. Move or remove it.")
+    return Filling(names, name, points, weights)
+
+
+@lru_cache(maxsize=64)
+def _slicer(region: Region, parts: Parts, shape: Shape | None) -> Slicer:
     def label(space: Tensor) -> Tensor:  # [n, space] -> int [n]
         inside = region.holds(space) if shape is None else region.holds(space) & shape.contains(space)
         return inside * (1 + part_of(parts, space))
 
     own = dict(region.shapes)
     bounding = [own[one] for one in region.names()] + [one for _, one in parts] + ([] if shape is None else [shape])
-    points, weights = slices(label, tuple(dict.fromkeys(bounding)), *region.box.bounds)
-    if not len(weights):
-        raise ExpressionError(f"needs a shape that meets the domain; {name or 'it'} does not. Move or remove it.")
-    return Filling(names, name, points, weights)
+    return slicer_of(label, tuple(dict.fromkeys(bounding)), *region.box.bounds)
+
+
+def drawn_filling(region: Region, parts: Parts, count: int, seed: int) -> Sample:
+    """About `count` points that fill the box of a plane region, those inside, on panels of random lengths."""
+    generator, along = np.random.default_rng(seed), math.sqrt(count)
+    nodes, weights = np.polynomial.legendre.leggauss(PANEL)
+
+    def rule(low: float, high: float, share: float, is_round: bool) -> tuple[np.ndarray, np.ndarray]:
+        panels = max(1, math.ceil(along * share / PANEL))
+        ends = np.linspace(-1, 1, panels + 1)
+        ends[1:-1] += 2 / panels * generator.uniform(-JITTER, JITTER, panels - 1)
+        middles, halves = (ends[1:] + ends[:-1])[:, None] / 2, np.diff(ends)[:, None] / 2
+        return turned(low, high, (middles + halves * nodes).ravel(), (halves * weights).ravel(), is_round)
+
+    points, found = dataclasses.replace(_slicer(region, parts, None), rule=rule).filled(np.empty(0))
+    return Sample(torch.from_numpy(points), torch.from_numpy(found))
 
 
 def volume_of(region: Region) -> float:

@@ -32,6 +32,9 @@ Label = Callable[[Tensor], Tensor]
 Ends = tuple[tuple[int, int, int], ...]
 """Of what a line has inside: label, and the facets at its two ends."""
 
+NodesOf = Callable[[float, float, float, bool], tuple[np.ndarray, np.ndarray]]
+"""From low to high, so much of the box, between round facets or not → nodes [n], weights [n]."""
+
 NEAR = 1e-9
 """Relative to the box, what counts as one place."""
 SHARED = 1e-12
@@ -52,8 +55,12 @@ def slices(
     label: Label, shapes: Sequence[Shape], lower: Sequence[float], upper: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:  # [n, d], [n]
     """Points where the label is not 0 in a box, and weights that add up to their volume."""
-    slicer = _Slicer(label, tuple(shapes), np.array(lower, dtype=float), np.array(upper, dtype=float))
-    return slicer.filled(np.empty(0))
+    return slicer_of(label, shapes, lower, upper).filled(np.empty(0))
+
+
+def slicer_of(label: Label, shapes: Sequence[Shape], lower: Sequence[float], upper: Sequence[float]) -> Slicer:
+    """What fills the same points again and again, with rules of its `count`."""
+    return Slicer(label, tuple(shapes), np.array(lower, dtype=float), np.array(upper, dtype=float))
 
 
 @dataclass(frozen=True)
@@ -65,11 +72,12 @@ class _Panel:
 
 
 @dataclass(frozen=True, eq=False)
-class _Slicer:
+class Slicer:
     label: Label
     shapes: tuple[Shape, ...]
     lower: np.ndarray
     upper: np.ndarray
+    rule: NodesOf | None = None  # in place of Gauss–Legendre's
 
     @cached_property
     def facets(self) -> tuple[Facet, ...]:
@@ -90,10 +98,10 @@ class _Slicer:
         if axis == self.dimension - 1:
             return self.on_lines(at[None])
         points, weights = [np.empty((0, self.dimension))], [np.empty(0)]
-        for panel in self.panels(at):
+        for panel in self.panels(at) if axis else self._first:
             if not panel.ends:
                 continue
-            nodes, along = _nodes(panel.low, panel.high, self.count(axis, panel.high - panel.low), panel.round)
+            nodes, along = self.nodes(axis, panel.low, panel.high, panel.round)
             if axis == self.dimension - 2:
                 there = np.column_stack([np.tile(at, (len(nodes), 1)), nodes])
                 found, own = self.on_lines(there)
@@ -106,16 +114,19 @@ class _Slicer:
                 weights.append(own * weight)
         return np.concatenate(points), np.concatenate(weights)
 
-    def count(self, axis: int, length: float) -> int:
-        share = math.sqrt(length / self.lengths[axis])
-        return FEWEST[self.dimension] + math.ceil(MORE[self.dimension] * share)
+    def nodes(self, axis: int, low: float, high: float, is_round: bool) -> tuple[np.ndarray, np.ndarray]:
+        share = (high - low) / self.lengths[axis]
+        if self.rule is not None:
+            return self.rule(low, high, share, is_round)
+        count = FEWEST[self.dimension] + math.ceil(MORE[self.dimension] * math.sqrt(share)) + ROUND * is_round
+        return turned(low, high, *np.polynomial.legendre.leggauss(count), is_round)
 
     def on_lines(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # [m, d-1] -> [n, d], [n]
         """Gauss–Legendre nodes on all that lines along the last axis have inside."""
         points, weights = [np.empty((0, self.dimension))], [np.empty(0)]
         for line, stretches in zip(at, self.stretches(at), strict=True):
             for low, high, _ in stretches:
-                nodes, own = _nodes(low, high, self.count(self.dimension - 1, high - low), False)
+                nodes, own = self.nodes(self.dimension - 1, low, high, False)
                 points.append(np.column_stack([np.tile(line, (len(nodes), 1)), nodes]))
                 weights.append(own)
         return np.concatenate(points), np.concatenate(weights)
@@ -236,6 +247,10 @@ class _Slicer:
 
     # along the others
 
+    @cached_property
+    def _first(self) -> list[_Panel]:
+        return self.panels(np.empty(0))
+
     def panels(self, at: np.ndarray) -> list[_Panel]:  # [k]
         """Stretches along the next axis on which the same facets bound a slice; in solids first between their ends."""
         axis = len(at)
@@ -320,7 +335,8 @@ def _of_corners(corners: np.ndarray, at: np.ndarray) -> np.ndarray:  # [4 or 2, 
     own = np.abs(rise) > 0
     one, other, share = one[own], other[own], (at[0] - one[own, 0]) / rise[own]
     found: np.ndarray = one[:, 1] + share * (other[:, 1] - one[:, 1])
-    return found[(share >= 0) & (share <= 1)]
+    within: np.ndarray = found[(share >= 0) & (share <= 1)]
+    return within
 
 
 @lru_cache(maxsize=10_000)
@@ -337,8 +353,10 @@ def _ends(facet: Facet) -> np.ndarray:  # -> [4, 2]
     return np.array([points[0], points[-1], points.min(0), points.max(0)])
 
 
-def _nodes(low: float, high: float, count: int, is_round: bool) -> tuple[np.ndarray, np.ndarray]:
-    nodes, weights = np.polynomial.legendre.leggauss(count + ROUND * is_round)
+def turned(
+    low: float, high: float, nodes: np.ndarray, weights: np.ndarray, is_round: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """A rule on [-1, 1] on another interval, in the angle between round facets."""
     middle, half = (low + high) / 2, (high - low) / 2
     if not is_round:
         return middle + half * nodes, half * weights

@@ -3,6 +3,8 @@
 Integrals over sides of the box become part of the density, by the divergence of a field that ends at one side:
 
     ∮_{x=b} g ds = ∫ ∂/∂x (x - a)/(b - a) g(x, u) dx,    ∮_{x=a} g ds = -∫ ∂/∂x (b - x)/(b - a) g(x, u) dx
+
+On a domain of shapes they are taken along the boundary, with points of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from typing import ClassVar
 import sympy
 
 from kanpde.errors import InputError
+from kanpde.problems.geometry.regions import Piece
+from kanpde.problems.geometry.rims import rim_pieces
 from kanpde.problems.language import (
     ExpressionError,
     Scope,
@@ -35,17 +39,18 @@ from kanpde.problems.reading.schema_parts import EXPRESSION, Schema, mapping_of,
 
 @dataclass(frozen=True)
 class Energy(Task):
-    """Minimize E(u) = ∫ bulk dx + Σ ∮ side ds = ∫ bulk + inward dx."""
+    """Minimize E(u) = ∫ bulk dx + Σ ∮ side ds = ∫ bulk + inward dx + Σ ∮ rim ds."""
 
     bulk: sympy.Expr
     inward: sympy.Expr = sympy.S.Zero
     sides: tuple[tuple[str, sympy.Expr], ...] = ()
+    rims: tuple[tuple[str, sympy.Expr], ...] = ()
 
     key: ClassVar[str] = "energy"
     example: ClassVar[str] = "u_x**2/2 - u"
     about: ClassVar[str] = (
         "in place of equations: the density of an energy to minimize (Ritz), as `u_x**2/2 - f*u`; with integrals over "
-        "sides, `{density: u_x**2/2, boundary: {x+: h*(u - 1)**2/2}}`"
+        "sides and around plane shapes, `{density: u_x**2/2, boundary: {x+: h*(u - 1)**2/2}}`"
     )
     schema: ClassVar[Schema] = {
         "anyOf": [EXPRESSION, object_of({"density": EXPRESSION, "boundary": mapping_of(EXPRESSION)}, ["density"])]
@@ -62,21 +67,28 @@ class Energy(Task):
         bulk = read_density(given["density"], scope, where)
         check_bounded(bulk, scope, where)
         sides = tuple(_on_sides(source, given.get("boundary", {}), scope))
+        if scope.filled:
+            return cls(bulk, rims=sides)
         return cls(bulk, sympy.Add(*(_inward(*one, scope, where) for one in sides)), sides)
 
     def integrals(self) -> tuple[sympy.Expr, ...]:
         return (self.bulk + self.inward,)
 
     def mapped(self, of: Callable[[sympy.Expr], sympy.Expr]) -> Energy:
-        return Energy(of(self.bulk), of(self.inward), tuple((name, of(expr)) for name, expr in self.sides))
+        sides, rims = (tuple((name, of(expr)) for name, expr in parts) for parts in (self.sides, self.rims))
+        return Energy(of(self.bulk), of(self.inward), sides, rims)
+
+    def around(self, problem: Problem) -> tuple[tuple[Piece, sympy.Expr], ...]:
+        found = ((rim_pieces(problem.region, problem.coordinates, name), expr) for name, expr in self.rims)
+        return tuple((piece, expr) for pieces, expr in found for piece in pieces)
 
     def lines(self, problem: Problem) -> Iterator[str]:
-        around = "".join(f" + ∮ over {name} of {text_of(expr)}" for name, expr in self.sides)
+        around = "".join(f" + ∮ over {name} of {text_of(expr)}" for name, expr in (*self.sides, *self.rims))
         yield f"  energy: ∫ {text_of(self.bulk)}{around}, the least"
         yield f"    LaTeX \\int {latex_of(self.bulk)}"
 
     def shown(self, problem: Problem) -> tuple[Integral | str, ...]:
-        around = [f"and the integral of {text_of(expr)} over {name}" for name, expr in self.sides]
+        around = [f"and the integral of {text_of(expr)} over {name}" for name, expr in (*self.sides, *self.rims)]
         return (Integral(self.bulk, "least"), *around)
 
 
@@ -86,8 +98,13 @@ def _on_sides(source: Source, given: object, scope: Scope) -> Iterator[tuple[str
     sides = [f"{name}{end}" for name in scope.coordinates if name not in scope.family for end in "-+"]
     if not isinstance(given, dict):
         raise wrong_kind(where, "what is integrated over each side", given, "{x+: h*(u - 1)**2/2}")
-    if given and source.data.get("domain") is not None:
-        raise InputError(f"{where} takes sides of a box; there is a domain of shapes. Write equations with dn(u).")
+    if scope.filled:
+        sides += [*scope.regions]
+        if given and len(scope.coordinates) - len(scope.family) != 2:
+            raise InputError(
+                f"{where} needs a plane domain, where there are shapes; this one has "
+                f"{len(scope.coordinates) - len(scope.family)} dimensions. Write equations with dn(u)."
+            )
     for name in given:
         if name not in (*sides, "*"):
             raise InputError(

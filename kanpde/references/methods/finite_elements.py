@@ -114,7 +114,9 @@ def solve(problem: Problem, resolution: int, coarser: Function | None = None) ->
     for gauge in gauges:
         if gauge.kind != "constraint":
             full = _shifted(discrete, full, gauge)
-    energies = np.empty(0) if discrete.density is None else np.array([discrete.density.amount(full)[0]])
+    energies = np.empty(0)
+    if discrete.density is not None:
+        energies = np.array([sum(one.amount(full)[0] for one in (discrete.density, *discrete.around))])
     return Solved(discrete.function(full), discrete.free.shape[1], energies)
 
 

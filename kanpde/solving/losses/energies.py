@@ -17,7 +17,7 @@ Source: Sameh and Wisniewski, SIAM J. Numer. Anal. 19 (1982), for the trace; Sch
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +110,7 @@ class Integrals(OfParameters, ABC):
     """Integrals of a network's jets as a function of its parameters."""
 
     def __init__(self, network: nn.Module, problem: Problem, ansatz: Ansatz, sample: Sample,
+                 around: Sequence[tuple[Expr, Sample]] = (),
                  route_of: Callable[[nn.Module], Route] = route_for):  # fmt: skip
         self.network, self.problem, self.route = network, problem, route_of(network)
         self.checkpoint: Callable[[], None] = lambda: None  # called before each chunk; may raise to end the work
@@ -117,12 +118,18 @@ class Integrals(OfParameters, ABC):
         self.densities = self.compiled(problem)
         self.indices: IndexSet = closure((i for _, i in self.densities[0].jets), problem.domain.dimension)
         like = self.parameters[0]
-        chunks = zip(sample.points.to(like).split(CHUNK), sample.weights.to(like).split(CHUNK), strict=True)
-        self.parts = [self._part(points, weights, ansatz) for points, weights in chunks]
-        self.size = len(sample.points)
+        jets = self.densities[0].jets
+        pieces = [(self.densities, sample)]
+        pieces += [((integrand_of(expr, jets, problem, problem.fields),), own) for expr, own in around]
+        self.parts = [
+            self._part(points, weights, ansatz, densities)
+            for densities, own in pieces
+            for points, weights in zip(own.points.to(like).split(CHUNK), own.weights.to(like).split(CHUNK), strict=True)
+        ]
+        self.size = sum(len(own.points) for _, own in pieces)
 
-    def _part(self, points: Tensor, weights: Tensor, ansatz: Ansatz) -> _Part:
-        bound = tuple(density.bind(points) for density in self.densities)
+    def _part(self, points: Tensor, weights: Tensor, ansatz: Ansatz, densities: tuple[Integrand, ...]) -> _Part:
+        bound = tuple(density.bind(points) for density in densities)
         return _Part(points, weights, bound, ansatz.bind(points, self.indices),
                      self.route.prepare(points, self.indices))  # fmt: skip
 
@@ -187,7 +194,9 @@ class RitzEnergy(Integrals):
 
     def compiled(self, problem: Problem) -> tuple[Integrand, ...]:
         (density,) = problem.task.integrals()
-        return (integrand_of(density, jets_of(density), problem, problem.fields),)
+        both = (density, *(expr for _, expr in problem.task.around(problem)))
+        jets = tuple(sorted({jet for expr in both for jet in jets_of(expr)}))
+        return (integrand_of(density, jets, problem, problem.fields),)
 
     def value(self, theta: Tensor) -> float:
         self.theta = theta

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from kanpde.errors import InputError
 from kanpde.problems.geometry.samplings import Sampling, interior_count
 from kanpde.problems.problem import Problem
-from kanpde.problems.quadrature import quadrature
+from kanpde.problems.quadrature import quadrature, quadratures_around
 from kanpde.references import Reference
 from kanpde.solving.adaptation import Density
 from kanpde.solving.ansatz.interface import Ansatz
@@ -74,7 +74,8 @@ class LeastEnergy(Goal):
         return self._held_out(network, HELD_OUT_SEED).energies(), self._held_out(network, HELD_OUT_SEED + 1).energies()
 
     def _integrals(self, network: nn.Module, count: int, seed: int) -> Integrals:
-        return self.integrals(network, self.problem, self.ansatz, quadrature(self.problem, count, seed))
+        sample, around = quadrature(self.problem, count, seed), quadratures_around(self.problem, count, seed)
+        return self.integrals(network, self.problem, self.ansatz, sample, around)
 
     def parting(self, figure: float, loss: float) -> float:
         """1 + the relative gap of two energies in per cent: 2 for one per cent."""
