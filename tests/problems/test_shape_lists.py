@@ -7,6 +7,7 @@ import torch
 from kanpde.errors import InputError
 from kanpde.problems.catalog import load_problem
 from kanpde.problems.check_report import statement_lines
+from kanpde.problems.singularities import singularities
 from kanpde.references.methods import finite_elements
 
 SQUARE = {
@@ -90,3 +91,13 @@ def test_the_end_of_a_cylinder_may_be_a_side_of_the_box():
 def test_numbers_that_are_none(shape, reason):
     with pytest.raises(InputError, match=reason):
         load_problem(SQUARE | {"shapes": {"holes": shape}})
+
+
+def test_disks_of_a_file_have_the_functions_of_holes(folder):
+    """As those that are named one by one have: without them seven wires are off by their own size."""
+    (folder / "holes.csv").write_text("-0.5,0,0.1\n0.5,0,0.2\n")
+    named = {"one": "disk(-0.5, 0, 0.1)", "two": "disk(0.5, 0, 0.2)"}
+    apart = {**SQUARE, "shapes": named, "domain": "box - one - two", "boundary": {"*": "u = 0"}}
+    listed, single = (singularities(load_problem(stated)) for stated in (SQUARE, apart))
+    assert [str(one) for one in listed] == [str(one) for one in single]
+    assert sum(str(one).startswith("hole at") for one in listed) == 2

@@ -198,3 +198,14 @@ def test_more_steps_than_can_be_kept_are_known_from_the_coarser_march(monkeypatc
     monkeypatch.setattr(finite_elements, "march", None)
     with pytest.raises(OutOfMeans, match="steps in time"):
         finite_elements.solve(problem, 5, coarser)
+
+
+def test_flows_in_boxes_are_not_called_undetermined():
+    """One degree for velocities and pressure leaves several pressures open, whatever the conditions are."""
+    box = {key: value for key, value in STOKES.items() if key not in ("shapes", "domain", "exact")} | {
+        "equations": {"along": "lap(u) = p_x", "across": "lap(v) = p_y", "mass": "u_x + v_y = 0"},
+        "boundary": {"y+": ["u = (1 - x**2)**2", "v = 0"], "*": ["u = 0", "v = 0"]},
+        "at": {"x": -1, "y": -1, "condition": "p = 0"}}  # fmt: skip
+    assert method_for(load_problem(box)) == "finite_elements"
+    pressed = box | {"boundary": {**box["boundary"], "x-": ["u = 0", "v = 0", "p = 0"]}}
+    assert method_for(load_problem(pressed)) == "chebyshev"

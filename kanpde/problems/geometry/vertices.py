@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from kanpde.problems.geometry.regions import Region
-from kanpde.problems.geometry.shapes import Facet, Flat, Round
+from kanpde.problems.geometry.shapes import Facet, Flat, Round, Together
 
 CIRCLE = 1e-4
 """Radius of the circle, of the box's shorter side."""
@@ -116,8 +116,9 @@ def _widest(held: Tensor) -> float:  # bool [n]
 def holes(region: Region) -> tuple[tuple[Point, float], ...]:
     """Centers and radii of disks that are cut out whole."""
     found = []
-    for name, shape in region.shapes:
-        if name in region.names() and isinstance(shape, Round) and shape.axes[0] == shape.axes[1]:
+    cut = [shape for name, shape in region.shapes if name in region.names()]
+    for shape in (part for one in cut for part in (one.parts if isinstance(one, Together) else (one,))):
+        if isinstance(shape, Round) and shape.axes[0] == shape.axes[1]:
             center, (radius, _) = shape.center, shape.axes
             angles = torch.linspace(0, 2 * math.pi, DIRECTIONS, dtype=torch.float64)[:-1, None]
             rim = torch.cat([angles.cos(), angles.sin()], 1) * radius + torch.tensor(center, dtype=torch.float64)

@@ -26,7 +26,7 @@ from numpy.polynomial import chebyshev as polynomials
 from kanpde.problems.checks import overdetermined
 from kanpde.problems.freedoms import free_fields
 from kanpde.problems.geometry.boxes import Side
-from kanpde.problems.geometry.regions import Piece, Place
+from kanpde.problems.geometry.regions import Piece, Place, carrier_of
 from kanpde.problems.language import (
     BoundFormula,
     ExpressionError,
@@ -74,7 +74,22 @@ def applicable(problem: Problem) -> bool:
     final = any(condition.kind == "final" for condition in problem.conditions)
     marched = problem.time is not None and not (problem.remotes() or problem.narrow or final)
     whole = is_whole_box(_without_places(problem)) and not marched
-    return bool(problem.equations) and whole and problem.domain.dimension <= 3 and smooth
+    return bool(problem.equations) and whole and problem.domain.dimension <= 3 and smooth and not _pressures(problem)
+
+
+def _pressures(problem: Problem) -> tuple[str, ...]:
+    """Fields of which only slopes occur beside second derivatives of others, and no side says anything.
+
+    Polynomials of one degree for all leave more of a pressure open than its constant, as (-1)^(i+j) at the nodes.
+    """
+    set_on_sides = {field for c in problem.conditions if isinstance(carrier_of(c.side), Side) for field in c.fields}
+    orders = {field: max((sum(index) for name, index in problem.jets() if name == field), default=0)
+              for field in problem.fields}  # fmt: skip
+    axes = {field: {axis for name, index in problem.jets() if name == field for axis, n in enumerate(index) if n}
+            for field in problem.fields}  # fmt: skip
+    open_ones = () if problem.time is not None or problem.periodic else problem.fields
+    return tuple(field for field in open_ones if orders[field] == 1 < max(orders.values())
+                 and len(axes[field]) > 1 and field not in set_on_sides)  # fmt: skip
 
 
 def _without_places(problem: Problem) -> Problem:
