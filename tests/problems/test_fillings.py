@@ -116,6 +116,7 @@ PLAIN = {key: value for key, value in DISK.items() if key != "exact"} | {"equati
     ({"constraints": "mean(u, x) = 0"}, "needs all of space in mean"),
     ({"constraints": "mean(u, hole) = 0"}, r"needs coordinates \(x, y\), a shape \(disk\) in mean"),
     ({"constraints": "integral(u, x, -1, 1, y, -1, 1) = 0"}, "needs integrals inside the domain"),
+    ({"constraints": "mean(x) = 0"}, r"needs to involve a field \(u\)"),
     ({"constraints": "integral(u, z) = 0"}, '"z" is none'),
     ({"shapes": {"disk": "disk(0, 0, 0.5)", "far": "disk(0.9, 0.9, 0.1)"}, "constraints": "mean(u, far) = 0"},
      "needs a shape that meets the domain; far does not"),
@@ -125,3 +126,15 @@ PLAIN = {key: value for key, value in DISK.items() if key != "exact"} | {"equati
 def test_refused_in_a_sentence(changes, reason):
     with pytest.raises(InputError, match=reason):
         load_problem({**PLAIN, "boundary": {"disk": "dn(u) = x"}, **changes})
+
+
+def test_what_is_for_boxes_is_said():
+    stated = {**PLAIN, "coordinates": {"x": [-1, 1], "y": [-1, 1], "t": [0, 1]}, "equations": "u_t = lap(u)",
+              "boundary": {"disk": "dn(u) = 0"}, "initial": "u = x", "constraints": "mean(u, t) = 0"}  # fmt: skip
+    with pytest.raises(InputError, match="holds for each x, y. Integrate over x, y as well, or take a box"):
+        load_problem(stated)
+    with pytest.raises(InputError, match=r"needs all of space in integral\(…\), or limits, on a domain of shapes"):
+        load_problem({**PLAIN, "equations": "lap(u) = integral(u, x)", "boundary": {"disk": "u = 0"}})
+    energy = {key: value for key, value in PLAIN.items() if key not in ("equations", "boundary")}
+    with pytest.raises(InputError, match="the constraint .* Write the equation of its minimum"):
+        load_problem({**energy, "energy": "u_x**2 + u_y**2 - u", "constraints": "mean(u) = 0"})

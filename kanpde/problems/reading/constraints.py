@@ -33,8 +33,23 @@ def read_constraints(
                     f"{source.where(key)} needs integrals, means or fields at places; {shortened(str(text))} has a "
                     "field at every point. Write it under equations, or give the place, as in u(0) = u(1)."
                 )
+            _check_once(source.where(key), residual, str(text), scope, region)
             found.append(_condition(own, residual, str(text), scope, region, box))
     return tuple(found)
+
+
+def _check_once(where: str, residual: sympy.Expr, text: str, scope: Scope, region: Region) -> None:
+    """Something is said of a field, on shapes once or at each time."""
+    if not fields_of(residual):
+        raise InputError(
+            f"{where} needs to involve a field ({', '.join(scope.fields)}); {shortened(text)} has none. Correct it."
+        )
+    space = [scope.coordinates[axis] for axis in region.axes]
+    if along := [name for name in space if name in depends_on(residual) and not region.whole]:
+        raise InputError(
+            f"{where} needs to hold once, or at each time, on a domain of shapes; {shortened(text)} holds for each "
+            f"{', '.join(along)}. Integrate over {', '.join(space)} as well, or take a box."
+        )
 
 
 def parted(

@@ -82,6 +82,17 @@ class Energy(Task):
         found = ((rim_pieces(problem.region, problem.coordinates, name), expr) for name, expr in self.rims)
         return tuple((piece, expr) for pieces, expr in found for piece in pieces)
 
+    def checked(self, problem: Problem, label: str) -> Iterator[str]:
+        """A least energy has no place for a constraint's multiplier."""
+        for condition in problem.conditions:
+            if condition.kind == "constraint":
+                raise InputError(
+                    f"{label}: energy needs conditions that give values on the boundary, which are built in; it has "
+                    f"the {condition.name} {text_of(condition.residual)} = 0. Write the equation of its minimum under "
+                    "equations, which take constraints, or add a penalty to the energy."
+                )
+        yield from ()
+
     def lines(self, problem: Problem) -> Iterator[str]:
         around = "".join(f" + ∮ over {name} of {text_of(expr)}" for name, expr in (*self.sides, *self.rims))
         yield f"  energy: ∫ {text_of(self.bulk)}{around}, the least"
