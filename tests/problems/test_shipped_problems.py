@@ -26,7 +26,7 @@ EXPECTED = {
     "diffusion_parametric", "laplace_holes", "poisson_lshape", "burgers_parametric", "aubry_hull", "nls_soliton",
     "memory", "delay", "cylinder_flow", "torsion_triangle", "membrane_sector", "sieve", "shell", "can", "option",
     "heat_flux", "stefan", "inverse_conductivity", "angle_bar", "two_slabs", "kovasznay", "stirred_box",
-    "decay", "heated_disk", *TASKS, *LATTICES,
+    "decay", "heated_disk", "cooling_tea", *TASKS, *LATTICES,
 }  # fmt: skip
 
 
