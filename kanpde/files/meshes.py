@@ -36,7 +36,7 @@ Element = tuple[int, tuple[int, ...], tuple[int, ...]]
 def read_mesh(path: Path) -> dict[str, np.ndarray]:
     """`nodes` [N, 3] and the `tetrahedra` [T, 4] of them, or `triangles` [T, 3] where there are none.
 
-    Of each named group also `side.<name>` [F, d], faces of theirs by nodes, or `part.<name>` [T'], numbers of them.
+    Of each named group also `side:<name>` [F, d], faces of theirs by nodes, or `part:<name>` [T'], numbers of them.
 
     Raises:
         Unreadable: It is no such mesh, or one of other elements.
@@ -109,8 +109,8 @@ def _arrays(
     for number, (_, groups) in enumerate(cells):
         for name in {names.get((dimension, group)) for group in groups}:
             parts[name].append(number)
-    found |= {f"side.{name}": np.array(own, float) for name, own in sides.items() if name}
-    return found | {f"part.{name}": np.array(own, float) for name, own in parts.items() if name}
+    found |= {f"side:{name}": np.array(own, float) for name, own in sides.items() if name}
+    return found | {f"part:{name}": np.array(own, float) for name, own in parts.items() if name}
 
 
 def _sections(lines: list[str]) -> dict[str, list[str]]:

@@ -37,7 +37,7 @@ from kanpde.references.meshed import Meshed
 from kanpde.references.meshes import Mesh, at_start
 from kanpde.references.rim_ties import Rim, Ties, is_rim, rims_of, ties_of
 from kanpde.references.spaces import Faces, Rule, Space, curved, face_rule, first_orders, inner_rule, point_rule, space
-from kanpde.references.weak_forms import Statement, check_seam, inflow, space_order, statements
+from kanpde.references.weak_forms import Statement, check_seam, flux_jump, inflow, space_order, statements
 
 SYMMETRIC: dict[str, Any] = {
     "permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.1, "options": {"SymmetricMode": True},
@@ -350,7 +350,12 @@ class _Builder:
             if is_rim(condition):
                 continue
             if isinstance(condition.side, Seam):
-                check_seam(problem, self.forms, condition)
+                if (jump := flux_jump(problem, self.forms, condition)) is None:
+                    check_seam(problem, self.forms, condition)
+                else:
+                    own, _ = self.seam_faces(condition.side)
+                    mesh = self.distinct[0].mesh
+                    integrals.append(self.rim_integral((mesh.seams[0][own], mesh.seams[1][own]), *jump))
             elif not any(space_order(problem, index) for _, index in jets_of(condition.residual)):
                 fixed.append(self.fix(condition))
             else:
@@ -358,7 +363,7 @@ class _Builder:
         homes = {field: np.isin(self.cell_parts, home) for field, home in problem.homes.own.items()}
         free, ties = free_nodes(self.spaces, homes, tuple(fixed)), []
         for rim, faces in self.rims():
-            integrals += [self.rim_integral(rim, faces, field, amount) for field, amount in rim.inflows().items()]
+            integrals += [self.rim_integral(faces, field, amount) for field, amount in rim.inflows().items()]
             if rim.values:
                 ties.append(self.ties(rim, faces, free))
         density = None
@@ -415,7 +420,7 @@ class _Builder:
             raise NotSolved(f"finds no faces of its mesh on the rim of {seam.name}")
         return own[there.numpy()], points[there]
 
-    def rim_integral(self, rim: Rim, faces: Faces, field: str, amount: sympy.Expr) -> Integral:
+    def rim_integral(self, faces: Faces, field: str, amount: sympy.Expr) -> Integral:
         rule = face_rule(self.distinct, faces, max(own.degree for own in self.distinct) + 1)
         return self.integral(rule, field, (0,) * len(self.problem.region.axes), amount)
 

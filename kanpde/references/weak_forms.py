@@ -47,6 +47,7 @@ class Statement:
     principal: dict[str, list[list[sympy.Expr]]] | None  # A by field; None where the natural condition has no flux
     parts: tuple[int, ...] | None = None  # in which it holds; None for all
     mass: sympy.Expr = sympy.S.One  # of the highest time derivative, where that is what the rest is equal to
+    scale: sympy.Expr = sympy.S.One  # that the equation was multiplied by
 
     @property
     def is_constraint(self) -> bool:
@@ -128,7 +129,9 @@ def rises(problem: Problem, field: str) -> bool:
 
 def _weak(problem: Problem, residual: sympy.Expr, field: str) -> Statement:
     """Split an equation into ∇·Σ A_f ∇f and the rest."""
-    residual, mass = _rate(problem, residual, field) if rises(problem, field) else (residual, sympy.S.One)
+    mass = scale = sympy.S.One
+    if rises(problem, field):
+        residual, mass, scale = _rate(problem, residual, field)
     slopes = jet_slopes(residual, problem.coordinates)
     second = {jet: slope for jet, slope in slopes.items() if sum(jet[1]) >= 2 and space_order(problem, jet[1])}
     if any(sum(index) > 2 or space_order(problem, index) < 2 for _, index in second):
@@ -149,11 +152,14 @@ def _weak(problem: Problem, residual: sympy.Expr, field: str) -> Statement:
             slopes_of_row = [without_rims(derivative(a, symbols[axes[i]])) for a in row]
             corrections += sum(a * g for a, g in zip(slopes_of_row, gradient, strict=True))
     rest = residual.xreplace({jet_expression(jet, problem.coordinates): sympy.S.Zero for jet in second})
-    return Statement(field, rest - corrections, tuple(flux), principal, mass=mass)
+    return Statement(field, rest - corrections, tuple(flux), principal, mass=mass, scale=scale)
 
 
-def _rate(problem: Problem, residual: sympy.Expr, field: str) -> tuple[sympy.Expr, sympy.Expr]:
-    """What the highest time derivative w is equal to, r = m w + rest → w = -rest/m; or m w, where m jumps at rims."""
+def _rate(problem: Problem, residual: sympy.Expr, field: str) -> tuple[sympy.Expr, sympy.Expr, sympy.Expr]:
+    """What the highest time derivative w is equal to, r = m w + rest → w = -rest/m; or m w, where m jumps at rims.
+
+    Then the factor of w that is left, and what r was multiplied by.
+    """
     time, slopes = problem.time_axis, jet_slopes(residual, problem.coordinates)
     highest = [jet for jet in slopes if jet[1][time] >= problem.order_along(jet[0], time) > 0]
     order = problem.order_along(field, time)
@@ -165,10 +171,10 @@ def _rate(problem: Problem, residual: sympy.Expr, field: str) -> tuple[sympy.Exp
         )
     rest, factor = -residual.xreplace({jet_expression(wanted, problem.coordinates): sympy.S.Zero}), slopes[wanted]
     if not memberships_of(factor):
-        return rest / factor, sympy.S.One
+        return rest / factor, sympy.S.One, -1 / factor
     if jets_of(factor) or problem.coordinates[time] in depends_on(factor):
         raise NotSolved("takes rates with a factor of the place alone, where it jumps at the rims of parts")
-    return rest, factor
+    return rest, factor, sympy.S.NegativeOne
 
 
 def _matrix(problem: Problem, second: dict[Jet, sympy.Expr], field: str) -> list[list[sympy.Expr]]:
@@ -183,6 +189,16 @@ def _matrix(problem: Problem, second: dict[Jet, sympy.Expr], field: str) -> list
 
 
 # conditions
+
+
+def flux_jump(problem: Problem, forms: tuple[Statement, ...], condition: Condition) -> tuple[str, sympy.Expr] | None:
+    """The field in whose statement a jump of the flux stands, and -[n·F] = λ (r - wanted), r = 0 without slopes."""
+    if not condition.written.startswith("the flux of ") or " jumps at " not in condition.written:
+        return None
+    own = [form for name, form in zip(problem.equations, forms, strict=True)
+           if condition.name.startswith(f"{name}_at_{condition.side.name}")]  # fmt: skip
+    still = {jet_expression(jet, problem.coordinates): sympy.S.Zero for jet in jets_of(condition.residual)}
+    return own[0].field, own[0].scale * with_values(problem, condition.residual.xreplace(still))
 
 
 def check_seam(problem: Problem, forms: tuple[Statement, ...], condition: Condition) -> None:

@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from kanpde.errors import InputError
+from kanpde.files.yaml import write_yaml
 from kanpde.problems.catalog import load_problem
 from kanpde.problems.geometry.shapes import facet_points
+from kanpde.runs.hydra_composition import compose_mapping
+from kanpde.runs.settings import config_of
 from tests.problems.test_meshes_and_levels import frame
 
 CUBE = {"coordinates": {"x": [-1, 1], "y": [-1, 1], "z": [-1, 1]}, "fields": ["u"], "domain": "part",
@@ -208,6 +211,7 @@ def surface():
      (lambda: msh(*notched(), names=((2, 7, "a b"), (2, 8, "a_b"))), "two groups called a_b"),
      (lambda: msh(*notched(), names=((2, 7, "?"),)), "group called"),
      (lambda: msh(*notched()).replace("\n1 -0.5 -0.5 -0.5\n", "\n99 -0.5 -0.5 -0.5\n"), "which it does not have"),
+     (lambda: msh(notched()[0] * 1e200, notched()[1]), "another unit"),
      (lambda: msh(notched()[0] + 5, notched()[1]), "meets the box"),
      (lambda: msh(*notched(), version="4.1").replace("3 1 4", "3 1 -4"), "no nodes or elements|between their"),
      (lambda: msh(*notched()).replace("$Elements\n", "$Elements\n" + "1 4 2 0 1 1 2\n" * 200_001), "use a coarser")],
@@ -224,3 +228,10 @@ def test_what_is_no_group_is_refused(folder):
         load_problem(CUBE | {"boundary": {"ceiling": "u = auto", "*": "u = auto"}})
     with pytest.raises(InputError, match="kernel"):
         load_problem(CUBE | {"coefficients": {"k": {"inside": {"kernel": 5}, "else": 1}}})
+
+
+def test_names_of_groups_pass_through_settings(folder):
+    (folder / "part.msh").write_text(msh(*notched(), floor_and_inlet, halves, NAMES))
+    (folder / "solid.yaml").write_text(write_yaml(CUBE | {"boundary": {"floor": "dn(u) = auto", "*": "u = auto"}}))
+    config = config_of(compose_mapping([f"problem={folder / 'solid.yaml'}"]))
+    assert "side:floor" in "".join(config.problem.samples) and "sha256" in config.problem.source["shapes"]["part"]

@@ -209,3 +209,15 @@ def test_flows_in_boxes_are_not_called_undetermined():
     assert method_for(load_problem(box)) == "finite_elements"
     pressed = box | {"boundary": {**box["boundary"], "x-": ["u = 0", "v = 0", "p = 0"]}}
     assert method_for(load_problem(pressed)) == "chebyshev"
+
+
+def test_a_flux_that_jumps_at_a_rim():
+    """u = 1 + e^-t (r² - ¼)/k, twice that outside: k u_r jumps by e^-t, and that of left - right by its negative."""
+    data = {**WARMED, "regions": {"a": {"jump": {"e": "-exp(-t)"}}},
+            "coefficients": {**WARMED["coefficients"], "f": {
+                "inside": WARMED["coefficients"]["f"]["inside"], "else": "-2*exp(-t)*(x**2 + y**2 + 3.75)"}},
+            "exact": {"u": {"inside": WARMED["exact"]["u"]["inside"],
+                            "else": "1 + 2*exp(-t)*(x**2 + y**2 - 0.25)"}}}  # fmt: skip
+    coarse, fine = errors(data, 5), errors(data, 10)
+    assert fine.max() < 1e-5 and np.log2(coarse / fine).min() > 2.5, (coarse, fine)
+    assert errors(data, 5, factor=1.01).min() > 3e-3

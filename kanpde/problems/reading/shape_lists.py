@@ -11,7 +11,17 @@ from kanpde.files.arrays import comma_separated
 from kanpde.files.meshes import read_mesh
 from kanpde.files.regular import Unreadable
 from kanpde.files.yaml import Entries
-from kanpde.problems.geometry.shapes import SHAPES, Cuboid, Misshapen, Outline, Shape, Solid, Together, shape_of
+from kanpde.problems.geometry.shapes import (
+    LARGEST,
+    SHAPES,
+    Cuboid,
+    Misshapen,
+    Outline,
+    Shape,
+    Solid,
+    Together,
+    shape_of,
+)
 from kanpde.problems.named_files import Arrays, utf8_text
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.messages import wrong_kind
@@ -86,7 +96,7 @@ def mesh_part(statement: Source, name: str, part: str, dimension: int) -> Shape 
     """
     found = {key.removeprefix(f"shapes.{name}."): values for key, values in statement.files.samples.items()
              if key.startswith(f"shapes.{name}.")}  # fmt: skip
-    if (chosen := found.get(f"part.{part}")) is None:
+    if (chosen := found.get(f"part:{part}")) is None:
         return None
     filled = "tetrahedra" if "tetrahedra" in found else "triangles"
     where, cells = statement.where(f"shapes.{name}[{part}]"), found[filled]
@@ -96,17 +106,19 @@ def mesh_part(statement: Source, name: str, part: str, dimension: int) -> Shape 
 
 def mesh_parts(statement: Source, name: str) -> list[str]:
     """The names of groups of a mesh's triangles or tetrahedra."""
-    start = f"shapes.{name}.part."
+    start = f"shapes.{name}.part:"
     return [key.removeprefix(start) for key in statement.files.samples if key.startswith(start)]
 
 
 def _filled(found: Arrays, where: str, dimension: int) -> Shape:
-    nodes, sides = found["nodes"], {name.removeprefix("side."): own.astype(int) for name, own in found.items()
-                                    if name.startswith("side.")}  # fmt: skip
+    nodes, sides = found["nodes"], {name.removeprefix("side:"): own.astype(int) for name, own in found.items()
+                                    if name.startswith("side:")}  # fmt: skip
     solid = "tetrahedra" in found
     cells = found["tetrahedra" if solid else "triangles"].astype(int)
     for own in (cells, *sides.values()):
         _check_numbers(own, len(nodes), where)
+    if np.abs(nodes).max() > LARGEST:
+        raise InputError(f"{where} needs nodes within {LARGEST:g} of 0; there are others. Choose another unit.")
     if solid and dimension != 3:
         raise InputError(
             f"{where} needs triangles in a plane, in {dimension} space dimensions; the mesh has tetrahedra. Add a "
