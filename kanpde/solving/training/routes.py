@@ -121,9 +121,15 @@ class _Ladders:
         return any(kind.final for kind in self.climbed)
 
     @property
+    def leader(self) -> _Kind:
+        """The kind whose ladder holds, or else has the lowest held-out residual."""
+        return min(self.climbed, key=lambda kind: (not self.climbed[kind].holds,
+                                                   self.climbed[kind].best.trained.heldout))  # fmt: skip
+
+    @property
     def best(self) -> Ladder:
-        """The one that holds, or else has the lowest held-out residual; an interrupt of any of them ends all."""
-        best = min(self.climbed.values(), key=lambda one: (not one.holds, one.best.trained.heldout))
+        """The leader's; an interrupt of any of them ends all."""
+        best = self.climbed[self.leader]
         if self.interrupted:
             return replace(best, outcome=Outcome.INTERRUPTED, reason="it was interrupted")
         return replace(best, reason=f"{best.reason}; {self.given_up}") if self.given_up else best
@@ -146,7 +152,7 @@ class _Ladders:
         """The best one further, up to so many seconds in all, if it was time that had ended it."""
         best, left = self.best, seconds - self.spent()
         if best.open and not _ended(best) and left > 0:
-            self._climb(next(kind for kind, ladder in self.climbed.items() if ladder is best), left, 1.0)
+            self._climb(self.leader, left, 1.0)
         return self.best
 
     def _climb(self, kind: _Kind, seconds: float, overrun: float) -> None:
