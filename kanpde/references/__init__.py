@@ -148,9 +148,9 @@ def reference_of(problem: Problem, method: str, seconds: float = SECONDS) -> Ref
         found = reference_of(forward, method, seconds)
         return replace(found, values=Backward(found.values, problem.time_axis, sum(_ends(problem))))
     if has_layers(problem):
-        plain, axis, ends = layered(problem)
+        plain, axis, ends, columns = layered(problem)
         found = reference_of(plain, method, seconds)
-        return replace(found, values=Layers(found.values, axis, ends, len(problem.fields)))
+        return replace(found, values=Layers(found.values, axis, ends, columns))
     one = middle(problem)
     if (problem.remotes() or determined_by_data(problem)) and (reason := _reason_against(one, METHODS[method])):
         raise NotSolved(reason)

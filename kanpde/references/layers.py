@@ -1,81 +1,119 @@
-"""A problem with walls along one axis as one without: a field of its own for each layer, all on one interval.
+"""A problem with walls along one axis, or with shapes on a line, as one without: a field of its own for each layer.
 
     y = lo + (hi - lo) s  in even layers,  y = hi - (hi - lo) s  in odd ones,  0 ≤ s ≤ 1,
 
-so that neighbors meet at the same end of s, where values and fluxes agree. Any method of boxes takes that.
+so that all are on one interval and neighbors meet at the same end of s, where values and fluxes agree, or what rims ask
+for holds. Any method of boxes takes that. A field has no layer where it does not live.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 import sympy
+import torch
 
 from kanpde.files.yaml import Entries
 from kanpde.problems.geometry.boxes import Box, Side
-from kanpde.problems.geometry.regions import Place
+from kanpde.problems.geometry.regions import Place, Region, Seam, SubSide, carrier_of
+from kanpde.problems.homes import Homes
 from kanpde.problems.language import Placed, coordinate_symbols, jet_expression, jets_of
 from kanpde.problems.language.functions import choice
+from kanpde.problems.memberships import Membership, memberships_of
 from kanpde.problems.problem import Condition, Problem
 from kanpde.references.interface import Field
 from kanpde.references.means import NotSolved
 
 
 def has_layers(problem: Problem) -> bool:
-    """Whether fluxes go on across walls."""
-    return any(c.kind == "interface" and isinstance(c.side, Place) for c in problem.conditions)
+    """Whether fluxes go on across walls, or shapes part a line."""
+    walls = any(c.kind == "interface" and isinstance(c.side, Place) for c in problem.conditions)
+    return walls or bool(problem.parts and problem.equations) and len(problem.region.axes) == 1
 
 
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """The fields of a problem, from those of its layers."""
+    """The fields of a problem, from those of its layers; NaN where they do not live.
+
+    columns: Of each layer, the number of each field among those of all layers; None where it does not live.
+    """
 
     values: Field
     axis: int
     ends: tuple[float, ...]
-    fields: int
+    columns: tuple[tuple[int | None, ...], ...]
 
     def __call__(self, points: np.ndarray) -> np.ndarray:  # [n, d] -> [n, fields]
-        points, found = np.asarray(points, dtype=float), np.empty((len(points), self.fields))
+        points, found = np.asarray(points, dtype=float), np.full((len(points), len(self.columns[0])), np.nan)
         layer = np.clip(np.searchsorted(self.ends, points[:, self.axis], side="right") - 1, 0, len(self.ends) - 2)
         for number, (low, high) in enumerate(pairwise(self.ends)):
             own = layer == number
             there = points[own]
             share = (there[:, self.axis] - low) / (high - low)
             there[:, self.axis] = 1 - share if number % 2 else share
-            begin = number * self.fields
-            found[own] = self.values(there)[:, begin : begin + self.fields]
+            known = self.values(there)
+            for field, column in enumerate(self.columns[number]):
+                if column is not None:
+                    found[own, field] = known[:, column]
         return found
 
 
-def layered(problem: Problem) -> tuple[Problem, int, tuple[float, ...]]:
-    """The problem in layers, the axis across them, and where they end.
+Columns = tuple[tuple[int | None, ...], ...]
+
+
+def layered(problem: Problem) -> tuple[Problem, int, tuple[float, ...], Columns]:
+    """The problem in layers, the axis across them, where they end, and which field of which is which.
 
     Raises:
         NotSolved: walls along two axes, conditions on parts of sides or at points, or fields of fewer coordinates.
     """
-    axes = [axis for axis in range(problem.domain.dimension) if problem.fluxes_across(axis)]
-    plain = all(isinstance(c.side, Side) or c.kind == "interface" for c in problem.conditions)
+    walls = {axis: found for axis in range(problem.domain.dimension) if (found := _walls(problem, axis))}
+    axes = [*walls]
+    plain = all(isinstance(carrier_of(c.side), Side) and _is_whole(problem, c) or c.kind == "interface"
+                for c in problem.conditions)  # fmt: skip
     if len(axes) != 1 or not plain or problem.narrow or problem.remotes() or not problem.region.whole:
         raise NotSolved("takes walls along one axis, with conditions on whole sides")
     (axis,) = axes
-    ends = (problem.domain.lower[axis], *problem.fluxes_across(axis), problem.domain.upper[axis])
+    ends = (problem.domain.lower[axis], *walls[axis], problem.domain.upper[axis])
     parts = [_Layer(problem, axis, number, *pair) for number, pair in enumerate(pairwise(ends))]
     lower, upper = list(problem.domain.lower), list(problem.domain.upper)
     lower[axis], upper[axis] = 0.0, 1.0
+    box, fields = Box(tuple(lower), tuple(upper)), [(part.number, name) for part in parts for name in part.fields]
+    columns = tuple(tuple(fields.index((part.number, name)) if name in part.fields else None for name in problem.fields)
+                    for part in parts)  # fmt: skip
     return (
         replace(
-            problem, domain=Box(tuple(lower), tuple(upper)), exact={}, data=None, coefficients={},
-            fields=tuple(part.name(field) for part in parts for field in problem.fields),
+            problem, domain=box, region=Region.all_of(box, problem.region.axes), exact={}, data=None, coefficients={},
+            fields=tuple(parts[number].name(name) for number, name in fields), parts=(), homes=Homes(), held={},
             equations={f"{key}.{part.number}": part.of(residual) for part in parts
-                       for key, residual in problem.equations.items()},
+                       for key, residual in problem.equations.items() if part.part in problem.holds_in(key)},
             conditions=tuple(_conditions(problem, axis, parts)), source=_resolved(problem),
         ),
-        axis, ends,
+        axis, ends, columns,
     )  # fmt: skip
+
+
+def _walls(problem: Problem, axis: int) -> tuple[float, ...]:
+    """Where layers end: at walls across which fluxes go on, and at rims of shapes on a line."""
+    rims = {_wall(c.side, axis) for c in problem.conditions if isinstance(c.side, Seam) and axis in problem.region.axes}
+    return tuple(sorted({*problem.fluxes_across(axis), *rims}))
+
+
+def _wall(piece: Place | Seam, axis: int) -> float:
+    """Where it lies along an axis."""
+    if isinstance(piece, Place):
+        return float(piece.values[axis] or 0.0)
+    return float(piece.facet.place(torch.zeros(1, 0, dtype=torch.float64))[0, 0])
+
+
+def _is_whole(problem: Problem, condition: Condition) -> bool:
+    """Whether a condition holds all over what its fields have of a side."""
+    side = condition.side
+    return not isinstance(side, SubSide) or side.mask == problem.home_mask(condition.fields)
 
 
 ENOUGH = {1: 48, 2: 24, 3: 8}
@@ -97,6 +135,18 @@ class _Layer:
     number: int
     low: float
     high: float
+
+    @cached_property
+    def part(self) -> int:
+        """The number of the part of the domain that it is."""
+        middle = torch.tensor([self.problem.domain.lower], dtype=torch.float64)
+        middle[0, self.axis] = (self.low + self.high) / 2
+        return int(self.problem.part_of(middle)[0])
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Those that live in it."""
+        return tuple(name for name in self.problem.fields if self.part in self.problem.homes.of(name))
 
     @property
     def turn(self) -> int:
@@ -127,7 +177,10 @@ class _Layer:
         return expr.xreplace({y: sympy.Float(begin) + self.turn * sympy.Float(length) * y})
 
     def decided(self, expr: sympy.Expr) -> sympy.Expr:
-        """With the branch of each where(…) that is the same all over the layer."""
+        """With the branch of each where(…) and the value of each inside(…) that is the same all over the layer."""
+        for one in memberships_of(expr):
+            middle = torch.tensor([[(self.low + self.high) / 2]], dtype=torch.float64)
+            expr = expr.xreplace({one: sympy.Integer(int(one.shape.contains(middle)[0]))})
         y, inside = coordinate_symbols(self.problem.coordinates)[self.axis], np.linspace(self.low, self.high, 7)[1:-1]
         while known := [node for node in expr.atoms(choice) if node.args[0].free_symbols == {y}
                         and not node.args[0].atoms(choice)]:  # fmt: skip
@@ -147,12 +200,13 @@ def _conditions(problem: Problem, axis: int, parts: list[_Layer]) -> Iterator[Co
         if condition.kind == "interface":
             yield _flux(problem, axis, parts, condition)
             continue
-        side = condition.side
+        side = carrier_of(condition.side)
         assert isinstance(side, Side)
         own = [part.side(side.end) if side.axis == axis else side for part in parts]
-        for part in [parts[-1 if side.end else 0]] if side.axis == axis else parts:
+        there = [parts[-1 if side.end else 0]] if side.axis == axis else parts
+        for part in (part for part in there if set(condition.fields) <= set(part.fields)):
             yield _moved(condition, own[part.number], part.of(condition.residual), part.number)
-    for one, other in pairwise(parts):
+    for one, other in pairwise(parts) if not problem.parts else ():  # rims say so themselves
         for field in problem.fields:
             if problem.order_along(field, axis) > 1:
                 none = (0,) * problem.domain.dimension
@@ -168,14 +222,23 @@ def _moved(condition: Condition, side: Side, residual: sympy.Expr, number: int) 
 
 def _flux(problem: Problem, axis: int, parts: list[_Layer], condition: Condition) -> Condition:
     """q(w⁺) = q(w⁻) with the field of the layer on either side."""
-    assert isinstance(condition.side, Place)
-    wall = float(condition.side.values[axis] or 0.0)
+    assert isinstance(condition.side, (Place, Seam))
+    wall, y = _wall(condition.side, axis), coordinate_symbols(problem.coordinates)[axis]
     below = next(part for part in parts if part.high == wall)
     above, jets = parts[below.number + 1], {}
     for name, index in jets_of(condition.residual):
         if not isinstance(name, Placed):
             raise NotSolved("takes fluxes of the fields beside a wall")
-        part = above if float(name.place[axis]) > wall else below
+        part = above if float(name.place[axis].xreplace({y: sympy.Float(wall, 17)})) > wall else below
         jets[jet_expression((name, index), problem.coordinates)] = part.jet(*name.jet)
-    flux = _moved(condition, below.side(1), condition.residual.xreplace(jets), below.number)
-    return replace(flux, kind="boundary")
+    beside = {one: _beside(one, y, wall) for one in memberships_of(condition.residual)}
+    names = {jet: sympy.Dummy(real=True) for jet in jets}
+    residual = condition.residual.xreplace(names | beside).xreplace({y: sympy.Float(wall, 17)})
+    residual = residual.xreplace({name: jets[jet] for jet, name in names.items()})
+    return replace(_moved(condition, below.side(1), residual, below.number), kind="boundary")
+
+
+def _beside(one: Membership, y: sympy.Symbol, wall: float) -> sympy.Integer:
+    """inside(…) at a place a little beside a wall."""
+    place = torch.tensor([[float(one.args[0].xreplace({y: sympy.Float(wall, 17)}))]], dtype=torch.float64)
+    return sympy.Integer(int(one.shape.contains(place)[0]))

@@ -96,3 +96,48 @@ def test_what_it_does_not_take(rim, message):
     regions = {**DROP["regions"], "drop": {"fields": ["a"], "rim": rim}}
     with pytest.raises(NotSolved, match=message):
         finite_elements.solve(load_problem({**DROP, "exact": None, "boundary": {"*": "b = 1"}, "regions": regions}), 4)
+
+
+ROD = {
+    "coordinates": {"x": [0, 2]}, "fields": ["a", "b"], "shapes": {"left": "box(0, 0.5)"},
+    "regions": {"left": {"fields": ["a"], "rim": ["a = 3*b", "dn(a) = 5*dn(b)"]}, "else": {"fields": ["b"]}},
+    "equations": {"inner": "a_xx = -2", "outer": "b_xx = 0"}, "boundary": {"x-": "a = 0", "x+": "b = 1"},
+}  # fmt: skip
+
+
+def reference_at(data, *points):
+    problem = load_problem(data)
+    method = applicable_method(problem)
+    return method, reference_of(problem, method).values(np.array(points))
+
+
+def test_on_a_line_each_part_is_a_layer():
+    """a = (1 + 5 s) x - x² and b = 1 - s (2 - x) with s = 2.75/7."""
+    s = 2.75 / 7
+    method, found = reference_at(ROD, [0.25], [1.0])
+    assert method == "chebyshev" and np.isnan(found[[0, 1], [1, 0]]).all()
+    assert np.abs(found[[0, 1], [0, 1]] - [(1 + 5 * s) / 4 - 1 / 16, 1 - s]).max() < 1e-12
+
+
+def test_on_a_line_in_time():
+    """The lines of the two layers, and the finite elements of a strip of the plane."""
+    own = {"equations": {"inner": "a_t = a_xx", "outer": "b_t = 5*b_xx"}, "initial": ["a = 0", "b = 0"],
+           "boundary": {"x-": "a = 0", "x+": "b = t**2"}}  # fmt: skip
+    method, line = reference_at({**ROD, **own, "coordinates": {"x": [0, 2], "t": [0, 1]}}, [0.25, 1.0], [1.0, 1.0])
+    free = ["dn(a) = 0", "dn(b) = 0"]
+    strip = load_problem({**ROD, "coordinates": {"x": [0, 2], "y": [0, 0.5], "t": [0, 1]}, "initial": own["initial"],
+                          "shapes": {"left": "box(0, 0.5, 0, 0.5)"},
+                          "equations": {"inner": "a_t = lap(a)", "outer": "b_t = 5*lap(b)"},
+                          "boundary": {**own["boundary"], "y-": free, "y+": free}})  # fmt: skip
+    plane = finite_elements.solve(strip, 8).values(np.array([[0.25, 0.2, 1.0], [1.0, 0.2, 1.0]]))
+    assert method == "lines" and np.nanmax(np.abs(line - plane)) < 1e-6
+
+
+def test_a_field_on_a_stretch_between_others():
+    """T'' = -1, in the middle 2 T'' = -c and c'' = c with c = T at both ends: three layers, the same mirrored."""
+    own = {"fields": ["c"], "equations": {"heat": "2*T_xx + c = 0", "decay": "c_xx = c"}, "rim": "c = T"}
+    method, found = reference_at({**ROD, "fields": ["T", "c"], "shapes": {"left": "box(0.5, 1.5)"},
+        "equations": {"heat": "T_xx = -1"}, "regions": {"left": own}, "boundary": {"*": "T = 0"},
+    }, [0.25], [0.7], [1.3], [0.5], [1.0])  # fmt: skip
+    assert method == "chebyshev" and np.isnan(found[0, 1]) and np.abs(found[1] - found[2]).max() < 1e-12
+    assert found[3, 1] == pytest.approx(found[3, 0]) and found[4, 1] == pytest.approx(found[3, 0] / np.cosh(0.5))
