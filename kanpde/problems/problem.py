@@ -14,7 +14,7 @@ from torch import Tensor
 
 from kanpde.files.yaml import Entries, write_yaml
 from kanpde.problems.geometry.boxes import Box, Side
-from kanpde.problems.geometry.regions import Parts, Piece, Place, Region, part_of
+from kanpde.problems.geometry.regions import Parts, Piece, Place, Region, inward, part_of
 from kanpde.problems.homes import Homes
 from kanpde.problems.known_functions import table_of
 from kanpde.problems.language import (
@@ -39,6 +39,10 @@ from kanpde.problems.named_files import without_places
 from kanpde.problems.observations import Data
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.schema_parts import Schema
+
+
+RIM = 1e-9
+"""Of the box: how near to the rim of a part a point counts as on it."""
 
 
 @dataclass(frozen=True)
@@ -315,6 +319,11 @@ class Problem:
         """Of a network: every field in every part that it lives in."""
         return sum(len(self.homes.of(name)) for name in self.fields) if self.homes else len(self.fields) * self.joined
 
+    @property
+    def at_once(self) -> float:
+        """How many equations hold at a point, on the average over the parts."""
+        return sum(len(self.holds_in(name)) for name in self.equations) / (1 + len(self.parts))
+
     def holds_in(self, equation: str) -> tuple[int, ...]:
         """The numbers of the parts that an equation holds in."""
         return self.held.get(equation, tuple(range(1 + len(self.parts))))
@@ -329,6 +338,15 @@ class Problem:
     def in_parts(self, points: Tensor, numbers: tuple[int, ...]) -> Tensor:  # [n, d] -> [m, d]
         """Those of the points that lie in parts of these numbers."""
         return points[torch.isin(self.part_of(points), torch.tensor(numbers, device=points.device))]
+
+    def off_rims(self, points: Tensor) -> Tensor:  # [n, d] -> [n, d]
+        """The points, those on rims moved into the part that they belong to: a knot may lie there, and beyond it nothing
+        says what a network's output for that part is."""
+        axes = list(self.region.axes)
+        step = max(RIM, 4 * torch.finfo(points.dtype).eps) * max(self.domain.lengths[axis] for axis in axes)
+        moved = points.clone()
+        moved[:, axes] = inward(self.parts, points[:, axes], step)
+        return moved
 
     def home_mask(self, names: Iterable[str]) -> sympy.Expr:
         """1 where several fields live, 0 elsewhere."""

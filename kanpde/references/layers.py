@@ -49,9 +49,10 @@ class Layers:
 
     def __call__(self, points: np.ndarray) -> np.ndarray:  # [n, d] -> [n, fields]
         points, found = np.asarray(points, dtype=float), np.full((len(points), len(self.columns[0])), np.nan)
-        layer = np.clip(np.searchsorted(self.ends, points[:, self.axis], side="right") - 1, 0, len(self.ends) - 2)
         for number, (low, high) in enumerate(pairwise(self.ends)):
-            own = layer == number
+            first, last = number == 0, number == len(self.ends) - 2
+            y = points[:, self.axis]  # where layers meet, each has the fields that end there
+            own = ((y >= low) | first) & ((y <= high) | last)
             there = points[own]
             share = (there[:, self.axis] - low) / (high - low)
             there[:, self.axis] = 1 - share if number % 2 else share

@@ -146,6 +146,7 @@ class Solution:
     def jets(self, points: Points, indices: IndexSet) -> Tensor:  # [n, d] -> [n, s, fields]
         """∂_α of every field for a downward-closed set of multi-indices."""
         x, route = self._points(points), route_for(self.network)
+        x = self.problem.off_rims(x) if self.problem.joined > 1 else x
         with torch.no_grad():
             parts = []
             for part in x.split(CHUNK):

@@ -228,6 +228,17 @@ def part_of(parts: Parts, space: Tensor) -> Tensor:  # [n, space] -> long [n]
     return found
 
 
+def inward(parts: Parts, space: Tensor, step: float) -> Tensor:  # [n, space] -> [n, space]
+    """The points, those on the rim of the part that they belong to moved into it by a step."""
+    found, own = space.clone(), part_of(parts, space)
+    for number, (_, shape) in enumerate(parts, 1):
+        rows = torch.nonzero(own == number)[:, 0]
+        for facet in shape.facets() if len(rows) else ():
+            near = rows[facet.level(space[rows]).abs() <= step]
+            found[near] -= step * facet.normals(space[near])
+    return found
+
+
 def carrier_of(piece: Piece) -> Side | ShapeBoundary | Place | Seam:
     """The whole side or facet that a piece is a part of."""
     return piece.side if isinstance(piece, SubSide) else piece

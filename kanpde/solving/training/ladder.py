@@ -414,7 +414,7 @@ def _objective(setup: Setup, network: nn.Module) -> Objective:
     """The problem's residuals at points enough for the unknowns."""
     problem = setup.problem
     gauss = problem.region.whole and problem.joined == 1 and problem.domain.dimension <= 3
-    share = (PER_UNKNOWN if gauss else MANY_PER_UNKNOWN) / max(1, len(problem.equations))
+    share = (PER_UNKNOWN if gauss else MANY_PER_UNKNOWN) / max(1, problem.at_once)
     points = int(share * _splines(network).layers[-1].weight.numel())
     sampling = GaussSampling(points=points) if gauss else SobolSampling(points=points)
     return setup.goal.objective(network, sampling, setup.seed)
