@@ -37,7 +37,8 @@ def statement_lines(problem: Problem) -> Iterator[str]:
     yield from problem.task.lines(problem)
     for name, residual in _own_equations(problem).items():
         jets = compile_expression(residual, problem.coordinates, problem.fields).jets
-        yield f"  {name}: {text_of(residual)} = 0"
+        where = f", in {', '.join(names[part] for part in problem.held[name])}" if name in problem.held else ""
+        yield f"  {name}: {text_of(residual)} = 0{where}"
         if _says_more(written := str(_written_equations(problem).get(name, "")), problem):
             yield f"    written {written}"
         yield f"    LaTeX {latex_of(residual)} = 0"

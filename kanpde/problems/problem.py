@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import ClassVar, Self
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from kanpde.files.yaml import Entries, write_yaml
 from kanpde.problems.geometry.boxes import Box, Side
-from kanpde.problems.geometry.regions import Parts, Piece, Place, Region, inward, part_of
+from kanpde.problems.geometry.regions import Parts, Piece, Place, Region, Tree, inward, part_of
 from kanpde.problems.homes import Homes
 from kanpde.problems.known_functions import table_of
 from kanpde.problems.language import (
@@ -39,7 +40,6 @@ from kanpde.problems.named_files import without_places
 from kanpde.problems.observations import Data
 from kanpde.problems.reading.entries import Source
 from kanpde.problems.reading.schema_parts import Schema
-
 
 RIM = 1e-9
 """Of the box: how near to the rim of a part a point counts as on it."""
@@ -339,9 +339,22 @@ class Problem:
         """Those of the points that lie in parts of these numbers."""
         return points[torch.isin(self.part_of(points), torch.tensor(numbers, device=points.device))]
 
+    def home_region(self, name: str) -> Region:
+        """Where a field lives, as a region; of any other name all of the domain."""
+        if name not in self.homes.own:
+            return self.region
+        shapes, own = [shape for shape, _ in self.parts], list[Tree]()
+        for part in self.homes.of(name):
+            before = shapes if part == 0 else shapes[: part - 1]
+            own.append(reduce(lambda tree, shape: ("-", tree, shape), before, "box" if part == 0 else shapes[part - 1]))
+        tree = ("&", self.region.tree, reduce(lambda one, other: ("+", one, other), own))
+        return replace(self.region, tree=tree, shapes=tuple((dict(self.region.shapes) | dict(self.parts)).items()))
+
     def off_rims(self, points: Tensor) -> Tensor:  # [n, d] -> [n, d]
-        """The points, those on rims moved into the part that they belong to: a knot may lie there, and beyond it nothing
-        says what a network's output for that part is."""
+        """The points, those on rims moved into the part that they belong to.
+
+        A knot may lie there, and beyond it nothing says what a network's output for that part is.
+        """
         axes = list(self.region.axes)
         step = max(RIM, 4 * torch.finfo(points.dtype).eps) * max(self.domain.lengths[axis] for axis in axes)
         moved = points.clone()

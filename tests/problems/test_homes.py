@@ -45,6 +45,7 @@ def test_where_fields_live_and_equations_hold():
     assert problem.homes.own == {"a": (1,), "b": (0,)} and problem.held == {"inner": (1,), "outer": (0,)}
     assert problem.outputs == 2 and not problem.remotes() and not problem.warnings
     lines = list(statement_lines(problem))
+    assert "  inner: 5*a_xx + 5*a_yy + 20 = 0, in drop" in lines
     assert {"  a lives in drop", "  b lives in else", "  a = k*b at the rim of drop"} <= set(lines)
     assert [c.name for c in problem.conditions if c.kind == "interface"] == ["rim_drop", "rim_drop.2"]
     assert load_problem(problem.yaml() and problem.source) == problem

@@ -13,7 +13,7 @@ TASKS = {"landscape_1d", "landscape_1d_smooth", "landscape_2d", "schrodinger_ran
 LATTICES = {"anderson_1d", "anderson_2d", "anderson_3d", "aubry_andre", "gaam", "maam", "mosaic"}
 WITHOUT_EXACT = TASKS | LATTICES | {
     "burgers", "burgers_parametric", "allen_cahn", "cavity", "fitzhugh_nagumo", "kdv", "kuramoto_sivashinsky",
-    "laplace_holes", "aubry_hull", "option", "sieve",
+    "laplace_holes", "aubry_hull", "option", "sieve", "drop", "patch",
 }  # fmt: skip
 WARNED = {"inverse_conductivity", "option"}
 FILES = sorted(problem_folders()[-1].glob("*.yaml"))
@@ -26,7 +26,7 @@ EXPECTED = {
     "diffusion_parametric", "laplace_holes", "poisson_lshape", "burgers_parametric", "aubry_hull", "nls_soliton",
     "memory", "delay", "cylinder_flow", "torsion_triangle", "membrane_sector", "sieve", "shell", "can", "option",
     "heat_flux", "stefan", "inverse_conductivity", "angle_bar", "two_slabs", "kovasznay", "stirred_box",
-    "decay", "heated_disk", "cooling_tea", *TASKS, *LATTICES,
+    "decay", "heated_disk", "cooling_tea", "drop", "patch", *TASKS, *LATTICES,
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from kanpde.reports.plots.maps import draw_in_view, draw_map
 from kanpde.reports.plots.styles import DIVERGING, SEQUENTIAL, color_map
-from kanpde.reports.plots.views import region_of, view_of
+from kanpde.reports.plots.views import regions_of, view_of
 from kanpde.results.archive import ModelData, RunData
 
 HOLED = """
@@ -34,7 +34,7 @@ def drawn(axes: str, problem: str = "", windows: list | None = None):
     grid = {name: np.linspace(0, 1, 9) for name in axes}
     model = ModelData("kan", json.dumps({"windows": windows}), {}, {})
     data = RunData({"problem_yaml": problem}, grid, {"u": np.add.outer(*grid.values())}, {}, {}, model, {})
-    view = view_of(data, "u", region_of(data))
+    view = view_of(data, "u", regions_of(data, ["u"])["u"])
     figure = Figure()
     place = figure.subplots()
     draw_in_view(view, place, view.solution, SEQUENTIAL, (0.0, 2.0))
@@ -78,3 +78,31 @@ def test_numbers_under_a_narrow_map_stand_apart():
     shown = [text for text in axes.get_xticklabels() if text.get_text() and -0.5 <= text.get_position()[0] <= 1]
     boxes = [text.get_window_extent(canvas.get_renderer()) for text in shown]
     assert len(boxes) > 2 and all(left.x1 + 5 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
+
+
+def test_a_field_is_drawn_where_it_lives():
+    """a in the middle of the square, b around it; on a line, in time, as well."""
+    problem = """
+coordinates: {x: [0, 1], y: [0, 1]}
+fields: [a, b]
+shapes: {drop: "disk(0.5, 0.5, 0.3)"}
+regions: {drop: {fields: [a], rim: [a = b, dn(a) = dn(b)]}, else: {fields: [b]}}
+equations: {inner: lap(a) = 1, outer: lap(b) = 0}
+boundary: {"*": b = 0}
+"""
+    line = """
+coordinates: {x: [0, 1], t: [0, 1]}
+fields: [a, b]
+shapes: {drop: "box(0, 0.45)"}
+regions: {drop: {fields: [a], rim: [a = b, dn(a) = dn(b)]}, else: {fields: [b]}}
+equations: {inner: a_t = a_xx, outer: b_t = b_xx}
+boundary: {x-: a = 0, x+: b = 0}
+initial: [a = 0, b = 0]
+"""
+    for text, shares in ((problem, (21, 60)), (line, (36, 45))):
+        grid = {name: np.linspace(0, 1, 9) for name in ("x", "y" if "y:" in text else "t")}
+        values = dict.fromkeys("ab", np.add.outer(*grid.values()))
+        data = RunData({"problem_yaml": text}, grid, values, {}, {}, ModelData("kan", "{}", {}, {}), {})
+        views = [view_of(data, name, region) for name, region in regions_of(data, "ab").items()]
+        counts = [int(view.inside(tuple(view.axes.values())).sum()) for view in views]
+        assert counts == list(shares)

@@ -53,7 +53,8 @@ def draw_profile(figure: Figure, cell: SubplotSpec, view: View) -> None:
                            mew=0.8, alpha=0.7, label=said)  # fmt: skip
     if view.reference is not None or view.data is not None:
         legend(upper, frameon=False, fontsize=9)
-    label(upper, view.name + _missing_note(view.solution), name if view.error is None else None, view.name)
+    title = view.name + _missing_note(view.solution[view.inside([x])])
+    label(upper, title, name if view.error is None else None, view.name)
     span(upper, x)
     if view.error is not None:
         lower = figure.add_subplot(grid[1], sharex=upper)

@@ -22,7 +22,7 @@ from kanpde.reports.plots.potentials import (
     has_potentials,
 )
 from kanpde.reports.plots.styles import color_map, label, value_range
-from kanpde.reports.plots.views import View, region_of, view_of
+from kanpde.reports.plots.views import View, regions_of, view_of
 from kanpde.results.archive import RunData
 
 PANEL_WIDTH = 3.9
@@ -32,14 +32,13 @@ def panel_figures(data: RunData) -> list[tuple[str, Figure]]:
     """The same as `solution_figure`, a small figure for each panel with its caption: for pages that may be narrow."""
     if is_lattice(data):
         return [(caption, _panel(partial(_draw_alone, draw))) for caption, draw in lattice_panels(data)]
-    found, region = [], region_of(data)
+    found = []
     if has_potentials(data):
         found.append(("Potential and effective potential 1/u", _panel(partial(_draw_in_one, draw_potentials, data))))
     if has_errors(data):
         found.append(("Errors of the states", _panel(partial(_draw_in_one, draw_state_errors, data))))
-    for name in fields_alone(data):
-        view = view_of(data, name, region)
-        found += [(caption, _panel(draw)) for caption, draw in _field_panels(view)]
+    for name, region in regions_of(data, fields_alone(data)).items():
+        found += [(caption, _panel(draw)) for caption, draw in _field_panels(view_of(data, name, region))]
     for caption, shown, labels in courses_of(data):
         found.append((f"{caption}, by step", _panel(partial(_draw_course, data=shown, labels=labels))))
     return found

@@ -23,7 +23,7 @@ from kanpde.reports.plots.potentials import (
     has_potentials,
 )
 from kanpde.reports.plots.styles import INK
-from kanpde.reports.plots.views import region_of, view_of
+from kanpde.reports.plots.views import regions_of, view_of
 from kanpde.results.archive import RunData
 from kanpde.results.verdicts import Word, verdict_in
 
@@ -62,9 +62,9 @@ def solution_figure(data: RunData) -> Figure:
     """
     if is_lattice(data):
         return _lattice_figure(data)
-    region = region_of(data)
     line = len(data.axes) == 1
-    views = [view_of(data, name, region) for name in fields_alone(data)]
+    regions = regions_of(data, fields_alone(data))
+    views = [view_of(data, name, region) for name, region in regions.items()]
     potentials = [POTENTIAL_HEIGHT if line else MAP_HEIGHT] * has_potentials(data)
     errors = [PROFILE_HEIGHT] * has_errors(data)
     heights = [*potentials, *errors, *[PROFILE_HEIGHT if line else MAP_HEIGHT] * len(views), HISTORY_HEIGHT]

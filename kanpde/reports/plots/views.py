@@ -29,18 +29,18 @@ class View:
     solution: np.ndarray
     reference: np.ndarray | None
     error: np.ndarray | None
-    region: Region | None = None  # that shapes leave of the plane that is drawn
+    region: Region | None = None  # that shapes leave of what is drawn, and where the field lives
     ends: tuple[float, ...] = ()  # of windows of time, those within
     alike: bool = True  # whether the two axes are lengths that one scale suits
     data: "Marks | None" = None  # measured values of the field
 
     def inside(self, axes: Sequence[np.ndarray]) -> np.ndarray:  # upwards, to the right -> bool [n, m]
-        """Which points of a grid belong to the domain."""
-        upwards, right = np.meshgrid(*axes, indexing="ij")
+        """Which points of a grid, or of a line, belong to the domain, and to where the field lives."""
+        grid = np.meshgrid(*axes, indexing="ij")
         if self.region is None:
-            return np.ones(upwards.shape, dtype=bool)
-        points = np.stack([right.ravel(), upwards.ravel()], axis=1)
-        return self.region.holds(torch.from_numpy(points)).numpy().reshape(upwards.shape)
+            return np.ones(grid[0].shape, dtype=bool)
+        space = [part.ravel() for name, part in zip(self.axes, grid, strict=True) if name != TIME][::-1]
+        return self.region.holds(torch.from_numpy(np.stack(space, axis=1))).numpy().reshape(grid[0].shape)
 
     def thinned(self) -> "View":
         """With no more values along an axis than are drawn, the ends among them."""
@@ -115,19 +115,19 @@ def window_ends_of(data: RunData) -> tuple[float, ...]:
         return ()
 
 
-def region_of(data: RunData) -> Region | None:
-    """What shapes leave of a plane whose axes are the two that are drawn; None is all of it."""
+def regions_of(data: RunData, names: Sequence[str]) -> dict[str, Region | None]:
+    """Of each field what shapes leave of the space that is drawn, where it lives of it; None is all of it."""
     text = str(data.attributes.get("problem_yaml", ""))
-    if "shapes" not in text or len(data.axes) < 2:
-        return None
+    if "shapes" not in text:
+        return dict.fromkeys(names)
     try:
         problem = archived_problem(data, "archive")
     except InputError:  # of a version with other rules
-        return None
-    if problem.region.whole:
-        return None
-    drawn = tuple(problem.coordinates[axis] for axis in problem.region.axes)
-    return problem.region if drawn == shown_axes(tuple(data.axes))[::-1] else None
+        return dict.fromkeys(names)
+    drawn = tuple(axis for axis in shown_axes(tuple(data.axes))[::-1] if axis != TIME)
+    fits = drawn == tuple(problem.coordinates[axis] for axis in problem.region.axes)
+    own = {name: problem.home_region(name) for name in names}
+    return {name: region if fits and not region.whole else None for name, region in own.items()}
 
 
 def _keys(name: str) -> tuple[str, str, str]:
