@@ -100,7 +100,7 @@ boundary: {x-: a = 0, x+: b = 0}
 initial: [a = 0, b = 0]
 """
     for text, shares in ((problem, (21, 60)), (line, (36, 45))):
-        grid = {name: np.linspace(0, 1, 9) for name in ("x", "y" if "y:" in text else "t")}
+        grid = {name: np.linspace(0, 1, 9) for name in ("x", "y" if "y: [" in text else "t")}
         values = dict.fromkeys("ab", np.add.outer(*grid.values()))
         data = RunData({"problem_yaml": text}, grid, values, {}, {}, ModelData("kan", "{}", {}, {}), {})
         views = [view_of(data, name, region) for name, region in regions_of(data, "ab").items()]
