@@ -1,5 +1,6 @@
 """Integrals and means over domains of shapes, and over shapes: volumes, moments, the language, what is refused."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -10,7 +11,10 @@ from kanpde.errors import InputError
 from kanpde.problems.catalog import load_problem
 from kanpde.problems.check_report import statement_lines
 from kanpde.problems.freedoms import freedom_sentences
+from kanpde.problems.geometry.boxes import Box
 from kanpde.problems.geometry.fillings import filling_of, volume_of
+from kanpde.problems.geometry.regions import Region
+from kanpde.problems.geometry.shapes.solid import Solid
 from kanpde.problems.language import Integrated, Rule, jets_of, latex_of, remotes_of, text_of
 
 SQUARE = {"coordinates": {"x": [-1, 1], "y": [-1, 1]}, "fields": ["u"], "equations": "lap(u) = auto",
@@ -138,3 +142,22 @@ def test_what_is_for_boxes_is_said():
     energy = {key: value for key, value in PLAIN.items() if key not in ("equations", "boundary")}
     with pytest.raises(InputError, match="the constraint .* Write the equation of its minimum"):
         load_problem({**energy, "energy": "u_x**2 + u_y**2 - u", "constraints": "mean(u) = 0"})
+
+
+def test_tetrahedra_of_a_mesh_are_filled_one_by_one():
+    """The cube of six tetrahedra around its diagonal: ∫ x² y z = 1/12."""
+    corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=float)
+    paths = [(4, 6), (4, 5), (2, 6), (2, 3), (1, 5), (1, 3)]
+    solid = Solid.of_cells(corners, _upright(corners, np.array([[0, *path, 7] for path in paths])), {})
+    box = Box((-0.5,) * 3, (1.5,) * 3)
+    region = dataclasses.replace(Region.all_of(box, (0, 1, 2)), tree="part", shapes=(("part", solid),))
+    filling = filling_of(region, (), ("x", "y", "z"), {})
+    x, y, z = filling.points.T
+    assert filling.volume == pytest.approx(1, rel=1e-13)
+    assert filling.weights @ (x**2 * y * z) == pytest.approx(1 / 12, rel=1e-12)
+
+
+def _upright(nodes, cells):
+    """Tetrahedra of positive volume."""
+    volumes = np.linalg.det(nodes[cells][:, 1:] - nodes[cells][:, :1])
+    return np.where(volumes[:, None] > 0, cells, cells[:, [0, 2, 1, 3]])
