@@ -54,6 +54,7 @@ def posedness_warnings(problem: Problem, label: str) -> Iterator[str]:
     yield from backward_warnings(problem)
     yield from trivial_warnings(problem)
     yield from branch_warnings(problem)
+    yield from sign_warnings(problem)
     check_gauges(problem, label)
     check_balance(problem, label)
     if not problem.exact:  # which is checked against every statement
@@ -182,6 +183,27 @@ def _branching(problem: Problem, residual: sympy.Expr) -> str:
     highest = [jet for jet in slopes if sum(jet[1]) == order]
     bent = (jet for jet in highest if any(other in highest for other in jets_of(slopes[jet])))
     return next((text_of(jet_expression(jet, problem.coordinates)) for jet in bent), "")
+
+
+def sign_warnings(problem: Problem) -> Iterator[str]:
+    """Fields of inverse problems whose sign nothing says, as a speed c that occurs as c**2 alone."""
+    if problem.data is None or problem.exact:
+        return
+    said = {*problem.data.fields, *(field for c in problem.conditions for field in c.fields)}
+    said |= {field for expr in problem.data.others.values() for field, _ in jets_of(expr)}
+    for field in (field for field in problem.fields if field not in said):
+        if all(_keeps(problem, residual, field) for residual in problem.equations.values()):
+            yield (
+                f"{field} has no sign: -{field} satisfies all equations as well, and either may be found. Give a value "
+                f"of it, as at: {{…, condition: {field} = 1}}, or learn its logarithm or square as a field instead."
+            )
+
+
+def _keeps(problem: Problem, residual: sympy.Expr, field: str) -> bool:
+    """Whether a residual is as small with a field's sign changed."""
+    own = [jet_expression(jet, problem.coordinates) for jet in jets_of(residual) if jet[0] == field]
+    other = residual.xreplace({jet: -jet for jet in own})
+    return 0 in (sympy.expand(residual - other), sympy.expand(residual + other))
 
 
 def _at_zero(problem: Problem, residual: sympy.Expr) -> sympy.Expr:

@@ -158,3 +158,14 @@ def test_sources_and_fluxes_balance_on_shapes(domain):
     fixed = with_flux("0")
     fixed["boundary"]["inner"] = "u = 0"
     load_problem(fixed)
+
+
+@pytest.mark.parametrize(("equation", "conditions", "said"), [
+    ("u_tt = c**2*u_xx", {}, True), ("u_tt = c**2*u_xx", {"boundary": {"x-": "c = 1"}}, False),
+    ("u_tt = c*u_xx", {}, False), ("u_tt = (c*c_x + 1)*u_xx", {}, True), ("u_tt = (c**2 + c)*u_xx", {}, False),
+])  # fmt: skip
+def test_a_field_that_occurs_in_even_powers_has_no_sign(equation, conditions, said):
+    speed = {"coordinates": {"x": [0, 1], "t": [0, 1]}, "fields": {"u": ["x", "t"], "c": ["x"]},
+             "equations": {"wave": equation}, "data": {"table": "x,t,u\n0,0,0\n0.5,0.5,0.1\n1,1,0.3"}}  # fmt: skip
+    warned = [line for line in load_problem(speed | conditions).warnings if "-c satisfies" in line]
+    assert len(warned) == said
