@@ -608,7 +608,7 @@ def _fields(solution: Solution, axes: dict[str, np.ndarray], reference: Referenc
     with time_limit(math.inf):  # they are an archive's first content
         found = solution.values(points)
     if not solution.problem.region.whole:
-        found[~solution.problem.region.reaches(torch.from_numpy(points)).numpy()] = np.nan
+        found[~solution.problem.region.touches(torch.from_numpy(points)).numpy()] = np.nan
     found[~solution.problem.lives(torch.from_numpy(points)).numpy()] = np.nan
     try:
         known = known_values(solution.problem, torch.from_numpy(points), reference)

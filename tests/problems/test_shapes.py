@@ -338,6 +338,7 @@ def test_rims_with_nothing_beside_them_are_not_measured():
     rims = torch.tensor([[1.0, 0.5], [0.3, 1.0], [0.3, 0.7], [0.0, 0.5], [0.3, 0.3]], dtype=torch.float64)
     assert problem.region.contains(rims).all()
     assert problem.region.reaches(rims).tolist() == [False, False, True, True, True]
+    assert problem.region.touches(rims).tolist() == [False, False, True, True, True]
     points = measuring_points(problem)
     inside, edge = 100 * 101 // 2, 101  # of the edge those that rounding leaves
     assert float(points.sum(1).max()) < 1 + 1e-9 and inside <= len(points) <= inside + edge
@@ -426,3 +427,13 @@ def test_levels_vanish_on_facets_and_rise_along_the_normal(kind, numbers):
         assert facet.level(points).abs().max() < 1e-7
         rise = (facet.level(points + step * normals) - facet.level(points - step * normals)) / (2 * step)
         assert (rise - 1).abs().max() < 1e-5
+
+
+def test_all_sides_of_a_polygon_are_touched():
+    """Some of them count as outside, by the parity of edges that a ray crosses."""
+    stated = {"coordinates": {"x": [0, 1], "y": [0, 1]}, "fields": ["u"], "equations": {"e": "lap(u) = 0"},
+              "shapes": {"part": "polygon(0, 0, 1, 0, 1, 0.4, 0.4, 0.4, 0.4, 1, 0, 1)"}, "domain": "part",
+              "boundary": {"*": "u = 0"}}  # fmt: skip
+    region = load_problem(stated).region
+    rims = torch.tensor([[1.0, 0.2], [0.2, 1.0], [0.0, 0.2], [1.0, 0.0], [0.7, 0.4], [0.4, 0.7], [0.41, 0.41]]).double()
+    assert region.touches(rims).tolist() == [True] * 6 + [False] and not region.contains(rims)[:2].all()

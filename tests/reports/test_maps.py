@@ -1,6 +1,7 @@
 """What maps show besides values: signs, windows, rims, parameters as axes."""
 
 import json
+from functools import reduce
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -27,6 +28,13 @@ parameters:
   k:
     range: [0, 1]
 """
+
+
+def drawn_view(axes: str, problem: str):
+    grid = {name: np.linspace(0, 1, 9) for name in axes}
+    values = reduce(np.add.outer, grid.values())
+    data = RunData({"problem_yaml": problem}, grid, {"u": values}, {}, {}, ModelData("kan", "{}", {}, {}), {})
+    return view_of(data, "u", regions_of(data, ["u"])["u"])
 
 
 def drawn(axes: str, problem: str = "", windows: list | None = None):
@@ -65,6 +73,15 @@ def test_rims_are_outlined():
     radii = np.hypot(*(path.vertices - 0.5).T)
     assert np.allclose(radii, 0.2, atol=0.01)
     assert not outlines(drawn("xy"))
+
+
+def test_a_solid_is_drawn_as_its_slice_in_the_middle():
+    solid = HOLED.replace("y: [0, 1]}", "y: [0, 1], z: [0, 1]}").replace(
+        '"disk(0.5, 0.5, 0.2)"', '{extrude: "disk(0.5, 0.5, 0.2)", z: [0, 0.7]}')  # fmt: skip
+    view = drawn_view("xyz", solid)
+    assert view.inside([np.array([0.5, 0.71]), np.array([0.5])]).ravel().tolist() == [False, True]
+    low = solid.replace("0.7]", "0.4]")
+    assert drawn_view("xyz", low).inside([np.array([0.5, 0.71]), np.array([0.5])]).all()
 
 
 def test_numbers_under_a_narrow_map_stand_apart():

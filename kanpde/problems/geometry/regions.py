@@ -72,6 +72,17 @@ class Region:
         found[lonely] = False
         return found
 
+    def touches(self, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
+        """Which points it reaches, and those on its rim, to rounding: some sides of polygons count as outside."""
+        found = self.reaches(points)
+        left, space = torch.nonzero(~found)[:, 0], points[:, list(self.axes)]
+        step = STEP * max(b - a for a, b in zip(self.box.lower, self.box.upper, strict=True))
+        for ways in torch.randn(WAYS, len(self.axes), generator=torch.Generator().manual_seed(0), dtype=points.dtype):
+            near = self.holds(space[left] + step * ways)
+            found[left[near]] = True
+            left = left[~near]
+        return found
+
     def holds(self, space: Tensor) -> Tensor:  # [n, space] -> bool [n]
         return self._holds(self.tree, space) & self.box.contains(space)
 

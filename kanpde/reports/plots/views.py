@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from kanpde.errors import InputError
 from kanpde.problems.geometry.regions import Region
@@ -29,7 +30,7 @@ class View:
     solution: np.ndarray
     reference: np.ndarray | None
     error: np.ndarray | None
-    region: Region | None = None  # that shapes leave of what is drawn, and where the field lives
+    region: "Region | Slice | None" = None  # that shapes leave of what is drawn, and where the field lives
     ends: tuple[float, ...] = ()  # of windows of time, those within
     alike: bool = True  # whether the two axes are lengths that one scale suits
     data: "Marks | None" = None  # measured values of the field
@@ -51,7 +52,7 @@ class View:
         return replace(self, axes=axes, solution=self.solution[chosen], reference=reference, error=error)
 
 
-def view_of(data: RunData, name: str, region: Region | None = None) -> View:
+def view_of(data: RunData, name: str, region: "Region | Slice | None" = None) -> View:
     shown = shown_axes(tuple(data.axes))
     middle = {axis: len(values) // 2 for axis, values in data.axes.items() if axis not in shown}
     index = tuple(middle.get(axis, slice(None)) for axis in data.axes)
@@ -115,7 +116,20 @@ def window_ends_of(data: RunData) -> tuple[float, ...]:
         return ()
 
 
-def regions_of(data: RunData, names: Sequence[str]) -> dict[str, Region | None]:
+@dataclass(frozen=True)
+class Slice:
+    """A region of space where one coordinate has a value."""
+
+    region: Region
+    place: int
+    value: float
+
+    def holds(self, points: Tensor) -> Tensor:  # [n, 2] -> bool [n]
+        level = torch.full_like(points[:, :1], self.value)
+        return self.region.holds(torch.cat([points[:, : self.place], level, points[:, self.place :]], dim=1))
+
+
+def regions_of(data: RunData, names: Sequence[str]) -> dict[str, Region | Slice | None]:
     """Of each field what shapes leave of the space that is drawn, where it lives of it; None is all of it."""
     text = str(data.attributes.get("problem_yaml", ""))
     if "shapes" not in text:
@@ -124,10 +138,21 @@ def regions_of(data: RunData, names: Sequence[str]) -> dict[str, Region | None]:
         problem = archived_problem(data, "archive")
     except InputError:  # of a version with other rules
         return dict.fromkeys(names)
-    drawn = tuple(axis for axis in shown_axes(tuple(data.axes))[::-1] if axis != TIME)
-    fits = drawn == tuple(problem.coordinates[axis] for axis in problem.region.axes)
+    space = tuple(problem.coordinates[axis] for axis in problem.region.axes)
     own = {name: problem.home_region(name) for name in names}
-    return {name: region if fits and not region.whole else None for name, region in own.items()}
+    return {name: None if region.whole else _drawn(data, region, space) for name, region in own.items()}
+
+
+def _drawn(data: RunData, region: Region, space: tuple[str, ...]) -> Region | Slice | None:
+    """A region, or its slice where one of three coordinates is left out, if its axes are those that are drawn."""
+    shown = tuple(axis for axis in shown_axes(tuple(data.axes))[::-1] if axis != TIME)
+    if space == shown:
+        return region
+    if len(space) != 3 or len(shown) != 2 or tuple(name for name in space if name in shown) != shown:
+        return None
+    (place,) = (place for place, name in enumerate(space) if name not in shown)
+    values = data.axes[space[place]]
+    return Slice(region, place, float(values[len(values) // 2]))
 
 
 def _keys(name: str) -> tuple[str, str, str]:
