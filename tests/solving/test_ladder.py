@@ -12,7 +12,7 @@ import kanpde
 from kanpde.errors import InputError
 from kanpde.models.networks.ridge import RidgeDesign, RidgeSplines, directions
 from kanpde.runs.settings import compose
-from kanpde.solving.optimizers import TRAINERS, LeastSquares
+from kanpde.solving.optimizers import TRAINERS, LeastSquares, least_squares
 from kanpde.solving.optimizers.least_squares import solved
 from kanpde.solving.training import actions, ladder, routes
 from kanpde.solving.training.actions import FURTHER, Halt
@@ -249,3 +249,36 @@ def test_stages_go_on_while_they_help_and_time_is_left(monkeypatch):
     assert more.metrics["rel_l2"] < once.metrics["rel_l2"] / 2
     ends = [more.history["heldout_residual"][more.history["stage"] == stage] for stage in (0, 1)]
     assert np.nanmin(ends[1]) < np.nanmin(ends[0])
+
+
+def test_a_ladder_that_runs_out_of_memory_keeps_its_best_rung(monkeypatch):
+    """PyTorch's allocator raises a RuntimeError, NumPy's a MemoryError: what was found before is archived."""
+    with_rungs(monkeypatch, (4, 3, 5), (8, 6, 7), (12, 8, 7))
+    whole, kept = kanpde.solve("poisson_2d", **EXACT), []
+    for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 99 bytes")):
+        monkeypatch.setattr(least_squares, "solved", _failing_at(150, error))
+        run = kanpde.solve("poisson_2d", **EXACT)
+        assert run.status == "done" and "a further rung does not fit in memory" in run.stop_reason
+        assert run.data.model.kind == "ridge" and len(run.history["step"]) == len(whole.history["step"]) - 1
+        assert run.metrics["rel_l2"] == pytest.approx(whole.history["rel_l2"][-2], rel=0.5)
+        kept.append(run.metrics["rel_l2"])
+    assert kept[0] == kept[1]
+    monkeypatch.setattr(least_squares, "solved", _failing_at(1, MemoryError()))
+    with pytest.raises(MemoryError):  # nothing to keep: the command says which settings need less
+        kanpde.solve("poisson_2d", **EXACT)
+
+
+def _failing_at(unknowns, error):
+    def failing(jacobian, residual, ridge):
+        if jacobian.shape[1] >= unknowns:
+            raise error
+        return solved(jacobian, residual, ridge)
+
+    return failing
+
+
+def test_a_limit_too_short_for_a_first_answer_gives_the_first_rung_and_says_so(monkeypatch):
+    with_rungs(monkeypatch, (4, 3, 5), (8, 6, 7))
+    run = kanpde.solve("poisson_2d", **EXACT, training={"time_limit": 1e-6})
+    assert len(run.history["step"]) <= 1 and "time" in run.stop_reason
+    assert np.isfinite(run.metrics["rel_l2"])
