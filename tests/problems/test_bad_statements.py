@@ -1,10 +1,12 @@
 """What over- or underdetermines, what is singular inside, and what is complex where real values are needed."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
+from kanpde.cli.main import main as command
 from kanpde.errors import InputError
 from kanpde.problems.catalog import load_problem
 
@@ -62,3 +64,17 @@ def test_the_exit_code(tmp_path):
     words = [sys.executable, "-m", "kanpde", "check", "problem=bad.yaml"]
     ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 2 and "determine u already" in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_nothing_is_overwritten(tmp_path, monkeypatch, capsys):
+    """A run of the name before stays as it is, byte for byte, and nothing is begun beside it."""
+    monkeypatch.chdir(tmp_path)
+    earlier = tmp_path / "outputs" / "bad" / "kan" / "0123456789ab" / "result.h5"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_bytes(b"an earlier result")
+    stated = CABLE | {"constraints": "mean(u) = 3"}
+    (tmp_path / "bad.yaml").write_text(json.dumps(stated))
+    assert command(["solve", "problem=bad.yaml", "rerun=true"]) == 2
+    assert "determine u already" in capsys.readouterr().err
+    files = {path for path in (tmp_path / "outputs").rglob("*") if path.is_file()}
+    assert files == {earlier} and earlier.read_bytes() == b"an earlier result"
