@@ -21,7 +21,7 @@ def test_every_folder_of_yaml_files_ships_them():
     folders = ("kanpde.conf", "kanpde.problem_files")
     data = {package for package in SETUPTOOLS["packages"] if package.startswith(folders)}
     assert {name for name, patterns in SETUPTOOLS["package-data"].items() if "*.yaml" in patterns} == data
-    assert SETUPTOOLS["package-data"]["kanpde.problem_files"] == ["*.yaml", "*.csv"]  # what some of them name
+    assert SETUPTOOLS["package-data"]["kanpde.problem_files"] == ["*.yaml", "*.csv", "*.msh"]  # what some of them name
 
 
 def test_no_folder_of_modules_lacks_its_init():
