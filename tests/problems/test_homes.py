@@ -88,6 +88,15 @@ def test_residuals_are_taken_where_equations_hold():
     assert own_outputs(problem, points).tolist() == [[1, 0], [1, 0]]  # one output each, wherever it is asked for
 
 
+def test_points_on_rims_are_looked_at_inside():
+    """At a knot on the rim an output would be that of the cell beyond, of which nothing is known."""
+    problem = load_problem(DROP)
+    points = torch.tensor([[R, 0.0], [0.0, -R], [0.0, 0.0], [0.7, 0.0]]).double()
+    moved = problem.off_rims(points)
+    assert (problem.part_of(points)[:3] == 1).all() and torch.equal(moved[2:], points[2:])
+    assert ((points - moved)[:2].norm(dim=1) - 2e-9).abs().max() < 1e-12 and moved[0, 0] < R and moved[1, 1] > -R
+
+
 def test_values_are_none_where_a_field_does_not_live(tmp_path):
     output = {"plot": False, "folder": str(tmp_path)}
     run = kanpde.solve(ROD, optimizer="least_squares", training={"time_limit": 2}, output=output, device="cpu")

@@ -213,11 +213,11 @@ class _Stationary:
             raise NotSolved(f"finds no solution: source and fluxes of {field} do not balance")
 
     def start(self) -> np.ndarray:
-        """The first constant at which equations and slopes are finite."""
+        """The first constant at which equations and their slopes are finite."""
         count = self.discrete.free.shape[1]
         for value in STARTS:
             c = np.append(np.full(count, value), np.zeros(len(self.loose)))
-            if np.isfinite(self.values(c)).all():
+            if np.isfinite(self.values(c)).all() and np.isfinite(self.discrete.jacobian(self.full(c)).data).all():
                 return c
         raise NotSolved(f"starts from a constant; the equations are not finite at {' or '.join(map(str, STARTS))}")
 
