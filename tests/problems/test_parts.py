@@ -173,7 +173,7 @@ def test_which_ones_have_no_reference():
     ({"regions": {"wire": {"coefficients": {"b": 2}}}}, "needs a name that coefficients has for the rest"),
     ({"regions": {"wire": {"equations": {"cold": "lap(u) = 2"}}}}, "needs a name that equations has"),
     ({"regions": {"wire": {"jump": {"v": 2}}}}, "needs a name that fields or equations has"),
-    ({"regions": {"wire": {"color": "red"}}}, "needs one or several of coefficients, equations, jump"),
+    ({"regions": {"wire": {"color": "red"}}}, "needs one or several of fields, coefficients, equations, jump, rim"),
     ({"shapes": {"wire": "box(-2, 2, -2, 2)"}}, "one is empty. Move the shapes"),
     ({"equations": {"heat": "div(a*grad(a*u)) = 0"}}, "second derivatives of what jumps|products of its slopes"),
     ({"equations": {"heat": "D(a*u, x) = 0"}}, "with no second derivative in whose flux it stands"),
