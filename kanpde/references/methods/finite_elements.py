@@ -181,7 +181,7 @@ class _Stationary:
         degrees = {own.degree for own in self.discrete.spaces.values()}
         try:
             constrained = any(own is not None for _, own in self.loose)
-            return factored(scipy.sparse.csc_array(matrix), len(degrees) == 1 and not constrained)
+            return factored(scipy.sparse.csc_array(matrix), True if len(degrees) == 1 and not constrained else None)
         except NotOne:
             if all(integral.linear for integral in self.discrete.integrals):
                 raise
