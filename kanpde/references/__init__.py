@@ -239,6 +239,9 @@ def _solved(problem: Problem, method: str, ladder: tuple[int, ...]) -> Reference
         except OutOfMeans as limit:
             reason = limit
             break
+        except MemoryError as want:
+            reason = OutOfMeans(f"has too little memory ({want})" if str(want) else "has too little memory")
+            break
         except NotSolved as failure:
             if np.isfinite(error):
                 break

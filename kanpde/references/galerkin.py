@@ -7,10 +7,8 @@ Values at nodes stand one field after another; a field of second order in time h
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import scipy
@@ -32,19 +30,12 @@ from kanpde.problems.language import (
 from kanpde.problems.problem import Condition, Problem
 from kanpde.references.applicability import with_values
 from kanpde.references.interpolants import Pieces
-from kanpde.references.means import NotOne, NotSolved
+from kanpde.references.means import NotSolved
 from kanpde.references.meshed import Meshed
 from kanpde.references.meshes import Mesh, at_start
 from kanpde.references.rim_ties import Rim, Ties, is_rim, rims_of, ties_of
 from kanpde.references.spaces import Faces, Rule, Space, curved, face_rule, first_orders, inner_rule, point_rule, space
 from kanpde.references.weak_forms import Statement, check_seam, flux_jump, inflow, space_order, statements
-
-SYMMETRIC: dict[str, Any] = {
-    "permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.1, "options": {"SymmetricMode": True},
-}  # entries lie symmetrically: a third of the numbers in the factors of four fields  # fmt: skip
-
-LOST = 1e-9
-"""Of a right side, what factors may miss."""
 
 Variable = tuple[str, int]
 """A time derivative of a field, below its highest; of fields without time the field itself, with 0."""
@@ -513,43 +504,3 @@ class _Builder:
             empty = scipy.sparse.csr_array((len(rule.points), self.spaces[name].size))
             blocks.append(own if (name, k) == (field, order) else empty)
         return scipy.sparse.csr_array(scipy.sparse.hstack(blocks))
-
-
-Solve = Callable[[np.ndarray], np.ndarray]
-
-
-def factored(matrix: scipy.sparse.csc_array, symmetric: bool | None = True) -> Solve:
-    """Right side → solution, rows brought to one size.
-
-    Where it is not known whether entries lie symmetrically (None), they are first taken as if they did: a channel with
-    70,000 numbers takes 2 s so, and more than a minute with columns in any order.
-
-    Raises:
-        NotOne: the matrix is singular.
-    """
-    if not np.isfinite(matrix.data).all():
-        raise NotSolved("did not converge: the slopes are no longer finite")
-    weights = 1 / np.maximum(abs(matrix).max(axis=1).toarray().ravel(), 1e-300)
-    scaled = scipy.sparse.csc_array(scipy.sparse.diags_array(weights) @ matrix)
-    factors = _factors(scaled, {} if symmetric is False else SYMMETRIC)
-    if symmetric is None and (factors is None or not _inverts(factors, scaled)):
-        factors = _factors(scaled, {})
-    if factors is None:
-        raise NotOne("finds more than one solution: the conditions do not determine it")
-    return lambda right: factors.solve(weights * right)
-
-
-def _factors(matrix: scipy.sparse.csc_array, options: dict[str, Any]) -> scipy.sparse.linalg.SuperLU | None:
-    """None of a matrix that is singular."""
-    try:
-        factors = scipy.sparse.linalg.splu(matrix, **options)
-    except RuntimeError:  # exactly singular
-        return None
-    pivots = np.abs(factors.U.diagonal())
-    return None if pivots.min() < 1e-13 * pivots.max() else factors
-
-
-def _inverts(factors: scipy.sparse.linalg.SuperLU, matrix: scipy.sparse.csc_array) -> bool:
-    """Whether small pivots have left the digits that are needed."""
-    right = (1 + np.sin(np.arange(matrix.shape[0]))).astype(matrix.dtype)
-    return bool(np.linalg.norm(matrix @ factors.solve(right) - right) < LOST * np.linalg.norm(right))

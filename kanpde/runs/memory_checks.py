@@ -6,9 +6,9 @@ from itertools import pairwise
 import torch
 
 from kanpde.errors import InputError
+from kanpde.files.memory import free_memory
 from kanpde.runs.settings import Config
 from kanpde.solving.training.events import Started
-from kanpde.solving.training.memory import free_memory
 
 COPIES = 3
 """Of points and parameters, which are in memory at once at least."""

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from kanpde.errors import InputError
 from kanpde.files.atomic import replace_file
+from kanpde.files.memory import free_memory
 from kanpde.files.yaml import read_yaml, write_yaml
 from kanpde.problems.catalog import load_problem, problem_names, read_problem_file
 from kanpde.problems.check_report import findings, statement_lines
@@ -54,7 +55,6 @@ from kanpde.service.requests import (
     words_of,
 )
 from kanpde.solving.training.events import Finished, Note, StageEnded, Started, StartEnded, Step
-from kanpde.solving.training.memory import free_memory
 from kanpde.studies.files import write_study
 from kanpde.studies.plans import Study
 from kanpde.studies.runner import plan_of, run_study

@@ -14,6 +14,7 @@ import pytest
 import kanpde
 from kanpde import references
 from kanpde.errors import InputError
+from kanpde.files import memory
 from kanpde.references import METHODS, _solved
 from kanpde.references.interface import Solved
 from kanpde.references.means import NotSolved, OutOfMeans, time_limit
@@ -23,7 +24,6 @@ from kanpde.results.archive import ModelData, RunData
 from kanpde.runs import memory_checks
 from kanpde.runs.budgets import GRACE, Budget
 from kanpde.runs.settings import compose
-from kanpde.solving.training import memory
 from kanpde.solving.training.actions import MEASURE_EVERY, draw_place
 from kanpde.solving.training.events import Started, Step
 

@@ -26,6 +26,7 @@ from kanpde.errors import InputError
 from kanpde.problems.language import BoundFormula, ExpressionError, Jet, compile_expression, jet_slopes, jets_of
 from kanpde.problems.problem import Condition, Problem
 from kanpde.references.applicability import is_stationary, walls_of, with_values
+from kanpde.references.factoring import lu
 from kanpde.references.interface import Solved
 from kanpde.references.interpolants import Interpolant, Pieces, barycentric_matrix, barycentric_weights
 from kanpde.references.means import NotSolved, check_time
@@ -300,7 +301,7 @@ def _descent(gradient: np.ndarray, hessian: scipy.sparse.csc_array) -> tuple[np.
 def _positive(matrix: scipy.sparse.csc_array) -> scipy.sparse.linalg.SuperLU | None:
     """The factors of a symmetric matrix if it is positive definite: without pivoting, pivots have its signature."""
     try:
-        factors = scipy.sparse.linalg.splu(
+        factors = lu(
             matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
         )
     except RuntimeError:  # exactly singular

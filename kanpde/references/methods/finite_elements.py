@@ -30,7 +30,8 @@ from kanpde.problems.problem import Condition, Problem
 from kanpde.problems.well_posedness import without_gauges
 from kanpde.references.applicability import walls_of, with_values
 from kanpde.references.constraints import Constraint, constraint_of
-from kanpde.references.galerkin import Discrete, Solve, discretized, factored
+from kanpde.references.factoring import Solve, factored
+from kanpde.references.galerkin import Discrete, discretized
 from kanpde.references.given import degree_of, given_mesh, is_given, steps
 from kanpde.references.interface import Solved
 from kanpde.references.interpolants import Pieces

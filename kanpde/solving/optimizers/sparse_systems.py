@@ -18,6 +18,8 @@ import scipy
 import torch
 from torch import Tensor
 
+from kanpde.references.factoring import lu
+
 CORRECTIONS = 3
 
 FAINTEST = 1e-30
@@ -37,7 +39,7 @@ def solved_sparsely(jacobian: scipy.sparse.csr_matrix, residual: Tensor, ridge: 
     scaled.resize(jacobian.shape)
     transposed = scaled.T  # a view
     normal = (gram(scaled) + max(ridge, LEAST_RIDGE) * scipy.sparse.identity(count)).tocsc()
-    factors = scipy.sparse.linalg.splu(
+    factors = lu(
         normal, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0
     )
     r = residual.cpu().numpy()

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from kanpde.files.memory import free_memory
 from kanpde.models.differentiation import listed_share
 from kanpde.models.learned_constants import learn
 from kanpde.models.networks.chains import Extensible
@@ -30,7 +31,6 @@ from kanpde.solving.solution import Solution
 from kanpde.solving.tasks.interface import parameter_count
 from kanpde.solving.training.events import Event, Note, Outcome, StageEnded, Started, StartEnded, Step
 from kanpde.solving.training.journal import bare
-from kanpde.solving.training.memory import free_memory
 from kanpde.solving.training.setup import Setup, Trained, derived_seed
 
 FURTHER = 4
