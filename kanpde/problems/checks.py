@@ -28,6 +28,7 @@ from kanpde.problems.geometry.regions import (
     inside_points,
     on_boundary,
     on_flat,
+    on_side,
     piece_points,
 )
 from kanpde.problems.geometry.sampling import uniform_points
@@ -255,6 +256,9 @@ def _check_piece_covered(problem: Problem, field: str, carrier: Side | ShapeBoun
             count += on_boundary(problem.region, problem.domain, condition.side, points).int()
         elif isinstance(carrier, Side) and isinstance(whole, ShapeBoundary):  # a polygon that shares the side
             shared = on_flat(problem.region, whole, points)
+            count += (shared & on_boundary(problem.region, problem.domain, condition.side, points)).int()
+        elif isinstance(carrier, ShapeBoundary) and isinstance(whole, Side):  # and the other way round
+            shared = on_side(whole, problem.domain, points)
             count += (shared & on_boundary(problem.region, problem.domain, condition.side, points)).int()
     if (bare := count < wanted).any():
         raise InputError(

@@ -28,7 +28,7 @@ AXES: dict[str, type[ChebyshevAxis | FourierAxis | Pieces]] = {
     "pieces": Pieces,
 }
 MESHED = ("nodes", "cells", "numbers", "values")
-VERSION = 5
+VERSION = 6
 """To be raised when a solver changes: what was stored before is then solved anew."""
 
 NUMBERS = ("error", "seconds", "unknowns", "energies", "energy_errors")

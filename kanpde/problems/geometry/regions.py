@@ -19,7 +19,9 @@ from kanpde.problems.geometry.shapes import Cuboid, Facet, Shape
 from kanpde.problems.language import compile_expression
 
 STEP = 1e-6
-"""Length, relative to the box, of the steps to both sides of a boundary that tell where the region lies."""
+"""Length, relative to the box, of the steps to both sides of a boundary that tell where the region lies,"""
+ROUNDED = 1e-12
+"""and of those that only leave the boundary itself."""
 WAYS = 32
 """Directions in which it is looked whether a region lies beside a point of its rim."""
 FEWEST_TRIED = 2**13
@@ -270,16 +272,26 @@ def on_boundary(region: Region, box: Box, piece: Piece, points: Tensor) -> Tenso
         return inside
     if side.axis not in region.axes:
         return inside & region.contains(points)
-    moved = points.clone()
-    moved[:, side.axis] -= STEP * (2 * side.end - 1) * box.lengths[side.axis]
     # The second keeps out where a disk that touches the side is nearer to it than the step.
-    return inside & region.contains(moved) & region.contains(points)
+    return inside & _inside(region, side, box, points, STEP) & _inside(region, side, box, points, ROUNDED)
+
+
+def _inside(region: Region, side: Side, box: Box, points: Tensor, step: float) -> Tensor:  # [n, d] -> bool [n]
+    """Whether the region has what lies a step within the box: at a side itself not all shapes hold their rims."""
+    moved = points.clone()
+    moved[:, side.axis] -= step * (2 * side.end - 1) * box.lengths[side.axis]
+    return region.contains(moved)
 
 
 def on_flat(region: Region, boundary: ShapeBoundary, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
     """Which points lie on a shape's flat facet, as those of a side of the box that a polygon shares."""
     space = points[:, list(region.axes)]
     return boundary.facet.passes(space) & (region.signs(boundary.facet, space) == boundary.sign)
+
+
+def on_side(side: Side, box: Box, points: Tensor) -> Tensor:  # [n, d] -> bool [n]
+    """Which points lie on a side of the box, as those of a polygon's edge that it shares."""
+    return (points[:, side.axis] - side.level(box)).abs() <= STEP * box.lengths[side.axis]
 
 
 def piece_points(region: Region, box: Box, piece: Piece, count: int, seed: int) -> Tensor:  # -> [n, d]

@@ -21,6 +21,7 @@ from kanpde.problems.geometry.regions import (
     carrier_of,
     in_domain,
     on_flat,
+    on_side,
     piece_points,
 )
 from kanpde.problems.language import (
@@ -255,6 +256,7 @@ class _Conditions:
                 if self.takes_conditions(side) and side.name not in found and (self.region.whole or self.bounds(side))
             ]
             taken = [piece for name in found if name in self.edges or name in self.named for piece in self.facets(name)]
+            taken += [piece for name in found if name in sides for piece in self.along(sides[name])]
             apart = {piece.name for piece in taken}
             rest += [name for name in shapes if name not in found and self.bounding[name] and name not in apart]
             rest += [name for name, piece in self.edges.items() if piece.name in apart and piece not in taken]
@@ -274,6 +276,14 @@ class _Conditions:
         for piece in chain.from_iterable(self.bounding.values()):
             points = points[~on_flat(self.region, piece, points)]
         return len(points) > 0
+
+    def along(self, side: Side) -> list[ShapeBoundary]:
+        """The facets of shapes that lie on a side of the box."""
+        if side.axis not in self.region.axes:
+            return []
+        bounding = chain.from_iterable(self.bounding.values())
+        samples = ((piece, piece_points(self.region, self.box, piece, 16, 0)) for piece in bounding)
+        return [piece for piece, points in samples if len(points) and bool(on_side(side, self.box, points).all())]
 
     def merged(self, given: object) -> object:
         """The list form, entries {on: side, where: …, condition: …}, as the mapping of sides that it stands for."""
