@@ -118,9 +118,9 @@ def unit_nodes(stages: int = STAGES) -> np.ndarray:
 
 def march(
     system: System, start: np.ndarray, begin: float, end: float, tolerance: float, whole: bool = True,
-    most: int = MOST_STEPS,
+    most: int = MOST_STEPS, sizes: np.ndarray | None = None,
 ) -> March:  # fmt: skip
-    """Integrate from `begin` to `end`, each part's error relative to its largest size so far.
+    """Integrate from `begin` to `end`, each part's error relative to its largest size so far, or to `sizes` if larger.
 
     Where no step is short enough, what was found up to there is returned, if it need not be the `whole`.
 
@@ -128,17 +128,19 @@ def march(
         NotSolved: no step is short enough.
         OutOfMeans: the time is up, or `most` steps are.
     """
-    return _March(system, _scheme(STAGES), tolerance, begin, end).run(start, whole, most)
+    least = np.zeros(len(system.scales)) if sizes is None else sizes
+    return _March(system, _scheme(STAGES), tolerance, begin, end, least).run(start, whole, most)
 
 
 class _March:
-    def __init__(self, system: System, scheme: _Scheme, tolerance: float, begin: float, end: float):
+    def __init__(self, system: System, scheme: _Scheme, tolerance: float, begin: float, end: float,
+                 sizes: np.ndarray):  # fmt: skip
         self.system, self.scheme, self.tolerance = system, scheme, tolerance
         self.t, self.begin, self.end = begin, begin, end
         # other tolerances have other steps from the first on, or two solutions could agree in one error
         self.h = 0.1 * (end - begin) * tolerance ** (1 / (scheme.stages + 1))
         self.shortest = SHORTEST * (end - begin)
-        self.sizes = np.zeros(len(system.scales))
+        self.sizes = sizes
         self.factors: list[Solve] = []
         self.factored = 0.0  # the step they were made for
         self.slopes: Callable[[complex], Solve] | None = None

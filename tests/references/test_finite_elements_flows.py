@@ -183,6 +183,21 @@ WARMED = {"coordinates": {"x": [-1, 1], "y": [-1, 1], "t": [0, 0.5]}, "fields": 
                           "else": "1 + exp(-t)*(x**2 + y**2 - 0.25)"}}}  # fmt: skip
 
 
+LID = {"coordinates": {"x": [0, 2], "y": [0, 1], "t": [0, 1]}, "fields": ["u", "v", "p"],
+       "shapes": {"tank": "polygon(0.5, 0, 1.5, 0, 2, 1, 0, 1)"}, "domain": "tank",
+       "equations": {"along": "u_t + p_x = u_xx + u_yy", "across": "v_t + p_y = v_xx + v_yy", "mass": "u_x + v_y = 0"},
+       "boundary": {"y+": ["u = t*x*(2 - x)", "v = 0"], "*": ["u = 0", "v = 0"]},
+       "initial": ["u = 0", "v = 0"]}  # fmt: skip
+
+
+def test_a_flow_may_start_from_rest():
+    """Of the velocity across, which nothing sets, steps to 1e-9 s would not have met a share of its own size."""
+    problem = load_problem(LID)
+    points = np.array([[1.0, 0.5, 0.5], [1.0, 0.5, 1.0], [0.6, 0.6, 1.0]])
+    coarse, fine = (finite_elements.solve(problem, resolution).values(points) for resolution in (3, 5))
+    assert coarse[:, :2] == pytest.approx(fine[:, :2], abs=5e-3) and np.abs(fine[:, 0]).min() > 0.03
+
+
 def test_heat_capacity_of_each_part():
     """u = 1 + e^-t (r² - ¼)/k, with the heat capacity in the mass."""
     assert finite_elements.applicable(load_problem(WARMED))

@@ -25,7 +25,7 @@ import torch
 from kanpde.problems.freedoms import free_fields
 from kanpde.problems.geometry.regions import Place, Seam
 from kanpde.problems.geometry.shapes import Solid
-from kanpde.problems.language import ExpressionError, compile_expression, remotes_of
+from kanpde.problems.language import ExpressionError, compile_expression, jets_of, remotes_of
 from kanpde.problems.problem import Condition, Problem
 from kanpde.problems.well_posedness import without_gauges
 from kanpde.references.applicability import walls_of, with_values
@@ -55,6 +55,7 @@ STARTS = (0.0, 1.0)  # the second where the equation cannot be evaluated at the 
 UNBALANCED = 1e-3  # of source and fluxes, from which there is no solution
 IN_TIME, LEAST = 1e-6, 1e-10  # tolerance in time at the first resolution, and where it stays
 MOST_KEPT = 40_000_000  # values in space and time, 320 MB
+LOOKED_AT = 9  # times at which it is looked how large conditions are
 SHORT, AFTER, SHORT_ITERATIONS = 1e-8, 1e-4, 5  # of the whole time: steps from which the start is made consistent
 
 
@@ -267,6 +268,22 @@ class _Evolving:
         parts = zip(self.discrete.variables, ends, ends[1:], strict=False)
         return tuple(slice(a, b) for (field, _), a, b in parts if rises(self.discrete.problem, field))
 
+    def driven(self, begin: float, end: float) -> np.ndarray:
+        """How large conditions make the parts of `scales`: what starts from rest has no size of its own yet.
+
+        Fields that an equation without time ties, as u_x + v_y = 0, have one size.
+        """
+        discrete, problem = self.discrete, self.discrete.problem
+        given = np.abs([discrete.given(t) for t in np.linspace(begin, end, LOOKED_AT)]).max(axis=0)
+        variables = [(field, k) for field, k in discrete.variables if rises(problem, field)]
+        sizes = np.array([np.sqrt(np.mean(given[discrete.parts[one]] ** 2)) for one in variables])
+        for equation in problem.equations.values():
+            jets = jets_of(equation)
+            tied = np.array([k == 0 and any(name == field for name, _ in jets) for field, k in variables])
+            if tied.any() and not any(index[problem.time_axis] for _, index in jets):
+                sizes[tied] = sizes[tied].max()
+        return sizes
+
     @cached_property
     def count(self) -> int:
         return int(self.discrete.free.shape[1])
@@ -370,7 +387,7 @@ def _marched(discrete: Discrete, resolution: int, coarser: Function | None, gaug
     start = np.append(_initial(discrete)[discrete.rows], np.zeros(len(loose)))
     if following:
         start = system.consistent(start, begin, end - begin)
-    found = march(system, start, begin, end, tolerance, most=most)
+    found = march(system, start, begin, end, tolerance, most=most, sizes=system.driven(begin, end))
     axis = Pieces(found.breaks, unit_nodes())
     full = np.stack([system.full(t, y) for t, y in zip(axis.nodes, found.values, strict=True)], axis=1)
     for gauge in gauges:
