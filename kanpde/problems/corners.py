@@ -64,7 +64,9 @@ def shape_corner_warnings(problem: Problem) -> Iterator[str]:
 def switch_points(problem: Problem, a: Condition, b: Condition) -> Tensor:  # -> [n, d]
     """Where a part of a side of the box that has one condition ends, and one that has another begins."""
     box, (one, other), side = problem.domain, (a.side, b.side), carrier_of(a.side)
-    if not isinstance(one, SubSide) or not isinstance(other, SubSide) or side != carrier_of(other):
+    if not isinstance(one, SubSide) or not isinstance(other, SubSide):
+        return torch.empty(0, box.dimension)
+    if not isinstance(side, Side) or side != carrier_of(other):
         return torch.empty(0, box.dimension)
     found = []
     for axis in (axis for axis in range(box.dimension) if axis != side.axis):

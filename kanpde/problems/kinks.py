@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import sympy
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor
 from kanpde.problems.geometry.boxes import Side
 from kanpde.problems.geometry.regions import Piece, ShapeBoundary, carrier_of, on_boundary
 from kanpde.problems.geometry.sampling import sobol_unit, uniform_points
+from kanpde.problems.geometry.shapes.solid import Patch
 from kanpde.problems.language import compile_expression, coordinate_symbols, jet_expression, jets_of, text_of
 from kanpde.problems.language.functions import absolute, choice, heaviside, larger, power, sign, smaller, sqrt
 from kanpde.problems.problem import Condition, Problem
@@ -89,10 +91,10 @@ def _roughest(problem: Problem, condition: Condition, data: sympy.Expr, node: Fu
         return None
     switching, values = (compile_expression(one, problem.coordinates) for one in (switch, data))
     for line in _lines(problem, condition.side):
-        for s in _zeros(lambda s, line=line: switching(line(s)), ends=isinstance(node, (sqrt, power))):
+        for s in _zeros(_along(line, switching), ends=isinstance(node, (sqrt, power))):
             if not on_boundary(problem.region, problem.domain, condition.side, line(s.clamp(STEP, 1 - STEP))).all():
                 continue
-            if what := _said(_exponent(lambda s, line=line: values(line(s)), s)):
+            if what := _said(_exponent(_along(line, values), s)):
                 return what, _place(problem, switch, line(s)[0])
     return None
 
@@ -108,12 +110,25 @@ def _lines(problem: Problem, piece: Piece) -> Iterator[Along]:
     places = sobol_unit(LINES, max(len(on_shape) - 1, 1), SEED)
     for own, place in zip(points, places, strict=True):
         for axis in (axis for axis in range(problem.domain.dimension) if axis not in fixed):
-            yield lambda s, own=own, axis=axis: _moved(own, [axis], problem.domain.lower[axis] + s[:, None]
-                                                       * problem.domain.lengths[axis])  # fmt: skip
-        for number in range(len(on_shape) - 1):
-            yield lambda s, own=own, place=place, number=number: _moved(
-                own, on_shape, carrier.facet.place(_moved(place, [number], s[:, None]))
-            )
+            yield partial(_across, problem, own, axis)
+        if isinstance(carrier, ShapeBoundary) and not isinstance(carrier.facet, Patch):  # whose triangles have no order
+            for number in range(len(on_shape) - 1):
+                yield partial(_around, carrier, on_shape, own, place, number)
+
+
+def _along(line: Along, function: Along) -> Along:
+    return lambda s: function(line(s))
+
+
+def _across(problem: Problem, own: Tensor, axis: int, s: Tensor) -> Tensor:  # [n] -> [n, d]
+    box = problem.domain
+    return _moved(own, [axis], box.lower[axis] + s[:, None] * box.lengths[axis])
+
+
+def _around(
+    carrier: ShapeBoundary, axes: list[int], own: Tensor, place: Tensor, number: int, s: Tensor
+) -> Tensor:  # [n] -> [n, d]
+    return _moved(own, axes, carrier.facet.place(_moved(place, [number], s[:, None])))
 
 
 def _moved(point: Tensor, axes: list[int], values: Tensor) -> Tensor:  # [d], [n, axes] -> [n, d]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from typing import ClassVar, Self
 
 import numpy as np
@@ -346,9 +345,15 @@ class Problem:
         shapes, own = [shape for shape, _ in self.parts], list[Tree]()
         for part in self.homes.of(name):
             before = shapes if part == 0 else shapes[: part - 1]
-            own.append(reduce(lambda tree, shape: ("-", tree, shape), before, "box" if part == 0 else shapes[part - 1]))
-        tree = ("&", self.region.tree, reduce(lambda one, other: ("+", one, other), own))
-        return replace(self.region, tree=tree, shapes=tuple((dict(self.region.shapes) | dict(self.parts)).items()))
+            tree: Tree = "box" if part == 0 else shapes[part - 1]
+            for shape in before:
+                tree = ("-", tree, shape)
+            own.append(tree)
+        home = own[0]
+        for tree in own[1:]:
+            home = ("+", home, tree)
+        known = dict(self.region.shapes) | dict(self.parts)
+        return replace(self.region, tree=("&", self.region.tree, home), shapes=tuple(known.items()))
 
     def off_rims(self, points: Tensor) -> Tensor:  # [n, d] -> [n, d]
         """The points, those on rims moved into the part that they belong to.

@@ -22,6 +22,7 @@ from typing import Protocol
 import numpy as np
 from numpy.polynomial import legendre
 
+from kanpde.references.factoring import Solve
 from kanpde.references.means import NotSolved, OutOfMeans, check_time
 
 STAGES = 7
@@ -33,8 +34,6 @@ NOISE = 1e-14  # of the largest part: what a part that stays zero has of roundin
 SAFE = 0.8  # of the step that would just do
 KEPT = (1.0, 1.5)  # changes of the step that are not worth new factors
 WELL = 0.05  # rate of Newton's method at which old slopes are still good
-
-Solve = Callable[[np.ndarray], np.ndarray]
 
 
 class System(Protocol):

@@ -73,4 +73,5 @@ def _places(counts: np.ndarray) -> np.ndarray:
     >>> _places(np.array([2, 0, 3]))
     array([0, 1, 0, 1, 2])
     """
-    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    found: np.ndarray = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return found

@@ -140,4 +140,5 @@ def _corners(points: np.ndarray, names: Sequence[Names]) -> np.ndarray:  # [n, 2
     before, after = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
     turn = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
     bent: np.ndarray = np.abs(turn) > STRAIGHT * np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
-    return bent | np.array([names[place - 1] != own for place, own in enumerate(names)])
+    bent |= np.array([names[place - 1] != own for place, own in enumerate(names)])
+    return bent

@@ -234,7 +234,7 @@ class Solid(Shape):
     def contains(self, points: Tensor) -> Tensor:  # [n, 3] -> bool [n]
         places = points.detach().double().cpu().numpy()
         lower, upper = (np.array(end) for end in self.bounds)
-        found = ((places >= lower) & (places <= upper)).all(1)
+        found = np.all((places >= lower) & (places <= upper), axis=1, keepdims=True)[:, 0]
         near = np.flatnonzero(found)
         for part in np.array_split(near, 1 + len(near) // CHUNK):
             found[part] = self._finder(places[part]) >= 0
@@ -245,7 +245,8 @@ class Solid(Shape):
         """The faces that belong to one tetrahedron alone, counterclockwise as seen from outside."""
         faces = self.cells[:, FACES].reshape(-1, 3)
         _, first, counts = np.unique(np.sort(faces, axis=1), axis=0, return_index=True, return_counts=True)
-        return faces[np.sort(first[counts == 1])]
+        alone: np.ndarray = faces[np.sort(first[counts == 1])]
+        return alone
 
     def _check_surface(self) -> None:
         faces = self.cells[:, FACES].reshape(-1, 3)
