@@ -21,6 +21,7 @@ from kanpde.problems.language import (
     ExpressionError,
     Integrated,
     Jet,
+    LineElement,
     Placed,
     Remote,
     Scope,
@@ -215,6 +216,9 @@ class Problem:
         vectors: The components of vector fields.
         complexes: Real and imaginary part of complex fields.
         narrow: Axes along which fields of fewer coordinates do not vary.
+        metric: What makes `lap`, `grad` and `div` right where coordinates are not Cartesian.
+        places: Where coordinates are mapped, the names of places as functions of coordinates and fields,
+        slopes: and ∂/∂(each place) and ∂/∂t there, by weights of ∂/∂(each coordinate).
         data: Measured values that the solution is fitted to.
         coefficients: What the names of known functions stand for.
         settings: What suits it, by `group.name`, in place of the defaults.
@@ -246,6 +250,9 @@ class Problem:
     vectors: dict[str, tuple[str, ...]] = field(default_factory=dict)
     complexes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     narrow: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    metric: LineElement | None = None
+    places: dict[str, sympy.Expr] = field(default_factory=dict)
+    slopes: dict[str, tuple[sympy.Expr, ...]] = field(default_factory=dict)
     data: Data | None = None
     coefficients: dict[str, sympy.Expr] = field(default_factory=dict)
     settings: dict[str, object] = field(default_factory=dict)

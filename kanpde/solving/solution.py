@@ -96,7 +96,8 @@ class Solution:
         return Scope(
             problem.coordinates, problem.fields, tuple(problem.learned), time=time, family=family,
             vectors=problem.vectors, complexes=problem.complexes, ranges=ranges,
-            definitions={**fixed, **problem.coefficients},
+            metric=problem.metric, slopes=problem.slopes, narrow=problem.narrow,
+            definitions={**fixed, **problem.coefficients, **problem.places},
         )  # fmt: skip
 
     def _grid(self, points: object, coordinates: Mapping[str, Any]) -> Grid:
