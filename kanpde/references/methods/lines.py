@@ -28,10 +28,11 @@ from kanpde.problems.problem import Condition, Problem
 from kanpde.references.applicability import is_whole_box, walls_of
 from kanpde.references.cells import Cells, Line, Waves, equidistributed
 from kanpde.references.evolution import Evolution, Statement, Variable, differentiated, evolution_of, statement
+from kanpde.references.factoring import Solve
 from kanpde.references.interface import Solved
 from kanpde.references.interpolants import Axis, FourierAxis, Interpolant, Pieces
 from kanpde.references.means import NotSolved, OutOfMeans, check_time
-from kanpde.references.radau import March, Solve, march, unit_nodes
+from kanpde.references.radau import March, march, unit_nodes
 
 PLACE = 3
 ONE_CELL = 48  # points of one polynomial; beyond, there are several
