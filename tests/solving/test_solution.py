@@ -37,7 +37,7 @@ def solution(data, function):
 
 def test_derivatives_at_places_where_coordinates_are_mapped():
     found, points = solution(MAPPED, lambda xi, t: (xi * t) ** 3 * t), [[0.3, 1.2], [0.8, 1.7]]
-    (xi, t), x = np.transpose(points), np.prod(points, axis=1)
+    t, x = np.array(points)[:, 1], np.prod(points, axis=1)
     known = {"x": x, "u_x": 3 * x**2 * t, "u_xx": 6 * x * t, "u_t": x**3, "lap(u)": 6 * x * t,
              "u_xi": 3 * x**2 * t**2}  # fmt: skip
     for expression, values in known.items():
