@@ -67,7 +67,9 @@ def test_one_that_dies_ends_all_with_a_sentence_and_all_go_on(tmp_path):
     (tmp_path / "dying.py").write_text(dying)
     ended = run(command(tmp_path, *TRAINED, module=("dying",)), cwd=tmp_path)
     (archive,) = tmp_path.rglob("result.h5")
-    assert ended.returncode != 0 and "another one has ended" in ended.stdout
+    told = "another one has ended" in ended.stdout
+    asked = "interrupted: The run was interrupted" in ended.stdout  # torchrun's SIGTERM may come first
+    assert ended.returncode != 0 and (told or asked), ended.stdout
     stopped = kanpde.open_run(archive)
     assert stopped.status == "interrupted" and stopped.metrics["steps"] > 0 and "rel_l2" in stopped.metrics
     assert (archive.parent / "checkpoint.npz").exists()
