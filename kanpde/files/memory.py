@@ -13,8 +13,7 @@ def free_memory() -> int | None:
 
     None where this cannot be told: on other systems than Linux.
     """
-    found = [bytes_told("/proc/meminfo", "MemAvailable"), free_in_group(Path("/sys/fs/cgroup"))]
-    found += [_free_by_ulimit()]
+    found = [bytes_told("/proc/meminfo", "MemAvailable"), free_in_group(Path("/sys/fs/cgroup")), _free_by_ulimit()]
     return min((value for value in found if value is not None), default=None)
 
 
@@ -54,7 +53,7 @@ def _cached(stat: Path) -> int:
 
 def _free_by_ulimit() -> int | None:
     """What `ulimit -v` and `ulimit -d` leave, as batch systems set them."""
-    if resource is None:
+    if sys.platform == "win32":
         return None
     found = []
     for bound, name in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
