@@ -334,8 +334,7 @@ def _statements(problem: Problem) -> Iterator[tuple[str, sympy.Expr, Tensor]]:
 
 def _held_points(problem: Problem, equation: str) -> Tensor:  # -> [n, d]
     """Where an equation holds."""
-    points = inside_points(problem.region, problem.domain, POINTS, SEED)
-    return points if equation not in problem.held else problem.in_parts(points, problem.held[equation])
+    return problem.where_holds(equation, inside_points(problem.region, problem.domain, POINTS, SEED))
 
 
 def check_defined(problem: Problem, label: str) -> None:

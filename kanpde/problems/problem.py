@@ -345,6 +345,10 @@ class Problem:
         """Those of the points that lie in parts of these numbers."""
         return points[torch.isin(self.part_of(points), torch.tensor(numbers, device=points.device))]
 
+    def where_holds(self, equation: str, points: Tensor) -> Tensor:  # [n, d] -> [m, d]
+        """Those of the points at which an equation holds."""
+        return self.in_parts(points, self.held[equation]) if equation in self.held else points
+
     def home_region(self, name: str) -> Region:
         """Where a field lives, as a region; of any other name all of the domain."""
         if name not in self.homes.own:

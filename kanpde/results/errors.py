@@ -132,9 +132,9 @@ def known_values(problem: Problem, points: Tensor, reference: Reference | None) 
 def equations_rms(solution: Solution, points: Tensor) -> float:  # [n, d]
     """Root mean square of all equations' residuals R(x; u), in the equations' own units."""
     problem = solution.problem
-    places = {name: problem.in_parts(points, problem.held[name]) if name in problem.held else points
-              for name in problem.equations}  # fmt: skip
-    return _rms([_residual(solution, expr, places[name]) for name, expr in problem.equations.items()])
+    return _rms([
+        _residual(solution, expr, problem.where_holds(name, points)) for name, expr in problem.equations.items()
+    ])
 
 
 def conditions_rms(solution: Solution, count: int = 1024) -> float:

@@ -104,7 +104,7 @@ def relative_residual(solution: Solution) -> float:
     scales = _scales_of(solution, inside)
     shares = []
     for name, residual in problem.equations.items():
-        points = problem.in_parts(inside, problem.held[name]) if name in problem.held else inside
+        points = problem.where_holds(name, inside)
         largest = max(rms(term) for term in sympy.Add.make_args(residual))
         found = _whole_residuals(problem, residual).items()
         whole = {axis: max(rms(expr) * scales[field].item() for expr, field in made) for axis, made in found}
